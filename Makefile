@@ -1,0 +1,60 @@
+# The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help install data train demo up api test lint format bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Programs of the virtual environment come first, also for what they start (dvc runs `python`, honcho runs `mlflow`).
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+PROBLEM ?= iris
+export PROBLEM
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(INSTALLED) ## set up .venv with everything, from the pinned requirements
+
+$(INSTALLED): requirements/install.txt requirements/dev.txt
+	@sh scripts/install.sh $(VENV)
+	@touch $@
+
+data: $(INSTALLED) ## write data/<problem>/data.csv and split it with DVC
+	@python -m scripts.get_data
+	@dvc repro --quiet
+
+train: data ## search models and register the best (needs a running MLflow: `make up`)
+	@python main.py
+
+demo: $(INSTALLED) ## run the whole loop once, in a copy of the project under .demo/
+	@python -m scripts.demo
+
+up: data ## start MLflow, Prefect, the fine-tuning worker and the api; Ctrl-C stops them all
+	@python -m scripts.stack
+
+api: $(INSTALLED) ## start the api alone, reloading when the code changes
+	@python -m scripts.ports api
+	@fastapi dev api/api.py --port $${API_PORT:-8000}
+
+test: $(INSTALLED) ## run the tests against real servers
+	@pytest
+
+lint: $(INSTALLED) ## check style and types
+	@ruff format --check .
+	@ruff check .
+	@mypy .
+
+format: $(INSTALLED) ## put the code into the project's style
+	@ruff format .
+	@ruff check --fix .
+
+bench: $(INSTALLED) ## measure what the documentation claims about speed and memory
+	@python -m benchmarks.run
+
+lock: ## resolve the dependencies anew and export the pinned requirements (needs Poetry and its export plugin)
+	poetry lock
+	poetry export --only install -o requirements/install.txt
+	poetry export --only main,dev -o requirements/dev.txt
+
+clean: ## forget all state: servers, logs, store, corrections, models, the demo
+	rm -rf .lab .demo data/lab.db data/lab.db-* data/*/finetune.csv data/*/finetune.csv.lock models/*/

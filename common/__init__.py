@@ -1,0 +1,1 @@
+"""What every part shares. Imports nothing from the parts."""

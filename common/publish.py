@@ -1,0 +1,121 @@
+"""Writing to MLflow: logging both flavours of a model, registering them, moving the alias; and loading to go on.
+
+Reading for a service is in `registry`, which does without the `mlflow` package.
+"""
+
+import logging
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version as installed
+from typing import Any
+
+import mlflow
+import mlflow.onnx
+import mlflow.sklearn
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
+from onnx import ModelProto
+
+from common.problem import Problem
+from common.registry import CHAMPION, Version
+from common.settings import PROJECT
+
+# skops loads only types that it is told to trust; this one is inside every fitted perceptron.
+TRUSTED_TYPES = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
+
+
+def use_mlflow(uri: str, experiment: str) -> None:
+    """Make this process log to `experiment` on the server at `uri`, without a line on the screen per run."""
+    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # type: ignore[no-untyped-call]
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment(experiment)
+
+
+def newest(name: str, tags: Mapping[str, str] | None = None) -> Version | None:
+    """Return the version of `name` with the highest number, among those that carry `tags`; None if none does."""
+    wanted = "".join(f" and tags.`{key}` = '{value}'" for key, value in (tags or {}).items())
+    found = mlflow.MlflowClient().search_model_versions(
+        f"name = '{name}'{wanted}", order_by=["version_number DESC"], max_results=1
+    )
+    return _version(found[0]) if found else None
+
+
+def load_sklearn(version: Version) -> Any:
+    """Load the scikit-learn model of a version."""
+    return mlflow.sklearn.load_model(f"models:/{version.name}/{version.number}")
+
+
+def register(problem: Problem, model: Any, graph: ModelProto, tags: Mapping[str, str]) -> Version:
+    """Log both flavours to the active run, register both, then move the alias `champion` to them.
+
+    All or nothing: when a step fails, the versions made until then are deleted and the alias stays.
+
+    Args:
+        problem: gives the names to register under.
+        model: the fitted scikit-learn model.
+        graph: the same as ONNX bundle.
+        tags: what people search versions by; the git commit and the other flavour's version are added.
+
+    Returns:
+        The ONNX version, which the services follow.
+    """
+    sklearn_uri, onnx_uri = _log_flavours(model, graph)
+    client = mlflow.MlflowClient()
+    tags = {**tags, "git_commit": git_commit()}
+    made: list[ModelVersion] = []
+    try:
+        made.append(_register(client, problem.sklearn_name, sklearn_uri, tags))
+        tags["sklearn_version"] = str(made[0].version)
+        made.append(_register(client, problem.onnx_name, onnx_uri, tags))
+        # The services follow the second: when they see it move, everything else has its place.
+        for version in made:
+            client.set_registered_model_alias(version.name, CHAMPION, version.version)
+    except BaseException:
+        for version in made:
+            client.delete_model_version(version.name, version.version)
+        raise
+    return _version(made[1])
+
+
+def metric_tags(metrics: Mapping[str, float]) -> dict[str, str]:
+    """Return results on the test rows as tags: `test_accuracy` and so on, with four digits."""
+    return {f"test_{name}": f"{value:.4f}" for name, value in metrics.items()}
+
+
+def git_commit() -> str:
+    """Return the commit of the project's code, or "unknown" outside a git repository (an image, an archive)."""
+    command = ["git", "-C", str(PROJECT), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _log_flavours(model: Any, graph: ModelProto) -> tuple[str, str]:
+    # Requirements are given, because without them each call starts processes that guess for a minute or more.
+    logged = mlflow.sklearn.log_model(
+        model,
+        name="sklearn",
+        serialization_format="skops",
+        skops_trusted_types=TRUSTED_TYPES,
+        pip_requirements=_pinned("scikit-learn", "skops"),
+    )
+    exported = mlflow.onnx.log_model(
+        graph, name="onnx", save_as_external_data=False, pip_requirements=_pinned("onnx", "onnxruntime")
+    )
+    return logged.model_uri, exported.model_uri
+
+
+def _register(client: mlflow.MlflowClient, name: str, uri: str, tags: Mapping[str, str]) -> ModelVersion:
+    if not client.search_registered_models(f"name = '{name}'", max_results=1):
+        client.create_registered_model(name)
+    return mlflow.register_model(uri, name, tags=dict(tags))
+
+
+def _pinned(*packages: str) -> list[str]:
+    return [f"{package}=={installed(package)}" for package in packages]
+
+
+def _version(found: ModelVersion) -> Version:
+    return Version(found.name, int(found.version), found.source, dict(found.tags))

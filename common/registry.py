@@ -1,0 +1,116 @@
+"""Reading MLflow's model registry over its REST API, as the services do.
+
+Not through the `mlflow` package: importing it costs a service seconds and more memory than all the rest of it.
+Writing is in `publish`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+
+CHAMPION = "champion"
+API = "/api/2.0/mlflow"
+# What MLflow answers, with status 404 or 400, for a model without versions and for an alias that nobody has set.
+ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+class RegistryUnavailableError(ConnectionError):
+    """No MLflow answers at the configured address."""
+
+
+class RegistryError(RuntimeError):
+    """MLflow answers, but not with what was asked for."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version. `source` tells version 1 of one server from version 1 of another."""
+
+    name: str
+    number: int
+    source: str
+    tags: Mapping[str, str]
+
+
+class Registry:
+    """The registry of the MLflow server at `uri`; an asynchronous context manager.
+
+    Raises:
+        RegistryUnavailableError: from each method, when the server cannot be reached.
+        RegistryError: from each method, when it answers with an error.
+    """
+
+    def __init__(self, uri: str) -> None:
+        """Connect later, at the first question."""
+        self.uri = uri
+        self._http = httpx.AsyncClient(base_url=uri, timeout=httpx.Timeout(10.0, connect=2.0))
+
+    async def __aenter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def serving_version(self, name: str) -> Version | None:
+        """Return the version to serve: the alias `champion` if it exists, else the latest; None if there is none."""
+        found = await self._ask(f"{API}/registered-models/alias", {"name": name, "alias": CHAMPION})
+        if found:
+            return _version(found["model_version"])
+        newest = {"filter": f"name='{name}'", "order_by": "version_number DESC", "max_results": "1"}
+        versions = (await self._ask(f"{API}/model-versions/search", newest)).get("model_versions", [])
+        return _version(versions[0]) if versions else None
+
+    async def download(self, version: Version) -> bytes:
+        """Return the ONNX file of a version, which is called model.onnx in whatever MLflow logs as ONNX."""
+        query = {"name": version.name, "version": str(version.number), "path": "model.onnx"}
+        return (await self._get("/model-versions/get-artifact", query)).content
+
+    async def _ask(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = (await self._get(path, query)).json()
+        except RegistryError as error:
+            if error.args[1:] and error.args[1] in ABSENT:
+                return {}
+            raise
+        return answer
+
+    async def _get(self, path: str, query: Mapping[str, str]) -> httpx.Response:
+        try:
+            response = await self._http.get(path, params=dict(query))
+        except httpx.HTTPError as error:
+            raise RegistryUnavailableError(f"no MLflow at {self.uri}: {error!r}") from error
+        if response.is_success:
+            return response
+        raise RegistryError(f"MLflow at {self.uri} answered {response.status_code} to {path}", _error_code(response))
+
+
+def check_mlflow(uri: str) -> None:
+    """Find out, within 4 seconds, whether an MLflow server answers.
+
+    Raises:
+        RegistryUnavailableError: none does; the message is one line that says what to do.
+    """
+    try:
+        # Not /health, which says yes even where the server refuses this host's name.
+        httpx.get(f"{uri}{API}/experiments/get", params={"experiment_id": "0"}, timeout=2.0).raise_for_status()
+    except httpx.HTTPError as error:
+        reason = f"status {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else str(error)
+        raise RegistryUnavailableError(
+            f"no MLflow at {uri} ({reason}): start it with `make up`, or set MLFLOW_URI"
+        ) from error
+
+
+def _version(found: Mapping[str, Any]) -> Version:
+    tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+    return Version(found["name"], int(found["version"]), found.get("source", ""), tags)
+
+
+def _error_code(response: httpx.Response) -> str:
+    try:
+        return str(response.json().get("error_code", ""))
+    except ValueError:
+        return ""

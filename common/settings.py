@@ -1,0 +1,71 @@
+"""Every setting of the lab. The only file that reads the environment."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used, or `.env` names an unknown one."""
+
+
+class Settings(BaseSettings):
+    """Settings from the environment, then from `.env` in the project's folder.
+
+    A variable that is set but empty counts as not set. A key of `.env` that is not listed here is refused.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT / ".env", env_ignore_empty=True, extra="forbid", frozen=True, populate_by_name=True
+    )
+
+    problem: str = Field("iris", pattern=r"^[a-z][a-z0-9_]*$", description="which file of problems/ is at work")
+    mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the MLflow server that `make up` starts")
+    prefect_port: int = Field(4200, ge=1, le=65535, description="port of the Prefect server that `make up` starts")
+    api_port: int = Field(8000, ge=1, le=65535, description="port of the api that `make up` and `make api` start")
+    mlflow_uri: str = Field(
+        default_factory=lambda given: f"http://127.0.0.1:{given.get('mlflow_port', 5000)}",
+        validation_alias=AliasChoices("MLFLOW_URI", "MLFLOW_URL"),
+        pattern=r"^https?://",
+        description="the MLflow server; MLFLOW_URL is accepted too",
+    )
+    prefect_api_url: str = Field(
+        default_factory=lambda given: f"http://127.0.0.1:{given.get('prefect_port', 4200)}/api",
+        pattern=r"^https?://",
+        description="the Prefect server's API, with /api at the end",
+    )
+    lab_home: Path = Field(PROJECT, description="the folder that holds data/, models/ and .lab/")
+    database_url: str = Field(
+        default_factory=lambda given: f"sqlite:///{given.get('lab_home', PROJECT)}/data/lab.db",
+        description="SQLAlchemy URL of the store",
+    )
+    class_path: Path | None = Field(
+        None, description="JSON list of class names, for a model that carries none, such as one registered by hand"
+    )
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder of the chosen problem's data."""
+        return self.lab_home / "data" / self.problem
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder for what services keep between starts."""
+        return self.lab_home / ".lab"
+
+
+def load_settings(**values: Any) -> Settings:
+    """Read the settings; `values` win over the environment.
+
+    Raises:
+        SettingsError: in one line, naming each bad key.
+    """
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        found = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_url=False))
+        raise SettingsError(f"bad settings: {found} (see docs/settings.md)") from None

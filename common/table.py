@@ -1,0 +1,96 @@
+"""Reading and writing a problem's CSV files: no header, feature columns in order, the label last."""
+
+import csv
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common.files import write_atomic
+from common.problem import Problem, Table
+
+
+class DataError(ValueError):
+    """A file does not hold what it should; the message is one line with file, row and column."""
+
+
+def read_table(path: Path, problem: Problem, *, indices: bool) -> Table:
+    """Read a CSV file of `problem`.
+
+    Args:
+        path: the file; blank lines at its end are ignored.
+        problem: says which columns there are.
+        indices: labels are indices into the classes (the files that preprocessing writes), not names.
+
+    Raises:
+        DataError: the file is missing, empty, not UTF-8, or a row has a missing or extra column, something that is
+            not a finite number, or a label that is empty or unknown.
+    """
+    classes = problem.target.classes
+    labels = [str(index) for index in range(len(classes))] if indices else list(classes)
+    numbers, found = [], []
+    for row, cells in _rows(path):
+        _check_width(path, row, cells, problem)
+        numbers.append([_number(path, row, n, c) for n, c in zip(problem.columns, cells, strict=False)])
+        found.append(_label(path, row, problem.target.name, cells[-1], labels))
+    if not numbers:
+        raise DataError(f"{path}, row 1, column {problem.columns[0]}: missing, the file is empty")
+    return Table(np.array(numbers, dtype=np.float64), np.array(found, dtype=np.int64))
+
+
+def table_bytes(table: Table, labels: Sequence[str]) -> bytes:
+    """Return `table` as CSV; `labels[i]` is written for class `i`."""
+    return "".join(csv_line(row, labels[y]) for row, y in zip(table.X, table.y, strict=True)).encode()
+
+
+def csv_line(features: Sequence[float], label: str) -> str:
+    """Return one row as it stands in the files, with its line end."""
+    return ",".join([*(repr(float(value)) for value in features), label]) + "\n"
+
+
+def write_table(path: Path, table: Table, labels: Sequence[str]) -> None:
+    """Write `table` to `path` atomically, in the bytes of `table_bytes`."""
+    write_atomic(path, table_bytes(table, labels))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: run `make data` (or `dvc pull`, if you set a remote)") from None
+    except UnicodeDecodeError as error:
+        row = error.object[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}, row {row}: not UTF-8 text") from None
+    while lines and not lines[-1].strip():
+        lines.pop()
+    for row, line in enumerate(lines, start=1):
+        yield row, next(csv.reader([line]), [])
+
+
+def _check_width(path: Path, row: int, cells: list[str], problem: Problem) -> None:
+    names = [*problem.columns, problem.target.name]
+    if len(cells) == 1 and len(names) > 1:
+        raise DataError(f"{path}, row {row}, column {names[1]}: missing; are the columns separated by commas?")
+    if len(cells) < len(names):
+        raise DataError(f"{path}, row {row}, column {names[len(cells)]}: missing ({len(cells)} of {len(names)} columns)")
+    if len(cells) > len(names):
+        raise DataError(f"{path}, row {row}, column {len(names) + 1}: one too many ({names[-1]} should be the last)")
+
+
+def _number(path: Path, row: int, column: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise DataError(f"{path}, row {row}, column {column}: {text!r} is not a number") from None
+    if not math.isfinite(value):
+        raise DataError(f"{path}, row {row}, column {column}: {text!r} is not a finite number")
+    return value
+
+
+def _label(path: Path, row: int, column: str, text: str, labels: list[str]) -> int:
+    name = text.strip()
+    if name not in labels:
+        what = f"unknown label {name!r}" if name else "empty label"
+        raise DataError(f"{path}, row {row}, column {column}: {what}; known are {', '.join(labels)}")
+    return labels.index(name)

@@ -1,0 +1,59 @@
+"""Search models of a problem: one MLflow run per candidate, the best one exported to ONNX and registered."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from common.onnx_io import ModelError
+from common.problem import Problem, UnknownProblemError, get_problem
+from common.registry import RegistryUnavailableError, Version, check_mlflow
+from common.settings import SettingsError, load_settings
+from common.table import DataError
+
+if TYPE_CHECKING:
+    from training.search import Result
+
+SHOWN = 5
+
+
+def show(problem: Problem, version: Version, results: "list[Result]") -> None:
+    """Print the best candidates and what was registered."""
+    table = Table(title=f"the best of {len(results)} candidates, by validation log-loss")
+    for heading in (*results[0].candidate.params, "log-loss", "accuracy"):
+        table.add_column(heading.replace("_", " "), justify="right")
+    for result in results[:SHOWN]:
+        table.add_row(
+            *map(str, result.candidate.params.values()), f"{result.log_loss:.4f}", f"{result.metrics['val_accuracy']:.3f}"
+        )
+    console = Console(soft_wrap=True)
+    console.print(table)
+    console.print("on test.csv: " + ", ".join(f"{k[5:]} {v}" for k, v in version.tags.items() if k.startswith("test_")))
+    console.print(
+        f"registered {version.name} version {version.number} (ONNX) and {problem.sklearn_name} version "
+        f"{version.tags['sklearn_version']} (scikit-learn); champion points at them"
+    )
+
+
+def main() -> None:
+    """Train the problem that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--problem", help="a file of problems/ (default: the setting PROBLEM)")
+    arguments = parser.parse_args()
+    try:
+        settings = load_settings(**({"problem": arguments.problem} if arguments.problem else {}))
+        problem = get_problem(settings.problem)
+        check_mlflow(settings.mlflow_uri)
+        # Importing scikit-learn, MLflow and the converter takes longer than an answer to "is MLflow there?" may.
+        from training.search import train
+
+        version, results = train(problem, settings)
+    except (DataError, ModelError, RegistryUnavailableError, SettingsError, UnknownProblemError) as error:
+        sys.exit(f"main: {error}")
+    show(problem, version, results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Write data/<problem>/data.csv, from the problem's own source or from a file of yours."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from common.problem import UnknownProblemError, get_problem
+from common.settings import SettingsError, load_settings
+from common.table import DataError, table_bytes
+from common.files import write_atomic
+
+
+def main() -> None:
+    """Write the raw data of the problem that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.get_data", description=__doc__)
+    parser.add_argument("problem", nargs="?", help="a file of problems/ (default: the setting PROBLEM)")
+    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="your own copy of the raw data")
+    arguments = parser.parse_args()
+    try:
+        settings = load_settings(**({"problem": arguments.problem} if arguments.problem else {}))
+        problem = get_problem(settings.problem)
+        content = table_bytes(problem.load(arguments.source), problem.target.classes)
+    except (DataError, UnknownProblemError, SettingsError) as error:
+        sys.exit(f"get_data: {error}")
+    path = settings.data_dir / "data.csv"
+    if path.exists() and path.read_bytes() == content:
+        print(f"{path}: already there")
+        return
+    write_atomic(path, content)
+    print(f"{path}: written")
+
+
+if __name__ == "__main__":
+    main()

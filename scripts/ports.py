@@ -1,0 +1,70 @@
+"""Which program of the stack listens where, and whether its port is free. `python -m scripts.ports api` checks one."""
+
+import errno
+import socket
+import sys
+from dataclasses import dataclass
+
+from common.settings import Settings, SettingsError, load_settings
+
+HOST = "127.0.0.1"
+
+
+class PortInUseError(OSError):
+    """Somebody else listens on a port that the stack needs; the message names port, program and variable."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A program of the stack that listens: on which port, set by which variable."""
+
+    name: str
+    port: int
+    variable: str
+
+    def check_free(self) -> None:
+        """Raise `PortInUseError` if something listens on the port."""
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            # Binding alone does not notice a program that listens on all addresses on macOS.
+            answered = probe.connect_ex((HOST, self.port)) == 0
+        if answered or not _can_bind(self.port):
+            raise PortInUseError(
+                errno.EADDRINUSE,
+                f"port {self.port} is in use, and {self.name} needs it: free it, or set {self.variable} to another port",
+            )
+
+
+def listeners(settings: Settings) -> dict[str, Listener]:
+    """Return the listening programs of the embedded stack, by their name in the Procfile."""
+    return {
+        "mlflow": Listener("MLflow", settings.mlflow_port, "MLFLOW_PORT"),
+        "prefect": Listener("Prefect", settings.prefect_port, "PREFECT_PORT"),
+        "api": Listener("the api", settings.api_port, "API_PORT"),
+    }
+
+
+def _can_bind(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def main() -> None:
+    """Check the ports of the programs named on the command line."""
+    try:
+        known = listeners(load_settings())
+        for name in sys.argv[1:]:
+            known[name].check_free()
+    except SettingsError as error:
+        sys.exit(str(error))
+    except PortInUseError as error:
+        sys.exit(error.strerror)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""The embedded stack: the processes of the Procfile, started together and stopped together.
+
+Each process writes to `.lab/logs/<name>.log`. When one ends, the others are stopped, and its last lines are shown.
+"""
+
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+import httpx
+from honcho.environ import parse_procfile
+from honcho.manager import SYSTEM_PRINTER_NAME, Manager
+from honcho.printer import Message
+
+from common.settings import PROJECT, Settings, SettingsError, load_settings
+from scripts.ports import HOST, PortInUseError, listeners
+
+READY_WITHIN = 180.0
+TAIL = 15
+
+
+class NotReadyError(TimeoutError):
+    """A part of the stack did not answer in time."""
+
+
+def process_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment for the stack's processes: the addresses of each other, and quiet, small servers."""
+    environment = {
+        **os.environ,
+        "MLFLOW_PORT": str(settings.mlflow_port),
+        "PREFECT_PORT": str(settings.prefect_port),
+        "API_PORT": str(settings.api_port),
+        "MLFLOW_URI": f"http://{HOST}:{settings.mlflow_port}",
+        "PREFECT_API_URL": f"http://{HOST}:{settings.prefect_port}/api",
+        # Job runners would take four times the memory of the rest of the server.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PREFECT_HOME": str(settings.state_dir / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    return environment
+
+
+def health_checks(settings: Settings) -> dict[str, str]:
+    """Return the address to ask whether a process is ready, by its name in the Procfile."""
+    prefect = f"http://{HOST}:{settings.prefect_port}/api"
+    return {
+        "mlflow": f"http://{HOST}:{settings.mlflow_port}/health",
+        "prefect": f"{prefect}/health",
+        "worker": f"{prefect}/deployments/name/finetune/finetune",
+        "api": f"http://{HOST}:{settings.api_port}/livez",
+    }
+
+
+def wait_until_ready(settings: Settings, *, stopped: Callable[[], bool], within: float = READY_WITHIN) -> None:
+    """Return when every part answers.
+
+    Args:
+        settings: say where the parts are.
+        stopped: asked between two looks; when it says yes there is nothing left to wait for.
+        within: seconds after which waiting ends.
+
+    Raises:
+        NotReadyError: a part did not answer in time, or the stack stopped; the message names the part and its log.
+    """
+    deadline = time.monotonic() + within
+    with httpx.Client(timeout=2.0) as client:
+        for name, address in health_checks(settings).items():
+            while not _answers(client, address):
+                if stopped() or time.monotonic() > deadline:
+                    raise NotReadyError(f"{name} is not ready: see {log_path(settings, name)}")
+                time.sleep(0.2)
+
+
+def log_path(settings: Settings, name: str) -> Path:
+    """Return the log file of a process."""
+    return settings.state_dir / "logs" / f"{name}.log"
+
+
+class LogFiles:
+    """A honcho printer that keeps each process's output in a file of its own, and notes which process ended first."""
+
+    width = 0
+
+    def __init__(self, settings: Settings, started: Callable[[], None], count: int) -> None:
+        """Call `started` once, when all of the `count` processes run."""
+        self.settings = settings
+        self.ended: str | None = None
+        self._started = started
+        self._missing = count
+        self._files: dict[str, TextIO] = {}
+
+    def write(self, message: Message) -> None:
+        """Take one line from a process, or from honcho itself."""
+        text = message.data.decode("utf-8", "replace") if isinstance(message.data, bytes) else message.data
+        if message.name != SYSTEM_PRINTER_NAME:
+            self._file(message.name).write(text)
+        elif "started (pid=" in text:
+            self._missing -= 1
+            if self._missing == 0:
+                self._started()
+        elif found := re.match(r"(\S+) stopped \(rc=", text):
+            self.ended = self.ended or found[1]
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files.values():
+            file.close()
+
+    def _file(self, name: str) -> TextIO:
+        if name not in self._files:
+            path = log_path(self.settings, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._files[name] = path.open("w", buffering=1, encoding="utf-8")
+        return self._files[name]
+
+
+def run(settings: Settings) -> int:
+    """Run the stack until a signal, or until one of its processes ends; return the exit code."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    processes = parse_procfile((PROJECT / "Procfile").read_text(encoding="utf-8")).processes
+    over = threading.Event()
+    announcer = threading.Thread(target=_announce, args=(settings, over))
+    logs = LogFiles(settings, announcer.start, len(processes))
+    manager = Manager(logs)
+    for name, command in processes.items():
+        manager.add_process(name, command, env=process_environment(settings), cwd=str(settings.lab_home))
+    try:
+        manager.loop()
+    finally:
+        over.set()
+        logs.close()
+        if announcer.ident is not None:
+            announcer.join()
+    if manager.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        return 0
+    _explain_end(settings, logs.ended or "a process", manager.returncode)
+    return 1
+
+
+def _announce(settings: Settings, over: threading.Event) -> None:
+    print("starting MLflow, Prefect, the fine-tuning worker and the api …", flush=True)
+    try:
+        wait_until_ready(settings, stopped=over.is_set)
+    except NotReadyError as error:
+        if not over.is_set():
+            print(error, file=sys.stderr, flush=True)
+        return
+    api = f"http://{HOST}:{settings.api_port}"
+    print(f"  api      {api}/docs\n  MLflow   http://{HOST}:{settings.mlflow_port}")
+    print(f"  Prefect  http://{HOST}:{settings.prefect_port}\n  logs     {log_path(settings, '*')}")
+    print("ready; Ctrl-C stops everything. No model yet? `make train` in another terminal.", flush=True)
+
+
+def _explain_end(settings: Settings, name: str, code: int | None) -> None:
+    path = log_path(settings, name)
+    print(f"{name} ended (exit code {code}), so the rest was stopped. The end of {path}:", file=sys.stderr)
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines()[-TAIL:]:
+            print(f"  {line}", file=sys.stderr)
+
+
+def _answers(client: httpx.Client, address: str) -> bool:
+    try:
+        return client.get(address).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def main() -> int:
+    """Start the stack on free ports."""
+    try:
+        settings = load_settings()
+        for listener in listeners(settings).values():
+            listener.check_free()
+    except SettingsError as error:
+        sys.exit(str(error))
+    except PortInUseError as error:
+        sys.exit(error.strerror)
+    return run(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

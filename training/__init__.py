@@ -1,0 +1,1 @@
+"""Model search: many candidates, one winner."""

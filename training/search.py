@@ -1,0 +1,109 @@
+"""Fit every candidate, keep the best, register it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mlflow
+from mlflow.entities import Metric, Param, RunStatus
+from rich.progress import track
+from sklearn.model_selection import train_test_split
+
+from common import evaluate, publish
+from common.files import md5, write_atomic
+from common.onnx_export import check_parity, export_onnx
+from common.problem import Candidate, Problem, Table
+from common.registry import Version
+from common.settings import Settings
+from common.table import read_table
+from training.picture import confusion_picture
+
+VALIDATION_SHARE = 0.25
+SEED = 42
+METRICS_PER_REQUEST = 1000  # MLflow's limit
+
+
+@dataclass(frozen=True)
+class Result:
+    """A fitted candidate and how it did on the validation rows."""
+
+    candidate: Candidate
+    model: Any
+    metrics: Mapping[str, float]
+    run_id: str
+
+    @property
+    def log_loss(self) -> float:
+        """Validation log-loss, by which candidates compete."""
+        return self.metrics["val_log_loss"]
+
+
+def train(problem: Problem, settings: Settings) -> tuple[Version, list[Result]]:
+    """Fit all candidates and register the one with the smallest validation log-loss.
+
+    Returns:
+        The registered ONNX version, and the results, best first.
+
+    Raises:
+        DataError: the prepared data are missing or damaged.
+        ModelError: the ONNX export does not say the same as the model; nothing is registered.
+    """
+    rows = read_table(settings.data_dir / "train.csv", problem, indices=True)
+    test = read_table(settings.data_dir / "test.csv", problem, indices=True)
+    fitting, validation = split(rows)
+    publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
+    candidates = track(problem.candidates(), description="training", transient=True)
+    results = [try_candidate(problem, candidate, fitting, validation) for candidate in candidates]
+    results.sort(key=lambda result: result.log_loss)
+    return _register(problem, settings, results[0], fitting, test), results
+
+
+def split(table: Table) -> tuple[Table, Table]:
+    """Return rows to fit and rows to validate on: 75 to 25, the same at every run, stratified."""
+    X_fit, X_val, y_fit, y_val = train_test_split(
+        table.X, table.y, test_size=VALIDATION_SHARE, random_state=SEED, stratify=table.y
+    )
+    return Table(X_fit, y_fit), Table(X_val, y_val)
+
+
+def try_candidate(problem: Problem, candidate: Candidate, fitting: Table, validation: Table) -> Result:
+    """Fit one candidate and log it as an MLflow run: parameters, validation metrics, the loss by epoch."""
+    model = candidate.fit(fitting.X, fitting.y)
+    metrics = {
+        "val_log_loss": evaluate.log_loss(validation.y, model.predict_proba(validation.X)),
+        "val_accuracy": float((model.predict(validation.X) == validation.y).mean()),
+    }
+    run_id = _log_run(problem, candidate.params, metrics, model.loss_curve_)
+    return Result(candidate, model, metrics, run_id)
+
+
+def _log_run(
+    problem: Problem, params: Mapping[str, object], metrics: Mapping[str, float], curve: Sequence[float]
+) -> str:
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name(problem.sklearn_name)
+    run = client.create_run(experiment.experiment_id, run_name=" ".join(f"{k}={v}" for k, v in params.items()))
+    now = time.time_ns() // 1_000_000
+    points = [Metric(key, value, now, 0) for key, value in metrics.items()]
+    points += [Metric("loss", value, now, epoch) for epoch, value in enumerate(curve, start=1)]
+    settled = [Param(key, str(value)) for key, value in params.items()]
+    for start in range(0, len(points), METRICS_PER_REQUEST):
+        client.log_batch(run.info.run_id, points[start : start + METRICS_PER_REQUEST], settled if start == 0 else ())
+    client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FINISHED))
+    return str(run.info.run_id)
+
+
+def _register(problem: Problem, settings: Settings, best: Result, fitting: Table, test: Table) -> Version:
+    matrix = evaluate.confusion(test.y, best.model.predict(test.X), len(problem.target.classes))
+    metrics = evaluate.summary(matrix)
+    graph = export_onnx(best.model, problem, fitting, metrics)
+    check_parity(graph, best.model, test.X)
+    write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", graph.SerializeToString())
+    tags = publish.metric_tags(metrics)
+    tags |= {name: str(value) for name, value in best.candidate.params.items()}
+    tags["train_md5"] = md5(settings.data_dir / "train.csv")
+    with mlflow.start_run(run_id=best.run_id):
+        mlflow.log_metrics({f"test_{name}": value for name, value in metrics.items()})
+        mlflow.log_figure(confusion_picture(matrix, problem.target.classes), "confusion_matrix.png")
+        return publish.register(problem, best.model, graph, tags)
