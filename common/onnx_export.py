@@ -4,10 +4,8 @@ Apart from `onnx_io`, because only those who train need the converter and scikit
 """
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,11 +83,8 @@ def check_parity(graph: ModelProto, model: Any, X: Floats) -> None:
     Raises:
         ModelError: a label differs, or a probability by more than 1e-5.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        path.write_bytes(graph.SerializeToString())
-        loaded = OnnxModel(path)
-        loaded.check_golden()
+    loaded = OnnxModel(graph.SerializeToString())
+    loaded.check_golden()
     rows = X.astype(np.float32)
     compare(loaded.predict(rows), model.predict(rows), model.predict_proba(rows))
 

@@ -6,7 +6,6 @@ The file's `metadata_props` hold JSON under the keys of `Bundle`: whoever holds 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,25 +38,25 @@ class OnnxModel:
         metadata: the decoded JSON values of the file's `metadata_props`.
     """
 
-    def __init__(self, path: Path, classes: Sequence[str] | None = None) -> None:
-        """Load the file.
+    def __init__(self, content: bytes, classes: Sequence[str] | None = None) -> None:
+        """Load a model.
 
         Args:
-            path: the ONNX file.
+            content: the bytes of the ONNX file.
             classes: names for a model that carries none; the file's own win.
 
         Raises:
-            ModelError: the file cannot be loaded, has other inputs or outputs than the lab's models, or no class names.
+            ModelError: the content cannot be loaded, has other inputs or outputs than the lab's models, or no class names.
         """
         options = onnxruntime.SessionOptions()
         # More threads than one spin on the cores of other processes, for a model that answers in microseconds.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         # onnxruntime's exceptions have no common base of their own.
         except Exception as error:
-            raise ModelError(f"{path.name} is not a model that ONNX Runtime can load: {error}") from error
+            raise ModelError(f"not a model that ONNX Runtime can load (is it one file, whole?): {error}") from error
         self.metadata = _decode(self._session.get_modelmeta().custom_metadata_map)
         self._input = self._only_input()
         self._outputs = self._find_outputs()

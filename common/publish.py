@@ -13,7 +13,7 @@ import mlflow
 import mlflow.onnx
 import mlflow.sklearn
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 from onnx import ModelProto
 
 from common.problem import Problem
@@ -25,8 +25,9 @@ TRUSTED_TYPES = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 
 def use_mlflow(uri: str, experiment: str) -> None:
-    """Make this process log to `experiment` on the server at `uri`, without a line on the screen per run."""
+    """Make this process log to `experiment` on the server at `uri`, and write no line per step."""
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # type: ignore[no-untyped-call]
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)  # type: ignore[no-untyped-call]
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment(experiment)
@@ -110,7 +111,7 @@ def _log_flavours(model: Any, graph: ModelProto) -> tuple[str, str]:
 def _register(client: mlflow.MlflowClient, name: str, uri: str, tags: Mapping[str, str]) -> ModelVersion:
     if not client.search_registered_models(f"name = '{name}'", max_results=1):
         client.create_registered_model(name)
-    return mlflow.register_model(uri, name, tags=dict(tags))
+    return client.create_model_version(name, uri, tags=dict(tags), model_id=uri.rpartition("/")[2])
 
 
 def _pinned(*packages: str) -> list[str]:

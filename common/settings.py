@@ -53,6 +53,11 @@ class Settings(BaseSettings):
         return self.lab_home / "data" / self.problem
 
     @property
+    def corrections(self) -> Path:
+        """The file of the corrections to learn from."""
+        return self.data_dir / "finetune.csv"
+
+    @property
     def state_dir(self) -> Path:
         """The folder for what services keep between starts."""
         return self.lab_home / ".lab"

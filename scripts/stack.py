@@ -40,6 +40,9 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_API_URL": f"http://{HOST}:{settings.prefect_port}/api",
         # Job runners would take four times the memory of the rest of the server.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PROBLEM": settings.problem,
+        "LAB_HOME": str(settings.lab_home),
+        "DATABASE_URL": settings.database_url,
         "PREFECT_HOME": str(settings.state_dir / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",

@@ -1,0 +1,99 @@
+"""Every error as `application/problem+json` (RFC 9457)."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from common.store import StoreError
+
+MEDIA_TYPE = "application/problem+json"
+# Parts of an error's place that are not the client's: where it was, and which form of the body was meant.
+NOT_A_FIELD = {"body", "query", "path", "one", "many"}
+
+logger = logging.getLogger(__name__)
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of the request."""
+
+    field: str = Field(examples=["sepal_length"])
+    detail: str = Field(examples=["Input should be a finite number"])
+
+
+class ProblemDetails(BaseModel):
+    """An error as RFC 9457 describes it; `errors` is there when fields of the request are to blame."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["sepal_length: Input should be a finite number"])
+    instance: str = Field(examples=["/predict"])
+    errors: list[FieldError] | None = None
+
+
+def problem_response(
+    status: int,
+    detail: str,
+    instance: str,
+    errors: Sequence[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return a problem as a response."""
+    problem = ProblemDetails(
+        title=HTTPStatus(status).phrase, status=status, detail=detail, instance=instance, errors=errors and [*errors]
+    )
+    content = problem.model_dump(exclude_none=True)
+    return JSONResponse(content, status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that can answer these problems, for its description."""
+    schema = {"schema": ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")}
+    return {
+        status: {"model": ProblemDetails, "content": {MEDIA_TYPE: schema}, "description": HTTPStatus(status).phrase}
+        for status in statuses
+    }
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Make `app` answer every error as a problem."""
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        return problem_response(error.status_code, error.detail, request.url.path, headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        columns: Sequence[str] = getattr(request.app.state, "columns", ())
+        # The input itself is left out: it may be NaN, which JSON cannot say, or ten megabytes.
+        errors = [_field_error(found, columns) for found in error.errors()]
+        return problem_response(422, f"{errors[0].field}: {errors[0].detail}", request.url.path, errors)
+
+    @app.exception_handler(StoreError)
+    async def store_down(request: Request, error: StoreError) -> JSONResponse:
+        logger.error("%s", error)
+        return problem_response(503, "the store does not answer: nothing was kept, try again", request.url.path)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, _: Exception) -> JSONResponse:
+        return problem_response(500, "an error of the service; its log says more", request.url.path)
+
+
+def _field_error(found: Mapping[str, Any], columns: Sequence[str]) -> FieldError:
+    if found.get("type") == "json_invalid":
+        return FieldError(field="body", detail=f"not JSON at character {found['loc'][-1]}: {found['ctx']['error']}")
+    return FieldError(field=_field(found["loc"], columns), detail=found["msg"])
+
+
+def _field(place: Sequence[str | int], columns: Sequence[str]) -> str:
+    parts = [part for part in place if part not in NOT_A_FIELD]
+    if len(parts) == 3 and parts[0] == "data" and isinstance(parts[2], int) and parts[2] < len(columns):
+        return f"data[{parts[1]}].{columns[parts[2]]}"
+    return ".".join(map(str, parts)) or "body"

@@ -1,0 +1,45 @@
+"""What is turned away before a route sees it: bodies that are too large, and bodies that are not JSON."""
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import problem_response
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}
+
+
+class BodyGuard:
+    """ASGI middleware: 413 above 8 MiB (counted, whatever Content-Length says), 415 unless the type is JSON."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:
+        """Stand before `app`."""
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer it."""
+        if scope["type"] != "http" or scope["method"] not in METHODS_WITH_BODY:
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
+            response = problem_response(415, "the body must be JSON: set Content-Type: application/json", scope["path"])
+            await response(scope, receive, send)
+            return
+        too_large = f"the body is larger than {self.max_bytes} bytes"
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self.max_bytes:
+            await problem_response(413, too_large, scope["path"])(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.max_bytes:
+                raise HTTPException(413, too_large)
+            return message
+
+        await self.app(scope, counted, send)

@@ -1,0 +1,89 @@
+"""Handing suggestions over to Prefect, however long Prefect is away."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from common.problem import Problem
+from common.settings import Settings
+from common.store import Store, StoreError, Suggestion
+
+DEPLOYMENT = "/deployments/name/finetune/finetune"
+LOOK_SECONDS = 1.0
+BATCH = 50
+MAX_BACKOFF_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class Outbox:
+    """Starts a flow run for every suggestion in the store that has none, from `start` to `stop`.
+
+    What is to be delivered stands in the store, so that it survives a restart. The suggestion's id is the run's
+    idempotency key: delivering twice, here or in another process, makes one run.
+    """
+
+    def __init__(self, problem: Problem, settings: Settings, store: Store) -> None:
+        """Deliver `problem`'s suggestions to the Prefect of the settings."""
+        self._problem = problem
+        self._store = store
+        self._url = settings.prefect_api_url
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to deliver."""
+        self._task = asyncio.create_task(self._run(), name="deliver suggestions")
+
+    async def stop(self) -> None:
+        """Stop delivering; what is not delivered yet stays in the store."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def wake(self) -> None:
+        """Look at once: there is something new."""
+        self._wake.set()
+
+    async def _run(self) -> None:
+        async with httpx.AsyncClient(base_url=self._url, timeout=httpx.Timeout(10.0, connect=2.0)) as prefect:
+            while True:
+                self._wake.clear()
+                try:
+                    await self._deliver_due(prefect)
+                except StoreError as error:
+                    logger.error("suggestions wait: %s", error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+
+    async def _deliver_due(self, prefect: httpx.AsyncClient) -> None:
+        now = datetime.now(UTC)
+        for suggestion in await asyncio.to_thread(self._store.due, self._problem.name, now, BATCH):
+            try:
+                run_id = await _start_flow_run(prefect, suggestion)
+            except (httpx.HTTPError, ValueError, KeyError) as error:
+                await self._postpone(suggestion, error)
+            else:
+                await asyncio.to_thread(self._store.delivered, suggestion.id, run_id)
+
+    async def _postpone(self, suggestion: Suggestion, error: Exception) -> None:
+        wait = min(2.0**suggestion.attempts, MAX_BACKOFF_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+        reason = f"Prefect at {self._url}: {error!r}"
+        logger.warning("suggestion %s is delivered later, next try in %.0f s: %s", suggestion.id, wait, reason)
+        next_attempt = datetime.now(UTC) + timedelta(seconds=wait)
+        await asyncio.to_thread(self._store.delivery_failed, suggestion.id, reason, next_attempt)
+
+
+async def _start_flow_run(prefect: httpx.AsyncClient, suggestion: Suggestion) -> str:
+    deployment = (await prefect.get(DEPLOYMENT)).raise_for_status().json()
+    parameters = {**suggestion.features, "class_name": suggestion.class_name, "suggestion_id": suggestion.id}
+    run = await prefect.post(
+        f"/deployments/{deployment['id']}/create_flow_run",
+        json={"parameters": parameters, "idempotency_key": suggestion.id},
+    )
+    return str(run.raise_for_status().json()["id"])

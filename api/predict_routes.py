@@ -1,0 +1,40 @@
+"""Predictions over HTTP."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from api.dependencies import ServedModel
+from api.errors import responses
+from api.predict import answer, predict, sample_row
+from api.schemas import Prediction, Predictions, predict_body
+from common.problem import Problem
+
+
+def predict_router(problem: Problem) -> APIRouter:
+    """Return the routes that predict for `problem`."""
+    router = APIRouter(tags=["predict"])
+    # Made at run time from the problem's features, so that a type checker cannot know it.
+    Body: Any = predict_body(problem)
+    columns = problem.columns
+
+    @router.post("/predict", responses=responses(413, 415, 422, 503))
+    async def post_predict(body: Body, served: ServedModel, request: Request) -> Prediction | Predictions:
+        """Predict the class of one row, given by its fields, or of many, given as `data`."""
+        metrics = request.app.state.metrics
+        if "data" in type(body).model_fields:
+            return Predictions(predictions=predict(served, body.data, metrics))
+        return predict(served, [row_of(body, columns)], metrics)[0]
+
+    @router.get("/predict/test", summary="A sample prediction", responses=responses(503))
+    async def test_predict(served: ServedModel) -> Prediction:
+        """Predict the features' examples: a look whether all is well, which is not counted as a prediction."""
+        return answer(served, sample_row(problem))[0]
+
+    return router
+
+
+def row_of(body: BaseModel, columns: tuple[str, ...]) -> list[float]:
+    """Return the features of a body in their order."""
+    return [getattr(body, name) for name in columns]

@@ -1,0 +1,69 @@
+"""How the service is: alive, ready, and what it serves."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.dependencies import ServedModel
+from api.errors import responses
+from api.predict import sample_row
+from api.schemas import Health, Metadata, Tensor
+from common.problem import Problem
+
+
+def service_router(problem: Problem) -> APIRouter:
+    """Return the routes that describe the service of `problem`."""
+    router = APIRouter(tags=["service"])
+
+    @router.get("/health")
+    @router.get("/livez", summary="The process lives")
+    async def health() -> Health:
+        """Answer as long as the process lives, with or without a model."""
+        return Health()
+
+    @router.get("/readyz", summary="There is a model, and it answers", responses=responses(503))
+    async def ready(served: ServedModel) -> Health:
+        """Answer 200 when predictions can be had, else 503."""
+        served.model.check_golden()
+        return Health()
+
+    @router.get("/label", summary="Class names by index", responses=responses(503))
+    async def label(served: ServedModel) -> dict[int, str]:
+        """Return the names of the classes by their index in the model's output."""
+        return dict(enumerate(served.model.classes))
+
+    @router.get("/metadata", summary="What goes in and what comes out", responses=responses(503))
+    async def metadata(served: ServedModel) -> Metadata:
+        """Return data type, structure and a sample of the model's input and output."""
+        return _metadata(problem, served)
+
+    return router
+
+
+def _metadata(problem: Problem, served: ServedModel) -> Metadata:
+    features: list[dict[str, Any]] = [
+        {"name": f.name, "kind": f.kind, "unit": f.unit, "minimum": f.minimum, "maximum": f.maximum}
+        for f in problem.features
+    ]
+    classes: list[dict[str, Any]] = [{"name": name} for name in served.model.classes]
+    sample = sample_row(problem)
+    answer = served.model.predict(sample)
+    outputs = [Tensor(name="label", dtype="int64", shape=[None], columns=[], sample=answer.labels.tolist())]
+    if answer.probabilities is not None:
+        outputs.append(
+            Tensor(
+                name="probabilities",
+                dtype="float32",
+                shape=[None, len(classes)],
+                columns=classes,
+                sample=answer.probabilities.tolist(),
+            )
+        )
+    return Metadata(
+        model_name=served.version.name,
+        model_version=served.version.number,
+        inputs=[
+            Tensor(name="input", dtype="float32", shape=[None, len(features)], columns=features, sample=sample.tolist())
+        ],
+        outputs=outputs,
+    )

@@ -1,0 +1,78 @@
+"""Corrections over HTTP: taking them in, and telling what became of them."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat as uuid_utils
+from fastapi import APIRouter, HTTPException
+from fastapi.exceptions import RequestValidationError
+
+from api.dependencies import ServedModel, TheOutbox, TheStore
+from api.errors import responses
+from api.schemas import Accepted, SuggestionStatus, suggestion_model
+from common.corrections import TRAIN_AT
+from common.problem import Problem
+from common.store import Store, Suggestion
+
+
+def suggest_router(problem: Problem) -> APIRouter:
+    """Return the routes for corrections of `problem`'s predictions."""
+    router = APIRouter(prefix="/suggest", tags=["suggest"])
+    # Made at run time from the problem's features, so that a type checker cannot know it.
+    Body: Any = suggestion_model(problem)
+
+    @router.post("", status_code=202, responses=responses(413, 415, 422, 503))
+    async def post_suggest(body: Body, served: ServedModel, store: TheStore, outbox: TheOutbox) -> Accepted:
+        """Keep a correction to learn from. It is durable before this answers."""
+        if body.class_name not in served.model.classes:
+            known = ", ".join(served.model.classes)
+            raise RequestValidationError([{"loc": ("body", "class_name"), "msg": f"unknown class; known are {known}"}])
+        suggestion_id = uuid_utils.uuid7()
+        suggestion = Suggestion(
+            id=str(suggestion_id),
+            problem=problem.name,
+            features={name: getattr(body, name) for name in problem.columns},
+            class_name=body.class_name,
+            prediction_id=str(body.prediction_id) if body.prediction_id else None,
+        )
+        await asyncio.to_thread(store.add, suggestion)
+        outbox.wake()
+        return Accepted(suggestion_id=suggestion_id)
+
+    @router.get("/{suggestion_id}", responses=responses(404, 422, 503))
+    async def get_suggestion(suggestion_id: UUID, store: TheStore) -> SuggestionStatus:
+        """Tell where a correction is now."""
+        status = await asyncio.to_thread(_status, store, str(suggestion_id))
+        if status is None:
+            raise HTTPException(404, f"there is no suggestion {suggestion_id}")
+        return status
+
+    return router
+
+
+def _status(store: Store, suggestion_id: str) -> SuggestionStatus | None:
+    suggestion = store.get(suggestion_id)
+    if suggestion is None:
+        return None
+    return SuggestionStatus(
+        suggestion_id=UUID(suggestion.id),
+        state=suggestion.state,
+        detail=_detail(store, suggestion),
+        flow_run_id=UUID(suggestion.flow_run_id) if suggestion.flow_run_id else None,
+        model_version=suggestion.trained_version,
+    )
+
+
+def _detail(store: Store, suggestion: Suggestion) -> str:
+    match suggestion.state:
+        case "received":
+            return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
+        case "waiting":
+            return f"waiting ({min(len(store.waiting(suggestion.problem)), TRAIN_AT)} of {TRAIN_AT})"
+        case "trained":
+            return f"trained in version {suggestion.trained_version}"
+        case "refused":
+            return f"refused: {suggestion.refused_because}"
+        case _:
+            return "delivered"

@@ -1,0 +1,3 @@
+"""When corrections become a model, which the api tells and the worker does."""
+
+TRAIN_AT = 5

@@ -1,0 +1,73 @@
+"""Writing corrections to finetune.csv, each once, whatever is retried or killed."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from common.corrections import TRAIN_AT
+from common.files import write_atomic
+from common.problem import Problem
+from common.store import Store, Suggestion
+from common.table import csv_line
+
+
+class BadCorrectionError(ValueError):
+    """A correction that no model can learn from."""
+
+
+def append_corrections(store: Store, problem: Problem, suggestion: Suggestion, path: Path) -> int:
+    """Write a suggestion to the file at `path`, and others that have been handed over, up to the next training.
+
+    The others' own runs find them done: a burst of corrections need not wait for a run each. Every row is
+    reserved in the store before it is written and noted there afterwards; what was reserved and not noted
+    (the process ended in between) is settled first, by looking whether the file has that row. The caller holds
+    the lock of the file.
+
+    Returns:
+        The number of corrections that wait for the next training.
+
+    Raises:
+        BadCorrectionError: a feature of `suggestion` is missing or not finite, or its class is unknown; nothing is
+            written.
+    """
+    _line(problem, suggestion)
+    store.add(suggestion)
+    for unfinished in store.unfinished_rows(problem.name):
+        _settle(store, problem, unfinished, path)
+    known = store.get(suggestion.id)
+    if known is not None and known.state in ("received", "delivered"):
+        _append(store, problem, known, path)
+    waiting = len(store.waiting(problem.name))
+    for other in store.handed_over(problem.name, limit=max(TRAIN_AT - waiting, 0)):
+        _append(store, problem, other, path)
+        waiting += 1
+    return waiting
+
+
+def _append(store: Store, problem: Problem, suggestion: Suggestion, path: Path) -> None:
+    reserved = replace(suggestion, row_number=len(_lines(path)))
+    store.reserve_row(reserved)
+    _settle(store, problem, reserved, path)
+
+
+def _settle(store: Store, problem: Problem, reserved: Suggestion, path: Path) -> None:
+    lines = _lines(path)
+    if reserved.row_number is None or len(lines) <= reserved.row_number:
+        write_atomic(path, "".join([*lines, _line(problem, reserved)]).encode())
+    store.row_written(reserved.id)
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    return [f"{line}\n" for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _line(problem: Problem, suggestion: Suggestion) -> str:
+    bad = [name for name in problem.columns if not math.isfinite(suggestion.features.get(name, math.nan))]
+    if bad:
+        raise BadCorrectionError(f"{', '.join(bad)}: no finite number")
+    if suggestion.class_name not in problem.target.classes:
+        raise BadCorrectionError(f"class_name: unknown class {suggestion.class_name!r}")
+    label = problem.target.classes.index(suggestion.class_name)
+    return csv_line([suggestion.features[name] for name in problem.columns], str(label))

@@ -1,0 +1,132 @@
+"""The fine-tuning worker: the Prefect flow `finetune/finetune`, and the process that serves it.
+
+`python finetune/finetune.py` runs it. Here is the order of the steps; what they do is in append, train and gate.
+"""
+
+import asyncio
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+if not __package__:
+    # Run as a script, Python would look for modules beside this file, where `finetune` is this file, not the package.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from filelock import FileLock
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.flows import Flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed, Failed
+
+from common.corrections import TRAIN_AT
+from common.problem import Problem, get_problem
+from common.settings import Settings, load_settings
+from common.store import Store, Suggestion
+from finetune import append
+from finetune.serve import ENTRYPOINT, serve, try_again_later
+
+# The tasks that need MLflow and scikit-learn import them: that takes seconds, and four runs of five do without.
+
+
+@task(name="append-corrections", cache_policy=NO_CACHE)
+def append_corrections(problem: Problem, settings: Settings, store: Store, suggestion: Suggestion) -> int:
+    """Write the correction, and others that wait, to finetune.csv; return how many wait for training."""
+    return append.append_corrections(store, problem, suggestion, settings.corrections)
+
+
+@task(name="fine-tune", cache_policy=NO_CACHE)
+def fine_tune(problem: Problem, settings: Settings) -> Any:
+    """Continue the newest model with all corrections."""
+    from finetune.train import continue_newest
+
+    return continue_newest(problem, settings)
+
+
+@task(name="check-accuracy", cache_policy=NO_CACHE)
+def check_accuracy(problem: Problem, settings: Settings, tuned: Any) -> Any:
+    """Judge the fine-tuned model on the test rows."""
+    from finetune.train import check_accuracy
+
+    return check_accuracy(problem, settings, tuned)
+
+
+@task(name="register-version", cache_policy=NO_CACHE)
+def register_version(problem: Problem, settings: Settings, tuned: Any, verdict: Any) -> int:
+    """Register the fine-tuned model as the next version and move the champion."""
+    from finetune.train import register
+
+    return register(problem, settings, tuned, verdict).number
+
+
+def learn(problem: Problem, settings: Settings, store: Store, suggestion: Suggestion) -> State[Any]:
+    """Take a correction in, and fine-tune when enough of them wait. Returns the run's final state."""
+    # Runs are one at a time in one worker; the lock says so to a second worker, or to a run by hand.
+    with FileLock(settings.data_dir / "finetune.lock"):
+        try:
+            waiting = append_corrections(problem, settings, store, suggestion)
+        except append.BadCorrectionError as error:
+            return Failed(name="Refused", message=str(error))
+        if waiting < TRAIN_AT:
+            return Completed(name="Waiting", message=f"waiting ({waiting} of {TRAIN_AT})")
+        return _train(problem, settings, store)
+
+
+def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
+    from finetune.train import version_of_same_data
+
+    batch = [waiting.id for waiting in store.waiting(problem.name)]
+    known = version_of_same_data(problem, settings)
+    if known is None:
+        tuned = fine_tune(problem, settings)
+        verdict = check_accuracy(problem, settings, tuned)
+        if verdict.refused_because:
+            store.refused(batch, verdict.refused_because)
+            return Completed(name="Refused", message=f"refused: {verdict.refused_because}")
+    version = known.number if known else register_version(problem, settings, tuned, verdict)
+    store.trained(batch, version)
+    return Completed(message=f"trained in version {version}")
+
+
+def finetune_flow(problem: Problem, settings: Settings) -> Flow[Any, Any]:
+    """Return the flow, whose parameters are `problem`'s features, `class_name` and `suggestion_id`."""
+
+    def finetune(**parameters: Any) -> State[Any]:
+        store = Store(settings.database_url)
+        features = {name: parameters[name] for name in problem.columns}
+        suggestion = Suggestion(parameters["suggestion_id"], problem.name, features, parameters["class_name"])
+        try:
+            return learn(problem, settings, store, suggestion)
+        finally:
+            store.close()
+
+    types = {**dict.fromkeys(problem.columns, float), "class_name": str, "suggestion_id": str}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    finetune.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Prefect shows and checks
+        [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
+    )
+    finetune.__annotations__ = types
+    return flow(name="finetune", on_failure=[try_again_later])(finetune)
+
+
+def __getattr__(name: str) -> Flow[Any, Any]:
+    # Prefect loads `finetune` from this module for each run. It is made when asked for, since its parameters are
+    # those of the chosen problem, and no setting is read at import.
+    if name != "finetune":
+        raise AttributeError(name)
+    settings = load_settings()
+    return finetune_flow(get_problem(settings.problem), settings)
+
+
+def main() -> None:
+    """Serve the flow until a signal comes."""
+    settings = load_settings()
+    flow_to_serve = finetune_flow(get_problem(settings.problem), settings)
+    with temporary_settings({PREFECT_API_URL: settings.prefect_api_url}):
+        asyncio.run(serve(flow_to_serve, ENTRYPOINT, settings.prefect_api_url))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Serving the flow: waiting for Prefect, taking up what an ended worker left, and trying failed runs again."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.flows import Flow
+from prefect.runner import Runner
+from prefect.states import Scheduled
+
+DEPLOYMENT = "finetune"
+# By module, so that the worker's folder is found as a package, from the folder that the worker was started in.
+ENTRYPOINT = "finetune.finetune.finetune"
+POLL_SECONDS = 1
+FIRST_RETRY_SECONDS = 15
+MAX_RETRY_SECONDS = 600
+
+logger = logging.getLogger(__name__)
+
+
+async def serve(flow: Flow[Any, Any], entrypoint: str, api_url: str) -> None:
+    """Run the flow's runs one at a time, for as long as the process lives, also across restarts of Prefect."""
+    while True:
+        await _until_prefect_answers(api_url)
+        runner = Runner(name=DEPLOYMENT, limit=1, query_seconds=POLL_SECONDS)
+        deployment = await flow.ato_deployment(name=DEPLOYMENT)
+        deployment.entrypoint = entrypoint
+        try:
+            deployment_id = await runner.aadd_deployment(deployment)
+            await _reschedule_interrupted(deployment_id)
+            print("serving finetune/finetune", flush=True)
+            await runner.start()
+        except httpx.HTTPError as error:
+            logger.warning("Prefect went away (%r); the worker waits for it", error)
+        else:
+            return
+
+
+def try_again_later(flow: Flow[Any, Any], run: FlowRun, state: State[Any]) -> None:
+    """Schedule a failed run again: soon at first, then every ten minutes. A refused correction stays refused."""
+    if state.name == "Refused":
+        return
+    wait = min(FIRST_RETRY_SECONDS * 2 ** (run.run_count - 1), MAX_RETRY_SECONDS)
+    again = Scheduled(
+        scheduled_time=datetime.now(UTC) + timedelta(seconds=wait), message=f"failed, and tried again: {state.message}"
+    )
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run.id, again, force=True)
+
+
+async def _reschedule_interrupted(deployment_id: Any) -> None:
+    # Runs are one at a time, so what is under way when the worker starts was under way when the last one ended.
+    # Every step may be run again: what it had done is noticed.
+    under_way = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
+    )
+    of_ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
+    async with get_client() as client:
+        for run in await client.read_flow_runs(flow_run_filter=under_way, deployment_filter=of_ours):
+            await client.set_flow_run_state(run.id, Scheduled(message="the worker was restarted"), force=True)
+
+
+async def _until_prefect_answers(api_url: str) -> None:
+    async with httpx.AsyncClient(base_url=api_url, timeout=2.0) as client:
+        told = False
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get("/health")).is_success:
+                    return
+            if not told:
+                print(f"waiting for Prefect at {api_url}", flush=True)
+                told = True
+            await asyncio.sleep(POLL_SECONDS)

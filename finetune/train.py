@@ -1,0 +1,100 @@
+"""From corrections to a registered version, step by step. Plain functions, which know nothing of Prefect."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import mlflow
+import numpy as np
+
+from common import publish
+from common.files import md5
+from common.onnx_export import check_parity, export_onnx
+from common.problem import Problem, Table
+from common.registry import Version
+from common.settings import Settings
+from common.table import read_table
+from finetune.gate import Verdict, judge
+
+
+class NothingToContinueError(LookupError):
+    """The registry has no scikit-learn model to go on from."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A fine-tuned model.
+
+    Attributes:
+        rows: what it has learnt from, corrections last.
+        tags: where it comes from: the version before, and the hashes of its data.
+        run_id: its run in MLflow.
+    """
+
+    model: Any
+    rows: Table
+    tags: Mapping[str, str]
+    run_id: str
+
+
+def version_of_same_data(problem: Problem, settings: Settings) -> Version | None:
+    """Return the ONNX version that has learnt from exactly the data as they are now; None if there is none.
+
+    There is one when an earlier attempt ended after registering and before it could say so.
+    """
+    publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
+    return publish.newest(problem.onnx_name, _data_tags(settings))
+
+
+def continue_newest(problem: Problem, settings: Settings) -> Tuned:
+    """Continue the newest scikit-learn version with all corrections, in an MLflow run of its own.
+
+    Raises:
+        NothingToContinueError: there is no version yet.
+        DataError: train.csv or finetune.csv is missing or damaged.
+    """
+    publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
+    base = publish.newest(problem.sklearn_name)
+    if base is None:
+        raise NothingToContinueError(f"there is no {problem.sklearn_name} to continue: run `python main.py` first")
+    original = read_table(settings.data_dir / "train.csv", problem, indices=True)
+    corrections = read_table(settings.corrections, problem, indices=True)
+    model = problem.continue_training(publish.load_sklearn(base), original, corrections)
+    # What was searched for holds on: the version learns more, it is not built anew.
+    params = {name: base.tags[name] for name in problem.candidates()[0].params if name in base.tags}
+    with mlflow.start_run(run_name=f"fine-tune version {base.number}") as run:
+        mlflow.log_params({**params, "continued_from": base.number, "corrections": len(corrections.y)})
+    rows = Table(np.concatenate([original.X, corrections.X]), np.concatenate([original.y, corrections.y]))
+    tags = {**params, **_data_tags(settings), "continued_from": str(base.number)}
+    return Tuned(model, rows, tags, run.info.run_id)
+
+
+def check_accuracy(problem: Problem, settings: Settings, tuned: Tuned) -> Verdict:
+    """Judge the model on test.csv, and log the results, with the reason if it is refused, to its run."""
+    test = read_table(settings.data_dir / "test.csv", problem, indices=True)
+    verdict = judge(problem, tuned.model, test)
+    with mlflow.start_run(run_id=tuned.run_id):
+        mlflow.log_metrics({f"test_{name}": value for name, value in verdict.metrics.items()})
+        if verdict.refused_because:
+            mlflow.set_tag("refused_because", verdict.refused_because)
+    return verdict
+
+
+def register(problem: Problem, settings: Settings, tuned: Tuned, verdict: Verdict) -> Version:
+    """Export the model, check that ONNX says the same, and register both flavours as the next version.
+
+    Raises:
+        ModelError: the export does not say the same; nothing is registered.
+    """
+    test = read_table(settings.data_dir / "test.csv", problem, indices=True)
+    graph = export_onnx(tuned.model, problem, tuned.rows, verdict.metrics)
+    check_parity(graph, tuned.model, test.X)
+    with mlflow.start_run(run_id=tuned.run_id):
+        return publish.register(problem, tuned.model, graph, {**tuned.tags, **publish.metric_tags(verdict.metrics)})
+
+
+def _data_tags(settings: Settings) -> dict[str, str]:
+    return {
+        "train_md5": md5(settings.data_dir / "train.csv"),
+        "corrections_md5": md5(settings.corrections),
+    }

@@ -1,0 +1,219 @@
+"""The whole loop once, on real servers, in a copy of the project under .demo/: `make demo`."""
+
+import csv
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from common.corrections import TRAIN_AT
+from common.problem import Problem, UnknownProblemError, get_problem
+from common.settings import PROJECT, Settings, SettingsError, load_settings
+from scripts.ports import HOST, PortInUseError, listeners
+from scripts.stack import NotReadyError, process_environment, wait_until_ready
+
+DEMO = PROJECT / ".demo"
+PATIENCE = 120.0
+Found = TypeVar("Found")
+console = Console(soft_wrap=True)
+
+
+class DemoError(RuntimeError):
+    """A hop of the loop did not end as it should."""
+
+
+class Hops:
+    """The stations of the loop, each with the seconds it took."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def hop(self, name: str) -> Iterator[None]:
+        """Time one hop, and say that it begins."""
+        console.print(f"[bold]▶ {name}[/]")
+        start = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - start
+
+
+def copy_project(target: Path) -> None:
+    """Copy the files of the project that git knows or would know, as they are now, to a fresh `target`."""
+    shutil.rmtree(target, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (PROJECT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, target / name)
+    (target / ".venv").symlink_to(Path(sys.prefix))
+    # The copy has no repository of its own, which DVC would look for.
+    (target / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+
+
+@contextmanager
+def running_stack(settings: Settings, environment: dict[str, str]) -> Iterator[None]:
+    """Start the stack in the copy, wait for it, and stop it whole at the end, whatever happens."""
+    output = settings.state_dir / "stack.log"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("w", encoding="utf-8") as log:
+        stack = subprocess.Popen(
+            [sys.executable, "-m", "scripts.stack"], cwd=DEMO, env=environment, stdout=log, stderr=log
+        )
+        try:
+            wait_until_ready(settings, stopped=lambda: stack.poll() is not None)
+            yield
+        finally:
+            stack.send_signal(signal.SIGTERM)
+            stack.wait(timeout=60)
+
+
+def run(command: list[str], environment: dict[str, str]) -> None:
+    """Run a command in the copy, its output on the screen."""
+    if subprocess.run(command, cwd=DEMO, env=environment, check=False).returncode:
+        raise DemoError(f"`{' '.join(command)}` failed; the logs are in {DEMO / '.lab' / 'logs'}")
+
+
+def wait_for(what: str, look: Callable[[], Found | None], settings: Settings) -> Found:
+    """Return what `look` finds, asking until it finds something."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            raise DemoError(f"{what}: not within {PATIENCE:.0f} s; the logs are in {settings.state_dir / 'logs'}")
+        time.sleep(0.2)
+    return found
+
+
+def rows_of(path: Path, problem: Problem) -> list[tuple[dict[str, float], str]]:
+    """Return features by name and the class name of each row of train.csv or test.csv."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            (dict(zip(problem.columns, map(float, row[:-1]), strict=True)), problem.target.classes[int(row[-1])])
+            for row in csv.reader(file)
+        ]
+
+
+def accuracy_over_http(api: httpx.Client, rows: list[tuple[dict[str, float], str]]) -> float:
+    """Return the share of rows whose class the api predicts, one request each."""
+    hits = 0
+    for features, class_name in rows:
+        answer = api.post("/predict", json=features).raise_for_status().json()
+        hits += answer["class_name"] == class_name
+    return hits / len(rows)
+
+
+def least_sure(api: httpx.Client, rows: list[tuple[dict[str, float], str]]) -> list[tuple[dict[str, float], str]]:
+    """Return the rows that a person would be asked about first: those with the smallest winning probability."""
+    data = [list(features.values()) for features, _ in rows]
+    answers = api.post("/predict", json={"data": data}).raise_for_status().json()["predictions"]
+    order = sorted(range(len(rows)), key=lambda index: max((answers[index]["probabilities"] or {"": 0.0}).values()))
+    return [rows[index] for index in order[:TRAIN_AT]]
+
+
+def served_version(api: httpx.Client) -> int | None:
+    """Return the number of the version that answers; None while there is none."""
+    response = api.get("/predict/test")
+    return int(response.json()["model_version"]) if response.is_success else None
+
+
+def correct(api: httpx.Client, corrections: list[tuple[dict[str, float], str]], settings: Settings) -> dict[str, Any]:
+    """Send corrections, wait until a model has learnt from them; return the last one's status."""
+    for features, class_name in corrections:
+        answer = api.post("/suggest", json={**features, "class_name": class_name}).raise_for_status()
+        suggestion_id = answer.json()["suggestion_id"]
+
+    def settled() -> dict[str, Any] | None:
+        status: dict[str, Any] = api.get(f"/suggest/{suggestion_id}").raise_for_status().json()
+        return status if status["state"] in ("trained", "refused") else None
+
+    status = wait_for("the fine-tuning", settled, settings)
+    if status["state"] == "refused":
+        raise DemoError(f"the corrections led to no version: {status['detail']}")
+    return status
+
+
+def close_loop(problem: Problem, settings: Settings, environment: dict[str, str], hops: Hops) -> Table:
+    """Go once round the loop, and return what to show at the end."""
+    with hops.hop("prepare the data: get_data, dvc repro"):
+        run(["python", "-m", "scripts.get_data"], environment)
+        run(["dvc", "repro"], environment)
+    rows = rows_of(settings.data_dir / "test.csv", problem)
+    learnt = rows_of(settings.data_dir / "train.csv", problem)
+    with hops.hop("train: python main.py"):
+        run(["python", "main.py"], environment)
+    with httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=10.0) as api:
+        with hops.hop("the api picks the version up"):
+            first = wait_for("serving the trained version", lambda: served_version(api), settings)
+        with hops.hop(f"predict {len(rows)} test rows over HTTP"):
+            before = accuracy_over_http(api, rows)
+        with hops.hop(f"{TRAIN_AT} corrections, fine-tuning, next version registered"):
+            status = correct(api, least_sure(api, learnt), settings)
+        with hops.hop("the api picks that up, without a restart"):
+            second = wait_for(
+                "serving the fine-tuned version",
+                lambda: version if (version := served_version(api)) == status["model_version"] else None,
+                settings,
+            )
+        with hops.hop("predict the test rows again"):
+            after = accuracy_over_http(api, rows)
+    return closing_table(problem, settings, status, ((first, before), (second, after)))
+
+
+def closing_table(
+    problem: Problem, settings: Settings, status: dict[str, Any], versions: tuple[tuple[int, float], ...]
+) -> Table:
+    """Return versions, accuracies and where to look."""
+    table = Table(title="the loop is closed", show_header=False)
+    for (number, accuracy), made in zip(versions, ("trained", "fine-tuned"), strict=True):
+        table.add_row(f"{problem.onnx_name} version {number} ({made})", f"accuracy over HTTP {accuracy:.3f}")
+    table.add_row("MLflow runs", f"http://{HOST}:{settings.mlflow_port}/#/models/{problem.onnx_name}")
+    table.add_row("Prefect run", f"http://{HOST}:{settings.prefect_port}/runs/flow-run/{status['flow_run_id']}")
+    return table
+
+
+def play(problem: Problem, settings: Settings) -> None:
+    """Run the loop on a stack of its own, and show how it went."""
+    start = time.monotonic()
+    hops = Hops()
+    environment = process_environment(settings)
+    with ExitStack() as cleanup:
+        with hops.hop("start MLflow, Prefect, the worker and the api"):
+            cleanup.enter_context(running_stack(settings, environment))
+        table = close_loop(problem, settings, environment, hops)
+    for name, seconds in hops.seconds.items():
+        table.add_row(name, f"{seconds:.1f} s", style="dim")
+    table.add_row("everything, the stop included", f"{time.monotonic() - start:.1f} s")
+    console.print(table)
+    console.print(f"Everything is stopped. Its state stays in {DEMO.name}/: `cd {DEMO.name} && make up` opens those pages.")
+
+
+def main() -> None:
+    """Run the demo; exit 0 only if every hop ended well."""
+    try:
+        chosen = load_settings()
+        problem = get_problem(chosen.problem)
+        for listener in listeners(chosen).values():
+            listener.check_free()
+        copy_project(DEMO)
+        # The store, too, is the copy's own, whatever DATABASE_URL says.
+        play(problem, chosen.model_copy(update={"lab_home": DEMO, "database_url": f"sqlite:///{DEMO}/data/lab.db"}))
+    except (DemoError, NotReadyError, SettingsError, UnknownProblemError) as error:
+        sys.exit(f"demo: {error}")
+    except PortInUseError as error:
+        sys.exit(f"demo: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()
