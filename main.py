@@ -26,7 +26,9 @@ def show(problem: Problem, version: Version, results: "list[Result]") -> None:
         table.add_column(heading.replace("_", " "), justify="right")
     for result in results[:SHOWN]:
         table.add_row(
-            *map(str, result.candidate.params.values()), f"{result.log_loss:.4f}", f"{result.metrics['val_accuracy']:.3f}"
+            *map(str, result.candidate.params.values()),
+            f"{result.log_loss:.4f}",
+            f"{result.metrics['val_accuracy']:.3f}",
         )
     console = Console(soft_wrap=True)
     console.print(table)

@@ -93,7 +93,8 @@ def _field_error(found: Mapping[str, Any], columns: Sequence[str]) -> FieldError
 
 
 def _field(place: Sequence[str | int], columns: Sequence[str]) -> str:
-    parts = [part for part in place if part not in NOT_A_FIELD]
-    if len(parts) == 3 and parts[0] == "data" and isinstance(parts[2], int) and parts[2] < len(columns):
-        return f"data[{parts[1]}].{columns[parts[2]]}"
-    return ".".join(map(str, parts)) or "body"
+    match [part for part in place if part not in NOT_A_FIELD]:
+        case ["data", int(row), int(column)] if column < len(columns):
+            return f"data[{row}].{columns[column]}"
+        case parts:
+            return ".".join(map(str, parts)) or "body"

@@ -91,7 +91,9 @@ def batch_model(problem: Problem) -> type[BaseModel]:
     columns = tuple(Annotated[float, _field(feature)] for feature in problem.features)
     row = tuple[columns]  # type: ignore[valid-type]  # the types are values here
     example = [[feature.example for feature in problem.features]]
-    data = Field(min_length=1, max_length=MAX_ROWS, description="rows: " + ", ".join(problem.columns), examples=[example])
+    data = Field(
+        min_length=1, max_length=MAX_ROWS, description="rows: " + ", ".join(problem.columns), examples=[example]
+    )
     return create_model(f"{_title(problem)}Batch", __config__=STRICT, data=(list[row], data))
 
 

@@ -6,7 +6,6 @@ import json
 import logging
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from api.metrics import Metrics
 from common.files import write_atomic

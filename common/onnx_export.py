@@ -14,15 +14,15 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 
 from common.onnx_io import OnnxModel, compare
-from common.problem import Floats, Problem, Table
+from common.problem import Classifier, Floats, Problem, Table
 
 GOLDEN_ROWS = 3
 QUANTILES = tuple(np.linspace(0.0, 1.0, 11))
-# What DESIGN calls opset 17 / ml 3 is what every converter in use here supports.
+# What the converters of every model family in use here support.
 OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
-def export_onnx(model: Any, problem: Problem, train: Table, metrics: Mapping[str, float]) -> ModelProto:
+def export_onnx(model: Classifier, problem: Problem, train: Table, metrics: Mapping[str, float]) -> ModelProto:
     """Convert a fitted classifier into the bundle.
 
     Args:
@@ -35,7 +35,7 @@ def export_onnx(model: Any, problem: Problem, train: Table, metrics: Mapping[str
         A graph with input `input` (float32 `[rows, features]`) and outputs `label` (int64 `[rows]`) and
         `probabilities` (float32 `[rows, classes]`), described in `metadata_props`.
     """
-    graph = to_onnx(
+    graph: ModelProto = to_onnx(
         model,
         initial_types=[("input", FloatTensorType([None, len(problem.features)]))],
         options={id(model): {"zipmap": False, "output_class_labels": False}},
@@ -77,7 +77,7 @@ def reference_statistics(problem: Problem, train: Table) -> dict[str, Any]:
     }
 
 
-def check_parity(graph: ModelProto, model: Any, X: Floats) -> None:
+def check_parity(graph: ModelProto, model: Classifier, X: Floats) -> None:
     """Compare the bundle with the classifier it came from, on rows `X` `[rows, features]`.
 
     Raises:

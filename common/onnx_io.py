@@ -46,7 +46,7 @@ class OnnxModel:
             classes: names for a model that carries none; the file's own win.
 
         Raises:
-            ModelError: the content cannot be loaded, has other inputs or outputs than the lab's models, or no class names.
+            ModelError: it cannot be loaded, has other inputs or outputs than the lab's models, or no class names.
         """
         options = onnxruntime.SessionOptions()
         # More threads than one spin on the cores of other processes, for a model that answers in microseconds.
@@ -86,18 +86,16 @@ class OnnxModel:
         X = golden["input"] if golden else [[0.0] * (self.width or 1)]
         try:
             answer = self.predict(np.array(X, dtype=np.float32))
-            if golden:
-                compare(answer, np.array(golden["label"]), np.array(golden["probabilities"]))
-            if answer.labels.dtype.kind != "i" or not 0 <= answer.labels.min() <= answer.labels.max() < len(self.classes):
-                raise ModelError(f"labels {answer.labels[:5]} are no indices into {list(self.classes)}")
-        except ModelError:
-            raise
         except Exception as error:  # as above: no common base
-            raise ModelError(f"the model cannot answer its golden row: {error}") from error
+            raise ModelError(f"the model cannot answer its golden rows: {error}") from error
+        if answer.labels.dtype.kind != "i" or not set(answer.labels.tolist()) <= set(range(len(self.classes))):
+            raise ModelError(f"labels {answer.labels[:5]} are no indices into {list(self.classes)}")
+        if golden:
+            compare(answer, np.array(golden["label"]), np.array(golden["probabilities"]))
 
     def _only_input(self) -> Any:
         inputs = self._session.get_inputs()
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 2:
+        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != len(("rows", "features")):
             found = ", ".join(f"{i.name} {i.type} {i.shape}" for i in inputs)
             raise ModelError(f"expected one float32 input [rows, features], found {found}")
         return inputs[0]

@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -50,12 +50,24 @@ class Table:
     y: Ints
 
 
+class Classifier(Protocol):
+    """A fitted classifier, as scikit-learn's are; its classes are indices."""
+
+    def predict(self, X: Floats) -> Ints:
+        """Return class indices `[rows]` for features `[rows, features]`."""
+        ...
+
+    def predict_proba(self, X: Floats) -> Floats:
+        """Return probabilities `[rows, classes]` for features `[rows, features]`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One model to try: the parameters that name it, and `fit(X, y)`, which returns the fitted classifier."""
 
     params: Mapping[str, int | float | str]
-    fit: Callable[[Floats, Ints], Any]
+    fit: Callable[[Floats, Ints], Classifier]
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ class Problem:
     target: Target
     load: Callable[[Path | None], Table]
     candidates: Callable[[], Sequence[Candidate]]
-    continue_training: Callable[[Any, Table, Table], Any]
+    continue_training: Callable[[Any, Table, Table], Classifier]
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ import logging
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version as installed
-from typing import Any
 
 import mlflow
 import mlflow.onnx
@@ -16,7 +15,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 from onnx import ModelProto
 
-from common.problem import Problem
+from common.problem import Classifier, Problem
 from common.registry import CHAMPION, Version
 from common.settings import PROJECT
 
@@ -24,13 +23,13 @@ from common.settings import PROJECT
 TRUSTED_TYPES = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 
-def use_mlflow(uri: str, experiment: str) -> None:
-    """Make this process log to `experiment` on the server at `uri`, and write no line per step."""
+def use_mlflow(uri: str, experiment: str) -> str:
+    """Make this process log to `experiment` on the server at `uri`, quietly; return the experiment's id."""
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # type: ignore[no-untyped-call]
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)  # type: ignore[no-untyped-call]
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     mlflow.set_tracking_uri(uri)
-    mlflow.set_experiment(experiment)
+    return mlflow.set_experiment(experiment).experiment_id
 
 
 def newest(name: str, tags: Mapping[str, str] | None = None) -> Version | None:
@@ -42,12 +41,13 @@ def newest(name: str, tags: Mapping[str, str] | None = None) -> Version | None:
     return _version(found[0]) if found else None
 
 
-def load_sklearn(version: Version) -> Any:
+def load_sklearn(version: Version) -> Classifier:
     """Load the scikit-learn model of a version."""
-    return mlflow.sklearn.load_model(f"models:/{version.name}/{version.number}")
+    model: Classifier = mlflow.sklearn.load_model(f"models:/{version.name}/{version.number}")
+    return model
 
 
-def register(problem: Problem, model: Any, graph: ModelProto, tags: Mapping[str, str]) -> Version:
+def register(problem: Problem, model: Classifier, graph: ModelProto, tags: Mapping[str, str]) -> Version:
     """Log both flavours to the active run, register both, then move the alias `champion` to them.
 
     All or nothing: when a step fails, the versions made until then are deleted and the alias stays.
@@ -93,7 +93,7 @@ def git_commit() -> str:
         return "unknown"
 
 
-def _log_flavours(model: Any, graph: ModelProto) -> tuple[str, str]:
+def _log_flavours(model: Classifier, graph: ModelProto) -> tuple[str, str]:
     # Requirements are given, because without them each call starts processes that guess for a minute or more.
     logged = mlflow.sklearn.log_model(
         model,
@@ -119,4 +119,4 @@ def _pinned(*packages: str) -> list[str]:
 
 
 def _version(found: ModelVersion) -> Version:
-    return Version(found.name, int(found.version), found.source, dict(found.tags))
+    return Version(found.name, int(found.version), found.source or "", dict(found.tags))

@@ -73,7 +73,9 @@ def _check_width(path: Path, row: int, cells: list[str], problem: Problem) -> No
     if len(cells) == 1 and len(names) > 1:
         raise DataError(f"{path}, row {row}, column {names[1]}: missing; are the columns separated by commas?")
     if len(cells) < len(names):
-        raise DataError(f"{path}, row {row}, column {names[len(cells)]}: missing ({len(cells)} of {len(names)} columns)")
+        raise DataError(
+            f"{path}, row {row}, column {names[len(cells)]}: missing ({len(cells)} of {len(names)} columns)"
+        )
     if len(cells) > len(names):
         raise DataError(f"{path}, row {row}, column {len(names) + 1}: one too many ({names[-1]} should be the last)")
 

@@ -7,7 +7,7 @@ import asyncio
 import inspect
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 if not __package__:
     # Run as a script, Python would look for modules beside this file, where `finetune` is this file, not the package.
@@ -28,6 +28,10 @@ from common.store import Store, Suggestion
 from finetune import append
 from finetune.serve import ENTRYPOINT, serve, try_again_later
 
+if TYPE_CHECKING:
+    from finetune.gate import Verdict
+    from finetune.train import Tuned
+
 # The tasks that need MLflow and scikit-learn import them: that takes seconds, and four runs of five do without.
 
 
@@ -38,7 +42,7 @@ def append_corrections(problem: Problem, settings: Settings, store: Store, sugge
 
 
 @task(name="fine-tune", cache_policy=NO_CACHE)
-def fine_tune(problem: Problem, settings: Settings) -> Any:
+def fine_tune(problem: Problem, settings: Settings) -> "Tuned":
     """Continue the newest model with all corrections."""
     from finetune.train import continue_newest
 
@@ -46,7 +50,7 @@ def fine_tune(problem: Problem, settings: Settings) -> Any:
 
 
 @task(name="check-accuracy", cache_policy=NO_CACHE)
-def check_accuracy(problem: Problem, settings: Settings, tuned: Any) -> Any:
+def check_accuracy(problem: Problem, settings: Settings, tuned: "Tuned") -> "Verdict":
     """Judge the fine-tuned model on the test rows."""
     from finetune.train import check_accuracy
 
@@ -54,7 +58,7 @@ def check_accuracy(problem: Problem, settings: Settings, tuned: Any) -> Any:
 
 
 @task(name="register-version", cache_policy=NO_CACHE)
-def register_version(problem: Problem, settings: Settings, tuned: Any, verdict: Any) -> int:
+def register_version(problem: Problem, settings: Settings, tuned: "Tuned", verdict: "Verdict") -> int:
     """Register the fine-tuned model as the next version and move the champion."""
     from finetune.train import register
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from common import evaluate
-from common.problem import Problem, Table
+from common.problem import Classifier, Problem, Table
 
 MIN_ACCURACY = 0.90
 
@@ -18,10 +17,12 @@ class Verdict:
     refused_because: str | None
 
 
-def judge(problem: Problem, model: Any, test: Table) -> Verdict:
+def judge(problem: Problem, model: Classifier, test: Table) -> Verdict:
     """Judge a classifier by its accuracy on the test rows: at least 90 % is needed."""
     matrix = evaluate.confusion(test.y, model.predict(test.X), len(problem.target.classes))
     metrics = evaluate.summary(matrix)
     if metrics["accuracy"] >= MIN_ACCURACY:
         return Verdict(metrics, None)
-    return Verdict(metrics, f"accuracy on test.csv is {metrics['accuracy']:.1%}, and at least {MIN_ACCURACY:.0%} is needed")
+    return Verdict(
+        metrics, f"accuracy on test.csv is {metrics['accuracy']:.1%}, and at least {MIN_ACCURACY:.0%} is needed"
+    )

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -48,19 +49,19 @@ async def serve(flow: Flow[Any, Any], entrypoint: str, api_url: str) -> None:
             return
 
 
-def try_again_later(flow: Flow[Any, Any], run: FlowRun, state: State[Any]) -> None:
+def try_again_later(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001  # Prefect names it
     """Schedule a failed run again: soon at first, then every ten minutes. A refused correction stays refused."""
     if state.name == "Refused":
         return
-    wait = min(FIRST_RETRY_SECONDS * 2 ** (run.run_count - 1), MAX_RETRY_SECONDS)
-    again = Scheduled(
+    wait = min(FIRST_RETRY_SECONDS * 2 ** (flow_run.run_count - 1), MAX_RETRY_SECONDS)
+    again: State[Any] = Scheduled(
         scheduled_time=datetime.now(UTC) + timedelta(seconds=wait), message=f"failed, and tried again: {state.message}"
     )
     with get_client(sync_client=True) as client:
-        client.set_flow_run_state(run.id, again, force=True)
+        client.set_flow_run_state(flow_run.id, again, force=True)
 
 
-async def _reschedule_interrupted(deployment_id: Any) -> None:
+async def _reschedule_interrupted(deployment_id: UUID) -> None:
     # Runs are one at a time, so what is under way when the worker starts was under way when the last one ended.
     # Every step may be run again: what it had done is noticed.
     under_way = FlowRunFilter(

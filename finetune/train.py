@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from common import publish
 from common.files import md5
 from common.onnx_export import check_parity, export_onnx
-from common.problem import Problem, Table
+from common.problem import Classifier, Problem, Table
 from common.registry import Version
 from common.settings import Settings
 from common.table import read_table
@@ -31,7 +30,7 @@ class Tuned:
         run_id: its run in MLflow.
     """
 
-    model: Any
+    model: Classifier
     rows: Table
     tags: Mapping[str, str]
     run_id: str

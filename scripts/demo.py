@@ -154,20 +154,17 @@ def close_loop(problem: Problem, settings: Settings, environment: dict[str, str]
     with hops.hop("train: python main.py"):
         run(["python", "main.py"], environment)
     with httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=10.0) as api:
-        with hops.hop("the api picks the version up"):
+        with hops.hop(f"the api serves it; {len(rows)} test rows over HTTP"):
             first = wait_for("serving the trained version", lambda: served_version(api), settings)
-        with hops.hop(f"predict {len(rows)} test rows over HTTP"):
             before = accuracy_over_http(api, rows)
-        with hops.hop(f"{TRAIN_AT} corrections, fine-tuning, next version registered"):
+        with hops.hop(f"{TRAIN_AT} corrections become the next version, served without a restart"):
             status = correct(api, least_sure(api, learnt), settings)
-        with hops.hop("the api picks that up, without a restart"):
             second = wait_for(
                 "serving the fine-tuned version",
                 lambda: version if (version := served_version(api)) == status["model_version"] else None,
                 settings,
             )
-        with hops.hop("predict the test rows again"):
-            after = accuracy_over_http(api, rows)
+        after = accuracy_over_http(api, rows)
     return closing_table(problem, settings, status, ((first, before), (second, after)))
 
 
@@ -176,10 +173,12 @@ def closing_table(
 ) -> Table:
     """Return versions, accuracies and where to look."""
     table = Table(title="the loop is closed", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for (number, accuracy), made in zip(versions, ("trained", "fine-tuned"), strict=True):
         table.add_row(f"{problem.onnx_name} version {number} ({made})", f"accuracy over HTTP {accuracy:.3f}")
-    table.add_row("MLflow runs", f"http://{HOST}:{settings.mlflow_port}/#/models/{problem.onnx_name}")
-    table.add_row("Prefect run", f"http://{HOST}:{settings.prefect_port}/runs/flow-run/{status['flow_run_id']}")
+    table.add_row("versions in MLflow", f"http://{HOST}:{settings.mlflow_port}/#/models/{problem.onnx_name}")
+    table.add_row("last run in Prefect", f"http://{HOST}:{settings.prefect_port}/runs/flow-run/{status['flow_run_id']}")
     return table
 
 
@@ -196,7 +195,9 @@ def play(problem: Problem, settings: Settings) -> None:
         table.add_row(name, f"{seconds:.1f} s", style="dim")
     table.add_row("everything, the stop included", f"{time.monotonic() - start:.1f} s")
     console.print(table)
-    console.print(f"Everything is stopped. Its state stays in {DEMO.name}/: `cd {DEMO.name} && make up` opens those pages.")
+    console.print(
+        f"Everything is stopped. Its state stays in {DEMO.name}/: `cd {DEMO.name} && make up` opens those pages."
+    )
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from common.files import write_atomic
 from common.problem import UnknownProblemError, get_problem
 from common.settings import SettingsError, load_settings
 from common.table import DataError, table_bytes
-from common.files import write_atomic
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ class Listener:
         if answered or not _can_bind(self.port):
             raise PortInUseError(
                 errno.EADDRINUSE,
-                f"port {self.port} is in use, and {self.name} needs it: free it, or set {self.variable} to another port",
+                f"port {self.port} is in use, and {self.name} needs it: free it, or set {self.variable} to another",
             )
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import mlflow
 from mlflow.entities import Metric, Param, RunStatus
@@ -13,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from common import evaluate, publish
 from common.files import md5, write_atomic
 from common.onnx_export import check_parity, export_onnx
-from common.problem import Candidate, Problem, Table
+from common.problem import Candidate, Classifier, Problem, Table
 from common.registry import Version
 from common.settings import Settings
 from common.table import read_table
@@ -29,7 +28,7 @@ class Result:
     """A fitted candidate and how it did on the validation rows."""
 
     candidate: Candidate
-    model: Any
+    model: Classifier
     metrics: Mapping[str, float]
     run_id: str
 
@@ -52,9 +51,9 @@ def train(problem: Problem, settings: Settings) -> tuple[Version, list[Result]]:
     rows = read_table(settings.data_dir / "train.csv", problem, indices=True)
     test = read_table(settings.data_dir / "test.csv", problem, indices=True)
     fitting, validation = split(rows)
-    publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
+    experiment_id = publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
     candidates = track(problem.candidates(), description="training", transient=True)
-    results = [try_candidate(problem, candidate, fitting, validation) for candidate in candidates]
+    results = [try_candidate(candidate, fitting, validation, experiment_id) for candidate in candidates]
     results.sort(key=lambda result: result.log_loss)
     return _register(problem, settings, results[0], fitting, test), results
 
@@ -67,23 +66,22 @@ def split(table: Table) -> tuple[Table, Table]:
     return Table(X_fit, y_fit), Table(X_val, y_val)
 
 
-def try_candidate(problem: Problem, candidate: Candidate, fitting: Table, validation: Table) -> Result:
+def try_candidate(candidate: Candidate, fitting: Table, validation: Table, experiment_id: str) -> Result:
     """Fit one candidate and log it as an MLflow run: parameters, validation metrics, the loss by epoch."""
     model = candidate.fit(fitting.X, fitting.y)
     metrics = {
         "val_log_loss": evaluate.log_loss(validation.y, model.predict_proba(validation.X)),
         "val_accuracy": float((model.predict(validation.X) == validation.y).mean()),
     }
-    run_id = _log_run(problem, candidate.params, metrics, model.loss_curve_)
+    run_id = _log_run(experiment_id, candidate.params, metrics, getattr(model, "loss_curve_", ()))
     return Result(candidate, model, metrics, run_id)
 
 
 def _log_run(
-    problem: Problem, params: Mapping[str, object], metrics: Mapping[str, float], curve: Sequence[float]
+    experiment_id: str, params: Mapping[str, object], metrics: Mapping[str, float], curve: Sequence[float]
 ) -> str:
     client = mlflow.MlflowClient()
-    experiment = client.get_experiment_by_name(problem.sklearn_name)
-    run = client.create_run(experiment.experiment_id, run_name=" ".join(f"{k}={v}" for k, v in params.items()))
+    run = client.create_run(experiment_id, run_name=" ".join(f"{k}={v}" for k, v in params.items()))
     now = time.time_ns() // 1_000_000
     points = [Metric(key, value, now, 0) for key, value in metrics.items()]
     points += [Metric("loss", value, now, epoch) for epoch, value in enumerate(curve, start=1)]

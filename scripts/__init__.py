@@ -1,0 +1,1 @@
+"""Small tools that people run by hand, and what the Makefile starts."""
