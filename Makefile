@@ -7,8 +7,6 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Programs of the virtual environment come first, also for what they start (dvc runs `python`, honcho runs `mlflow`).
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-PROBLEM ?= iris
-export PROBLEM
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,8 +31,7 @@ up: data ## start MLflow, Prefect, the fine-tuning worker and the api; Ctrl-C st
 	@python -m scripts.stack
 
 api: $(INSTALLED) ## start the api alone, reloading when the code changes
-	@python -m scripts.ports api
-	@fastapi dev api/api.py --port $${API_PORT:-8000}
+	@port=$$(python -m scripts.ports api) && fastapi dev api/api.py --port $$port
 
 test: $(INSTALLED) ## run the tests against real servers
 	@pytest

@@ -1,9 +1,9 @@
 """Every setting of the lab. The only file that reads the environment."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -38,7 +38,9 @@ class Settings(BaseSettings):
         pattern=r"^https?://",
         description="the Prefect server's API, with /api at the end",
     )
-    lab_home: Path = Field(PROJECT, description="the folder that holds data/, models/ and .lab/")
+    lab_home: Annotated[Path, AfterValidator(Path.resolve)] = Field(
+        PROJECT, description="the folder that holds data/, models/ and .lab/"
+    )
     database_url: str = Field(
         default_factory=lambda given: f"sqlite:///{given.get('lab_home', PROJECT)}/data/lab.db",
         description="SQLAlchemy URL of the store",

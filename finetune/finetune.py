@@ -5,6 +5,7 @@
 
 import asyncio
 import inspect
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from prefect.states import Completed, Failed
 
 from common.corrections import TRAIN_AT
 from common.problem import Problem, get_problem
-from common.settings import Settings, load_settings
+from common.settings import PROJECT, Settings, load_settings
 from common.store import Store, Suggestion
 from finetune import append
 from finetune.serve import ENTRYPOINT, serve, try_again_later
@@ -112,7 +113,7 @@ def finetune_flow(problem: Problem, settings: Settings) -> Flow[Any, Any]:
         [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
     )
     finetune.__annotations__ = types
-    return flow(name="finetune", on_failure=[try_again_later])(finetune)
+    return flow(name="finetune", on_failure=[try_again_later], on_crashed=[try_again_later])(finetune)
 
 
 def __getattr__(name: str) -> Flow[Any, Any]:
@@ -126,6 +127,8 @@ def __getattr__(name: str) -> Flow[Any, Any]:
 
 def main() -> None:
     """Serve the flow until a signal comes."""
+    # Prefect starts every run in the worker's folder, and finds the flow's module from there.
+    os.chdir(PROJECT)
     settings = load_settings()
     flow_to_serve = finetune_flow(get_problem(settings.problem), settings)
     with temporary_settings({PREFECT_API_URL: settings.prefect_api_url}):

@@ -50,7 +50,7 @@ async def serve(flow: Flow[Any, Any], entrypoint: str, api_url: str) -> None:
 
 
 def try_again_later(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001  # Prefect names it
-    """Schedule a failed run again: soon at first, then every ten minutes. A refused correction stays refused."""
+    """Schedule a failed or crashed run again: soon at first, then every ten minutes. What was refused stays so."""
     if state.name == "Refused":
         return
     wait = min(FIRST_RETRY_SECONDS * 2 ** (flow_run.run_count - 1), MAX_RETRY_SECONDS)

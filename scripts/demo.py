@@ -202,6 +202,8 @@ def play(problem: Problem, settings: Settings) -> None:
 
 def main() -> None:
     """Run the demo; exit 0 only if every hop ended well."""
+    # As an exit rather than an end: then the stack is stopped, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("demo: stopped"))
     try:
         chosen = load_settings()
         problem = get_problem(chosen.problem)
@@ -214,6 +216,8 @@ def main() -> None:
         sys.exit(f"demo: {error}")
     except PortInUseError as error:
         sys.exit(f"demo: {error.strerror}")
+    except KeyboardInterrupt:
+        sys.exit("demo: interrupted")
 
 
 if __name__ == "__main__":

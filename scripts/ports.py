@@ -1,4 +1,7 @@
-"""Which program of the stack listens where, and whether its port is free. `python -m scripts.ports api` checks one."""
+"""Which program of the stack listens where, and whether its port is free.
+
+`python -m scripts.ports api` checks one port and prints it.
+"""
 
 import errno
 import socket
@@ -55,11 +58,12 @@ def _can_bind(port: int) -> bool:
 
 
 def main() -> None:
-    """Check the ports of the programs named on the command line."""
+    """Check the ports of the programs named on the command line, and print them."""
     try:
         known = listeners(load_settings())
         for name in sys.argv[1:]:
             known[name].check_free()
+            print(known[name].port)
     except SettingsError as error:
         sys.exit(str(error))
     except PortInUseError as error:

@@ -43,6 +43,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "PROBLEM": settings.problem,
         "LAB_HOME": str(settings.lab_home),
         "DATABASE_URL": settings.database_url,
+        "STATE_DIR": str(settings.state_dir),
         "PREFECT_HOME": str(settings.state_dir / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -135,7 +136,7 @@ def run(settings: Settings) -> int:
     logs = LogFiles(settings, announcer.start, len(processes))
     manager = Manager(logs)
     for name, command in processes.items():
-        manager.add_process(name, command, env=process_environment(settings), cwd=str(settings.lab_home))
+        manager.add_process(name, command, env=process_environment(settings), cwd=str(PROJECT))
     try:
         manager.loop()
     finally:

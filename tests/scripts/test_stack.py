@@ -1,0 +1,82 @@
+"""The embedded stack: it starts, says where it is, names what fails, and stops whole."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from common.settings import PROJECT, Settings
+from scripts.stack import health_checks, log_path, process_environment
+from tests.servers import answers, free_port, process, stop, wait_for
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a stack on free ports with its state in a folder of the test's own; nothing of it is left behind."""
+    settings = Settings(
+        lab_home=tmp_path, mlflow_port=free_port(), prefect_port=free_port(), api_port=free_port(), problem="iris"
+    )
+    yield settings
+    for left in processes_of(tmp_path):
+        left.kill()
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Return the running processes that a stack with this LAB_HOME has started."""
+    found = []
+    for candidate in psutil.process_iter():
+        try:
+            if candidate.environ().get("LAB_HOME") == str(home) and candidate.status() != psutil.STATUS_ZOMBIE:
+                found.append(candidate)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_stack_says_where_it_is_and_ctrl_c_stops_all_of_it(lab: Settings, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with process([sys.executable, "-m", "scripts.stack"], output, process_environment(lab)) as stack:
+        wait_for("the stack", lambda: "ready;" in output.read_text(), within=120)
+        said = output.read_text()
+        assert all(answers(address) for address in health_checks(lab).values())
+        assert len(processes_of(tmp_path)) >= 4
+        stop(stack, signal.SIGINT)
+        assert stack.returncode == 0
+    for port in (lab.api_port, lab.mlflow_port, lab.prefect_port):
+        assert f"http://127.0.0.1:{port}" in said
+    wait_for("the end of every process", lambda: not processes_of(tmp_path))
+    for name in ("mlflow", "prefect", "worker", "api"):
+        assert log_path(lab, name).stat().st_size > 0
+
+
+def test_a_process_that_ends_stops_the_stack_and_is_named_with_its_log(lab: Settings, tmp_path: Path) -> None:
+    # A store that cannot be opened ends the api as soon as it starts.
+    broken = lab.model_copy(update={"database_url": "sqlite:////proc/nowhere/lab.db"})
+    result = subprocess.run(
+        [sys.executable, "-m", "scripts.stack"],
+        cwd=PROJECT, env=process_environment(broken), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "api ended" in result.stderr
+    assert str(log_path(lab, "api")) in result.stderr
+    assert "the store at sqlite:////proc/nowhere/lab.db cannot be opened" in result.stderr
+    assert not processes_of(tmp_path)
+
+
+@pytest.mark.parametrize("module", ["scripts.stack", "scripts.demo"])
+def test_a_busy_port_ends_it_in_one_line(lab: Settings, module: str) -> None:
+    with socket.create_server(("127.0.0.1", lab.prefect_port)):
+        result = subprocess.run(
+            [sys.executable, "-m", module],
+            cwd=PROJECT, env=process_environment(lab), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert result.returncode == 1
+    [line] = result.stderr.splitlines()
+    assert f"port {lab.prefect_port} is in use" in line
+    assert "Prefect" in line
+    assert "PREFECT_PORT" in line

@@ -1,0 +1,57 @@
+"""What the documentation names exists."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from common.settings import PROJECT, Settings
+from tests.conftest import StartApi
+
+DOCS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    table = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8").split("\n\n")[2]
+    documented = set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE))
+    assert documented == {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_make_targets_that_a_page_names_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)(?:[A-Z_]+=\S+ )?make ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_files_that_a_page_links_or_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    linked = {page.parent / link for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text)}
+    named = {PROJECT / name for name in re.findall(r"`((?:[a-z]+/)*[a-z_]+\.(?:py|md|sh|yaml))`", text)}
+    known = {path.name for path in PROJECT.glob("[a-z]*/*.py")}
+    assert not [path for path in linked | named if not path.exists() and path.name not in known]
+
+
+def test_routes_and_metrics_that_the_readme_names_exist(offline: Settings, start_api: StartApi) -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    with start_api(offline) as client:
+        paths = client.get("/openapi.json").raise_for_status().json()["paths"]
+        metrics = client.get("/metrics").text
+    operations = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    named = set(re.findall(r"`((?:GET|POST) /[^`]*)`", readme))
+    assert len(named) > 5
+    assert named <= operations
+    assert "predicted_class_name_total" in metrics
+
+
+def test_the_readme_tree_names_every_top_level_entry() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    tree = readme.split("## What is where")[1].split("```")[1]
+    listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    entries = {name.split("/")[0] for name in listed.splitlines() if not name.startswith(".")}
+    assert not {entry for entry in entries if entry not in tree}
+    assert not {
+        name for name in re.findall(r"^ {4}([a-z_]+\.py)", tree, re.MULTILINE) if not list(PROJECT.glob(f"*/{name}"))
+    }
