@@ -107,6 +107,8 @@ class LogFiles:
         text = message.data.decode("utf-8", "replace") if isinstance(message.data, bytes) else message.data
         if message.name != SYSTEM_PRINTER_NAME:
             self._file(message.name).write(text)
+        elif text.endswith(" received\n"):
+            print("stopping …", flush=True)
         elif "started (pid=" in text:
             self._missing -= 1
             if self._missing == 0:
