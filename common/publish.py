@@ -65,6 +65,7 @@ def register(problem: Problem, model: Classifier, graph: ModelProto, tags: Mappi
     client = mlflow.MlflowClient()
     tags = {**tags, "git_commit": git_commit()}
     made: list[ModelVersion] = []
+    before = {name: _champion(client, name) for name in (problem.sklearn_name, problem.onnx_name)}
     try:
         made.append(_register(client, problem.sklearn_name, sklearn_uri, tags))
         tags["sklearn_version"] = str(made[0].version)
@@ -75,6 +76,8 @@ def register(problem: Problem, model: Classifier, graph: ModelProto, tags: Mappi
     except BaseException:
         for version in made:
             client.delete_model_version(version.name, version.version)
+            if champion := before[version.name]:
+                client.set_registered_model_alias(version.name, CHAMPION, champion)
         raise
     return _version(made[1])
 
@@ -112,6 +115,11 @@ def _register(client: mlflow.MlflowClient, name: str, uri: str, tags: Mapping[st
     if not client.search_registered_models(f"name = '{name}'", max_results=1):
         client.create_registered_model(name)
     return client.create_model_version(name, uri, tags=dict(tags), model_id=uri.rpartition("/")[2])
+
+
+def _champion(client: mlflow.MlflowClient, name: str) -> str | None:
+    found = client.search_registered_models(f"name = '{name}'", max_results=1)
+    return found[0].aliases.get(CHAMPION) if found else None
 
 
 def _pinned(*packages: str) -> list[str]:
