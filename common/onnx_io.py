@@ -63,6 +63,8 @@ class OnnxModel:
         names = self.metadata.get("classes", classes)
         if not names:
             raise ModelError("the model carries no class names: set CLASS_PATH to a JSON file that lists them")
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise ModelError(f"the class names are no list of names: {names!r}")
         self.classes: tuple[str, ...] = tuple(names)
 
     @property
@@ -82,16 +84,28 @@ class OnnxModel:
         Raises:
             ModelError: an answer differs, or cannot be given at all.
         """
-        golden = self.metadata.get("golden")
-        X = golden["input"] if golden else [[0.0] * (self.width or 1)]
+        golden = self._golden()
         try:
-            answer = self.predict(np.array(X, dtype=np.float32))
+            answer = self.predict(golden[0] if golden else np.zeros((1, self.width or 1), dtype=np.float32))
         except Exception as error:  # as above: no common base
             raise ModelError(f"the model cannot answer its golden rows: {error}") from error
         if answer.labels.dtype.kind != "i" or not set(answer.labels.tolist()) <= set(range(len(self.classes))):
             raise ModelError(f"labels {answer.labels[:5]} are no indices into {list(self.classes)}")
         if golden:
-            compare(answer, np.array(golden["label"]), np.array(golden["probabilities"]))
+            compare(answer, *golden[1:])
+
+    def _golden(self) -> tuple[Floats32, Ints, Floats32] | None:
+        golden = self.metadata.get("golden")
+        if golden is None:
+            return None
+        try:
+            return (
+                np.array(golden["input"], dtype=np.float32),
+                np.array(golden["label"], dtype=np.int64),
+                np.array(golden["probabilities"], dtype=np.float32),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the golden rows are damaged: {error!r}") from error
 
     def _only_input(self) -> Any:
         inputs = self._session.get_inputs()
@@ -113,6 +127,8 @@ def compare(answer: Answer, labels: npt.ArrayLike, probabilities: npt.ArrayLike)
     Raises:
         ModelError: says which row differs, and how much.
     """
+    if answer.probabilities is not None and answer.probabilities.shape != np.shape(probabilities):
+        raise ModelError(f"probabilities are {answer.probabilities.shape}, and not {np.shape(probabilities)}")
     different = np.flatnonzero(answer.labels != np.asarray(labels))
     if different.size:
         raise ModelError(f"the label of row {different[0]} differs ({different.size} rows of {len(answer.labels)} do)")

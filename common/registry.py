@@ -12,6 +12,7 @@ import httpx
 
 CHAMPION = "champion"
 API = "/api/2.0/mlflow"
+NOT_MLFLOW = "what answers there is not MLflow"
 # What MLflow answers, with status 404 or 400, for a model without versions and for an alias that nobody has set.
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
@@ -59,7 +60,7 @@ class Registry:
         """Return the version to serve: the alias `champion` if it exists, else the latest; None if there is none."""
         found = await self._ask(f"{API}/registered-models/alias", {"name": name, "alias": CHAMPION})
         if found:
-            return _version(found["model_version"])
+            return _version(found.get("model_version", {}))
         newest = {"filter": f"name='{name}'", "order_by": "version_number DESC", "max_results": "1"}
         versions = (await self._ask(f"{API}/model-versions/search", newest)).get("model_versions", [])
         return _version(versions[0]) if versions else None
@@ -71,12 +72,11 @@ class Registry:
 
     async def _ask(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = (await self._get(path, query)).json()
+            return _object(await self._get(path, query))
         except RegistryError as error:
             if error.args[1:] and error.args[1] in ABSENT:
                 return {}
             raise
-        return answer
 
     async def _get(self, path: str, query: Mapping[str, str]) -> httpx.Response:
         try:
@@ -94,23 +94,42 @@ def check_mlflow(uri: str) -> None:
     Raises:
         RegistryUnavailableError: none does; the message is one line that says what to do.
     """
+    cause: Exception | None = None
     try:
         # Not /health, which says yes even where the server refuses this host's name.
-        httpx.get(f"{uri}{API}/experiments/get", params={"experiment_id": "0"}, timeout=2.0).raise_for_status()
-    except httpx.HTTPError as error:
-        reason = f"status {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else str(error)
-        raise RegistryUnavailableError(
-            f"no MLflow at {uri} ({reason}): start it with `make up`, or set MLFLOW_URI"
-        ) from error
+        answer = httpx.get(f"{uri}{API}/experiments/get", params={"experiment_id": "0"}, timeout=2.0)
+        if "experiment" in _object(answer.raise_for_status()):
+            return
+        reason = NOT_MLFLOW
+    except httpx.HTTPStatusError as error:
+        cause, reason = error, f"status {error.response.status_code}"
+    except (httpx.HTTPError, RegistryError) as error:
+        cause, reason = error, str(error)
+    raise RegistryUnavailableError(
+        f"no MLflow at {uri} ({reason}): start it with `make up`, or set MLFLOW_URI"
+    ) from cause
 
 
 def _version(found: Mapping[str, Any]) -> Version:
-    tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
-    return Version(found["name"], int(found["version"]), found.get("source", ""), tags)
+    try:
+        tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+        return Version(found["name"], int(found["version"]), found.get("source", ""), tags)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RegistryError(NOT_MLFLOW) from error
+
+
+def _object(response: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise RegistryError(NOT_MLFLOW)
+    return answer
 
 
 def _error_code(response: httpx.Response) -> str:
     try:
-        return str(response.json().get("error_code", ""))
-    except ValueError:
+        return str(_object(response).get("error_code", ""))
+    except RegistryError:
         return ""

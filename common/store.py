@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 State = Literal["received", "delivered", "waiting", "trained", "refused"]
 BUSY_TIMEOUT_MS = 10_000
@@ -83,8 +83,8 @@ class Store:
         try:
             self._engine = _create_engine(url)
             metadata.create_all(self._engine)
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreError(f"the store at {_shown(url)} cannot be opened: {error}") from error
+        except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
+            raise StoreError(f"the store at {_shown(url)} cannot be opened: {_reason(error)}") from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -174,11 +174,10 @@ class Store:
 
     def _read(self, query: sa.Select[Any]) -> list[sa.RowMapping]:
         try:
-            # Outside a transaction: a reader must not queue behind BEGIN IMMEDIATE.
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            with self._engine.connect().execution_options(reads=True) as connection:
                 return list(connection.execute(query).mappings())
         except SQLAlchemyError as error:
-            raise StoreError(f"the store cannot be read: {error}") from error
+            raise StoreError(f"the store cannot be read: {_reason(error)}") from error
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
@@ -186,7 +185,7 @@ class Store:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StoreError(f"the store cannot be written: {error}") from error
+            raise StoreError(f"the store cannot be written: {_reason(error)}") from error
 
 
 def _create_engine(url: str) -> sa.Engine:
@@ -209,7 +208,9 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # A reader needs no transaction, and must not queue behind a writer.
+    if not connection.get_execution_options().get("reads"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _suggestion(row: sa.RowMapping) -> Suggestion:
@@ -219,5 +220,11 @@ def _suggestion(row: sa.RowMapping) -> Suggestion:
 def _shown(url: str) -> str:
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):
         return "DATABASE_URL"
+
+
+def _reason(error: Exception) -> str:
+    # The driver's own words: SQLAlchemy adds the statement and its values, which are people's data.
+    words = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()
+    return words[0] if words else type(error).__name__

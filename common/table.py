@@ -56,16 +56,24 @@ def write_table(path: Path, table: Table, labels: Sequence[str]) -> None:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines, which also ends lines where no editor does, and would miscount them.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise DataError(f"{path} is missing: run `make data` (or `dvc pull`, if you set a remote)") from None
     except UnicodeDecodeError as error:
         row = error.object[: error.start].count(b"\n") + 1
         raise DataError(f"{path}, row {row}: not UTF-8 text") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
     while lines and not lines[-1].strip():
         lines.pop()
     for row, line in enumerate(lines, start=1):
-        yield row, next(csv.reader([line]), [])
+        try:
+            yield row, next(csv.reader([line], strict=True), [])
+        except csv.Error as error:
+            raise DataError(
+                f"{path}, row {row}, column {line.count(',', 0, line.find(chr(34))) + 1}: {error}"
+            ) from None
 
 
 def _check_width(path: Path, row: int, cells: list[str], problem: Problem) -> None:
@@ -82,7 +90,7 @@ def _check_width(path: Path, row: int, cells: list[str], problem: Problem) -> No
 
 def _number(path: Path, row: int, column: str, text: str) -> float:
     try:
-        value = float(text)
+        value = float(text if "_" not in text else "")  # Python reads 3_5 as 35, nobody else does
     except ValueError:
         raise DataError(f"{path}, row {row}, column {column}: {text!r} is not a number") from None
     if not math.isfinite(value):

@@ -97,11 +97,12 @@ def _register(problem: Problem, settings: Settings, best: Result, fitting: Table
     metrics = evaluate.summary(matrix)
     graph = export_onnx(best.model, problem, fitting, metrics)
     check_parity(graph, best.model, test.X)
-    write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", graph.SerializeToString())
     tags = publish.metric_tags(metrics)
     tags |= {name: str(value) for name, value in best.candidate.params.items()}
     tags["train_md5"] = md5(settings.data_dir / "train.csv")
     with mlflow.start_run(run_id=best.run_id):
         mlflow.log_metrics({f"test_{name}": value for name, value in metrics.items()})
         mlflow.log_figure(confusion_picture(matrix, problem.target.classes), "confusion_matrix.png")
-        return publish.register(problem, best.model, graph, tags)
+        version = publish.register(problem, best.model, graph, tags)
+    write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", graph.SerializeToString())
+    return version

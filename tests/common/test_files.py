@@ -1,0 +1,74 @@
+"""Files are replaced whole or not at all."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.files import md5, write_atomic
+from common.settings import PROJECT
+
+
+def test_content_is_written_where_there_was_none_folders_included(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "a" / "b" / "file", b"new")
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"new"
+
+
+def test_content_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old and longer")
+    write_atomic(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_others_may_read_what_is_written(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "file", b"new")
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+def test_content_that_is_no_bytes_leaves_the_old_and_no_temporary_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    content: Any = "text"
+    with pytest.raises(TypeError):
+        write_atomic(path, content)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_and_no_temporary_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    # A process that may write no file over 1000 bytes stands for a disk without room for more.
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from common.files import write_atomic\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_atomic(Path(sys.argv[1]), bytes(5000))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-B", "-c", code, str(path)], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "OSError" in ended.stderr
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_is_a_folder_raises_and_no_temporary_file_is_left(tmp_path: Path) -> None:
+    folder = tmp_path / "file"
+    (folder / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match="file"):
+        write_atomic(folder, b"new")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_md5_is_the_digest_of_the_bytes(tmp_path: Path) -> None:
+    content = os.urandom(5000)
+    (tmp_path / "file").write_bytes(content)
+    assert md5(tmp_path / "file") == hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -1,0 +1,264 @@
+"""The ONNX bundle: what it holds, that it says what scikit-learn says, and what is refused."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import ModelProto, TensorProto, helper
+from skl2onnx import to_onnx
+from sklearn.linear_model import LogisticRegression
+
+from common.onnx_export import GOLDEN_ROWS, OPSET, check_parity, export_onnx, reference_statistics
+from common.onnx_io import Answer, ModelError, OnnxModel, compare
+from common.problem import Classifier, Problem, Table
+from common.table import read_table
+
+METRICS = {"accuracy": 0.9667, "f1": 0.9666}
+
+
+@pytest.fixture(scope="module")
+def rows(prepared_data: Path, problem: Problem) -> Table:
+    return read_table(prepared_data / "train.csv", problem, indices=True)
+
+
+@pytest.fixture(scope="module")
+def model(problem: Problem, rows: Table) -> Classifier:
+    return problem.candidates()[0].fit(rows.X, rows.y)
+
+
+@pytest.fixture(scope="module")
+def content(model: Classifier, problem: Problem, rows: Table) -> bytes:
+    exported: bytes = export_onnx(model, problem, rows, METRICS).SerializeToString()
+    return exported
+
+
+@pytest.fixture
+def graph(content: bytes) -> ModelProto:
+    """A bundle that the test may spoil."""
+    return onnx.load_model_from_string(content)
+
+
+def change(graph: ModelProto, key: str, new: Callable[[str], str | None]) -> OnnxModel:
+    """Load the graph with one of its properties changed, or dropped for None."""
+    properties = {p.key: p.value for p in graph.metadata_props}
+    changed = new(properties.pop(key))
+    del graph.metadata_props[:]
+    helper.set_model_props(graph, properties if changed is None else {**properties, key: changed})
+    return OnnxModel(graph.SerializeToString())
+
+
+def test_the_graph_has_one_input_and_the_two_outputs_of_the_contract(graph: ModelProto) -> None:
+    def described(values: object) -> list[tuple[str, int, list[int | str]]]:
+        return [
+            (v.name, v.type.tensor_type.elem_type, [d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim])
+            for v in values  # type: ignore[attr-defined]
+        ]
+
+    onnx.checker.check_model(graph)
+    assert described(graph.graph.input) == [("input", TensorProto.FLOAT, ["", 4])]
+    names = [(name, kind) for name, kind, _ in described(graph.graph.output)]
+    assert names == [("label", TensorProto.INT64), ("probabilities", TensorProto.FLOAT)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_answers_have_the_shapes_and_types_of_the_contract(content: bytes, rows: Table, count: int) -> None:
+    answer = OnnxModel(content).predict(rows.X[:count].astype(np.float32))
+    assert answer.probabilities is not None
+    assert (answer.labels.shape, str(answer.labels.dtype)) == ((count,), "int64")
+    assert (answer.probabilities.shape, str(answer.probabilities.dtype)) == ((count, 3), "float32")
+
+
+def test_answers_equal_scikit_learn_on_all_rows(content: bytes, model: Classifier, rows: Table) -> None:
+    X = rows.X.astype(np.float32)
+    answer = OnnxModel(content).predict(X)
+    assert answer.probabilities is not None
+    np.testing.assert_array_equal(answer.labels, model.predict(X))
+    np.testing.assert_allclose(answer.probabilities, model.predict_proba(X), atol=1e-5)
+
+
+def test_the_file_carries_what_is_known_of_the_model(content: bytes, problem: Problem) -> None:
+    loaded = OnnxModel(content)
+    assert loaded.classes == problem.target.classes
+    assert loaded.width == 4
+    assert loaded.metadata["problem"] == "iris"
+    assert loaded.metadata["classes"] == list(problem.target.classes)
+    assert loaded.metadata["features"] == [asdict(feature) for feature in problem.features]
+    first = loaded.metadata["features"][0]
+    assert (first["name"], first["unit"], first["minimum"], first["maximum"]) == ("sepal_length", "cm", 0.0, 30.0)
+    assert loaded.metadata["metrics"] == METRICS
+
+
+def test_the_file_carries_the_statistics_of_the_training_rows(content: bytes, rows: Table, problem: Problem) -> None:
+    reference = OnnxModel(content).metadata["reference"]
+    assert reference["rows"] == len(rows.y) == 120
+    assert reference["class_counts"] == [40, 40, 40]
+    assert list(reference["features"]) == list(problem.columns)
+    for name, column in zip(problem.columns, rows.X.T, strict=True):
+        found = reference["features"][name]
+        assert found["mean"] == pytest.approx(column.mean())
+        assert found["std"] == pytest.approx(column.std())
+        assert found["quantiles"] == pytest.approx(np.percentile(column, range(0, 101, 10)).tolist())
+
+
+def test_the_file_carries_rows_with_their_right_answers(content: bytes, model: Classifier, rows: Table) -> None:
+    golden = OnnxModel(content).metadata["golden"]
+    X = np.array(golden["input"], dtype=np.float32)
+    np.testing.assert_array_equal(X, rows.X[:GOLDEN_ROWS].astype(np.float32))
+    assert golden["label"] == model.predict(X).tolist()
+    np.testing.assert_array_equal(golden["probabilities"], model.predict_proba(X))
+
+
+def test_a_class_without_training_rows_is_counted_as_zero(problem: Problem, rows: Table) -> None:
+    some = Table(rows.X[rows.y != 2], rows.y[rows.y != 2])
+    assert reference_statistics(problem, some)["class_counts"] == [40, 40, 0]
+
+
+def test_parity_holds_for_the_model_that_was_exported(graph: ModelProto, model: Classifier, rows: Table) -> None:
+    check_parity(graph, model, rows.X)
+
+
+def test_parity_fails_for_a_model_with_other_labels(graph: ModelProto, rows: Table) -> None:
+    other = LogisticRegression().fit(rows.X, (rows.y + 1) % 3)
+    with pytest.raises(ModelError, match=r"the label of row \d+ differs \(\d+ rows of 120 do\)"):
+        check_parity(graph, other, rows.X)
+
+
+def test_parity_fails_for_a_model_with_other_probabilities(
+    graph: ModelProto, problem: Problem, rows: Table, model: Classifier
+) -> None:
+    other = problem.candidates()[1].fit(rows.X, rows.y)
+    same = rows.X[model.predict(rows.X) == other.predict(rows.X)]
+    with pytest.raises(ModelError, match=r"the probabilities of row \d+ differ by .* \(> 1e-05\)"):
+        check_parity(graph, other, same)
+
+
+def test_parity_fails_for_a_graph_whose_weights_were_changed(graph: ModelProto, model: Classifier, rows: Table) -> None:
+    weights = next(i for i in graph.graph.initializer if i.data_type == TensorProto.FLOAT and len(i.dims) == 2)
+    values = onnx.numpy_helper.to_array(weights)
+    weights.CopyFrom(onnx.numpy_helper.from_array(values * np.float32(1.001), weights.name))
+    with pytest.raises(ModelError, match="differ"):
+        check_parity(graph, model, rows.X)
+
+
+def test_the_golden_rows_of_an_untouched_file_are_answered_rightly(content: bytes) -> None:
+    loaded = OnnxModel(content)
+    loaded.check_golden()
+    assert len(loaded.metadata["golden"]["input"]) == 3
+
+
+SPOILT = {
+    "another label": {"label": [0, 0, 0]},
+    "a label too few": {"label": [0]},
+    "other probabilities": {"probabilities": [[0.2, 0.3, 0.5]] * 3},
+    "probabilities a little off": {"probabilities": [[1.0, 1e-4, 0.0]] * 3},
+    "probabilities that are not numbers": {"probabilities": [[None, None, None]] * 3},
+    "NaN": {"probabilities": [[float("nan")] * 3] * 3},
+    "a class too few": {"probabilities": [[0.5, 0.5]] * 3},
+    "a feature too few": {"input": [[5.1, 3.5, 1.4]] * 3},
+    "words for features": {"input": [["a", "b", "c", "d"]] * 3},
+    "no rows": {"input": [], "label": [], "probabilities": []},
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT.values(), ids=SPOILT.keys())
+def test_golden_rows_that_were_tampered_with_are_refused(graph: ModelProto, spoilt: dict[str, object]) -> None:
+    loaded = change(graph, "golden", lambda text: json.dumps({**json.loads(text), **spoilt}))
+    with pytest.raises(ModelError):
+        loaded.check_golden()
+
+
+@pytest.mark.parametrize("golden", ["[]x", "[1, 2]", '"text"', '{"input": [[1, 2, 3, 4]]}'])
+def test_golden_rows_in_no_known_form_are_refused(graph: ModelProto, golden: str) -> None:
+    loaded = change(graph, "golden", lambda _: golden)
+    with pytest.raises(ModelError):
+        loaded.check_golden()
+
+
+def test_a_file_without_golden_rows_is_tried_with_zeros(graph: ModelProto) -> None:
+    loaded = change(graph, "golden", lambda _: None)
+    assert "golden" not in loaded.metadata
+    loaded.check_golden()
+
+
+def test_labels_beyond_the_class_names_are_refused(graph: ModelProto) -> None:
+    loaded = change(graph, "classes", lambda _: '["Iris-setosa"]')
+    with pytest.raises(ModelError, match="no indices into"):
+        loaded.check_golden()
+
+
+@pytest.mark.parametrize("classes", ["Iris-setosa,Iris-versicolor,Iris-virginica", "7", '{"0": "a"}', "[1, 2, 3]"])
+def test_class_names_that_are_no_list_of_names_are_refused(graph: ModelProto, classes: str) -> None:
+    with pytest.raises(ModelError, match="class names"):
+        change(graph, "classes", lambda _: classes)
+
+
+def bare(rows: Table, y: object = None, *, zipmap: bool = False) -> bytes:
+    """Return a classifier exported with the converter alone, as somebody else would."""
+    fitted = LogisticRegression().fit(rows.X, rows.y if y is None else y)
+    exported = to_onnx(
+        fitted, rows.X[:1].astype(np.float32), options={id(fitted): {"zipmap": zipmap}}, target_opset=OPSET
+    )
+    content: bytes = exported.SerializeToString()
+    return content
+
+
+def test_a_model_without_class_names_takes_those_that_are_given(rows: Table, problem: Problem) -> None:
+    loaded = OnnxModel(bare(rows), problem.target.classes)
+    loaded.check_golden()
+    assert loaded.classes == problem.target.classes
+    assert loaded.predict(rows.X[:1].astype(np.float32)).labels.tolist() == [rows.y[0]]
+
+
+def test_the_names_in_the_file_win_over_those_that_are_given(content: bytes, problem: Problem) -> None:
+    assert OnnxModel(content, ["a", "b", "c"]).classes == problem.target.classes
+
+
+@pytest.mark.parametrize("classes", [None, []])
+def test_a_model_without_class_names_is_refused_with_the_setting_that_gives_them(
+    rows: Table, classes: list[str] | None
+) -> None:
+    with pytest.raises(ModelError, match="CLASS_PATH"):
+        OnnxModel(bare(rows), classes)
+
+
+def test_a_model_with_zipmap_on_is_refused_in_words(rows: Table, problem: Problem) -> None:
+    with pytest.raises(ModelError, match="export the model with zipmap off"):
+        OnnxModel(bare(rows, zipmap=True), problem.target.classes)
+
+
+def test_a_model_with_names_for_labels_is_refused(rows: Table, problem: Problem) -> None:
+    loaded = OnnxModel(bare(rows, np.array(problem.target.classes)[rows.y]), problem.target.classes)
+    with pytest.raises(ModelError, match="no indices into"):
+        loaded.check_golden()
+
+
+def test_a_model_with_an_input_per_column_is_refused(problem: Problem) -> None:
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]) for name in problem.columns]
+    output = helper.make_tensor_value_info("label", TensorProto.FLOAT, [None, 1])
+    node = helper.make_node("Identity", [problem.columns[0]], ["label"])
+    made = helper.make_model(
+        helper.make_graph([node], "g", inputs, [output]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    with pytest.raises(ModelError, match=r"expected one float32 input \[rows, features\], found sepal_length"):
+        OnnxModel(made.SerializeToString(), problem.target.classes)
+
+
+@pytest.mark.parametrize("garbage", [b"", b"garbage", b"\x00" * 100, b"<html>404</html>"])
+def test_bytes_that_are_no_model_are_refused(garbage: bytes) -> None:
+    with pytest.raises(ModelError, match="not a model that ONNX Runtime can load"):
+        OnnxModel(garbage, ["a", "b"])
+
+
+def test_half_a_file_is_refused(content: bytes) -> None:
+    with pytest.raises(ModelError):
+        OnnxModel(content[: len(content) // 2])
+
+
+def test_answers_are_compared_without_probabilities_where_the_model_has_none() -> None:
+    compare(Answer(np.array([0, 1]), None), [0, 1], [])
+    with pytest.raises(ModelError, match=r"the label of row 1 differs \(1 rows of 2 do\)"):
+        compare(Answer(np.array([0, 1]), None), [0, 0], [])

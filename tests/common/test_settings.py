@@ -1,0 +1,151 @@
+"""Settings: defaults, what the environment and `.env` change, what is refused."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from common.settings import PROJECT, Settings, SettingsError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the lab is set, as after a fresh clone."""
+    for name in [*Settings.model_fields, "mlflow_url"]:
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(name, raising=False)
+
+
+def without_file() -> Settings:
+    return load_settings(_env_file=None)
+
+
+@pytest.fixture
+def env_file(tmp_path: Path) -> Path:
+    return tmp_path / ".env"
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = without_file()
+    assert settings.problem == "iris"
+    assert (settings.mlflow_port, settings.prefect_port, settings.api_port) == (5000, 4200, 8000)
+    assert settings.mlflow_uri == "http://127.0.0.1:5000"
+    assert settings.prefect_api_url == "http://127.0.0.1:4200/api"
+    assert settings.lab_home == PROJECT
+    assert settings.database_url == f"sqlite:///{PROJECT}/data/lab.db"
+    assert settings.class_path is None
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_defaults(
+    monkeypatch: pytest.MonkeyPatch, env_file: Path
+) -> None:
+    env_file.write_text("API_PORT=8001\nMLFLOW_PORT=5001\n", encoding="utf-8")
+    monkeypatch.setenv("API_PORT", "8002")
+    settings = load_settings(_env_file=env_file)
+    assert (settings.api_port, settings.mlflow_port, settings.prefect_port) == (8002, 5001, 4200)
+
+
+def test_values_that_are_given_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBLEM", "breast_cancer")
+    assert without_file().problem == "breast_cancer"
+    assert load_settings(_env_file=None, problem="iris").problem == "iris"
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_URI", "MLFLOW_URL"])
+def test_mlflow_is_found_under_both_of_its_names(monkeypatch: pytest.MonkeyPatch, env_file: Path, name: str) -> None:
+    monkeypatch.setenv(name, "http://mlflow:5000")
+    assert without_file().mlflow_uri == "http://mlflow:5000"
+    monkeypatch.delenv(name)
+    env_file.write_text(f"{name}=http://elsewhere:5000\n", encoding="utf-8")
+    assert load_settings(_env_file=env_file).mlflow_uri == "http://elsewhere:5000"
+
+
+def test_mlflow_uri_wins_where_both_names_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_URI", "http://first:5000")
+    monkeypatch.setenv("MLFLOW_URL", "http://second:5000")
+    assert without_file().mlflow_uri == "http://first:5000"
+
+
+def test_a_port_moves_the_default_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_PORT", "5005")
+    monkeypatch.setenv("PREFECT_PORT", "4205")
+    settings = without_file()
+    assert settings.mlflow_uri == "http://127.0.0.1:5005"
+    assert settings.prefect_api_url == "http://127.0.0.1:4205/api"
+
+
+def test_an_address_that_is_set_does_not_follow_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_PORT", "5005")
+    monkeypatch.setenv("MLFLOW_URI", "http://mlflow:5000")
+    assert without_file().mlflow_uri == "http://mlflow:5000"
+
+
+def test_the_home_moves_data_store_and_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LAB_HOME", str(tmp_path))
+    settings = without_file()
+    assert settings.data_dir == tmp_path / "data" / "iris"
+    assert settings.corrections == tmp_path / "data" / "iris" / "finetune.csv"
+    assert settings.state_dir == tmp_path / ".lab"
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/lab.db"
+
+
+def test_a_variable_that_is_empty_counts_as_not_set(monkeypatch: pytest.MonkeyPatch, env_file: Path) -> None:
+    for name in ("PROBLEM", "MLFLOW_URI", "API_PORT", "CLASS_PATH", "LAB_HOME", "DATABASE_URL"):
+        monkeypatch.setenv(name, "")
+    env_file.write_text("MLFLOW_PORT=\nPREFECT_PORT=\n", encoding="utf-8")
+    settings = load_settings(_env_file=env_file)
+    assert settings.problem == "iris"
+    assert settings.mlflow_uri == "http://127.0.0.1:5000"
+    assert settings.api_port == 8000
+    assert settings.class_path is None
+    assert settings.lab_home == PROJECT
+    assert settings.database_url == f"sqlite:///{PROJECT}/data/lab.db"
+
+
+def test_a_variable_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere:1")
+    monkeypatch.setenv("SOMETHING_ELSE", "1")
+    assert without_file().mlflow_uri == "http://127.0.0.1:5000"
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("MLFLOW_PROT=5001", "MLFLOW_PROT"),
+        ("api_prot=8001", "API_PROT"),
+        ("API_PORT=eight", "API_PORT"),
+        ("API_PORT=0", "API_PORT"),
+        ("MLFLOW_PORT=65536", "MLFLOW_PORT"),
+        ("MLFLOW_URI=localhost:5000", "MLFLOW_URI"),
+        ("MLFLOW_URL=localhost:5000", "MLFLOW_UR"),
+        ("PREFECT_API_URL=ftp://prefect/api", "PREFECT_API_URL"),
+        ("PROBLEM=../iris", "PROBLEM"),
+        ("PROBLEM=Iris", "PROBLEM"),
+    ],
+)
+def test_a_bad_line_of_the_file_is_refused_in_one_line_that_names_the_key(
+    env_file: Path, line: str, named: str
+) -> None:
+    env_file.write_text(f"{line}\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as refused:
+        load_settings(_env_file=env_file)
+    message = str(refused.value)
+    assert message.startswith(f"bad settings: {named}")
+    assert "\n" not in message
+
+
+def test_all_bad_keys_are_named_at_once(env_file: Path) -> None:
+    env_file.write_text("NO_SUCH_KEY=1\nAPI_PORT=eight\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"(?=.*NO_SUCH_KEY)(?=.*API_PORT)"):
+        load_settings(_env_file=env_file)
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = without_file()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.problem = "other"  # type: ignore[misc]
+    assert settings.problem == "iris"
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []

@@ -1,0 +1,169 @@
+"""Preprocessing: the split, its files, and that bad data change nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.problem import Problem, Table
+from common.settings import PROJECT
+from common.table import DataError, read_table, table_bytes
+from preprocess import main, preprocess, split
+
+NAMES = ("train.csv", "test.csv", "classes.json")
+
+
+@pytest.fixture(scope="module")
+def raw(problem: Problem) -> bytes:
+    return table_bytes(problem.load(None), problem.target.classes)
+
+
+def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LAB_HOME": str(home), "PROBLEM": "iris"}
+    return subprocess.run(
+        [sys.executable, "preprocess.py", *arguments],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_fifth_of_each_class_is_kept_for_testing(problem: Problem) -> None:
+    train, test = split(problem.load(None))
+    assert np.bincount(train.y).tolist() == [40, 40, 40]
+    assert np.bincount(test.y).tolist() == [10, 10, 10]
+
+
+def test_every_row_is_in_one_of_the_two_parts(problem: Problem) -> None:
+    table = problem.load(None)
+    parts = split(table)
+    rows = sorted([*row, y] for part in parts for row, y in zip(part.X.tolist(), part.y.tolist(), strict=True))
+    assert rows == sorted([*row, y] for row, y in zip(table.X.tolist(), table.y.tolist(), strict=True))
+
+
+def test_the_rows_are_shuffled(problem: Problem) -> None:
+    train, test = split(problem.load(None))
+    assert train.y.tolist() != sorted(train.y.tolist())
+    assert test.y.tolist() != sorted(test.y.tolist())
+
+
+def test_the_same_data_give_the_same_bytes(problem: Problem, raw: bytes, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.csv").write_bytes(raw)
+        preprocess(problem, tmp_path / name)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert sorted(contents(tmp_path / "one")) == sorted([*NAMES, "data.csv"])
+
+
+def test_labels_are_indices_into_the_list_of_classes(prepared_data: Path, problem: Problem) -> None:
+    classes = json.loads((prepared_data / "classes.json").read_bytes())
+    assert classes == list(problem.target.classes)
+    named = {tuple(row.split(",")[:4]): row.split(",")[4] for row in _lines(prepared_data / "data.csv")}
+    for name in ("train.csv", "test.csv"):
+        for row in _lines(prepared_data / name):
+            *features, index = row.split(",")
+            assert classes[int(index)] == named[tuple(features)]
+
+
+def test_the_files_can_be_read_as_tables(prepared_data: Path, problem: Problem) -> None:
+    assert len(read_table(prepared_data / "train.csv", problem, indices=True).y) == 120
+    assert len(read_table(prepared_data / "test.csv", problem, indices=True).y) == 30
+
+
+def test_the_command_writes_the_three_files_and_says_how_many_rows(tmp_path: Path, raw: bytes) -> None:
+    folder = tmp_path / "data" / "iris"
+    folder.mkdir(parents=True)
+    (folder / "data.csv").write_bytes(raw)
+    ended = run(tmp_path, "iris")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "iris: 120 rows in train.csv, 30 rows in test.csv\n"
+    assert sorted(contents(folder)) == sorted([*NAMES, "data.csv"])
+
+
+BAD = {
+    "a missing column": b"5.1,3.5,1.4,Iris-setosa\n",
+    "a word": b"5.1,3.5,x,0.2,Iris-setosa\n",
+    "an unknown label": b"5.1,3.5,1.4,0.2,Iris-japonica\n",
+    "an empty label": b"5.1,3.5,1.4,0.2,\n",
+    "NaN": b"5.1,3.5,1.4,nan,Iris-setosa\n",
+    "an empty file": b"",
+    "semicolons": b"5.1;3.5;1.4;0.2;Iris-setosa\n",
+    "not UTF-8": b"5.1,3.5,1.4,0.2,Iris-s\xe9tosa\n",
+    "no file": None,
+}
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD.keys())
+def test_bad_data_are_refused_in_one_line_and_change_nothing(
+    problem: Problem, tmp_path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / "data.csv").write_bytes(content)
+    (tmp_path / "train.csv").write_bytes(b"from before")
+    before = contents(tmp_path)
+    with pytest.raises(DataError) as refused:
+        preprocess(problem, tmp_path)
+    assert str(refused.value).startswith(str(tmp_path / "data.csv"))
+    assert len(str(refused.value).splitlines()) == 1
+    assert content is None or ", row 1" in str(refused.value)
+    assert contents(tmp_path) == before
+
+
+def test_bad_data_stop_the_command_with_that_line_alone(tmp_path: Path, raw: bytes) -> None:
+    folder = tmp_path / "data" / "iris"
+    folder.mkdir(parents=True)
+    (folder / "data.csv").write_bytes(raw + b"5.1,3.5,x,0.2,Iris-setosa\n")
+    ended = run(tmp_path, "iris")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    expected = f"preprocess: {folder / 'data.csv'}, row 151, column petal_length: 'x' is not a number\n"
+    assert ended.stderr == expected
+    assert list(contents(folder)) == ["data.csv"]
+
+
+def test_an_unknown_problem_stops_the_command_with_one_line_and_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_HOME", str(tmp_path))
+    monkeypatch.setenv("PROBLEM", "no_such")
+    monkeypatch.setattr(sys, "argv", ["preprocess.py"])
+    with pytest.raises(SystemExit, match=r"preprocess: unknown problem 'no_such'") as stopped:
+        main()
+    assert len(str(stopped.value).splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "labels", [["Iris-setosa"] * 9 + ["Iris-virginica"], ["Iris-setosa"], ["Iris-setosa", "Iris-virginica"]]
+)
+def test_data_too_few_to_split_are_refused_in_one_line(tmp_path: Path, problem: Problem, labels: list[str]) -> None:
+    (tmp_path / "data.csv").write_text("".join(f"5.1,3.5,1.4,0.2,{label}\n" for label in labels), encoding="utf-8")
+    with pytest.raises(DataError, match=r"data\.csv: cannot be split") as refused:
+        preprocess(problem, tmp_path)
+    assert len(str(refused.value).splitlines()) == 1
+    assert list(contents(tmp_path)) == ["data.csv"]
+
+
+def test_another_problem_of_the_same_form_needs_no_other_code(problem: Problem, tmp_path: Path) -> None:
+    def load(_: Path | None) -> Table:
+        return Table(np.arange(20.0).reshape(10, 2), np.array([0, 1] * 5))
+
+    target = replace(problem.target, classes=("no", "yes"))
+    other = replace(problem, name="other", features=problem.features[:2], target=target, load=load)
+    assert preprocess(other, tmp_path / "other") == {"train.csv": 8, "test.csv": 2}
+    assert json.loads((tmp_path / "other" / "classes.json").read_bytes()) == ["no", "yes"]
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
