@@ -11,9 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from api.dependencies import ServedModel, TheOutbox, TheStore
 from api.errors import responses
 from api.schemas import Accepted, SuggestionStatus, suggestion_model
-from common.corrections import TRAIN_AT
 from common.problem import Problem
-from common.store import Store, Suggestion
+from common.store import TRAIN_AT, Store, Suggestion
 
 
 def suggest_router(problem: Problem) -> APIRouter:

@@ -5,10 +5,8 @@ Definitions as in scikit-learn's user guide, section 3.4 "Metrics and scoring", 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from common.problem import Ints
 
@@ -77,12 +75,6 @@ def summary(matrix: Ints) -> dict[str, float]:
         "f1": _mean([c.f1 for c in classes]),
     }
     return {name: value for name, value in values.items() if value is not None}
-
-
-def log_loss(truth: Ints, probabilities: npt.NDArray[np.floating[Any]]) -> float:
-    """Return the mean of -ln p(true class); `probabilities` is `[rows, classes]`, clipped away from zero."""
-    chosen = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(np.clip(chosen, np.finfo(chosen.dtype).eps, 1.0)).mean())
 
 
 def _ratio(part: int, whole: int) -> float | None:

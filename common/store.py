@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 State = Literal["received", "delivered", "waiting", "trained", "refused"]
+TRAIN_AT = 5  # so many waiting suggestions make a new version
 BUSY_TIMEOUT_MS = 10_000
 
 metadata = sa.MetaData()

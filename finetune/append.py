@@ -4,10 +4,9 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from common.corrections import TRAIN_AT
 from common.files import write_atomic
 from common.problem import Problem
-from common.store import Store, Suggestion
+from common.store import TRAIN_AT, Store, Suggestion
 from common.table import csv_line
 
 

@@ -22,10 +22,9 @@ from prefect.flows import Flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 
-from common.corrections import TRAIN_AT
 from common.problem import Problem, get_problem
 from common.settings import PROJECT, Settings, load_settings
-from common.store import Store, Suggestion
+from common.store import TRAIN_AT, Store, Suggestion
 from finetune import append
 from finetune.serve import ENTRYPOINT, serve, try_again_later
 

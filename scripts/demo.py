@@ -15,9 +15,9 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from common.corrections import TRAIN_AT
 from common.problem import Problem, UnknownProblemError, get_problem
 from common.settings import PROJECT, Settings, SettingsError, load_settings
+from common.store import TRAIN_AT
 from scripts.ports import HOST, PortInUseError, listeners
 from scripts.stack import NotReadyError, process_environment, wait_until_ready
 

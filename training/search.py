@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import mlflow
 from mlflow.entities import Metric, Param, RunStatus
 from rich.progress import track
+from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 from common import evaluate, publish
@@ -69,8 +70,9 @@ def split(table: Table) -> tuple[Table, Table]:
 def try_candidate(candidate: Candidate, fitting: Table, validation: Table, experiment_id: str) -> Result:
     """Fit one candidate and log it as an MLflow run: parameters, validation metrics, the loss by epoch."""
     model = candidate.fit(fitting.X, fitting.y)
+    probabilities = model.predict_proba(validation.X)
     metrics = {
-        "val_log_loss": evaluate.log_loss(validation.y, model.predict_proba(validation.X)),
+        "val_log_loss": log_loss(validation.y, probabilities, labels=range(probabilities.shape[1])),
         "val_accuracy": float((model.predict(validation.X) == validation.y).mean()),
     }
     run_id = _log_run(experiment_id, candidate.params, metrics, getattr(model, "loss_curve_", ()))
