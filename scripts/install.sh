@@ -15,12 +15,13 @@ if [ -z "$python" ]; then
     exit 1
 fi
 
-echo "Installing into $venv with $("$python" --version) (once; about half a minute with a fast network) …"
+echo "Installing into $venv with $("$python" --version) (once; about a minute with a fast network) …"
 "$python" -m venv --clear "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements/install.txt
+# Compiled now, because otherwise every process of the first demo would compile what it imports.
 # uv takes seconds where pip takes minutes, but does not read pip's configuration: behind a mirror that only pip
 # knows, pip does the work.
-if ! VIRTUAL_ENV="$venv" "$venv/bin/uv" pip install --quiet --system-certs --require-hashes -r requirements/dev.txt; then
+if ! VIRTUAL_ENV="$venv" "$venv/bin/uv" pip install --quiet --compile-bytecode --system-certs --require-hashes -r requirements/dev.txt; then
     echo "uv could not install; trying again with pip (slower) …" >&2
     "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 fi

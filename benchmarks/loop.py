@@ -1,0 +1,167 @@
+"""The loop: from the fifth correction to the new version served, in units of an empty Prefect flow run."""
+
+import random
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import median
+from typing import Any
+
+import httpx
+
+from benchmarks import lab
+from benchmarks.report import Report, ratio, seconds, wanted
+from common.problem import get_problem
+from common.settings import Settings
+from common.store import TRAIN_AT
+from common.table import read_table
+from scripts.ports import HOST
+
+REPEATS = 3
+PATIENCE = 180.0
+MAX_SECONDS = 20
+UNDER_WAY = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}}
+
+
+@dataclass
+class Times:
+    """Seconds: of empty flow runs, and from the fifth correction to the new version, in two ways."""
+
+    noop: list[float] = field(default_factory=list)
+    one_by_one: list[float] = field(default_factory=list)
+    burst: list[float] = field(default_factory=list)
+
+
+def measure() -> Report:
+    """Run the whole stack, and time empty flow runs and corrections in turn."""
+    times = Times()
+    with lab.lab() as settings, running(settings) as (prefect, api):
+        corrections = endless_corrections(settings)
+        for turn in range(REPEATS):
+            lab.say(f"turn {turn + 1} of {REPEATS}: an empty flow run, five corrections one by one, five at once")
+            times.noop.append(noop(prefect))
+            times.one_by_one.append(correct(prefect, api, corrections, settle_first=True))
+            times.burst.append(correct(prefect, api, corrections, settle_first=False))
+    return _report(times)
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Start everything and train a first model; yield clients of Prefect's API and of the api."""
+    with ExitStack() as stack:
+        for name in ("mlflow", "prefect", "worker", "api"):
+            lab.say(f"start {name}")
+            stack.enter_context(lab.part(name, settings))
+        # As often as the worker asks for runs.
+        often = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}
+        command = [sys.executable, "-m", "benchmarks.noop_flow"]
+        stack.enter_context(lab.process("noop", command, settings, often))
+        lab.say("train a first model")
+        lab.python(settings, "main.py")
+        prefect = stack.enter_context(httpx.Client(base_url=settings.prefect_api_url, timeout=10.0))
+        api = stack.enter_context(httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=10.0))
+        lab.wait_for("the first model", lambda: lab.is_well(api, "/readyz"), within=PATIENCE)
+        lab.wait_for("the empty flow", lambda: lab.is_well(prefect, "/deployments/name/noop/noop"), within=PATIENCE)
+        yield prefect, api
+
+
+def endless_corrections(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield bodies of corrections: rows of train.csv with their right classes, in a fixed random order."""
+    problem = get_problem(settings.problem)
+    table = read_table(settings.data_dir / "train.csv", problem, indices=True)
+    chance = random.Random(0)  # noqa: S311  # no secret
+    while True:
+        row = chance.randrange(len(table.y))
+        features = dict(zip(problem.columns, table.X[row].tolist(), strict=True))
+        yield {**features, "class_name": problem.target.classes[table.y[row]]}
+
+
+def noop(prefect: httpx.Client) -> float:
+    """Return the seconds from triggering the empty flow to its run being completed."""
+    deployment = prefect.get("/deployments/name/noop/noop").raise_for_status().json()["id"]
+    start = time.perf_counter()
+    run = prefect.post(f"/deployments/{deployment}/create_flow_run", json={}).raise_for_status().json()["id"]
+
+    def completed() -> bool:
+        state: str = prefect.get(f"/flow_runs/{run}").raise_for_status().json()["state_type"]
+        if state in ("FAILED", "CRASHED", "CANCELLED"):
+            raise RuntimeError(f"the empty flow run ended as {state}")
+        return state == "COMPLETED"
+
+    lab.wait_for("the empty flow run", completed, within=PATIENCE)
+    return time.perf_counter() - start
+
+
+def correct(
+    prefect: httpx.Client, api: httpx.Client, corrections: Iterator[dict[str, Any]], *, settle_first: bool
+) -> float:
+    """Send five corrections; return the seconds from the fifth to the new version served.
+
+    With `settle_first` the first four have been written down, and their runs have ended, before the fifth is sent.
+    """
+    lab.wait_for("the flow runs before", lambda: no_runs(prefect), within=PATIENCE)
+    before = served_version(api)
+    for _ in range(TRAIN_AT - 1):
+        suggestion = suggest(api, next(corrections))
+        if settle_first:
+            lab.wait_for("a correction", partial(is_waiting, api, suggestion), within=PATIENCE)
+    if settle_first:
+        lab.wait_for("the first runs", lambda: no_runs(prefect), within=PATIENCE)
+    start = time.perf_counter()
+    last = suggest(api, next(corrections))
+    lab.wait_for("the new version", lambda: state(api, last) and served_version(api) > before, within=PATIENCE)
+    return time.perf_counter() - start
+
+
+def suggest(api: httpx.Client, body: dict[str, Any]) -> str:
+    """Send one correction; return its id."""
+    suggestion: str = api.post("/suggest", json=body).raise_for_status().json()["suggestion_id"]
+    return suggestion
+
+
+def state(api: httpx.Client, suggestion: str) -> str:
+    """Return where a correction is."""
+    status = api.get(f"/suggest/{suggestion}").raise_for_status().json()
+    if status["state"] == "refused":
+        raise RuntimeError(f"a correction led to no version: {status['detail']}")
+    return str(status["state"])
+
+
+def is_waiting(api: httpx.Client, suggestion: str) -> bool:
+    """Return whether a correction has been written down for the next training."""
+    return state(api, suggestion) == "waiting"
+
+
+def served_version(api: httpx.Client) -> int:
+    """Return the number of the version that answers."""
+    return int(api.get("/predict/test").raise_for_status().json()["model_version"])
+
+
+def no_runs(prefect: httpx.Client) -> bool:
+    """Return whether Prefect has no run to do or under way."""
+    count: int = prefect.post("/flow_runs/count", json=UNDER_WAY).raise_for_status().json()
+    return count == 0
+
+
+def _report(times: Times) -> Report:
+    unit = median(times.noop)
+    rows = [("a Prefect flow run that does nothing", seconds(unit), "1", "")]
+    for what, found in (("the first four settled before", times.one_by_one), ("all five at once", times.burst)):
+        value = median(found)
+        limit = wanted(f"< {MAX_SECONDS} s", met=value < MAX_SECONDS)
+        rows.append((f"fifth correction to new version, {what}", seconds(value), ratio(value, unit), limit))
+    return Report(
+        "The loop",
+        "From `POST /suggest` with the fifth correction until the api answers with the version that has learnt from "
+        f"it, on the whole stack; medians of {REPEATS}, in turn. The unit is an empty flow run, from its trigger to "
+        "its end, served by a process like the worker's.",
+        ("", "time", "ratio", "required"),
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    print(measure().markdown())

@@ -1,0 +1,95 @@
+"""The service's process: memory, and seconds until it is ready, against an empty FastAPI application."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import httpx
+import psutil
+
+from benchmarks import lab
+from benchmarks.report import Report, ratio, seconds, wanted
+from common.problem import get_problem
+from common.settings import Settings
+from scripts.ports import HOST
+
+REPEATS = 5
+PREDICTIONS = 1000
+MAX_MB = 150
+MAX_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a service: seconds from the process' start until it is ready, then its memory in MB."""
+
+    seconds: float
+    idle: float
+    used: float
+
+
+def measure() -> Report:
+    """Start the api, with a model on disk and MLflow down, and the empty application, in turn."""
+    with lab.lab() as settings:
+        keep_a_model(settings)
+        api, empty = [], []
+        for turn in range(REPEATS):
+            lab.say(f"start {turn + 1} of {REPEATS}: an empty application, the api")
+            empty.append(start("benchmarks.empty_app:app", settings))
+            api.append(start("api.api:app", settings))
+    return Report(
+        "The service's process",
+        f"The api with its last good model on disk and MLflow down, and an empty FastAPI application, each started "
+        f"{REPEATS} times under uvicorn, in turn; medians. Ready means that `/readyz` answers 200. Memory is what "
+        f"is resident; the last row is after {PREDICTIONS} predictions over HTTP.",
+        ("", "empty application", "api", "ratio", "required"),
+        tuple(_rows(api, empty)),
+    )
+
+
+def keep_a_model(settings: Settings) -> None:
+    """Train a model and let the api take it into service, so that its copy is on disk."""
+    lab.say("train a model, and serve it once")
+    with lab.part("mlflow", settings):
+        lab.python(settings, "main.py")
+        with lab.part("api", settings), httpx.Client() as http:
+            ready = f"http://{HOST}:{settings.api_port}/readyz"
+            lab.wait_for("the first model", lambda: lab.is_well(http, ready), within=60.0)
+
+
+def start(app: str, settings: Settings) -> Start:
+    """Start an application, look at its memory, ask it for predictions, look again, and stop it."""
+    examples = {feature.name: feature.example for feature in get_problem(settings.problem).features}
+    command = lab.uvicorn(app, settings.api_port)
+    with httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=5.0) as http:
+        begin = time.perf_counter()
+        with lab.process("service", command, settings) as process:
+            lab.wait_for(app, lambda: lab.is_well(http, "/readyz"), within=60.0, every=0.01)
+            ready = time.perf_counter() - begin
+            idle = resident(process.pid)
+            for _ in range(PREDICTIONS):
+                http.post("/predict", json=examples).raise_for_status()
+            return Start(ready, idle, resident(process.pid))
+
+
+def resident(pid: int) -> float:
+    """Return the resident memory of a process and its children, in MB."""
+    process = psutil.Process(pid)
+    return float(sum(each.memory_info().rss for each in (process, *process.children(recursive=True))) / 1e6)
+
+
+def _rows(api: Sequence[Start], empty: Sequence[Start]) -> list[tuple[str, ...]]:
+    ready, unit = median(each.seconds for each in api), median(each.seconds for each in empty)
+    limit = wanted(f"< {MAX_SECONDS} s", met=ready < MAX_SECONDS)
+    rows: list[tuple[str, ...]] = [("seconds until ready", seconds(unit), seconds(ready), ratio(ready, unit), limit)]
+    for name in ("idle", "used"):
+        mine, unit = median(getattr(each, name) for each in api), median(getattr(each, name) for each in empty)
+        limit = wanted(f"< {MAX_MB} MB", met=mine < MAX_MB)
+        what = "memory, idle" if name == "idle" else f"memory after {PREDICTIONS} predictions"
+        rows.append((what, f"{unit:.0f} MB", f"{mine:.0f} MB", ratio(mine, unit), limit))
+    return rows
+
+
+if __name__ == "__main__":
+    print(measure().markdown())
