@@ -17,6 +17,8 @@ MEDIA_TYPE = "application/problem+json"
 # Parts of an error's place that are not the client's: where it was, and which form of the body was meant.
 NOT_A_FIELD = {"body", "query", "path", "one", "many"}
 
+MAX_ERRORS = 20  # a batch can have a hundred thousand
+
 logger = logging.getLogger(__name__)
 
 
@@ -28,7 +30,7 @@ class FieldError(BaseModel):
 
 
 class ProblemDetails(BaseModel):
-    """An error as RFC 9457 describes it; `errors` is there when fields of the request are to blame."""
+    """An error as RFC 9457 describes it; `errors` names the fields that are to blame, the first 20 of them."""
 
     type: str = "about:blank"
     title: str = Field(examples=["Unprocessable Content"])
@@ -73,8 +75,10 @@ def add_error_handlers(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         columns: Sequence[str] = getattr(request.app.state, "columns", ())
         # The input itself is left out: it may be NaN, which JSON cannot say, or ten megabytes.
-        errors = [_field_error(found, columns) for found in error.errors()]
-        return problem_response(422, f"{errors[0].field}: {errors[0].detail}", request.url.path, errors)
+        found = error.errors()
+        errors = [_field_error(each, columns) for each in found[:MAX_ERRORS]]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return problem_response(422, f"{errors[0].field}: {errors[0].detail}{more}", request.url.path, errors)
 
     @app.exception_handler(StoreError)
     async def store_down(request: Request, error: StoreError) -> JSONResponse:

@@ -1,6 +1,7 @@
 """Every metric of the api, declared once."""
 
 from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_fastapi_instrumentator import Instrumentator
 
@@ -25,4 +26,6 @@ class Metrics:
     def instrument(self, app: FastAPI) -> None:
         """Measure every HTTP request of `app`, and show all metrics on `/metrics`."""
         instrumentator = Instrumentator(registry=self.registry)
-        instrumentator.instrument(app).expose(app, tags=["service"], summary="Metrics for Prometheus")
+        instrumentator.instrument(app).expose(
+            app, response_class=PlainTextResponse, tags=["service"], summary="Metrics for Prometheus"
+        )

@@ -19,7 +19,7 @@ def predict_router(problem: Problem) -> APIRouter:
     Body: Any = predict_body(problem)
     columns = problem.columns
 
-    @router.post("/predict", responses=responses(413, 415, 422, 503))
+    @router.post("/predict", responses=responses(400, 413, 415, 422, 503))
     async def post_predict(body: Body, served: ServedModel, request: Request) -> Prediction | Predictions:
         """Predict the class of one row, given by its fields, or of many, given as `data`."""
         metrics = request.app.state.metrics

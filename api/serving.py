@@ -30,7 +30,7 @@ class Served:
 
 @dataclass(frozen=True)
 class _Failure:
-    source: str
+    identity: tuple[int, str]
     wait: float
     retry_at: float
 
@@ -79,9 +79,9 @@ class ModelServer:
 
     async def _look(self) -> None:
         version = await self._registry.serving_version(self._problem.onnx_name)
-        if version is None or (self.current is not None and self.current.version.source == version.source):
+        if version is None or (self.current is not None and self.current.version.identity == version.identity):
             return
-        failed_before = self._failure if self._failure and self._failure.source == version.source else None
+        failed_before = self._failure if self._failure and self._failure.identity == version.identity else None
         if failed_before and time.monotonic() < failed_before.retry_at:
             return
         try:
@@ -90,7 +90,7 @@ class ModelServer:
         except (RegistryError, ModelError, OSError, ValueError) as error:
             self._metrics.reload_failures.inc()
             wait = min(failed_before.wait * 2, MAX_RETRY_SECONDS) if failed_before else POLL_SECONDS
-            self._failure = _Failure(version.source, wait, time.monotonic() + wait)
+            self._failure = _Failure(version.identity, wait, time.monotonic() + wait)
             logger.error("%s version %d is not taken into service: %s", version.name, version.number, error)
 
     def _note_reachable(self, error: RegistryUnavailableError | None) -> None:

@@ -21,7 +21,7 @@ def suggest_router(problem: Problem) -> APIRouter:
     # Made at run time from the problem's features, so that a type checker cannot know it.
     Body: Any = suggestion_model(problem)
 
-    @router.post("", status_code=202, responses=responses(413, 415, 422, 503))
+    @router.post("", status_code=202, responses=responses(400, 413, 415, 422, 503))
     async def post_suggest(body: Body, served: ServedModel, store: TheStore, outbox: TheOutbox) -> Accepted:
         """Keep a correction to learn from. It is durable before this answers."""
         if body.class_name not in served.model.classes:

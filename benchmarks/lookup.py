@@ -13,6 +13,7 @@ from benchmarks.report import Report, ratio
 from common.problem import get_problem
 from common.registry import Registry, Version
 from common.settings import Settings
+from scripts.parts import part, wait_for
 from scripts.ports import HOST
 
 REPEATS = 200
@@ -20,12 +21,12 @@ REPEATS = 200
 
 def measure() -> Report:
     """Time predictions and questions to the registry in turn, one at a time."""
-    with lab.lab() as settings, lab.part("mlflow", settings), lab.part("api", settings):
+    with lab.lab() as settings, part("mlflow", settings), part("api", settings):
         lab.say("register a version")
         register(settings, seed=0)
         with httpx.Client() as http:
             ready = f"http://{HOST}:{settings.api_port}/readyz"
-            lab.wait_for("the first model", lambda: lab.is_well(http, ready), within=60.0)
+            wait_for("the first model", lambda: http.get(ready).is_success, within=60.0)
         lab.say(f"{REPEATS} predictions, look-ups and downloads in turn")
         prediction, question, download = asyncio.run(_measure(settings))
     asked, loaded = prediction + question, prediction + question + download

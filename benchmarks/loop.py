@@ -18,7 +18,9 @@ from common.problem import get_problem
 from common.settings import Settings
 from common.store import TRAIN_AT
 from common.table import read_table
+from scripts.parts import part, process, wait_for
 from scripts.ports import HOST
+from scripts.stack import log_path, process_environment
 
 REPEATS = 3
 PATIENCE = 180.0
@@ -54,17 +56,17 @@ def running(settings: Settings) -> Iterator[tuple[httpx.Client, httpx.Client]]:
     with ExitStack() as stack:
         for name in ("mlflow", "prefect", "worker", "api"):
             lab.say(f"start {name}")
-            stack.enter_context(lab.part(name, settings))
+            stack.enter_context(part(name, settings))
         # As often as the worker asks for runs.
         often = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}
         command = [sys.executable, "-m", "benchmarks.noop_flow"]
-        stack.enter_context(lab.process("noop", command, settings, often))
+        stack.enter_context(process(command, log_path(settings, "noop"), {**process_environment(settings), **often}))
         lab.say("train a first model")
         lab.python(settings, "main.py")
         prefect = stack.enter_context(httpx.Client(base_url=settings.prefect_api_url, timeout=10.0))
         api = stack.enter_context(httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=10.0))
-        lab.wait_for("the first model", lambda: lab.is_well(api, "/readyz"), within=PATIENCE)
-        lab.wait_for("the empty flow", lambda: lab.is_well(prefect, "/deployments/name/noop/noop"), within=PATIENCE)
+        wait_for("the first model", lambda: api.get("/readyz").is_success, within=PATIENCE)
+        wait_for("the empty flow", lambda: prefect.get("/deployments/name/noop/noop").is_success, within=PATIENCE)
         yield prefect, api
 
 
@@ -91,7 +93,7 @@ def noop(prefect: httpx.Client) -> float:
             raise RuntimeError(f"the empty flow run ended as {state}")
         return state == "COMPLETED"
 
-    lab.wait_for("the empty flow run", completed, within=PATIENCE)
+    wait_for("the empty flow run", completed, within=PATIENCE)
     return time.perf_counter() - start
 
 
@@ -102,17 +104,17 @@ def correct(
 
     With `settle_first` the first four have been written down, and their runs have ended, before the fifth is sent.
     """
-    lab.wait_for("the flow runs before", lambda: no_runs(prefect), within=PATIENCE)
+    wait_for("the flow runs before", lambda: no_runs(prefect), within=PATIENCE)
     before = served_version(api)
     for _ in range(TRAIN_AT - 1):
         suggestion = suggest(api, next(corrections))
         if settle_first:
-            lab.wait_for("a correction", partial(is_waiting, api, suggestion), within=PATIENCE)
+            wait_for("a correction", partial(is_waiting, api, suggestion), within=PATIENCE)
     if settle_first:
-        lab.wait_for("the first runs", lambda: no_runs(prefect), within=PATIENCE)
+        wait_for("the first runs", lambda: no_runs(prefect), within=PATIENCE)
     start = time.perf_counter()
     last = suggest(api, next(corrections))
-    lab.wait_for("the new version", lambda: state(api, last) and served_version(api) > before, within=PATIENCE)
+    wait_for("the new version", lambda: state(api, last) and served_version(api) > before, within=PATIENCE)
     return time.perf_counter() - start
 
 

@@ -12,7 +12,9 @@ from benchmarks import lab
 from benchmarks.report import Report, ratio, seconds, wanted
 from common.problem import get_problem
 from common.settings import Settings
+from scripts.parts import part, process, wait_for
 from scripts.ports import HOST
+from scripts.stack import log_path, process_environment
 
 REPEATS = 5
 PREDICTIONS = 1000
@@ -51,11 +53,11 @@ def measure() -> Report:
 def keep_a_model(settings: Settings) -> None:
     """Train a model and let the api take it into service, so that its copy is on disk."""
     lab.say("train a model, and serve it once")
-    with lab.part("mlflow", settings):
+    with part("mlflow", settings):
         lab.python(settings, "main.py")
-        with lab.part("api", settings), httpx.Client() as http:
+        with part("api", settings), httpx.Client() as http:
             ready = f"http://{HOST}:{settings.api_port}/readyz"
-            lab.wait_for("the first model", lambda: lab.is_well(http, ready), within=60.0)
+            wait_for("the first model", lambda: http.get(ready).is_success, within=60.0)
 
 
 def start(app: str, settings: Settings) -> Start:
@@ -64,13 +66,13 @@ def start(app: str, settings: Settings) -> Start:
     command = lab.uvicorn(app, settings.api_port)
     with httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=5.0) as http:
         begin = time.perf_counter()
-        with lab.process("service", command, settings) as process:
-            lab.wait_for(app, lambda: lab.is_well(http, "/readyz"), within=60.0, every=0.01)
+        with process(command, log_path(settings, "service"), process_environment(settings)) as service:
+            wait_for(app, lambda: http.get("/readyz").is_success, within=60.0, every=0.01)
             ready = time.perf_counter() - begin
-            idle = resident(process.pid)
+            idle = resident(service.pid)
             for _ in range(PREDICTIONS):
                 http.post("/predict", json=examples).raise_for_status()
-            return Start(ready, idle, resident(process.pid))
+            return Start(ready, idle, resident(service.pid))
 
 
 def resident(pid: int) -> float:

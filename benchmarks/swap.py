@@ -18,6 +18,7 @@ from common.problem import Problem, get_problem
 from common.registry import Registry, Version
 from common.settings import Settings
 from common.table import read_table
+from scripts.parts import part
 from scripts.ports import HOST
 
 VERSIONS = 10
@@ -33,7 +34,7 @@ TEXT = (
 
 def measure() -> Report:
     """Put a load on the api: quiet, while ten versions are registered, quiet again."""
-    with lab.lab() as settings, lab.part("mlflow", settings), lab.part("api", settings):
+    with lab.lab() as settings, part("mlflow", settings), part("api", settings):
         return asyncio.run(_measure(settings))
 
 

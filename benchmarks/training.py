@@ -8,6 +8,7 @@ from benchmarks.report import Report, ratio, seconds, wanted
 from common.problem import get_problem
 from common.settings import Settings
 from common.table import read_table
+from scripts.parts import part
 
 REPEATS = 5
 TIMES_FASTER = 8
@@ -15,7 +16,7 @@ TIMES_FASTER = 8
 
 def measure() -> Report:
     """Time the programs, then the search within this process."""
-    with lab.lab() as settings, lab.part("mlflow", settings):
+    with lab.lab() as settings, part("mlflow", settings):
         ours, tutorial = programs(settings)
         search, fits = search_and_fits(settings)
     faster = wanted(f"at least {TIMES_FASTER}", met=tutorial >= TIMES_FASTER * ours)

@@ -91,6 +91,8 @@ class OnnxModel:
             raise ModelError(f"the model cannot answer its golden rows: {error}") from error
         if answer.labels.dtype.kind != "i" or not set(answer.labels.tolist()) <= set(range(len(self.classes))):
             raise ModelError(f"labels {answer.labels[:5]} are no indices into {list(self.classes)}")
+        if answer.probabilities is not None and answer.probabilities.shape[1] != len(self.classes):
+            raise ModelError(f"{answer.probabilities.shape[1]} probabilities for the classes {list(self.classes)}")
         if golden:
             compare(answer, *golden[1:])
 

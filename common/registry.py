@@ -27,12 +27,17 @@ class RegistryError(RuntimeError):
 
 @dataclass(frozen=True)
 class Version:
-    """One registered version. `source` tells version 1 of one server from version 1 of another."""
+    """One registered version."""
 
     name: str
     number: int
     source: str
     tags: Mapping[str, str]
+
+    @property
+    def identity(self) -> tuple[int, str]:
+        """What tells it from others of its name, also from the version of that number on another server."""
+        return self.number, self.source
 
 
 class Registry:

@@ -117,7 +117,8 @@ class Store:
         """Return suggestions that have no flow run yet and whose next attempt is due, oldest first."""
         c = suggestions.c
         query = sa.select(suggestions).where(
-            c.problem == problem, c.flow_run_id.is_(None), c.refused_because.is_(None), c.next_attempt_at <= now
+            *(c.problem == problem, c.flow_run_id.is_(None), c.row_number.is_(None)),
+            *(c.refused_because.is_(None), c.next_attempt_at <= now),
         )
         return [_suggestion(row) for row in self._read(query.order_by(c.received_at, c.id).limit(limit))]
 

@@ -1,6 +1,7 @@
 """Writing corrections to finetune.csv, each once, whatever is retried or killed."""
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,21 +39,24 @@ def append_corrections(store: Store, problem: Problem, suggestion: Suggestion, p
         _append(store, problem, known, path)
     waiting = len(store.waiting(problem.name))
     for other in store.handed_over(problem.name, limit=max(TRAIN_AT - waiting, 0)):
-        _append(store, problem, other, path)
-        waiting += 1
+        with suppress(BadCorrectionError):  # its own run says why
+            _append(store, problem, other, path)
+            waiting += 1
     return waiting
 
 
 def _append(store: Store, problem: Problem, suggestion: Suggestion, path: Path) -> None:
+    _line(problem, suggestion)
     reserved = replace(suggestion, row_number=len(_lines(path)))
     store.reserve_row(reserved)
     _settle(store, problem, reserved, path)
 
 
 def _settle(store: Store, problem: Problem, reserved: Suggestion, path: Path) -> None:
-    lines = _lines(path)
-    if reserved.row_number is None or len(lines) <= reserved.row_number:
-        write_atomic(path, "".join([*lines, _line(problem, reserved)]).encode())
+    lines, line = _lines(path), _line(problem, reserved)
+    # From there on, because people may have added rows in the meantime.
+    if line not in lines[reserved.row_number :]:
+        write_atomic(path, "".join([*lines, line]).encode())
     store.row_written(reserved.id)
 
 

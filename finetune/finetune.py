@@ -72,6 +72,7 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
         try:
             waiting = append_corrections(problem, settings, store, suggestion)
         except append.BadCorrectionError as error:
+            store.refused([suggestion.id], str(error))
             return Failed(name="Refused", message=str(error))
         if waiting < TRAIN_AT:
             return Completed(name="Waiting", message=f"waiting ({waiting} of {TRAIN_AT})")

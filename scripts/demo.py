@@ -19,7 +19,7 @@ from common.problem import Problem, UnknownProblemError, get_problem
 from common.settings import PROJECT, Settings, SettingsError, load_settings
 from common.store import TRAIN_AT
 from scripts.ports import HOST, PortInUseError, listeners
-from scripts.stack import NotReadyError, process_environment, wait_until_ready
+from scripts.stack import NotReadyError, on_own_servers, process_environment, wait_until_ready
 
 DEMO = PROJECT / ".demo"
 PATIENCE = 120.0
@@ -205,7 +205,7 @@ def main() -> None:
     # As an exit rather than an end: then the stack is stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("demo: stopped"))
     try:
-        chosen = load_settings()
+        chosen = on_own_servers(load_settings())
         problem = get_problem(chosen.problem)
         for listener in listeners(chosen).values():
             listener.check_free()

@@ -29,6 +29,16 @@ class NotReadyError(TimeoutError):
     """A part of the stack did not answer in time."""
 
 
+def on_own_servers(settings: Settings) -> Settings:
+    """Return the settings with MLflow and Prefect where the stack starts them, whatever the environment says."""
+    return settings.model_copy(
+        update={
+            "mlflow_uri": f"http://{HOST}:{settings.mlflow_port}",
+            "prefect_api_url": f"http://{HOST}:{settings.prefect_port}/api",
+        }
+    )
+
+
 def process_environment(settings: Settings) -> dict[str, str]:
     """Return the environment for the stack's processes: the addresses of each other, and quiet, small servers."""
     environment = {
@@ -36,8 +46,8 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_PORT": str(settings.mlflow_port),
         "PREFECT_PORT": str(settings.prefect_port),
         "API_PORT": str(settings.api_port),
-        "MLFLOW_URI": f"http://{HOST}:{settings.mlflow_port}",
-        "PREFECT_API_URL": f"http://{HOST}:{settings.prefect_port}/api",
+        "MLFLOW_URI": settings.mlflow_uri,
+        "PREFECT_API_URL": settings.prefect_api_url,
         # Job runners would take four times the memory of the rest of the server.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PROBLEM": settings.problem,
@@ -55,11 +65,10 @@ def process_environment(settings: Settings) -> dict[str, str]:
 
 def health_checks(settings: Settings) -> dict[str, str]:
     """Return the address to ask whether a process is ready, by its name in the Procfile."""
-    prefect = f"http://{HOST}:{settings.prefect_port}/api"
     return {
-        "mlflow": f"http://{HOST}:{settings.mlflow_port}/health",
-        "prefect": f"{prefect}/health",
-        "worker": f"{prefect}/deployments/name/finetune/finetune",
+        "mlflow": f"{settings.mlflow_uri}/health",
+        "prefect": f"{settings.prefect_api_url}/health",
+        "worker": f"{settings.prefect_api_url}/deployments/name/finetune/finetune",
         "api": f"http://{HOST}:{settings.api_port}/livez",
     }
 
@@ -184,7 +193,7 @@ def _answers(client: httpx.Client, address: str) -> bool:
 def main() -> int:
     """Start the stack on free ports."""
     try:
-        settings = load_settings()
+        settings = on_own_servers(load_settings())
         for listener in listeners(settings).values():
             listener.check_free()
     except SettingsError as error:

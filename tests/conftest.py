@@ -2,9 +2,10 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -14,10 +15,13 @@ import pytest
 import uvicorn
 
 from api.api import create_app
+from api.metrics import Metrics
+from api.serving import ModelServer
+from common.onnx_export import export_onnx
 from common.problem import Problem, get_problem
-from common.registry import Version
+from common.registry import Registry, Version
 from common.settings import Settings
-from common.table import write_table
+from common.table import read_table, write_table
 from preprocess import preprocess
 from tests import servers
 from training.search import train
@@ -49,16 +53,20 @@ def prepared_data(tmp_path_factory: pytest.TempPathFactory, problem: Problem) ->
     return folder
 
 
-@pytest.fixture
-def offline(tmp_path: Path, prepared_data: Path) -> Settings:
-    """The settings of a lab of the test's own, with prepared data; nobody listens at its servers' addresses."""
-    shutil.copytree(prepared_data, tmp_path / "data" / "iris")
+def offline_settings(home: Path, prepared_data: Path) -> Settings:
+    shutil.copytree(prepared_data, home / "data" / "iris")
     return Settings(
-        lab_home=tmp_path,
-        database_url=f"sqlite:///{tmp_path}/data/lab.db",
+        lab_home=home,
+        database_url=f"sqlite:///{home}/data/lab.db",
         mlflow_uri=f"http://127.0.0.1:{servers.free_port()}",
         prefect_api_url=f"http://127.0.0.1:{servers.free_port()}/api",
     )
+
+
+@pytest.fixture
+def offline(tmp_path: Path, prepared_data: Path) -> Settings:
+    """The settings of a lab of the test's own, with prepared data; nobody listens at its servers' addresses."""
+    return offline_settings(tmp_path, prepared_data)
 
 
 @pytest.fixture
@@ -88,7 +96,7 @@ class StartApi(Protocol):
     def __call__(self, settings: Settings) -> AbstractContextManager[httpx.Client]: ...
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start_api() -> StartApi:
     """Serve the api in this process, on a real socket; `with start_api(settings) as client`."""
 
@@ -116,3 +124,64 @@ def api(settings: Settings, trained: Version, start_api: StartApi) -> Iterator[h
     with start_api(settings) as client:
         servers.wait_for("the version", lambda: served_version(client) == trained.number)
         yield client
+
+
+@pytest.fixture(scope="session")
+def bundle(prepared_data: Path, problem: Problem) -> bytes:
+    """The ONNX file of a fitted model, which is in no registry."""
+    rows = read_table(prepared_data / "train.csv", problem, indices=True)
+    model = problem.candidates()[-1].fit(rows.X, rows.y)
+    return bytes(export_onnx(model, problem, rows, {}).SerializeToString())
+
+
+KEPT = 7
+
+
+def keep_copy(settings: Settings, problem: Problem, content: bytes) -> None:
+    """Leave version 7 on disk, as an api does that has served it."""
+    server = ModelServer(problem, settings, Registry(settings.mlflow_uri), Metrics())
+    server._check_and_keep(Version(problem.onnx_name, KEPT, "models:/m-kept", {}), content)
+
+
+@pytest.fixture
+def with_copy(offline: Settings, problem: Problem, bundle: bytes) -> Settings:
+    """The settings of a lab without servers, whose api can serve the copy on its disk."""
+    keep_copy(offline, problem, bundle)
+    return offline
+
+
+@pytest.fixture(scope="session")
+def lone_api(
+    tmp_path_factory: pytest.TempPathFactory,
+    prepared_data: Path,
+    problem: Problem,
+    bundle: bytes,
+    start_api: StartApi,
+) -> Iterator[httpx.Client]:
+    """A client of an api without servers, for all the tests that only ask what it answers."""
+    settings = offline_settings(tmp_path_factory.mktemp("lone"), prepared_data)
+    keep_copy(settings, problem, bundle)
+    with start_api(settings) as client:
+        yield client
+
+
+def register_onnx(settings: Settings, problem: Problem, content: bytes) -> int:
+    """Register bytes as the next version of the ONNX model, unseen and without an alias; return its number."""
+    client = mlflow.MlflowClient(settings.mlflow_uri)
+    if not client.search_registered_models(f"name = '{problem.onnx_name}'"):
+        client.create_registered_model(problem.onnx_name)
+    run = client.create_run("0")
+    file = settings.lab_home / "by_hand" / "model.onnx"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
+    client.log_artifact(run.info.run_id, str(file), "onnx")
+    source = f"{run.info.artifact_uri}/onnx"
+    return int(client.create_model_version(problem.onnx_name, source, run.info.run_id).version)
+
+
+RegisterByHand = Callable[[bytes], int]
+
+
+@pytest.fixture
+def register_by_hand(settings: Settings, problem: Problem) -> RegisterByHand:
+    return partial(register_onnx, settings, problem)

@@ -3,8 +3,10 @@
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -96,10 +98,48 @@ def mlflow_server(folder: Path, port: int | None = None) -> Iterator[str]:
 
 
 @contextmanager
+def relay(port: int, url: str) -> Iterator[None]:
+    """Let the server at `url` be reached at a port too; before and afterwards it is down for whoever asks there."""
+    behind = httpx.URL(url)
+
+    class Connection(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((behind.host, behind.port)) as server:
+                back = threading.Thread(target=pump, args=(server, self.request))
+                back.start()
+                pump(self.request, server)
+                back.join()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", port), Connection, bind_and_activate=False) as listener:
+        listener.allow_reuse_address = True
+        listener.daemon_threads = True
+        listener.block_on_close = False
+        listener.server_bind()
+        listener.server_activate()
+        thread = threading.Thread(target=listener.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            listener.shutdown()
+            thread.join()
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    """Hand on what comes until it ends."""
+    with suppress(OSError):
+        while content := source.recv(65536):
+            target.sendall(content)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
 def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
     """Run a Prefect server with its state in `folder`; yield the address of its API."""
     port = port or free_port()
     settings = Settings(prefect_port=port, lab_home=folder)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
     command = [f"{Path(sys.executable).parent}/prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}/api"
     with process(command, folder / "prefect.log", process_environment(settings)):

@@ -1,0 +1,226 @@
+"""finetune.csv has every correction once, whatever is retried, killed or edited by hand."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from common.problem import Problem
+from common.settings import Settings
+from common.store import Store, Suggestion
+from common.table import read_table
+from finetune.append import BadCorrectionError, append_corrections
+
+BY_HAND = "4.9,3.0,1.4,0.2,0\n6.0,2.2,4.0,1.0,1\n"
+
+
+@pytest.fixture
+def store(offline: Settings) -> Iterator[Store]:
+    opened = Store(offline.database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def path(offline: Settings) -> Path:
+    return offline.corrections
+
+
+@pytest.fixture
+def append(store: Store, problem: Problem, path: Path) -> Callable[[Suggestion], int]:
+    return lambda suggestion: append_corrections(store, problem, suggestion, path)
+
+
+def correction(number: int, class_name: str = "Iris-virginica") -> Suggestion:
+    """Return a suggestion that can be told by its first number."""
+    features = {"sepal_length": float(number), "sepal_width": 3.3, "petal_length": 6.0, "petal_width": 2.5}
+    return Suggestion(str(uuid4()), "iris", features, class_name)
+
+
+def line(suggestion: Suggestion) -> str:
+    return f"{suggestion.features['sepal_length']},3.3,6.0,2.5,2\n"
+
+
+def hand_over(store: Store, suggestion: Suggestion) -> Suggestion:
+    store.add(suggestion)
+    store.delivered(suggestion.id, str(uuid4()))
+    return suggestion
+
+
+def state(store: Store, suggestion: Suggestion) -> str:
+    known = store.get(suggestion.id)
+    assert known is not None
+    return known.state
+
+
+Append = Callable[[Suggestion], int]
+
+
+def test_a_correction_is_written_and_waits(store: Store, append: Append, path: Path, problem: Problem) -> None:
+    suggestion = hand_over(store, correction(1))
+    assert append(suggestion) == 1
+    assert path.read_text() == line(suggestion)
+    assert state(store, suggestion) == "waiting"
+    table = read_table(path, problem, indices=True)
+    assert (table.X.tolist(), table.y.tolist()) == ([[1.0, 3.3, 6.0, 2.5]], [2])
+
+
+def test_one_that_came_past_the_api_is_written_and_known_afterwards(store: Store, append: Append, path: Path) -> None:
+    suggestion = correction(1)
+    assert append(suggestion) == 1
+    assert path.read_text() == line(suggestion)
+    assert state(store, suggestion) == "waiting"
+
+
+def test_one_that_came_past_the_api_is_not_delivered_once_more(store: Store, append: Append) -> None:
+    append(correction(1))
+    assert store.due("iris", datetime.now(UTC) + timedelta(days=1), 10) == []
+
+
+def test_the_same_twice_is_one_row(store: Store, append: Append, path: Path) -> None:
+    suggestion = hand_over(store, correction(1))
+    assert [append(suggestion), append(suggestion)] == [1, 1]
+    assert path.read_text() == line(suggestion)
+
+
+def test_equal_rows_of_two_suggestions_are_two_rows(store: Store, append: Append, path: Path) -> None:
+    twins = [hand_over(store, correction(1)) for _ in range(2)]
+    for twin in twins:
+        append(twin)
+    assert path.read_text() == line(twins[0]) * 2
+
+
+def test_others_that_were_handed_over_are_taken_along_up_to_five(store: Store, append: Append, path: Path) -> None:
+    many = [hand_over(store, correction(number)) for number in range(8)]
+    assert append(many[0]) == 5
+    assert path.read_text() == "".join(map(line, many[:5]))
+    assert [state(store, suggestion) for suggestion in many] == ["waiting"] * 5 + ["delivered"] * 3
+
+
+def test_what_no_run_has_been_started_for_is_left(store: Store, append: Append, path: Path) -> None:
+    waiting = correction(1)
+    store.add(waiting)
+    first = hand_over(store, correction(2))
+    assert append(first) == 1
+    assert path.read_text() == line(first)
+
+
+def test_corrections_of_another_problem_are_left(store: Store, append: Append, path: Path) -> None:
+    hand_over(store, replace(correction(1), problem="wine"))
+    first = hand_over(store, correction(2))
+    assert append(first) == 1
+    assert path.read_text() == line(first)
+
+
+def test_a_full_batch_takes_nobody_along(store: Store, append: Append, path: Path) -> None:
+    for number in range(5):
+        append(hand_over(store, correction(number)))
+    late = hand_over(store, correction(6))
+    last = hand_over(store, correction(5))
+    assert append(last) == 6
+    assert state(store, late) == "delivered"
+    assert len(path.read_text().splitlines()) == 6
+
+
+def test_what_was_learnt_no_longer_waits(store: Store, append: Append, path: Path) -> None:
+    learnt = hand_over(store, correction(1))
+    append(learnt)
+    store.trained([learnt.id], 2)
+    assert append(hand_over(store, correction(2))) == 1
+    assert append(learnt) == 1
+    assert len(path.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("by_hand", [BY_HAND, BY_HAND.rstrip("\n"), BY_HAND + "\n\n", BY_HAND.replace("\n", "\r\n")])
+def test_rows_written_by_hand_stay(store: Store, append: Append, path: Path, by_hand: str) -> None:
+    path.write_bytes(by_hand.encode())
+    many = [hand_over(store, correction(number)) for number in range(2)]
+    assert append(many[0]) == 2
+    assert path.read_text() == BY_HAND + "".join(map(line, many))
+
+
+def reserve(store: Store, path: Path, suggestion: Suggestion) -> None:
+    """Leave a suggestion as a process does that ends before it writes the row."""
+    rows = len(path.read_text().splitlines()) if path.exists() else 0
+    store.reserve_row(replace(suggestion, row_number=rows))
+
+
+def write(path: Path, suggestion: Suggestion) -> None:
+    """Write the row, as a process does that ends before it can note that."""
+    with path.open("a") as file:
+        file.write(line(suggestion))
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before the row is written", "before that is noted"])
+@pytest.mark.parametrize("by_itself", [False, True], ids=["another comes first", "it is tried again"])
+def test_an_end_in_between_loses_and_doubles_nothing(
+    store: Store, append: Append, path: Path, *, written: bool, by_itself: bool
+) -> None:
+    path.write_text(BY_HAND)
+    killed = hand_over(store, correction(1))
+    reserve(store, path, killed)
+    if written:
+        write(path, killed)
+    other = hand_over(store, correction(2))
+    if by_itself:
+        append(killed)
+    append(other)
+    append(killed)
+    assert path.read_text() == BY_HAND + line(killed) + line(other)
+    assert [state(store, suggestion) for suggestion in (killed, other)] == ["waiting", "waiting"]
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before the row is written", "before that is noted"])
+def test_a_row_that_is_written_by_hand_after_an_end_in_between_changes_nothing(
+    store: Store, append: Append, path: Path, *, written: bool
+) -> None:
+    killed = hand_over(store, correction(1))
+    reserve(store, path, killed)
+    if written:
+        write(path, killed)
+    with path.open("a") as file:
+        file.write(BY_HAND)
+    assert append(killed) == 1
+    assert sorted(path.read_text().splitlines()) == sorted((BY_HAND + line(killed)).splitlines())
+
+
+def test_the_file_is_replaced_whole(store: Store, append: Append, path: Path) -> None:
+    append(hand_over(store, correction(1)))
+    before = path.stat().st_ino
+    append(hand_over(store, correction(2)))
+    assert path.stat().st_ino != before
+    assert [other.name for other in path.parent.iterdir() if other.name.startswith(".finetune")] == []
+
+
+BAD = {
+    "an unknown class": correction(1, "Iris-unknown"),
+    "no number": replace(correction(1), features={**correction(1).features, "petal_width": float("nan")}),
+    "an infinite number": replace(correction(1), features={**correction(1).features, "petal_width": float("inf")}),
+    "a missing number": replace(correction(1), features={"sepal_length": 1.0}),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_correction_is_refused_and_nothing_is_written(
+    store: Store, append: Append, path: Path, what: str
+) -> None:
+    with pytest.raises(BadCorrectionError, match="class_name" if "class" in what else "petal_width"):
+        append(BAD[what])
+    assert not path.exists()
+    assert store.get(BAD[what].id) is None
+
+
+def test_a_bad_correction_that_was_handed_over_does_not_stop_the_others(
+    store: Store, append: Append, path: Path
+) -> None:
+    bad = hand_over(store, correction(1, "Iris-unknown"))
+    good = [hand_over(store, correction(number)) for number in (2, 3)]
+    assert append(good[0]) == 2
+    assert append(good[1]) == 2
+    with pytest.raises(BadCorrectionError):
+        append(bad)
+    assert append(good[0]) == 2
+    assert path.read_text() == "".join(map(line, good))

@@ -1,0 +1,305 @@
+"""The whole loop on real servers: corrections become the next version, whatever goes down on the way."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import mlflow
+import psutil
+import pytest
+from filelock import FileLock
+
+from common.problem import Problem
+from common.registry import Version
+from common.settings import Settings
+from common.store import Store, Suggestion
+from finetune.append import append_corrections
+from tests import servers
+from tests.conftest import StartApi, served_version
+
+CLASSES = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
+SHAPES = ((3.5, 1.4, 0.2), (2.8, 4.1, 1.3), (3.3, 6.0, 2.5))
+OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+def correction(number: int) -> dict[str, Any]:
+    """Return a right correction that can be told by its first number."""
+    width, length, petal_width = SHAPES[number % 3]
+    return {
+        "sepal_length": 5 + number / 100,
+        "sepal_width": width,
+        "petal_length": length,
+        "petal_width": petal_width,
+        "class_name": CLASSES[number % 3],
+    }
+
+
+def row(number: int) -> str:
+    *features, name = correction(number).values()
+    return ",".join([*map(repr, features), str(CLASSES.index(name))])
+
+
+def rows(lab: Settings) -> list[str]:
+    return lab.corrections.read_text().splitlines() if lab.corrections.exists() else []
+
+
+def versions(lab: Settings, name: str = "IrisModel") -> list[int]:
+    found = mlflow.MlflowClient(lab.mlflow_uri).search_model_versions(f"name = '{name}'")
+    return sorted(int(version.version) for version in found)
+
+
+def suggest(api: httpx.Client, numbers: range) -> list[str]:
+    """Send corrections; return the ids of the suggestions."""
+    answers = [api.post("/suggest", json=correction(number)) for number in numbers]
+    assert [answer.status_code for answer in answers] == [202] * len(numbers)
+    return [answer.json()["suggestion_id"] for answer in answers]
+
+
+def details(api: httpx.Client, ids: list[str]) -> list[str]:
+    return [api.get(f"/suggest/{suggestion_id}").json()["detail"] for suggestion_id in ids]
+
+
+def wait_for_details(api: httpx.Client, ids: list[str], detail: str, within: float = 90) -> None:
+    servers.wait_for(f"{detail!r}", lambda: set(details(api, ids)) == {detail}, within)
+
+
+def ask_prefect(lab: Settings, method: str, path: str, body: Any = None) -> Any:
+    """Ask Prefect's API, again while its SQLite is busy, as Prefect's own client does."""
+
+    def answer() -> httpx.Response | None:
+        response = httpx.request(method, f"{lab.prefect_api_url}{path}", json=body, timeout=30.0)
+        return None if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else response
+
+    response = servers.wait_for(f"an answer to {path}", answer).raise_for_status()
+    return response.json() if response.content else None
+
+
+def prefect_runs(lab: Settings) -> list[dict[str, Any]]:
+    return list(ask_prefect(lab, "POST", "/flow_runs/filter", {"limit": 200}))
+
+
+def start_run(lab: Settings, **parameters: Any) -> str:
+    """Start a run in Prefect as a person does who has nothing but Prefect; return its id."""
+    deployment = ask_prefect(lab, "GET", "/deployments/name/finetune/finetune")
+    body = {"parameters": parameters, "idempotency_key": str(uuid4())}
+    return str(ask_prefect(lab, "POST", f"/deployments/{deployment['id']}/create_flow_run", body)["id"])
+
+
+def wait_until_over(lab: Settings, within: float = 90) -> list[dict[str, Any]]:
+    """Return all runs when none of them is under way or to come."""
+
+    def all_over() -> list[dict[str, Any]] | None:
+        runs = prefect_runs(lab)
+        return runs if {run["state_type"] for run in runs} <= OVER else None
+
+    return servers.wait_for("the end of all runs", all_over, within)
+
+
+def forget_runs(lab: Settings) -> None:
+    for run in prefect_runs(lab):
+        ask_prefect(lab, "DELETE", f"/flow_runs/{run['id']}")
+
+
+@pytest.fixture
+def lab(settings: Settings, trained: Version, prefect_api_url: str) -> Iterator[Settings]:
+    """A lab with version 1 and all servers, where no run is left that another lab has started."""
+    assert trained.number == 1
+    with_prefect = settings.model_copy(update={"prefect_api_url": prefect_api_url})
+    forget_runs(with_prefect)
+    yield with_prefect
+    forget_runs(with_prefect)
+
+
+def let_wait(lab: Settings, problem: Problem, numbers: range) -> list[str]:
+    """Leave corrections in the store and in finetune.csv, as earlier runs do; return their ids."""
+    store = Store(lab.database_url)
+    ids = []
+    for number in numbers:
+        features = correction(number)
+        suggestion = Suggestion(str(uuid4()), problem.name, features, features.pop("class_name"))
+        store.add(suggestion)
+        store.delivered(suggestion.id, str(uuid4()))
+        append_corrections(store, problem, suggestion, lab.corrections)
+        ids.append(suggestion.id)
+    store.close()
+    return ids
+
+
+def test_four_corrections_wait_and_the_fifth_becomes_a_version_that_answers(lab: Settings, start_api: StartApi) -> None:
+    with servers.worker(lab), start_api(lab) as api:
+        ids = suggest(api, range(4))
+        wait_for_details(api, ids, "waiting (4 of 5)")
+        assert versions(lab) == [1]
+        assert served_version(api) == 1
+        ids += suggest(api, range(4, 5))
+        wait_for_details(api, ids, "trained in version 2")
+        servers.wait_for("the new version", lambda: served_version(api) == 2, within=20)
+        statuses = [api.get(f"/suggest/{one}").json() for one in ids]
+        runs = wait_until_over(lab)
+    assert {(status["state"], status["model_version"]) for status in statuses} == {("trained", 2)}
+    assert sorted(rows(lab)) == [row(number) for number in range(5)]
+    assert versions(lab) == versions(lab, "IrisDev") == [1, 2]
+    assert {run["state_type"] for run in runs} == {"COMPLETED"}
+    assert {status["flow_run_id"] for status in statuses} == {run["id"] for run in runs}
+    check_task_names(lab)
+
+
+def check_task_names(lab: Settings) -> None:
+    of_runs = {"flow_runs": {"id": {"any_": [run["id"] for run in prefect_runs(lab)]}}}
+    tasks = ask_prefect(lab, "POST", "/task_runs/filter", of_runs)
+    names = {task["name"].rpartition("-")[0] for task in tasks}
+    assert names == {"append-corrections", "fine-tune", "check-accuracy", "register-version"}
+
+
+def test_a_burst_makes_one_version_for_every_five(lab: Settings, start_api: StartApi) -> None:
+    with servers.worker(lab), start_api(lab) as api:
+        ids = suggest(api, range(10))
+        runs = wait_until_over(lab, 180)
+        learnt = sorted(details(api, ids))
+    assert learnt == ["trained in version 2"] * 5 + ["trained in version 3"] * 5
+    assert versions(lab) == versions(lab, "IrisDev") == [1, 2, 3]
+    assert sorted(rows(lab)) == [row(number) for number in range(10)]
+    assert len(runs) == 10
+    assert {run["state_type"] for run in runs} == {"COMPLETED"}
+
+
+def test_a_model_that_got_worse_is_refused_and_the_champion_stays(
+    lab: Settings, problem: Problem, start_api: StartApi
+) -> None:
+    test = lab.data_dir / "test.csv"
+    test.write_text("".join(f"{line[:-1]}{(int(line[-1]) + 1) % 3}\n" for line in test.read_text().splitlines()))
+    ids = let_wait(lab, problem, range(4))
+    with servers.worker(lab), start_api(lab) as api:
+        ids += suggest(api, range(4, 5))
+        servers.wait_for("a refusal", lambda: all(d.startswith("refused") for d in details(api, ids)), within=90)
+        status = api.get(f"/suggest/{ids[0]}").json()
+        (run,) = wait_until_over(lab)
+        assert served_version(api) == 1
+    assert status["state"] == "refused"
+    assert "90%" in status["detail"]
+    assert status["detail"] in run["state"]["message"]
+    assert versions(lab) == versions(lab, "IrisDev") == [1]
+    assert mlflow.MlflowClient(lab.mlflow_uri).get_model_version_by_alias("IrisModel", "champion").version in {1, "1"}
+
+
+def test_what_is_suggested_while_prefect_is_down_is_learnt_when_it_is_back(
+    settings: Settings, trained: Version, start_api: StartApi, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert trained.number == 1
+    folder, port = tmp_path_factory.mktemp("own-prefect"), servers.free_port()
+    lab = settings.model_copy(update={"prefect_api_url": f"http://127.0.0.1:{port}/api"})
+    with ExitStack() as stack:
+        with servers.prefect_server(folder, port):
+            worker = stack.enter_context(servers.worker(lab))
+        with start_api(lab) as api:
+            ids = suggest(api, range(5))
+            servers.wait_for("a failed delivery", lambda: "not delivered yet" in details(api, ids)[0], within=20)
+            assert {api.get(f"/suggest/{one}").json()["state"] for one in ids} == {"received"}
+        stack.enter_context(servers.prefect_server(folder, port))
+        with start_api(lab) as api:
+            wait_for_details(api, ids, "trained in version 2", within=120)
+        assert worker.poll() is None
+    assert sorted(rows(lab)) == [row(number) for number in range(5)]
+    assert versions(lab) == [1, 2]
+
+
+def running(lab: Settings) -> int:
+    return sum(run["state_type"] == "RUNNING" for run in prefect_runs(lab))
+
+
+def test_two_workers_at_once_lose_and_double_nothing(lab: Settings) -> None:
+    ids = [str(uuid4()) for _ in range(2)]
+    with servers.worker(lab), servers.worker(lab):
+        # While somebody else has the file, both get as far as its lock; then they go on at the same moment.
+        with FileLock(lab.data_dir / "finetune.lock"):
+            for number, suggestion_id in enumerate(ids):
+                start_run(lab, **correction(number), suggestion_id=suggestion_id)
+            servers.wait_for("two runs at once", lambda: running(lab) == 2)
+            assert rows(lab) == []
+        for number, suggestion_id in enumerate(ids):
+            start_run(lab, **correction(number), suggestion_id=suggestion_id)
+        runs = wait_until_over(lab)
+    assert len(runs) == 4
+    assert {run["state_type"] for run in runs} == {"COMPLETED"}
+    assert sorted(rows(lab)) == [row(number) for number in range(2)]
+    assert versions(lab) == [1]
+
+
+def kill_whole(process: psutil.Process) -> None:
+    """End a process and all that it has started, at once and without a word."""
+    processes = [process, *process.children(recursive=True)]
+    for one in processes:
+        one.kill()
+    psutil.wait_procs(processes, timeout=15)
+
+
+def test_a_worker_killed_between_append_and_training_loses_and_doubles_nothing(lab: Settings, problem: Problem) -> None:
+    let_wait(lab, problem, range(4))
+    with servers.worker(lab) as worker:
+        start_run(lab, **correction(4), suggestion_id=str(uuid4()))
+        servers.wait_for("the fifth row", lambda: len(rows(lab)) == 5)
+        kill_whole(psutil.Process(worker.pid))
+    assert versions(lab) == [1]
+    (run,) = prefect_runs(lab)
+    assert run["state_type"] not in OVER
+    with servers.worker(lab):
+        (run,) = wait_until_over(lab)
+    assert run["state_type"] == "COMPLETED"
+    assert run["state"]["message"] == "trained in version 2"
+    assert sorted(rows(lab)) == [row(number) for number in range(5)]
+    assert versions(lab) == versions(lab, "IrisDev") == [1, 2]
+
+
+def test_a_training_that_finds_no_mlflow_is_tried_again_until_it_succeeds(lab: Settings, problem: Problem) -> None:
+    let_wait(lab, problem, range(4))
+    port = servers.free_port()
+    # MLflow's client would keep trying for minutes before it gives up.
+    variables = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    with servers.worker(lab.model_copy(update={"mlflow_uri": f"http://127.0.0.1:{port}"}), **variables):
+        start_run(lab, **correction(4), suggestion_id=str(uuid4()))
+        servers.wait_for("a failure", lambda: "tried again" in (prefect_runs(lab)[0]["state"]["message"] or ""))
+        assert versions(lab) == [1]
+        with servers.relay(port, lab.mlflow_uri):
+            (run,) = wait_until_over(lab)
+    assert run["state"]["message"] == "trained in version 2"
+    assert versions(lab) == versions(lab, "IrisDev") == [1, 2]
+    assert sorted(rows(lab)) == [row(number) for number in range(5)]
+
+
+def test_a_run_started_in_prefect_itself_is_learnt_from_and_a_bad_one_is_refused_for_good(
+    lab: Settings, start_api: StartApi
+) -> None:
+    good, bad = str(uuid4()), str(uuid4())
+    with servers.worker(lab), start_api(lab) as api:
+        # Runs are one at a time: when the second is over, all that follows the first one's end has happened.
+        refused = start_run(lab, **{**correction(1), "class_name": "Iris-unknown"}, suggestion_id=bad)
+        done = start_run(lab, **correction(0), suggestion_id=good)
+        runs = wait_until_over(lab)
+        assert details(api, [good]) == ["waiting (1 of 5)"]
+        assert api.get(f"/suggest/{bad}").status_code == 404
+    states = {run["id"]: run["state"] for run in runs}
+    assert set(states) == {done, refused}
+    assert [run["run_count"] for run in runs] == [1, 1]
+    assert (states[done]["type"], states[done]["message"]) == ("COMPLETED", "waiting (1 of 5)")
+    assert states[refused]["name"] == "Refused"
+    assert "Iris-unknown" in states[refused]["message"]
+    assert rows(lab) == [row(0)]
+
+
+def test_a_suggestion_whose_class_the_data_do_not_know_is_told_to_be_refused(
+    lab: Settings, problem: Problem, start_api: StartApi
+) -> None:
+    bad = Suggestion(str(uuid4()), problem.name, dict.fromkeys(problem.columns, 1.0), "a class of a model by hand")
+    store = Store(lab.database_url)
+    store.add(bad)
+    store.close()
+    with servers.worker(lab), start_api(lab) as api:
+        (run,) = servers.wait_for("its run", lambda: prefect_runs(lab))
+        wait_until_over(lab)
+        status = api.get(f"/suggest/{bad.id}").json()
+    assert status["flow_run_id"] == run["id"]
+    assert status["state"] == "refused"
+    assert "class_name" in status["detail"]
+    assert rows(lab) == []
