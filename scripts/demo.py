@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from rich.console import Console
@@ -18,12 +18,12 @@ from rich.table import Table
 from common.problem import Problem, UnknownProblemError, get_problem
 from common.settings import PROJECT, Settings, SettingsError, load_settings
 from common.store import TRAIN_AT
+from scripts.parts import wait_for
 from scripts.ports import HOST, PortInUseError, listeners
-from scripts.stack import NotReadyError, on_own_servers, process_environment, wait_until_ready
+from scripts.stack import on_own_servers, process_environment, wait_until_ready
 
 DEMO = PROJECT / ".demo"
 PATIENCE = 120.0
-Found = TypeVar("Found")
 console = Console(soft_wrap=True)
 
 
@@ -86,16 +86,6 @@ def run(command: list[str], environment: dict[str, str]) -> None:
         raise DemoError(f"`{' '.join(command)}` failed; the logs are in {DEMO / '.lab' / 'logs'}")
 
 
-def wait_for(what: str, look: Callable[[], Found | None], settings: Settings) -> Found:
-    """Return what `look` finds, asking until it finds something."""
-    deadline = time.monotonic() + PATIENCE
-    while (found := look()) is None:
-        if time.monotonic() > deadline:
-            raise DemoError(f"{what}: not within {PATIENCE:.0f} s; the logs are in {settings.state_dir / 'logs'}")
-        time.sleep(0.2)
-    return found
-
-
 def rows_of(path: Path, problem: Problem) -> list[tuple[dict[str, float], str]]:
     """Return features by name and the class name of each row of train.csv or test.csv."""
     with path.open(newline="", encoding="utf-8") as file:
@@ -128,7 +118,7 @@ def served_version(api: httpx.Client) -> int | None:
     return int(response.json()["model_version"]) if response.is_success else None
 
 
-def correct(api: httpx.Client, corrections: list[tuple[dict[str, float], str]], settings: Settings) -> dict[str, Any]:
+def correct(api: httpx.Client, corrections: list[tuple[dict[str, float], str]]) -> dict[str, Any]:
     """Send corrections, wait until a model has learnt from them; return the last one's status."""
     for features, class_name in corrections:
         answer = api.post("/suggest", json={**features, "class_name": class_name}).raise_for_status()
@@ -138,7 +128,7 @@ def correct(api: httpx.Client, corrections: list[tuple[dict[str, float], str]], 
         status: dict[str, Any] = api.get(f"/suggest/{suggestion_id}").raise_for_status().json()
         return status if status["state"] in ("trained", "refused") else None
 
-    status = wait_for("the fine-tuning", settled, settings)
+    status = wait_for("the fine-tuning", settled, PATIENCE)
     if status["state"] == "refused":
         raise DemoError(f"the corrections led to no version: {status['detail']}")
     return status
@@ -155,14 +145,14 @@ def close_loop(problem: Problem, settings: Settings, environment: dict[str, str]
         run(["python", "main.py"], environment)
     with httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=10.0) as api:
         with hops.hop(f"the api serves it; {len(rows)} test rows over HTTP"):
-            first = wait_for("serving the trained version", lambda: served_version(api), settings)
+            first = wait_for("serving the trained version", lambda: served_version(api), PATIENCE)
             before = accuracy_over_http(api, rows)
         with hops.hop(f"{TRAIN_AT} corrections become the next version, served without a restart"):
-            status = correct(api, least_sure(api, learnt), settings)
+            status = correct(api, least_sure(api, learnt))
             second = wait_for(
                 "serving the fine-tuned version",
                 lambda: version if (version := served_version(api)) == status["model_version"] else None,
-                settings,
+                PATIENCE,
             )
         after = accuracy_over_http(api, rows)
     return closing_table(problem, settings, status, ((first, before), (second, after)))
@@ -212,7 +202,9 @@ def main() -> None:
         copy_project(DEMO)
         # The store, too, is the copy's own, whatever DATABASE_URL says.
         play(problem, chosen.model_copy(update={"lab_home": DEMO, "database_url": f"sqlite:///{DEMO}/data/lab.db"}))
-    except (DemoError, NotReadyError, SettingsError, UnknownProblemError) as error:
+    except TimeoutError as error:
+        sys.exit(f"demo: {error}; the logs are in {DEMO / '.lab' / 'logs'}")
+    except (DemoError, SettingsError, UnknownProblemError) as error:
         sys.exit(f"demo: {error}")
     except PortInUseError as error:
         sys.exit(f"demo: {error.strerror}")

@@ -23,6 +23,7 @@ from common.registry import Registry, Version
 from common.settings import Settings
 from common.table import read_table, write_table
 from preprocess import preprocess
+from scripts.parts import free_port, wait_for
 from tests import servers
 from training.search import train
 
@@ -58,8 +59,8 @@ def offline_settings(home: Path, prepared_data: Path) -> Settings:
     return Settings(
         lab_home=home,
         database_url=f"sqlite:///{home}/data/lab.db",
-        mlflow_uri=f"http://127.0.0.1:{servers.free_port()}",
-        prefect_api_url=f"http://127.0.0.1:{servers.free_port()}/api",
+        mlflow_uri=f"http://127.0.0.1:{free_port()}",
+        prefect_api_url=f"http://127.0.0.1:{free_port()}/api",
     )
 
 
@@ -102,12 +103,12 @@ def start_api() -> StartApi:
 
     @contextmanager
     def start(settings: Settings) -> Iterator[httpx.Client]:
-        port = servers.free_port()
+        port = free_port()
         server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="warning"))
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
-            servers.wait_for("the api", lambda: server.started)
+            wait_for("the api", lambda: server.started)
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0) as client:
                 yield client
         finally:
@@ -122,7 +123,7 @@ def start_api() -> StartApi:
 def api(settings: Settings, trained: Version, start_api: StartApi) -> Iterator[httpx.Client]:
     """A client of an api that serves the trained version."""
     with start_api(settings) as client:
-        servers.wait_for("the version", lambda: served_version(client) == trained.number)
+        wait_for("the version", lambda: served_version(client) == trained.number)
         yield client
 
 

@@ -1,100 +1,59 @@
-"""Real servers for the tests: started on free ports, awaited by asking them, stopped whole."""
+"""Real servers for the tests, each with its state in a folder of the test's own."""
 
-import os
-import signal
 import socket
 import socketserver
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 
-from common.settings import PROJECT, Settings
-from scripts.stack import process_environment
-
-Found = TypeVar("Found")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def wait_for(what: str, look: Callable[[], Found | None], within: float = 60.0) -> Found:
-    """Return what `look` finds (anything but None or False), asking until it does."""
-    deadline = time.monotonic() + within
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"{what}: not within {within} s"
-        time.sleep(0.05)
-    return found
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2.0).is_success
-    except httpx.HTTPError:
-        return False
-
-
-@contextmanager
-def process(
-    command: list[str], log: Path, environment: Mapping[str, str], cwd: Path = PROJECT
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in a session of its own, its output in `log`; at the end all of that session is stopped."""
-    with log.open("ab") as output:
-        started = subprocess.Popen(
-            command, cwd=cwd, env=dict(environment), stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        yield started
-    finally:
-        stop(started)
-
-
-def stop(started: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
-    """Signal the whole session of a process, and see it end."""
-    with suppress(ProcessLookupError):
-        os.killpg(started.pid, how)
-    try:
-        started.wait(timeout=15)
-    except subprocess.TimeoutExpired:
-        os.killpg(started.pid, signal.SIGKILL)
-        started.wait()
+from common.settings import Settings
+from scripts.parts import free_port, part, process, wait_for
+from scripts.stack import log_path, process_environment
 
 
 @contextmanager
 def mlflow_server(folder: Path, port: int | None = None) -> Iterator[str]:
-    """Run an MLflow server with its state in `folder`; yield its address."""
+    """Run an MLflow server; yield its address."""
     port = port or free_port()
-    settings = Settings(mlflow_port=port, lab_home=folder)
-    command = [
-        f"{Path(sys.executable).parent}/mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    command += [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination",
-        f"{folder}/artifacts",
-    ]
-    url = f"http://127.0.0.1:{port}"
-    with process(command, folder / "mlflow.log", process_environment(settings)):
-        wait_for(f"MLflow at {url} (see {folder}/mlflow.log)", lambda: answers(f"{url}/health"), within=120)
-        yield url
+    settings = Settings(lab_home=folder, mlflow_port=port, mlflow_uri=f"http://127.0.0.1:{port}")
+    with part("mlflow", settings):
+        yield settings.mlflow_uri
+
+
+@contextmanager
+def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
+    """Run a Prefect server; yield the address of its API."""
+    port = port or free_port()
+    settings = Settings(lab_home=folder, prefect_port=port, prefect_api_url=f"http://127.0.0.1:{port}/api")
+    with part("prefect", settings):
+        yield settings.prefect_api_url
+
+
+@contextmanager
+def worker(settings: Settings, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the fine-tuning worker, as `python finetune/finetune.py` does; yield its process when it serves.
+
+    That its deployment exists, which `part` would wait for, may be an earlier test's doing.
+    """
+    log = log_path(settings, "worker")
+    seen = log.stat().st_size if log.exists() else 0
+    environment = {**process_environment(settings), **variables}
+    with process([sys.executable, "finetune/finetune.py"], log, environment) as started:
+        wait_for("the worker", lambda: b"serving finetune/finetune" in log.read_bytes()[seen:])
+        yield started
+
+
+@contextmanager
+def api_process(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run the api as a process of its own; yield its address and the process when it lives."""
+    on_free_port = settings.model_copy(update={"api_port": free_port()})
+    with part("api", on_free_port) as started:
+        yield f"http://127.0.0.1:{on_free_port.api_port}", started
 
 
 @contextmanager
@@ -132,48 +91,3 @@ def pump(source: socket.socket, target: socket.socket) -> None:
             target.sendall(content)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
-
-
-@contextmanager
-def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
-    """Run a Prefect server with its state in `folder`; yield the address of its API."""
-    port = port or free_port()
-    settings = Settings(prefect_port=port, lab_home=folder)
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    command = [f"{Path(sys.executable).parent}/prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    url = f"http://127.0.0.1:{port}/api"
-    with process(command, folder / "prefect.log", process_environment(settings)):
-        wait_for(f"Prefect at {url} (see {folder}/prefect.log)", lambda: answers(f"{url}/health"), within=120)
-        yield url
-
-
-@contextmanager
-def worker(settings: Settings, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the fine-tuning worker, as `python finetune/finetune.py` does; yield its process when it serves."""
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    log = settings.state_dir / "worker.log"
-    seen = log.stat().st_size if log.exists() else 0
-    with process([sys.executable, "finetune/finetune.py"], log, {**part_environment(settings), **variables}) as started:
-        wait_for(f"the worker (see {log})", lambda: b"serving finetune/finetune" in log.read_bytes()[seen:])
-        yield started
-
-
-@contextmanager
-def api_process(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Run the api as a process of its own; yield its address and the process when it lives."""
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "api.api:app", "--host", "127.0.0.1", "--port", str(port)]
-    url = f"http://127.0.0.1:{port}"
-    with process(command, settings.state_dir / "api.log", part_environment(settings)) as started:
-        wait_for(f"the api (see {settings.state_dir}/api.log)", lambda: answers(f"{url}/livez"))
-        yield url, started
-
-
-def part_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment that makes a part run with exactly these settings."""
-    return {
-        **process_environment(settings),
-        "MLFLOW_URI": settings.mlflow_uri,
-        "PREFECT_API_URL": settings.prefect_api_url,
-    }

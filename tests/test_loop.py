@@ -16,6 +16,7 @@ from common.registry import Version
 from common.settings import Settings
 from common.store import Store, Suggestion
 from finetune.append import append_corrections
+from scripts.parts import free_port, wait_for
 from tests import servers
 from tests.conftest import StartApi, served_version
 
@@ -62,7 +63,7 @@ def details(api: httpx.Client, ids: list[str]) -> list[str]:
 
 
 def wait_for_details(api: httpx.Client, ids: list[str], detail: str, within: float = 90) -> None:
-    servers.wait_for(f"{detail!r}", lambda: set(details(api, ids)) == {detail}, within)
+    wait_for(f"{detail!r}", lambda: set(details(api, ids)) == {detail}, within)
 
 
 def ask_prefect(lab: Settings, method: str, path: str, body: Any = None) -> Any:
@@ -72,7 +73,7 @@ def ask_prefect(lab: Settings, method: str, path: str, body: Any = None) -> Any:
         response = httpx.request(method, f"{lab.prefect_api_url}{path}", json=body, timeout=30.0)
         return None if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else response
 
-    response = servers.wait_for(f"an answer to {path}", answer).raise_for_status()
+    response = wait_for(f"an answer to {path}", answer).raise_for_status()
     return response.json() if response.content else None
 
 
@@ -94,7 +95,7 @@ def wait_until_over(lab: Settings, within: float = 90) -> list[dict[str, Any]]:
         runs = prefect_runs(lab)
         return runs if {run["state_type"] for run in runs} <= OVER else None
 
-    return servers.wait_for("the end of all runs", all_over, within)
+    return wait_for("the end of all runs", all_over, within)
 
 
 def forget_runs(lab: Settings) -> None:
@@ -135,7 +136,7 @@ def test_four_corrections_wait_and_the_fifth_becomes_a_version_that_answers(lab:
         assert served_version(api) == 1
         ids += suggest(api, range(4, 5))
         wait_for_details(api, ids, "trained in version 2")
-        servers.wait_for("the new version", lambda: served_version(api) == 2, within=20)
+        wait_for("the new version", lambda: served_version(api) == 2, within=20)
         statuses = [api.get(f"/suggest/{one}").json() for one in ids]
         runs = wait_until_over(lab)
     assert {(status["state"], status["model_version"]) for status in statuses} == {("trained", 2)}
@@ -173,7 +174,7 @@ def test_a_model_that_got_worse_is_refused_and_the_champion_stays(
     ids = let_wait(lab, problem, range(4))
     with servers.worker(lab), start_api(lab) as api:
         ids += suggest(api, range(4, 5))
-        servers.wait_for("a refusal", lambda: all(d.startswith("refused") for d in details(api, ids)), within=90)
+        wait_for("a refusal", lambda: all(d.startswith("refused") for d in details(api, ids)), within=90)
         status = api.get(f"/suggest/{ids[0]}").json()
         (run,) = wait_until_over(lab)
         assert served_version(api) == 1
@@ -188,14 +189,14 @@ def test_what_is_suggested_while_prefect_is_down_is_learnt_when_it_is_back(
     settings: Settings, trained: Version, start_api: StartApi, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert trained.number == 1
-    folder, port = tmp_path_factory.mktemp("own-prefect"), servers.free_port()
+    folder, port = tmp_path_factory.mktemp("own-prefect"), free_port()
     lab = settings.model_copy(update={"prefect_api_url": f"http://127.0.0.1:{port}/api"})
     with ExitStack() as stack:
         with servers.prefect_server(folder, port):
             worker = stack.enter_context(servers.worker(lab))
         with start_api(lab) as api:
             ids = suggest(api, range(5))
-            servers.wait_for("a failed delivery", lambda: "not delivered yet" in details(api, ids)[0], within=20)
+            wait_for("a failed delivery", lambda: "not delivered yet" in details(api, ids)[0], within=20)
             assert {api.get(f"/suggest/{one}").json()["state"] for one in ids} == {"received"}
         stack.enter_context(servers.prefect_server(folder, port))
         with start_api(lab) as api:
@@ -216,7 +217,7 @@ def test_two_workers_at_once_lose_and_double_nothing(lab: Settings) -> None:
         with FileLock(lab.data_dir / "finetune.lock"):
             for number, suggestion_id in enumerate(ids):
                 start_run(lab, **correction(number), suggestion_id=suggestion_id)
-            servers.wait_for("two runs at once", lambda: running(lab) == 2)
+            wait_for("two runs at once", lambda: running(lab) == 2)
             assert rows(lab) == []
         for number, suggestion_id in enumerate(ids):
             start_run(lab, **correction(number), suggestion_id=suggestion_id)
@@ -239,7 +240,7 @@ def test_a_worker_killed_between_append_and_training_loses_and_doubles_nothing(l
     let_wait(lab, problem, range(4))
     with servers.worker(lab) as worker:
         start_run(lab, **correction(4), suggestion_id=str(uuid4()))
-        servers.wait_for("the fifth row", lambda: len(rows(lab)) == 5)
+        wait_for("the fifth row", lambda: len(rows(lab)) == 5)
         kill_whole(psutil.Process(worker.pid))
     assert versions(lab) == [1]
     (run,) = prefect_runs(lab)
@@ -254,12 +255,12 @@ def test_a_worker_killed_between_append_and_training_loses_and_doubles_nothing(l
 
 def test_a_training_that_finds_no_mlflow_is_tried_again_until_it_succeeds(lab: Settings, problem: Problem) -> None:
     let_wait(lab, problem, range(4))
-    port = servers.free_port()
+    port = free_port()
     # MLflow's client would keep trying for minutes before it gives up.
     variables = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     with servers.worker(lab.model_copy(update={"mlflow_uri": f"http://127.0.0.1:{port}"}), **variables):
         start_run(lab, **correction(4), suggestion_id=str(uuid4()))
-        servers.wait_for("a failure", lambda: "tried again" in (prefect_runs(lab)[0]["state"]["message"] or ""))
+        wait_for("a failure", lambda: "tried again" in (prefect_runs(lab)[0]["state"]["message"] or ""))
         assert versions(lab) == [1]
         with servers.relay(port, lab.mlflow_uri):
             (run,) = wait_until_over(lab)
@@ -296,7 +297,7 @@ def test_a_suggestion_whose_class_the_data_do_not_know_is_told_to_be_refused(
     store.add(bad)
     store.close()
     with servers.worker(lab), start_api(lab) as api:
-        (run,) = servers.wait_for("its run", lambda: prefect_runs(lab))
+        (run,) = wait_for("its run", lambda: prefect_runs(lab))
         wait_until_over(lab)
         status = api.get(f"/suggest/{bad.id}").json()
     assert status["flow_run_id"] == run["id"]

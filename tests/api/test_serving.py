@@ -21,6 +21,7 @@ from common.onnx_io import OnnxModel
 from common.problem import Floats, Problem, Table
 from common.settings import Settings
 from common.table import read_table
+from scripts.parts import answers, wait_for
 from tests import servers
 from tests.api.test_metrics import samples
 from tests.conftest import KEPT, RegisterByHand, StartApi, keep_copy, register_onnx, served_version
@@ -33,11 +34,11 @@ def reload_failures(api: httpx.Client) -> float:
 
 
 def wait_for_version(api: httpx.Client, number: int) -> None:
-    servers.wait_for(f"version {number}", lambda: served_version(api) == number, within=15)
+    wait_for(f"version {number}", lambda: served_version(api) == number, within=15)
 
 
 def wait_for_failure(api: httpx.Client, before: float) -> None:
-    servers.wait_for("a failed reload", lambda: reload_failures(api) > before, within=15)
+    wait_for("a failed reload", lambda: reload_failures(api) > before, within=15)
 
 
 def set_champion(settings: Settings, problem: Problem, number: int) -> None:
@@ -318,7 +319,7 @@ def test_ten_swaps_under_load_fail_no_request_and_mix_no_answer(
     register_by_hand(contents[0])
     over = threading.Event()
     with servers.api_process(settings) as (url, _), ThreadPoolExecutor(3) as pool:
-        servers.wait_for("a model", lambda: servers.answers(f"{url}/readyz"))
+        wait_for("a model", lambda: answers(f"{url}/readyz"))
         loads = [pool.submit(ask_until, over, url, rows.X) for _ in range(3)]
         try:
             with httpx.Client(base_url=url) as api:

@@ -14,6 +14,7 @@ import pytest
 from common import store as store_module
 from common.settings import Settings
 from common.store import Store
+from scripts.parts import stop, wait_for
 from tests import servers
 from tests.conftest import StartApi
 
@@ -88,7 +89,7 @@ def test_its_status_is_told_by_its_id(api: httpx.Client) -> None:
 
 def test_while_prefect_is_away_the_status_says_so(api: httpx.Client, with_copy: Settings) -> None:
     suggestion_id = api.post("/suggest", json=GOOD).json()["suggestion_id"]
-    detail = servers.wait_for(
+    detail = wait_for(
         "a failed delivery",
         lambda: with_copy.prefect_api_url in (told := api.get(f"/suggest/{suggestion_id}").json())["detail"] and told,
     )
@@ -172,7 +173,7 @@ def test_a_locked_store_is_a_503_and_predictions_do_not_wait_for_it(
 def test_an_acknowledged_suggestion_survives_the_end_of_the_process(with_copy: Settings) -> None:
     with servers.api_process(with_copy) as (url, process):
         response = httpx.post(f"{url}/suggest", json=GOOD)
-        servers.stop(process, signal.SIGKILL)
+        stop(process, signal.SIGKILL)
     assert response.status_code == 202
     with servers.api_process(with_copy) as (url, _):
         status = httpx.get(f"{url}/suggest/{response.json()['suggestion_id']}")

@@ -8,9 +8,9 @@ import pytest
 
 from common.settings import PROJECT, Settings
 from scripts.demo import DEMO, copy_project
+from scripts.parts import free_port
 from scripts.stack import process_environment
 from tests.scripts.test_stack import processes_of
-from tests.servers import free_port
 
 
 def test_the_copy_holds_what_git_lists_and_no_state(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from common.settings import PROJECT, Settings
+from scripts.parts import free_port
 from scripts.ports import Listener, PortInUseError, listeners
-from tests.servers import free_port
 
 
 @contextmanager

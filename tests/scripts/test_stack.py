@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from common.settings import PROJECT, Settings
+from scripts.parts import answers, free_port, process, stop, wait_for
 from scripts.stack import health_checks, log_path, process_environment
-from tests.servers import answers, free_port, process, stop, wait_for
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from common.publish import load_sklearn, use_mlflow
 from common.registry import Registry, Version
 from common.settings import PROJECT, Settings
 from common.table import read_table
-from tests.servers import free_port, part_environment
+from scripts.parts import free_port
+from scripts.stack import process_environment
 from training.search import split
 
 LINE_SECONDS = 5.0
@@ -63,7 +64,7 @@ def start(settings: Settings) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "main.py"],
         cwd=PROJECT,
-        env={**part_environment(settings), "COLUMNS": "120"},
+        env={**process_environment(settings), "COLUMNS": "120"},
         capture_output=True,
         text=True,
         check=False,
