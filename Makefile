@@ -54,4 +54,4 @@ lock: ## resolve the dependencies anew and export the pinned requirements (needs
 	poetry export --only main,dev -o requirements/dev.txt
 
 clean: ## forget all state: servers, logs, store, corrections, models, the demo
-	rm -rf .lab .demo data/lab.db data/lab.db-* data/*/finetune.csv data/*/finetune.csv.lock models/*/
+	rm -rf .lab .demo data/lab.db data/lab.db-* data/*/finetune.csv data/*/finetune.lock models/*/

@@ -58,6 +58,8 @@ class Outbox:
                     await self._deliver_due(prefect)
                 except StoreError as error:
                     logger.error("suggestions wait: %s", error)
+                except Exception:  # nothing unforeseen may end the delivery unnoticed
+                    logger.exception("suggestions wait")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
 
@@ -66,7 +68,7 @@ class Outbox:
         for suggestion in await asyncio.to_thread(self._store.due, self._problem.name, now, BATCH):
             try:
                 run_id = await _start_flow_run(prefect, suggestion)
-            except (httpx.HTTPError, ValueError, KeyError) as error:
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 await self._postpone(suggestion, error)
             else:
                 await asyncio.to_thread(self._store.delivered, suggestion.id, run_id)

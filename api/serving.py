@@ -75,6 +75,8 @@ class ModelServer:
                 self._note_reachable(error)
             except RegistryError as error:
                 logger.error("the registry does not tell the version to serve: %s", error)
+            except Exception:  # nothing unforeseen may end the following unnoticed
+                logger.exception("the registry is not followed at this moment")
             await asyncio.sleep(POLL_SECONDS)
 
     async def _look(self) -> None:

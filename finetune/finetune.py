@@ -23,6 +23,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 
 from common.problem import Problem, get_problem
+from common.registry import check_mlflow
 from common.settings import PROJECT, Settings, load_settings
 from common.store import TRAIN_AT, Store, Suggestion
 from finetune import append
@@ -80,6 +81,8 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
 
 
 def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
+    # MLflow's own retries would keep the worker busy for minutes; a failed run is tried again later.
+    check_mlflow(settings.mlflow_uri)
     from finetune.train import version_of_same_data
 
     batch = [waiting.id for waiting in store.waiting(problem.name)]

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ class DemoError(RuntimeError):
     """A hop of the loop did not end as it should."""
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """The versions that have answered, each with its accuracy on the test rows, and the run that made the second."""
+
+    versions: tuple[tuple[int, float], ...]
+    flow_run_id: str
+
+
 class Hops:
     """The stations of the loop, each with the seconds it took."""
 
@@ -39,9 +48,10 @@ class Hops:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def hop(self, name: str) -> Iterator[None]:
+    def hop(self, name: str, *, tell: bool = True) -> Iterator[None]:
         """Time one hop, and say that it begins."""
-        console.print(f"[bold]▶ {name}[/]")
+        if tell:
+            console.print(f"[bold]▶ {name}[/]")
         start = time.monotonic()
         yield
         self.seconds[name] = time.monotonic() - start
@@ -134,8 +144,8 @@ def correct(api: httpx.Client, corrections: list[tuple[dict[str, float], str]]) 
     return status
 
 
-def close_loop(problem: Problem, settings: Settings, environment: dict[str, str], hops: Hops) -> Table:
-    """Go once round the loop, and return what to show at the end."""
+def close_loop(problem: Problem, settings: Settings, environment: dict[str, str], hops: Hops) -> Outcome:
+    """Go once round the loop."""
     with hops.hop("prepare the data: get_data, dvc repro"):
         run(["python", "-m", "scripts.get_data"], environment)
         run(["dvc", "repro"], environment)
@@ -155,39 +165,31 @@ def close_loop(problem: Problem, settings: Settings, environment: dict[str, str]
                 PATIENCE,
             )
         after = accuracy_over_http(api, rows)
-    return closing_table(problem, settings, status, ((first, before), (second, after)))
+    return Outcome(((first, before), (second, after)), status["flow_run_id"])
 
 
-def closing_table(
-    problem: Problem, settings: Settings, status: dict[str, Any], versions: tuple[tuple[int, float], ...]
-) -> Table:
-    """Return versions, accuracies and where to look."""
+def show(problem: Problem, settings: Settings, outcome: Outcome, hops: Hops) -> None:
+    """Print versions, accuracies and seconds, and where to look."""
     table = Table(title="the loop is closed", show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for (number, accuracy), made in zip(versions, ("trained", "fine-tuned"), strict=True):
-        table.add_row(f"{problem.onnx_name} version {number} ({made})", f"accuracy over HTTP {accuracy:.3f}")
-    table.add_row("versions in MLflow", f"http://{HOST}:{settings.mlflow_port}/#/models/{problem.onnx_name}")
-    table.add_row("last run in Prefect", f"http://{HOST}:{settings.prefect_port}/runs/flow-run/{status['flow_run_id']}")
-    return table
+    for (number, accuracy), made in zip(outcome.versions, ("trained", "fine-tuned"), strict=True):
+        table.add_row(f"{problem.onnx_name} version {number} ({made}), accuracy over HTTP", f"{accuracy:.3f}")
+    for name, seconds in hops.seconds.items():
+        table.add_row(name, f"{seconds:.1f} s", style="dim")
+    console.print(table)
+    console.print(f"versions in MLflow:  http://{HOST}:{settings.mlflow_port}/#/models/{problem.onnx_name}")
+    console.print(f"last run in Prefect: http://{HOST}:{settings.prefect_port}/runs/flow-run/{outcome.flow_run_id}")
+    console.print(f"Everything is stopped; `cd {DEMO.name} && make up` opens those pages.")
 
 
 def play(problem: Problem, settings: Settings) -> None:
     """Run the loop on a stack of its own, and show how it went."""
-    start = time.monotonic()
     hops = Hops()
     environment = process_environment(settings)
-    with ExitStack() as cleanup:
+    with hops.hop("everything, start and stop included", tell=False), ExitStack() as cleanup:
         with hops.hop("start MLflow, Prefect, the worker and the api"):
             cleanup.enter_context(running_stack(settings, environment))
-        table = close_loop(problem, settings, environment, hops)
-    for name, seconds in hops.seconds.items():
-        table.add_row(name, f"{seconds:.1f} s", style="dim")
-    table.add_row("everything, the stop included", f"{time.monotonic() - start:.1f} s")
-    console.print(table)
-    console.print(
-        f"Everything is stopped. Its state stays in {DEMO.name}/: `cd {DEMO.name} && make up` opens those pages."
-    )
+        outcome = close_loop(problem, settings, environment, hops)
+    show(problem, settings, outcome, hops)
 
 
 def main() -> None:

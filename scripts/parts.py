@@ -91,11 +91,10 @@ def stop(started: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM)
 
 
 @contextmanager
-def part(name: str, settings: Settings, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+def part(name: str, settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """Run one process of the Procfile (mlflow, prefect, worker or api); yield it when it answers."""
     command = parse_procfile((PROJECT / "Procfile").read_text(encoding="utf-8")).processes[name]
-    environment = {**process_environment(settings), **variables}
-    with process(["sh", "-c", f"exec {command}"], log_path(settings, name), environment) as started:
+    with process(["sh", "-c", f"exec {command}"], log_path(settings, name), process_environment(settings)) as started:
 
         def ready() -> bool:
             if started.poll() is not None:

@@ -35,15 +35,14 @@ def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def worker(settings: Settings, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+def worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """Run the fine-tuning worker, as `python finetune/finetune.py` does; yield its process when it serves.
 
     That its deployment exists, which `part` would wait for, may be an earlier test's doing.
     """
     log = log_path(settings, "worker")
     seen = log.stat().st_size if log.exists() else 0
-    environment = {**process_environment(settings), **variables}
-    with process([sys.executable, "finetune/finetune.py"], log, environment) as started:
+    with process([sys.executable, "finetune/finetune.py"], log, process_environment(settings)) as started:
         wait_for("the worker", lambda: b"serving finetune/finetune" in log.read_bytes()[seen:])
         yield started
 

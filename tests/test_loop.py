@@ -256,9 +256,7 @@ def test_a_worker_killed_between_append_and_training_loses_and_doubles_nothing(l
 def test_a_training_that_finds_no_mlflow_is_tried_again_until_it_succeeds(lab: Settings, problem: Problem) -> None:
     let_wait(lab, problem, range(4))
     port = free_port()
-    # MLflow's client would keep trying for minutes before it gives up.
-    variables = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    with servers.worker(lab.model_copy(update={"mlflow_uri": f"http://127.0.0.1:{port}"}), **variables):
+    with servers.worker(lab.model_copy(update={"mlflow_uri": f"http://127.0.0.1:{port}"})):
         start_run(lab, **correction(4), suggestion_id=str(uuid4()))
         wait_for("a failure", lambda: "tried again" in (prefect_runs(lab)[0]["state"]["message"] or ""))
         assert versions(lab) == [1]

@@ -248,9 +248,10 @@ class Stranger(http.server.BaseHTTPRequestHandler):
     """Says 200 and HTML to everything, as a login page in front of MLflow does, until it lets requests pass."""
 
     behind: str | None = None
+    says = b"<html>please log in</html>"
 
     def do_GET(self) -> None:
-        content, kind = b"<html>please log in</html>", "text/html"
+        content, kind = self.says, "text/html"
         status = 200
         if self.behind:
             answer = httpx.get(f"{self.behind}{self.path}")

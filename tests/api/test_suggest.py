@@ -16,6 +16,7 @@ from common.settings import Settings
 from common.store import Store
 from scripts.parts import stop, wait_for
 from tests import servers
+from tests.api.test_serving import stranger
 from tests.conftest import StartApi
 
 GOOD = {
@@ -95,6 +96,22 @@ def test_while_prefect_is_away_the_status_says_so(api: httpx.Client, with_copy: 
     )
     assert detail["state"] == "received"
     assert detail["detail"].startswith("not delivered yet")
+
+
+@pytest.mark.parametrize("says", [b"<html>please log in</html>", b"[]", b"7", b"{}", b'{"id": 7}'])
+def test_a_stranger_at_prefects_address_does_not_end_delivery(
+    with_copy: Settings, start_api: StartApi, says: bytes
+) -> None:
+    with stranger() as (url, answered, handler):
+        handler.says = says
+        with start_api(with_copy.model_copy(update={"prefect_api_url": f"{url}/api"})) as api:
+            suggestion_id = api.post("/suggest", json=GOOD).json()["suggestion_id"]
+            assert answered.wait(timeout=15)
+            wait_for(
+                "the reason", lambda: "not delivered yet" in api.get(f"/suggest/{suggestion_id}").json()["detail"], 15
+            )
+            answered.clear()
+            assert answered.wait(timeout=15), "it is not tried again"
 
 
 def test_the_same_correction_twice_is_two_suggestions(api: httpx.Client, with_copy: Settings) -> None:
