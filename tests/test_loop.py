@@ -253,6 +253,20 @@ def test_a_worker_killed_between_append_and_training_loses_and_doubles_nothing(l
     assert versions(lab) == versions(lab, "IrisDev") == [1, 2]
 
 
+def test_a_run_whose_process_is_killed_is_tried_again_by_the_same_worker(lab: Settings, problem: Problem) -> None:
+    let_wait(lab, problem, range(4))
+    with servers.worker(lab) as worker:
+        start_run(lab, **correction(4), suggestion_id=str(uuid4()))
+        wait_for("the fifth row", lambda: len(rows(lab)) == 5)
+        for run_process in psutil.Process(worker.pid).children(recursive=True):
+            run_process.kill()
+        wait_for("the second attempt", lambda: versions(lab) == [1, 2], within=120)
+        (run,) = wait_until_over(lab)
+    assert run["state_type"] == "COMPLETED"
+    assert run["run_count"] > 1
+    assert sorted(rows(lab)) == [row(number) for number in range(5)]
+
+
 def test_a_training_that_finds_no_mlflow_is_tried_again_until_it_succeeds(lab: Settings, problem: Problem) -> None:
     let_wait(lab, problem, range(4))
     port = free_port()
