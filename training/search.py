@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import mlflow
 from mlflow.entities import Metric, Param, RunStatus
@@ -26,12 +27,12 @@ METRICS_PER_REQUEST = 1000  # MLflow's limit
 
 @dataclass(frozen=True)
 class Result:
-    """A fitted candidate and how it did on the validation rows."""
+    """A fitted candidate, how it did on the validation rows, and, once it is logged, its run in MLflow."""
 
     candidate: Candidate
     model: Classifier
     metrics: Mapping[str, float]
-    run_id: str
+    run_id: str = ""
 
     @property
     def log_loss(self) -> float:
@@ -54,7 +55,13 @@ def train(problem: Problem, settings: Settings) -> tuple[Version, list[Result]]:
     fitting, validation = split(rows)
     experiment_id = publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
     candidates = track(problem.candidates(), description="training", transient=True)
-    results = [try_candidate(candidate, fitting, validation, experiment_id) for candidate in candidates]
+    # A run is logged while the next candidate is fitted: most of logging is waiting for the server.
+    with ThreadPoolExecutor(max_workers=1) as logging:
+        pending = [
+            logging.submit(log_run, experiment_id, try_candidate(candidate, fitting, validation))
+            for candidate in candidates
+        ]
+    results = [logged.result() for logged in pending]
     results.sort(key=lambda result: result.log_loss)
     return _register(problem, settings, results[0], fitting, test), results
 
@@ -67,31 +74,30 @@ def split(table: Table) -> tuple[Table, Table]:
     return Table(X_fit, y_fit), Table(X_val, y_val)
 
 
-def try_candidate(candidate: Candidate, fitting: Table, validation: Table, experiment_id: str) -> Result:
-    """Fit one candidate and log it as an MLflow run: parameters, validation metrics, the loss by epoch."""
+def try_candidate(candidate: Candidate, fitting: Table, validation: Table) -> Result:
+    """Fit one candidate and see how it does on the validation rows."""
     model = candidate.fit(fitting.X, fitting.y)
     probabilities = model.predict_proba(validation.X)
     metrics = {
         "val_log_loss": log_loss(validation.y, probabilities, labels=range(probabilities.shape[1])),
         "val_accuracy": float((model.predict(validation.X) == validation.y).mean()),
     }
-    run_id = _log_run(experiment_id, candidate.params, metrics, getattr(model, "loss_curve_", ()))
-    return Result(candidate, model, metrics, run_id)
+    return Result(candidate, model, metrics)
 
 
-def _log_run(
-    experiment_id: str, params: Mapping[str, object], metrics: Mapping[str, float], curve: Sequence[float]
-) -> str:
-    client = mlflow.MlflowClient()
+def log_run(experiment_id: str, result: Result) -> Result:
+    """Log a result as an MLflow run: parameters, validation metrics, the loss by epoch; return it with the run's id."""
+    client, params = mlflow.MlflowClient(), result.candidate.params
     run = client.create_run(experiment_id, run_name=" ".join(f"{k}={v}" for k, v in params.items()))
     now = time.time_ns() // 1_000_000
-    points = [Metric(key, value, now, 0) for key, value in metrics.items()]
+    points = [Metric(key, value, now, 0) for key, value in result.metrics.items()]
+    curve: Sequence[float] = getattr(result.model, "loss_curve_", ())
     points += [Metric("loss", value, now, epoch) for epoch, value in enumerate(curve, start=1)]
     settled = [Param(key, str(value)) for key, value in params.items()]
     for start in range(0, len(points), METRICS_PER_REQUEST):
         client.log_batch(run.info.run_id, points[start : start + METRICS_PER_REQUEST], settled if start == 0 else ())
     client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FINISHED))
-    return str(run.info.run_id)
+    return replace(result, run_id=run.info.run_id)
 
 
 def _register(problem: Problem, settings: Settings, best: Result, fitting: Table, test: Table) -> Version:
