@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from common.files import write_atomic
 from common.problem import Problem, Table
 
 
@@ -47,11 +46,6 @@ def table_bytes(table: Table, labels: Sequence[str]) -> bytes:
 def csv_line(features: Sequence[float], label: str) -> str:
     """Return one row as it stands in the files, with its line end."""
     return ",".join([*(repr(float(value)) for value in features), label]) + "\n"
-
-
-def write_table(path: Path, table: Table, labels: Sequence[str]) -> None:
-    """Write `table` to `path` atomically, in the bytes of `table_bytes`."""
-    write_atomic(path, table_bytes(table, labels))
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

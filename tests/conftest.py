@@ -17,11 +17,12 @@ import uvicorn
 from api.api import create_app
 from api.metrics import Metrics
 from api.serving import ModelServer
+from common.files import write_atomic
 from common.onnx_export import export_onnx
 from common.problem import Problem, get_problem
 from common.registry import Registry, Version
 from common.settings import Settings
-from common.table import read_table, write_table
+from common.table import read_table, table_bytes
 from preprocess import preprocess
 from scripts.parts import free_port, wait_for
 from tests import servers
@@ -49,7 +50,7 @@ def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def prepared_data(tmp_path_factory: pytest.TempPathFactory, problem: Problem) -> Path:
     """The folder of iris' data as `get_data` and `dvc repro` make them."""
     folder = tmp_path_factory.mktemp("prepared") / "iris"
-    write_table(folder / "data.csv", problem.load(None), problem.target.classes)
+    write_atomic(folder / "data.csv", table_bytes(problem.load(None), problem.target.classes))
     preprocess(problem, folder)
     return folder
 
