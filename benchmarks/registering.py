@@ -13,12 +13,14 @@ def register(settings: Settings, seed: int) -> int:
 
     from common import publish
     from common.onnx_export import export_onnx
+    from common.outliers import fit_outlier_scorer
 
     problem = get_problem(settings.problem)
     table = read_table(settings.data_dir / "train.csv", problem, indices=True)
     drawn = np.random.default_rng(seed).choice(len(table.y), len(table.y))
     rows = Table(table.X[drawn], table.y[drawn])
     model = problem.candidates()[0].fit(rows.X, rows.y)
+    graph = export_onnx(model, problem, rows, {}, fit_outlier_scorer(rows, table))
     publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
     with mlflow.start_run(run_name=f"version of seed {seed}"):
-        return publish.register(problem, model, export_onnx(model, problem, rows, {}), {}).number
+        return publish.register(problem, model, graph, {}).number

@@ -52,7 +52,8 @@ def programs(settings: Settings) -> tuple[float, float]:
 def search_and_fits(settings: Settings) -> tuple[float, float]:
     """Return the seconds of the whole search in this process, and of its fits alone."""
     lab.say("the search, and the fits alone")
-    from training.search import split, train
+    from common.split import split
+    from training.search import train
 
     problem = get_problem(settings.problem)
     fitting, _ = split(read_table(settings.data_dir / "train.csv", problem, indices=True))

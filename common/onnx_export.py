@@ -9,11 +9,13 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, compose, helper
+from onnx.utils import Extractor
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 
-from common.onnx_io import OnnxModel, compare
+from common.onnx_io import OUTLIER_SCORE, OnnxModel, compare
+from common.outliers import OutlierScorer
 from common.problem import Classifier, Floats, Problem, Table
 
 GOLDEN_ROWS = 3
@@ -22,29 +24,66 @@ QUANTILES = tuple(np.linspace(0.0, 1.0, 11))
 OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
-def export_onnx(model: Classifier, problem: Problem, train: Table, metrics: Mapping[str, float]) -> ModelProto:
-    """Convert a fitted classifier into the bundle.
+def export_onnx(
+    model: Classifier,
+    problem: Problem,
+    train: Table,
+    metrics: Mapping[str, float],
+    scorer: OutlierScorer | None = None,
+) -> ModelProto:
+    """Convert a fitted classifier, and the scorer of outliers beside it, into the bundle.
 
     Args:
         model: a scikit-learn classifier whose classes are the indices of the problem's classes.
         problem: gives features and class names.
         train: the rows that the model learnt from; their statistics go into the bundle.
         metrics: results on the test rows, by name.
+        scorer: says how unlike the training data a row is; None for a bundle that does not say it.
 
     Returns:
-        A graph with input `input` (float32 `[rows, features]`) and outputs `label` (int64 `[rows]`) and
-        `probabilities` (float32 `[rows, classes]`), described in `metadata_props`.
+        A graph with input `input` (float32 `[rows, features]`) and outputs `label` (int64 `[rows]`),
+        `probabilities` (float32 `[rows, classes]`) and, with a scorer, `outlier_score` (float32 `[rows]`), described
+        in `metadata_props`.
     """
-    graph: ModelProto = to_onnx(
-        model,
-        initial_types=[("input", FloatTensorType([None, len(problem.features)]))],
-        options={id(model): {"zipmap": False, "output_class_labels": False}},
-        target_opset=OPSET,
-    )
+    options = {id(model): {"zipmap": False, "output_class_labels": False}}
+    graph = _convert(model, len(problem.features), options)
     for output, name in zip(graph.graph.output, ("label", "probabilities"), strict=True):
         _rename_output(graph, output.name, name)
+    if scorer:
+        _merge(graph, _convert(scorer.pipeline, len(problem.features)))
+    for key, value in _describe(model, problem, train, metrics, scorer).items():
+        graph.metadata_props.add(key=key, value=json.dumps(value))
+    return graph
+
+
+def _convert(model: Any, width: int, options: Mapping[int, Mapping[str, bool]] | None = None) -> ModelProto:
+    inputs = [("input", FloatTensorType([None, width]))]
+    graph: ModelProto = to_onnx(model, initial_types=inputs, options=options, target_opset=OPSET)
+    return graph
+
+
+def _merge(graph: ModelProto, scorer: ModelProto) -> None:
+    """Add the graph of a scorer to that of a classifier: the same input, and an output more."""
+    prefixed = compose.add_prefix(scorer, "outlier_", rename_inputs=False)
+    # Its labels are left out: they tell by the sign of the score alone, and nobody asks for them.
+    added = Extractor(prefixed).extract_model(["input"], ["outlier_scores"]).graph
+    [column] = added.output
+    rows = helper.make_tensor("outlier_rows", TensorProto.INT64, [1], [-1])
+    flatten = helper.make_node("Reshape", [column.name, rows.name], [OUTLIER_SCORE], "outlier_flatten")
+    graph.graph.node.extend([*added.node, flatten])
+    graph.graph.initializer.extend([*added.initializer, rows])
+    graph.graph.output.append(helper.make_tensor_value_info(OUTLIER_SCORE, TensorProto.FLOAT, [None]))
+    # The converter notes the lowest versions that a graph can do with: those of the two may differ.
+    versions = {opset.domain: opset.version for opset in graph.opset_import} | OPSET
+    del graph.opset_import[:]
+    graph.opset_import.extend(helper.make_opsetid(*opset) for opset in versions.items())
+
+
+def _describe(
+    model: Classifier, problem: Problem, train: Table, metrics: Mapping[str, float], scorer: OutlierScorer | None
+) -> dict[str, Any]:
     golden = train.X[:GOLDEN_ROWS].astype(np.float32)
-    bundle = {
+    bundle: dict[str, Any] = {
         "problem": problem.name,
         "classes": problem.target.classes,
         "features": [asdict(feature) for feature in problem.features],
@@ -56,9 +95,10 @@ def export_onnx(model: Classifier, problem: Problem, train: Table, metrics: Mapp
             "probabilities": model.predict_proba(golden).tolist(),
         },
     }
-    for key, value in bundle.items():
-        graph.metadata_props.add(key=key, value=json.dumps(value))
-    return graph
+    if scorer:
+        bundle["outliers"] = {"threshold": scorer.threshold, "training_rate": scorer.training_rate}
+        bundle["golden"]["outlier_score"] = scorer.score(golden).tolist()
+    return bundle
 
 
 def reference_statistics(problem: Problem, train: Table) -> dict[str, Any]:
@@ -77,16 +117,18 @@ def reference_statistics(problem: Problem, train: Table) -> dict[str, Any]:
     }
 
 
-def check_parity(graph: ModelProto, model: Classifier, X: Floats) -> None:
-    """Compare the bundle with the classifier it came from, on rows `X` `[rows, features]`.
+def check_parity(graph: ModelProto, model: Classifier, X: Floats, scorer: OutlierScorer | None = None) -> None:
+    """Compare the bundle with the classifier and the scorer it came from, on rows `X` `[rows, features]`.
 
     Raises:
-        ModelError: a label differs, or a probability by more than 1e-5.
+        ModelError: a label differs, a probability by more than 1e-5, or an outlier score by more than 1e-5 of its size
+            (of 1, if it is smaller).
     """
     loaded = OnnxModel(graph.SerializeToString())
     loaded.check_golden()
     rows = X.astype(np.float32)
-    compare(loaded.predict(rows), model.predict(rows), model.predict_proba(rows))
+    scores = scorer.score(rows) if scorer else None
+    compare(loaded.predict(rows), model.predict(rows), model.predict_proba(rows), scores)
 
 
 def _rename_output(graph: ModelProto, old: str, new: str) -> None:

@@ -4,6 +4,7 @@ The file's `metadata_props` hold JSON under the keys of `Bundle`: whoever holds 
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from common.problem import Ints
 
 Floats32 = npt.NDArray[np.float32]
 TOLERANCE = 1e-5
+OUTLIER_SCORE = "outlier_score"
 
 
 class ModelError(ValueError):
@@ -24,10 +26,18 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Answer:
-    """`labels` are class indices `[rows]`; `probabilities` are `[rows, classes]`, None for a model without."""
+    """What a model says of rows.
+
+    Attributes:
+        labels: class indices `[rows]`.
+        probabilities: `[rows, classes]`; None for a model without.
+        outlier_scores: `[rows]`, with the sign of scikit-learn's `decision_function`: negative means unlike the
+            training data, and the lower the less alike; None for a model without.
+    """
 
     labels: Ints
     probabilities: Floats32 | None
+    outlier_scores: Floats32 | None = None
 
 
 class OnnxModel:
@@ -36,6 +46,7 @@ class OnnxModel:
     Attributes:
         classes: the class names, by index.
         metadata: the decoded JSON values of the file's `metadata_props`.
+        outlier_threshold: the outlier score below which a row is an outlier; None for a model without scores.
     """
 
     def __init__(self, content: bytes, classes: Sequence[str] | None = None) -> None:
@@ -46,7 +57,8 @@ class OnnxModel:
             classes: names for a model that carries none; the file's own win.
 
         Raises:
-            ModelError: it cannot be loaded, has other inputs or outputs than the lab's models, or no class names.
+            ModelError: it cannot be loaded, has other inputs or outputs than the lab's models, no class names, or
+                outlier scores without a threshold.
         """
         options = onnxruntime.SessionOptions()
         # More threads than one spin on the cores of other processes, for a model that answers in microseconds.
@@ -60,6 +72,7 @@ class OnnxModel:
         self.metadata = _decode(self._session.get_modelmeta().custom_metadata_map)
         self._input = self._only_input()
         self._outputs = self._find_outputs()
+        self.outlier_threshold = self._find_threshold()
         names = self.metadata.get("classes", classes)
         if not names:
             raise ModelError("the model carries no class names: set CLASS_PATH to a JSON file that lists them")
@@ -76,7 +89,14 @@ class OnnxModel:
     def predict(self, X: Floats32) -> Answer:
         """Answer for rows of features, float32 `[rows, features]`."""
         outputs = self._session.run(self._outputs, {self._input.name: X})
-        return Answer(outputs[0], outputs[1] if len(outputs) > 1 else None)
+        scores = outputs.pop() if OUTLIER_SCORE in self._outputs else None
+        return Answer(outputs[0], outputs[1] if len(outputs) > 1 else None, scores)
+
+    def is_outlier(self, answer: Answer) -> npt.NDArray[np.bool_] | None:
+        """Return for each row of an answer of this model whether it is an outlier; None for a model without scores."""
+        if answer.outlier_scores is None or self.outlier_threshold is None:
+            return None
+        return answer.outlier_scores < self.outlier_threshold
 
     def check_golden(self) -> None:
         """Answer the rows that the file carries with their right answers, and compare.
@@ -93,10 +113,12 @@ class OnnxModel:
             raise ModelError(f"labels {answer.labels[:5]} are no indices into {list(self.classes)}")
         if answer.probabilities is not None and answer.probabilities.shape[1] != len(self.classes):
             raise ModelError(f"{answer.probabilities.shape[1]} probabilities for the classes {list(self.classes)}")
+        if answer.outlier_scores is not None and answer.outlier_scores.shape != answer.labels.shape:
+            raise ModelError(f"outlier scores are {answer.outlier_scores.shape}, and not one a row")
         if golden:
             compare(answer, *golden[1:])
 
-    def _golden(self) -> tuple[Floats32, Ints, Floats32] | None:
+    def _golden(self) -> tuple[Floats32, Ints, Floats32, Floats32 | None] | None:
         golden = self.metadata.get("golden")
         if golden is None:
             return None
@@ -105,6 +127,7 @@ class OnnxModel:
                 np.array(golden["input"], dtype=np.float32),
                 np.array(golden["label"], dtype=np.int64),
                 np.array(golden["probabilities"], dtype=np.float32),
+                np.array(golden[OUTLIER_SCORE], dtype=np.float32) if OUTLIER_SCORE in golden else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the golden rows are damaged: {error!r}") from error
@@ -117,14 +140,40 @@ class OnnxModel:
         return inputs[0]
 
     def _find_outputs(self) -> list[str]:
-        outputs = self._session.get_outputs()
-        if any(not output.type.startswith("tensor") for output in outputs[:2]):
+        """Return the names of the label, of the probabilities if there are any, and of the scores if there are any."""
+        types = {output.name: output.type for output in self._session.get_outputs()}
+        scores = types.pop(OUTLIER_SCORE, None)
+        if not types:
+            raise ModelError("the model has no output for the label")
+        if scores not in (None, "tensor(float)"):
+            raise ModelError(f"expected float32 outlier scores, found {scores}")
+        # Models of others have names of their own for these two: what they are follows from their places.
+        answers = list(types)[:2]
+        if any(not types[name].startswith("tensor") for name in answers):
             raise ModelError("the probabilities are not a tensor: export the model with zipmap off")
-        return [output.name for output in outputs[:2]]
+        return answers if scores is None else [*answers, OUTLIER_SCORE]
+
+    def _find_threshold(self) -> float | None:
+        if OUTLIER_SCORE not in self._outputs:
+            return None
+        described: Any = self.metadata.get("outliers")
+        try:
+            threshold = described["threshold"]
+            usable = not isinstance(threshold, bool) and math.isfinite(threshold)
+        except (KeyError, TypeError, OverflowError):
+            usable = False
+        if not usable:
+            raise ModelError(f"the model gives outlier scores, but their threshold is no number: {described!r}")
+        return float(threshold)
 
 
-def compare(answer: Answer, labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> None:
-    """Check that an answer has exactly these labels, and these probabilities within 1e-5.
+def compare(
+    answer: Answer, labels: npt.ArrayLike, probabilities: npt.ArrayLike, scores: npt.ArrayLike | None = None
+) -> None:
+    """Check that an answer has exactly these labels, and these probabilities and outlier scores within 1e-5.
+
+    Scores beyond 1 may differ by as large a part of themselves. Probabilities that the model does not give are not
+    compared.
 
     Raises:
         ModelError: says which row differs, and how much.
@@ -134,11 +183,25 @@ def compare(answer: Answer, labels: npt.ArrayLike, probabilities: npt.ArrayLike)
     different = np.flatnonzero(answer.labels != np.asarray(labels))
     if different.size:
         raise ModelError(f"the label of row {different[0]} differs ({different.size} rows of {len(answer.labels)} do)")
-    if answer.probabilities is None:
-        return
-    distance = np.abs(answer.probabilities - np.asarray(probabilities)).max(axis=1)
+    if answer.probabilities is not None:
+        distance = np.abs(answer.probabilities - np.asarray(probabilities)).max(axis=1)
+        _check_distance("probabilities", distance)
+    if scores is not None:
+        _compare_scores(answer.outlier_scores, np.asarray(scores))
+
+
+def _compare_scores(found: Floats32 | None, expected: npt.NDArray[Any]) -> None:
+    if found is None:
+        raise ModelError("the model gives no outlier scores")
+    if found.shape != expected.shape:
+        raise ModelError(f"outlier scores are {found.shape}, and not {expected.shape}")
+    _check_distance("outlier scores", np.abs(found - expected) / np.maximum(1.0, np.abs(expected)))
+
+
+def _check_distance(what: str, distance: npt.NDArray[Any]) -> None:
+    # Not `>`: a distance that is not a number is too large.
     if not distance.max() <= TOLERANCE:
-        raise ModelError(f"the probabilities of row {distance.argmax()} differ by {distance.max():.1e} (> {TOLERANCE})")
+        raise ModelError(f"the {what} of row {distance.argmax()} differ by {distance.max():.1e} (> {TOLERANCE})")
 
 
 def _decode(properties: dict[str, str]) -> dict[str, Any]:

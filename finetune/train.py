@@ -9,9 +9,11 @@ import numpy as np
 from common import publish
 from common.files import md5
 from common.onnx_export import check_parity, export_onnx
+from common.outliers import OutlierScorer, fit_outlier_scorer
 from common.problem import Classifier, Problem, Table
 from common.registry import Version
 from common.settings import Settings
+from common.split import split
 from common.table import read_table
 from finetune.gate import Verdict, judge
 
@@ -26,12 +28,14 @@ class Tuned:
 
     Attributes:
         rows: what it has learnt from, corrections last.
+        scorer: of outliers; it knows the corrections too.
         tags: where it comes from: the version before, and the hashes of its data.
         run_id: its run in MLflow.
     """
 
     model: Classifier
     rows: Table
+    scorer: OutlierScorer
     tags: Mapping[str, str]
     run_id: str
 
@@ -63,9 +67,10 @@ def continue_newest(problem: Problem, settings: Settings) -> Tuned:
     params = {name: base.tags[name] for name in problem.candidates()[0].params if name in base.tags}
     with mlflow.start_run(run_name=f"fine-tune version {base.number}") as run:
         mlflow.log_params({**params, "continued_from": base.number, "corrections": len(corrections.y)})
-    rows = Table(np.concatenate([original.X, corrections.X]), np.concatenate([original.y, corrections.y]))
+    fitting, validation = split(original)
+    scorer = fit_outlier_scorer(_concatenate(fitting, corrections), validation)
     tags = {**params, **_data_tags(settings), "continued_from": str(base.number)}
-    return Tuned(model, rows, tags, run.info.run_id)
+    return Tuned(model, _concatenate(original, corrections), scorer, tags, run.info.run_id)
 
 
 def check_accuracy(problem: Problem, settings: Settings, tuned: Tuned) -> Verdict:
@@ -86,10 +91,16 @@ def register(problem: Problem, settings: Settings, tuned: Tuned, verdict: Verdic
         ModelError: the export does not say the same; nothing is registered.
     """
     test = read_table(settings.data_dir / "test.csv", problem, indices=True)
-    graph = export_onnx(tuned.model, problem, tuned.rows, verdict.metrics)
-    check_parity(graph, tuned.model, test.X)
+    graph = export_onnx(tuned.model, problem, tuned.rows, verdict.metrics, tuned.scorer)
+    check_parity(graph, tuned.model, test.X, tuned.scorer)
+    tags = {**tuned.tags, **publish.metric_tags(verdict.metrics), **tuned.scorer.tags}
     with mlflow.start_run(run_id=tuned.run_id):
-        return publish.register(problem, tuned.model, graph, {**tuned.tags, **publish.metric_tags(verdict.metrics)})
+        mlflow.log_metrics(tuned.scorer.metrics)
+        return publish.register(problem, tuned.model, graph, tags)
+
+
+def _concatenate(first: Table, second: Table) -> Table:
+    return Table(np.concatenate([first.X, second.X]), np.concatenate([first.y, second.y]))
 
 
 def _data_tags(settings: Settings) -> dict[str, str]:

@@ -9,20 +9,28 @@ import mlflow
 from mlflow.entities import Metric, Param, RunStatus
 from rich.progress import track
 from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
 
 from common import evaluate, publish
 from common.files import md5, write_atomic
 from common.onnx_export import check_parity, export_onnx
+from common.outliers import fit_outlier_scorer
 from common.problem import Candidate, Classifier, Problem, Table
 from common.registry import Version
 from common.settings import Settings
+from common.split import split
 from common.table import read_table
 from training.picture import confusion_picture
 
-VALIDATION_SHARE = 0.25
-SEED = 42
 METRICS_PER_REQUEST = 1000  # MLflow's limit
+
+
+@dataclass(frozen=True)
+class Data:
+    """The prepared rows: to fit and to validate on, both from train.csv, and those of test.csv."""
+
+    fitting: Table
+    validation: Table
+    test: Table
 
 
 @dataclass(frozen=True)
@@ -50,28 +58,18 @@ def train(problem: Problem, settings: Settings) -> tuple[Version, list[Result]]:
         DataError: the prepared data are missing or damaged.
         ModelError: the ONNX export does not say the same as the model; nothing is registered.
     """
-    rows = read_table(settings.data_dir / "train.csv", problem, indices=True)
-    test = read_table(settings.data_dir / "test.csv", problem, indices=True)
-    fitting, validation = split(rows)
+    data = _read(problem, settings)
     experiment_id = publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
     candidates = track(problem.candidates(), description="training", transient=True)
     # A run is logged while the next candidate is fitted: most of logging is waiting for the server.
     with ThreadPoolExecutor(max_workers=1) as logging:
         pending = [
-            logging.submit(log_run, experiment_id, try_candidate(candidate, fitting, validation))
+            logging.submit(log_run, experiment_id, try_candidate(candidate, data.fitting, data.validation))
             for candidate in candidates
         ]
     results = [logged.result() for logged in pending]
     results.sort(key=lambda result: result.log_loss)
-    return _register(problem, settings, results[0], fitting, test), results
-
-
-def split(table: Table) -> tuple[Table, Table]:
-    """Return rows to fit and rows to validate on: 75 to 25, the same at every run, stratified."""
-    X_fit, X_val, y_fit, y_val = train_test_split(
-        table.X, table.y, test_size=VALIDATION_SHARE, random_state=SEED, stratify=table.y
-    )
-    return Table(X_fit, y_fit), Table(X_val, y_val)
+    return _register(problem, settings, results[0], data), results
 
 
 def try_candidate(candidate: Candidate, fitting: Table, validation: Table) -> Result:
@@ -100,16 +98,22 @@ def log_run(experiment_id: str, result: Result) -> Result:
     return replace(result, run_id=run.info.run_id)
 
 
-def _register(problem: Problem, settings: Settings, best: Result, fitting: Table, test: Table) -> Version:
-    matrix = evaluate.confusion(test.y, best.model.predict(test.X), len(problem.target.classes))
+def _read(problem: Problem, settings: Settings) -> Data:
+    rows = read_table(settings.data_dir / "train.csv", problem, indices=True)
+    return Data(*split(rows), read_table(settings.data_dir / "test.csv", problem, indices=True))
+
+
+def _register(problem: Problem, settings: Settings, best: Result, data: Data) -> Version:
+    matrix = evaluate.confusion(data.test.y, best.model.predict(data.test.X), len(problem.target.classes))
     metrics = evaluate.summary(matrix)
-    graph = export_onnx(best.model, problem, fitting, metrics)
-    check_parity(graph, best.model, test.X)
-    tags = publish.metric_tags(metrics)
+    scorer = fit_outlier_scorer(data.fitting, data.validation)
+    graph = export_onnx(best.model, problem, data.fitting, metrics, scorer)
+    check_parity(graph, best.model, data.test.X, scorer)
+    tags = publish.metric_tags(metrics) | scorer.tags
     tags |= {name: str(value) for name, value in best.candidate.params.items()}
     tags["train_md5"] = md5(settings.data_dir / "train.csv")
     with mlflow.start_run(run_id=best.run_id):
-        mlflow.log_metrics({f"test_{name}": value for name, value in metrics.items()})
+        mlflow.log_metrics({f"test_{name}": value for name, value in metrics.items()} | scorer.metrics)
         mlflow.log_figure(confusion_picture(matrix, problem.target.classes), "confusion_matrix.png")
         version = publish.register(problem, best.model, graph, tags)
     write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", graph.SerializeToString())

@@ -10,11 +10,14 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper
 from skl2onnx import to_onnx
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from common.onnx_export import GOLDEN_ROWS, OPSET, check_parity, export_onnx, reference_statistics
 from common.onnx_io import Answer, ModelError, OnnxModel, compare
+from common.outliers import OutlierScorer, fit_outlier_scorer
 from common.problem import Classifier, Problem, Table
+from common.split import split
 from common.table import read_table
 
 METRICS = {"accuracy": 0.9667, "f1": 0.9666}
@@ -31,7 +34,19 @@ def model(problem: Problem, rows: Table) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def content(model: Classifier, problem: Problem, rows: Table) -> bytes:
+def scorer(rows: Table) -> OutlierScorer:
+    return fit_outlier_scorer(*split(rows))
+
+
+@pytest.fixture(scope="module")
+def content(model: Classifier, problem: Problem, rows: Table, scorer: OutlierScorer) -> bytes:
+    exported: bytes = export_onnx(model, problem, rows, METRICS, scorer).SerializeToString()
+    return exported
+
+
+@pytest.fixture(scope="module")
+def alone(model: Classifier, problem: Problem, rows: Table) -> bytes:
+    """The bundle of the same classifier without a scorer."""
     exported: bytes = export_onnx(model, problem, rows, METRICS).SerializeToString()
     return exported
 
@@ -51,17 +66,21 @@ def change(graph: ModelProto, key: str, new: Callable[[str], str | None]) -> Onn
     return OnnxModel(graph.SerializeToString())
 
 
-def test_the_graph_has_one_input_and_the_two_outputs_of_the_contract(graph: ModelProto) -> None:
+def test_the_graph_has_one_input_and_the_outputs_of_the_contract(graph: ModelProto) -> None:
     def described(values: object) -> list[tuple[str, int, list[int | str]]]:
         return [
             (v.name, v.type.tensor_type.elem_type, [d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim])
             for v in values  # type: ignore[attr-defined]
         ]
 
-    onnx.checker.check_model(graph)
+    onnx.checker.check_model(graph, full_check=True)
     assert described(graph.graph.input) == [("input", TensorProto.FLOAT, ["", 4])]
-    names = [(name, kind) for name, kind, _ in described(graph.graph.output)]
-    assert names == [("label", TensorProto.INT64), ("probabilities", TensorProto.FLOAT)]
+    label, probabilities, scores = described(graph.graph.output)
+    assert label[:2] == ("label", TensorProto.INT64)
+    assert probabilities[:2] == ("probabilities", TensorProto.FLOAT)
+    assert scores == ("outlier_score", TensorProto.FLOAT, [""])
+    assert len({node.name for node in graph.graph.node}) == len(graph.graph.node)
+    assert {opset.domain: opset.version for opset in graph.opset_import} == OPSET
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])
@@ -70,14 +89,123 @@ def test_answers_have_the_shapes_and_types_of_the_contract(content: bytes, rows:
     assert answer.probabilities is not None
     assert (answer.labels.shape, str(answer.labels.dtype)) == ((count,), "int64")
     assert (answer.probabilities.shape, str(answer.probabilities.dtype)) == ((count, 3), "float32")
+    assert answer.outlier_scores is not None
+    assert (answer.outlier_scores.shape, str(answer.outlier_scores.dtype)) == ((count,), "float32")
 
 
-def test_answers_equal_scikit_learn_on_all_rows(content: bytes, model: Classifier, rows: Table) -> None:
+def test_answers_equal_scikit_learn_on_all_rows(
+    content: bytes, model: Classifier, rows: Table, scorer: OutlierScorer
+) -> None:
     X = rows.X.astype(np.float32)
     answer = OnnxModel(content).predict(X)
     assert answer.probabilities is not None
     np.testing.assert_array_equal(answer.labels, model.predict(X))
     np.testing.assert_allclose(answer.probabilities, model.predict_proba(X), atol=1e-5)
+    assert answer.outlier_scores is not None
+    np.testing.assert_allclose(answer.outlier_scores, scorer.score(X), rtol=0, atol=1e-5)
+
+
+FAMILIES = {
+    "perceptron": lambda problem: problem.candidates()[0].fit,
+    "regression": lambda _: LogisticRegression().fit,
+    "forest": lambda _: RandomForestClassifier(10, random_state=0).fit,
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
+def test_a_classifier_answers_the_same_with_and_without_a_scorer_beside_it(
+    problem: Problem, rows: Table, scorer: OutlierScorer, family: Callable[[Problem], Callable[..., Classifier]]
+) -> None:
+    model = family(problem)(rows.X, rows.y)
+    merged, single = (export_onnx(model, problem, rows, {}, beside) for beside in (scorer, None))
+    onnx.checker.check_model(merged, full_check=True)
+    drawn = np.random.default_rng(0).uniform(0, 10, (1000, 4)).astype(np.float32)
+    both, one = (OnnxModel(graph.SerializeToString()).predict(drawn) for graph in (merged, single))
+    np.testing.assert_array_equal(both.labels, one.labels)
+    assert both.probabilities is not None
+    assert one.probabilities is not None
+    np.testing.assert_array_equal(both.probabilities, one.probabilities)
+    assert both.outlier_scores is not None
+    np.testing.assert_allclose(both.outlier_scores, scorer.score(drawn), rtol=0, atol=1e-5)
+
+
+def test_a_bundle_without_a_scorer_is_answered_from_and_flags_nothing(alone: bytes, rows: Table) -> None:
+    loaded = OnnxModel(alone)
+    loaded.check_golden()
+    answer = loaded.predict(rows.X[:2].astype(np.float32))
+    assert answer.probabilities is not None
+    assert answer.outlier_scores is None
+    assert loaded.is_outlier(answer) is None
+    assert loaded.outlier_threshold is None
+    assert "outliers" not in loaded.metadata
+    assert "outlier_score" not in loaded.metadata["golden"]
+
+
+def test_the_file_carries_the_threshold_by_which_its_rows_are_flagged(
+    graph: ModelProto, scorer: OutlierScorer, rows: Table
+) -> None:
+    loaded = OnnxModel(graph.SerializeToString())
+    assert loaded.metadata["outliers"] == {"threshold": scorer.threshold, "training_rate": scorer.training_rate}
+    assert loaded.outlier_threshold == scorer.threshold
+    X = rows.X.astype(np.float32)
+    scores = loaded.predict(X).outlier_scores
+    assert scores is not None
+    middle = (scores.min() + scores.max()) / 2
+    moved = change(graph, "outliers", lambda _: json.dumps({"threshold": float(middle)}))
+    flags = moved.is_outlier(moved.predict(X))
+    assert flags is not None
+    assert (flags.dtype, flags.tolist()) == (np.dtype(bool), [bool(score < middle) for score in scores])
+    assert set(flags.tolist()) == {False, True}
+
+
+@pytest.mark.parametrize(
+    "outliers",
+    [
+        None, "{}", "[]", "[0.5]", "null", "broken", '"text"', '{"threshold": null}', '{"threshold": "-0.3"}',
+        '{"threshold": NaN}', '{"threshold": -Infinity}', '{"threshold": 1e999}', '{"threshold": true}',
+        '{"threshold": [0.1]}', f'{{"threshold": 1{"0" * 400}}}', '{"training_rate": 0.0}',
+    ],
+)  # fmt: skip
+def test_scores_without_a_usable_threshold_are_refused(graph: ModelProto, outliers: str | None) -> None:
+    with pytest.raises(ModelError, match="outlier scores, but their threshold is no number"):
+        change(graph, "outliers", lambda _: outliers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "refused"), [(TensorProto.DOUBLE, "expected float32"), (TensorProto.FLOAT, "not one a row")]
+)
+def test_scores_of_another_form_are_refused(graph: ModelProto, kind: int, refused: str) -> None:
+    [before] = [node for node in graph.graph.node if node.output[0] == "outlier_score"]
+    column = before.input[0]
+    graph.graph.node.remove(before)
+    graph.graph.node.append(helper.make_node("Cast", [column], ["outlier_score"], to=kind))
+    graph.graph.output[-1].CopyFrom(helper.make_tensor_value_info("outlier_score", kind, [None, 1]))
+    with pytest.raises(ModelError, match=refused):
+        OnnxModel(graph.SerializeToString()).check_golden()
+
+
+@pytest.mark.parametrize("order", [(0, 2), (2, 0), (2, 0, 1), (0, 2, 1)])
+def test_scores_are_found_by_their_name_in_whatever_place(
+    graph: ModelProto, content: bytes, rows: Table, order: tuple[int, ...]
+) -> None:
+    outputs = [onnx.ValueInfoProto.FromString(output.SerializeToString()) for output in graph.graph.output]
+    del graph.graph.output[:]
+    graph.graph.output.extend(outputs[place] for place in order)
+    loaded = OnnxModel(graph.SerializeToString())
+    loaded.check_golden()
+    X = rows.X[:5].astype(np.float32)
+    answer, expected = loaded.predict(X), OnnxModel(content).predict(X)
+    np.testing.assert_array_equal(answer.labels, expected.labels)
+    assert (answer.probabilities is None) == (1 not in order)
+    assert answer.outlier_scores is not None
+    assert expected.outlier_scores is not None
+    np.testing.assert_array_equal(answer.outlier_scores, expected.outlier_scores)
+
+
+def test_scores_alone_are_no_classifier(graph: ModelProto) -> None:
+    del graph.graph.output[:2]
+    with pytest.raises(ModelError, match="no output for the label"):
+        OnnxModel(graph.SerializeToString())
 
 
 def test_the_file_carries_what_is_known_of_the_model(content: bytes, problem: Problem) -> None:
@@ -104,12 +232,15 @@ def test_the_file_carries_the_statistics_of_the_training_rows(content: bytes, ro
         assert found["quantiles"] == pytest.approx(np.percentile(column, range(0, 101, 10)).tolist())
 
 
-def test_the_file_carries_rows_with_their_right_answers(content: bytes, model: Classifier, rows: Table) -> None:
+def test_the_file_carries_rows_with_their_right_answers(
+    content: bytes, model: Classifier, rows: Table, scorer: OutlierScorer
+) -> None:
     golden = OnnxModel(content).metadata["golden"]
     X = np.array(golden["input"], dtype=np.float32)
     np.testing.assert_array_equal(X, rows.X[:GOLDEN_ROWS].astype(np.float32))
     assert golden["label"] == model.predict(X).tolist()
     np.testing.assert_array_equal(golden["probabilities"], model.predict_proba(X))
+    np.testing.assert_array_equal(golden["outlier_score"], scorer.score(X))
 
 
 def test_a_class_without_training_rows_is_counted_as_zero(problem: Problem, rows: Table) -> None:
@@ -117,8 +248,23 @@ def test_a_class_without_training_rows_is_counted_as_zero(problem: Problem, rows
     assert reference_statistics(problem, some)["class_counts"] == [40, 40, 0]
 
 
-def test_parity_holds_for_the_model_that_was_exported(graph: ModelProto, model: Classifier, rows: Table) -> None:
-    check_parity(graph, model, rows.X)
+def test_parity_holds_for_the_model_that_was_exported(
+    graph: ModelProto, model: Classifier, rows: Table, scorer: OutlierScorer
+) -> None:
+    check_parity(graph, model, rows.X, scorer)
+
+
+def test_parity_fails_for_another_scorer(graph: ModelProto, model: Classifier, rows: Table) -> None:
+    validation, fitting = split(rows)
+    with pytest.raises(ModelError, match=r"the outlier scores of row \d+ differ by .* \(> 1e-05\)"):
+        check_parity(graph, model, rows.X, fit_outlier_scorer(fitting, validation))
+
+
+def test_parity_fails_for_a_bundle_that_lost_its_scorer(
+    alone: bytes, model: Classifier, rows: Table, scorer: OutlierScorer
+) -> None:
+    with pytest.raises(ModelError, match="no outlier scores"):
+        check_parity(onnx.load_model_from_string(alone), model, rows.X, scorer)
 
 
 def test_parity_fails_for_a_model_with_other_labels(graph: ModelProto, rows: Table) -> None:
@@ -160,6 +306,11 @@ SPOILT = {
     "a class too few": {"probabilities": [[0.5, 0.5]] * 3},
     "a feature too few": {"input": [[5.1, 3.5, 1.4]] * 3},
     "words for features": {"input": [["a", "b", "c", "d"]] * 3},
+    "other outlier scores": {"outlier_score": [0.5, 0.5, 0.5]},
+    "an outlier score that is not a number": {"outlier_score": [None] * 3},
+    "an outlier score too few": {"outlier_score": [0.1]},
+    "words for outlier scores": {"outlier_score": ["a", "b", "c"]},
+    "no outlier scores": {"outlier_score": None},
     "no rows": {"input": [], "label": [], "probabilities": []},
 }
 
@@ -176,6 +327,15 @@ def test_golden_rows_in_no_known_form_are_refused(graph: ModelProto, golden: str
     loaded = change(graph, "golden", lambda _: golden)
     with pytest.raises(ModelError):
         loaded.check_golden()
+
+
+def test_golden_rows_from_before_there_were_scores_are_answered(graph: ModelProto) -> None:
+    def older(text: str) -> str:
+        return json.dumps({key: value for key, value in json.loads(text).items() if key != "outlier_score"})
+
+    loaded = change(graph, "golden", older)
+    assert "outlier_score" not in loaded.metadata["golden"]
+    loaded.check_golden()
 
 
 def test_a_file_without_golden_rows_is_tried_with_zeros(graph: ModelProto) -> None:
@@ -262,3 +422,37 @@ def test_answers_are_compared_without_probabilities_where_the_model_has_none() -
     compare(Answer(np.array([0, 1]), None), [0, 1], [])
     with pytest.raises(ModelError, match=r"the label of row 1 differs \(1 rows of 2 do\)"):
         compare(Answer(np.array([0, 1]), None), [0, 0], [])
+
+
+@pytest.mark.parametrize(("expected", "found"), [(0.5, 0.5 + 9e-6), (-0.5, -0.5 - 9e-6), (200.0, 200.0 + 1.5e-3)])
+def test_scores_may_differ_by_a_hundred_thousandth_of_one_or_of_themselves(expected: float, found: float) -> None:
+    label = np.array([0])
+    compare(Answer(label, None, np.array([found], dtype=np.float32)), label, [], [expected])
+    further = np.array([found + 2 * (found - expected)], dtype=np.float32)
+    with pytest.raises(ModelError, match="the outlier scores of row 0 differ"):
+        compare(Answer(label, None, further), label, [], [expected])
+
+
+def test_one_score_for_two_rows_is_refused() -> None:
+    labels = np.array([0, 0])
+    with pytest.raises(ModelError, match=r"outlier scores are \(2,\), and not \(1,\)"):
+        compare(Answer(labels, None, np.array([0.5, 0.5], dtype=np.float32)), labels, [], [0.5])
+
+
+def test_a_score_that_is_not_a_number_differs() -> None:
+    label = np.array([0])
+    with pytest.raises(ModelError, match="the outlier scores of row 0 differ"):
+        compare(Answer(label, None, np.array([np.nan], dtype=np.float32)), label, [], [0.5])
+
+
+def test_a_model_with_a_label_and_nothing_else_can_be_asked(alone: bytes, problem: Problem, rows: Table) -> None:
+    graph = onnx.load_model_from_string(alone)
+    del graph.metadata_props[:]
+    del graph.graph.output[1:]
+    loaded = OnnxModel(graph.SerializeToString(), problem.target.classes)
+    loaded.check_golden()
+    X = rows.X.astype(np.float32)
+    answer = loaded.predict(X)
+    np.testing.assert_array_equal(answer.labels, OnnxModel(alone).predict(X).labels)
+    assert (answer.probabilities, answer.outlier_scores) == (None, None)
+    assert loaded.is_outlier(answer) is None

@@ -9,9 +9,11 @@ import pytest
 from common import onnx_io, publish
 from common.files import md5
 from common.onnx_io import OnnxModel
-from common.problem import Problem
+from common.outliers import OutlierScorer, fit_outlier_scorer
+from common.problem import Problem, Table
 from common.registry import Version
 from common.settings import Settings
+from common.split import split
 from common.table import DataError, read_table
 from finetune import train
 
@@ -88,6 +90,39 @@ def test_the_version_is_tagged_with_where_it_comes_from(problem: Problem, correc
     assert float(tags["test_accuracy"]) >= 0.9
 
 
+def test_the_scorer_of_outliers_learns_the_corrections(
+    problem: Problem, corrected: Settings, trained: Version, tmp_path: Path
+) -> None:
+    version = register_next(problem, corrected)
+    fitting, validation = split(read_table(corrected.data_dir / "train.csv", problem, indices=True))
+    added = read_table(corrected.corrections, problem, indices=True)
+    known = Table(np.concatenate([fitting.X, added.X]), np.concatenate([fitting.y, added.y]))
+    expected = fit_outlier_scorer(known, validation)
+    bundle = onnx_of(version, tmp_path)
+    assert bundle.metadata["outliers"] == {
+        "threshold": expected.threshold,
+        "training_rate": expected.training_rate,
+    }
+    X = validation.X.astype(np.float32)
+    scores = bundle.predict(X).outlier_scores
+    assert scores is not None
+    np.testing.assert_allclose(scores, expected.score(X), rtol=0, atol=1e-5)
+    before = onnx_of(trained, tmp_path / "before").predict(X).outlier_scores
+    assert before is not None
+    assert np.abs(scores - before).max() > 1e-3
+
+
+def test_both_flavours_and_the_run_tell_of_outliers(problem: Problem, corrected: Settings) -> None:
+    tuned = train.continue_newest(problem, corrected)
+    train.register(problem, corrected, tuned, train.check_accuracy(problem, corrected, tuned))
+    client = mlflow.MlflowClient(corrected.mlflow_uri)
+    for name in ("IrisModel", "IrisDev"):
+        tags = client.get_model_version_by_alias(name, "champion").tags
+        assert tags["outlier_threshold"] == f"{tuned.scorer.threshold:.4f}"
+        assert tags["outlier_rate"] == f"{tuned.scorer.training_rate:.4f}"
+    assert client.get_run(tuned.run_id).data.metrics.items() >= tuned.scorer.metrics.items()
+
+
 def test_the_bundle_says_what_the_scikit_learn_model_says(
     problem: Problem, corrected: Settings, tmp_path: Path
 ) -> None:
@@ -156,6 +191,20 @@ def test_an_export_that_says_something_else_is_not_registered(
     for name in ("IrisModel", "IrisDev"):
         assert [int(one.version) for one in client.search_model_versions(f"name = '{name}'")] == [1]
         assert int(client.get_model_version_by_alias(name, "champion").version) == 1
+
+
+def test_an_export_with_other_outlier_scores_is_not_registered(
+    problem: Problem, corrected: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned = train.continue_newest(problem, corrected)
+    verdict = train.check_accuracy(problem, corrected, tuned)
+    honest = OutlierScorer.score
+    # Only for the test rows: the golden rows are a few.
+    monkeypatch.setattr(OutlierScorer, "score", lambda scorer, X: honest(scorer, X) + (1e-3 if len(X) == 30 else 0.0))
+    with pytest.raises(onnx_io.ModelError, match="the outlier scores of row"):
+        train.register(problem, corrected, tuned, verdict)
+    client = mlflow.MlflowClient(corrected.mlflow_uri)
+    assert [int(one.version) for one in client.search_model_versions("name = 'IrisModel'")] == [1]
 
 
 def test_without_a_version_there_is_nothing_to_go_on_from(problem: Problem, settings: Settings) -> None:

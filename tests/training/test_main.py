@@ -23,10 +23,10 @@ from common.problem import Classifier, Problem, Table
 from common.publish import load_sklearn, use_mlflow
 from common.registry import Registry, Version
 from common.settings import PROJECT, Settings
+from common.split import split
 from common.table import read_table
 from scripts.parts import free_port
 from scripts.stack import process_environment
-from training.search import split
 
 LINE_SECONDS = 5.0
 
@@ -163,6 +163,8 @@ def test_both_versions_carry_commit_data_and_results(outcome: Outcome, held_out:
         assert version.tags["git_commit"] == (commit or "unknown")
         assert version.tags["train_md5"] == recorded
         assert version.tags["test_accuracy"] == f"{accuracy:.4f}"
+        assert float(version.tags["outlier_threshold"]) < 0
+        assert 0 <= float(version.tags["outlier_rate"]) < 0.05
     assert outcome.onnx.tags["sklearn_version"] == outcome.sklearn.version
 
 
@@ -177,6 +179,24 @@ def test_the_best_run_has_the_results_on_the_held_out(outcome: Outcome, held_out
     assert found == pytest.approx(expected)
     others = [run for run in outcome.runs if run is not outcome.best]
     assert [key for run in others for key in run.data.metrics if key.startswith("test_")] == []
+
+
+def test_only_the_best_run_tells_of_outliers(outcome: Outcome) -> None:
+    shown = {"outlier_threshold", "outlier_rate"}
+    assert {name: f"{outcome.best.data.metrics[name]:.4f}" for name in shown} == {
+        name: outcome.onnx.tags[name] for name in shown
+    }
+    assert [run for run in outcome.runs if run is not outcome.best and shown & set(run.data.metrics)] == []
+
+
+def test_the_registered_file_flags_a_flower_like_no_other_and_none_of_the_held_out(
+    outcome: Outcome, held_out: Table
+) -> None:
+    loaded = OnnxModel(outcome.onnx_file)
+    X = np.concatenate([held_out.X, [[1.0, 2.0, 3.0, 4.0]]]).astype(np.float32)
+    flags = loaded.is_outlier(loaded.predict(X))
+    assert flags is not None
+    assert flags.tolist() == [False] * 30 + [True]
 
 
 def test_the_model_is_good(outcome: Outcome) -> None:

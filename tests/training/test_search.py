@@ -9,9 +9,11 @@ import pytest
 from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression
 
-from common.onnx_io import ModelError
+from common.onnx_io import ModelError, OnnxModel
+from common.outliers import OutlierScorer, fit_outlier_scorer
 from common.problem import Candidate, Classifier, Floats, Ints, Problem
 from common.settings import Settings
+from common.split import split
 from common.table import DataError, read_table
 from training import search
 
@@ -44,10 +46,10 @@ def registered(uri: str) -> list[str]:
 
 def test_a_quarter_of_each_class_is_kept_for_validation(prepared_data: Path, problem: Problem) -> None:
     rows = read_table(prepared_data / "train.csv", problem, indices=True)
-    fitting, validation = search.split(rows)
+    fitting, validation = split(rows)
     assert np.bincount(fitting.y).tolist() == [30, 30, 30]
     assert np.bincount(validation.y).tolist() == [10, 10, 10]
-    np.testing.assert_array_equal(search.split(rows)[1].X, validation.X)
+    np.testing.assert_array_equal(split(rows)[1].X, validation.X)
 
 
 def test_the_results_are_sorted_and_the_first_is_registered(settings: Settings, problem: Problem) -> None:
@@ -75,6 +77,35 @@ def test_an_export_that_differs_registers_nothing_and_writes_no_file(settings: S
         search.train(replace(problem, candidates=lambda: [dishonest(1.0)]), settings)
     assert registered(settings.mlflow_uri) == []
     assert not (settings.lab_home / "models").exists()
+
+
+def test_the_scorer_is_fitted_on_the_fitting_rows_and_its_threshold_set_by_the_validation_rows(
+    settings: Settings, problem: Problem
+) -> None:
+    version, [best] = search.train(replace(problem, candidates=lambda: [regression(1.0)]), settings)
+    expected = fit_outlier_scorer(*split(read_table(settings.data_dir / "train.csv", problem, indices=True)))
+    loaded = OnnxModel((settings.lab_home / "models" / "iris" / "model.onnx").read_bytes())
+    assert loaded.metadata["outliers"] == {
+        "threshold": expected.threshold,
+        "training_rate": expected.training_rate,
+    }
+    client = mlflow.MlflowClient(settings.mlflow_uri)
+    for name in ("IrisModel", "IrisDev"):
+        tags = client.get_model_version_by_alias(name, "champion").tags
+        assert tags["outlier_threshold"] == f"{expected.threshold:.4f}" == version.tags["outlier_threshold"]
+        assert tags["outlier_rate"] == f"{expected.training_rate:.4f}"
+    assert client.get_run(best.run_id).data.metrics.items() >= expected.metrics.items()
+
+
+def test_an_export_whose_outlier_scores_differ_registers_nothing(
+    settings: Settings, problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = OutlierScorer.score
+    # Only for the test rows: the golden rows are a few.
+    monkeypatch.setattr(OutlierScorer, "score", lambda scorer, X: honest(scorer, X) + (1e-3 if len(X) == 30 else 0.0))
+    with pytest.raises(ModelError, match=r"the outlier scores of row \d+ differ"):
+        search.train(replace(problem, candidates=lambda: [regression(1.0)]), settings)
+    assert registered(settings.mlflow_uri) == []
 
 
 def test_a_failed_registration_leaves_the_file_of_the_registered_model(
