@@ -1,23 +1,33 @@
 """The online service: `create_app` wires it; `app` is what `fastapi dev|run api/api.py` serves."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
+from api.access import Access
 from api.errors import add_error_handlers
+from api.feedback_routes import feedback_router
 from api.guard import BodyGuard
+from api.log import PredictionLog
 from api.metrics import Metrics
+from api.model_routes import model_router
 from api.outbox import Outbox
+from api.predict import Predictor
 from api.predict_routes import predict_router
+from api.seldon_routes import seldon_router
 from api.service_routes import service_router
-from api.serving import ModelServer
+from api.serving import ChallengerServer, ChampionServer
+from api.shadow import Shadow
 from api.suggest_routes import suggest_router
 from common.problem import get_problem
 from common.registry import Registry
 from common.settings import Settings, load_settings
 from common.store import Store
+
+ROUTERS = (predict_router, feedback_router, suggest_router, model_router, service_router, seldon_router)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -45,16 +55,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
-    problem = get_problem(settings.problem)
-    app.state.columns = problem.columns
-    for router in (predict_router(problem), suggest_router(problem), service_router(problem)):
-        app.include_router(router)
-    app.state.store = Store(settings.database_url)
-    stack.callback(app.state.store.close)
-    registry = await stack.enter_async_context(Registry(settings.mlflow_uri))
-    app.state.server = ModelServer(problem, settings, registry, app.state.metrics)
-    app.state.outbox = Outbox(problem, settings, app.state.store)
-    for service in (app.state.server, app.state.outbox):
+    problem, state, metrics = get_problem(settings.problem), app.state, app.state.metrics
+    state.problem = problem
+    for make_router in ROUTERS:
+        app.include_router(make_router(problem))
+    state.store = await asyncio.to_thread(Store, settings.database_url)
+    stack.callback(state.store.close)
+    state.registry = await stack.enter_async_context(Registry(settings.mlflow_uri))
+    state.access = Access(settings)
+    state.champion = ChampionServer(problem, settings, state.registry, metrics, state.store)
+    state.challenger = ChallengerServer(problem, settings, state.registry, metrics)
+    state.outbox = Outbox(problem, settings, state.store)
+    state.log = PredictionLog(problem, state.store.predictions, metrics)
+    state.shadow = Shadow(state.challenger, state.log, metrics)
+    state.predictor = Predictor(state.log, state.shadow, metrics)
+    for thread in (state.log, state.shadow):
+        thread.start()
+        stack.push_async_callback(asyncio.to_thread, thread.stop)
+    for service in (state.champion, state.challenger, state.outbox):
         await service.start()
         stack.push_async_callback(service.stop)
 

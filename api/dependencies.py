@@ -4,18 +4,20 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 
+from api.log import PredictionLog
 from api.outbox import Outbox
-from api.serving import ModelServer, Served
+from api.predict import Predictor
+from api.serving import ChampionServer, Served
 from common.store import Store
 
 NO_MODEL = "there is no model yet: run `python main.py`, and it is picked up within seconds"
 
 
 def _served(request: Request) -> Served:
-    server: ModelServer = request.app.state.server
-    if server.current is None:
+    champion: ChampionServer = request.app.state.champion
+    if champion.current is None:
         raise HTTPException(503, NO_MODEL)
-    return server.current
+    return champion.current
 
 
 def _store(request: Request) -> Store:
@@ -28,6 +30,18 @@ def _outbox(request: Request) -> Outbox:
     return outbox
 
 
+def _predictor(request: Request) -> Predictor:
+    predictor: Predictor = request.app.state.predictor
+    return predictor
+
+
+def _log(request: Request) -> PredictionLog:
+    log: PredictionLog = request.app.state.log
+    return log
+
+
 ServedModel = Annotated[Served, Depends(_served)]
 TheStore = Annotated[Store, Depends(_store)]
 TheOutbox = Annotated[Outbox, Depends(_outbox)]
+ThePredictor = Annotated[Predictor, Depends(_predictor)]
+TheLog = Annotated[PredictionLog, Depends(_log)]

@@ -11,11 +11,17 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from api.models import NoVersionError, RefusedError
+from common.registry import RegistryError, RegistryUnavailableError
 from common.store import StoreError
+from common.store.feedback import ContradictionError, UnknownPredictionError
 
 MEDIA_TYPE = "application/problem+json"
 # Parts of an error's place that are not the client's: where it was, and which form of the body was meant.
 NOT_A_FIELD = {"body", "query", "path", "one", "many"}
+
+# Errors whose words are for the client.
+STATUS = {UnknownPredictionError: 404, NoVersionError: 404, ContradictionError: 409, RefusedError: 409}
 
 MAX_ERRORS = 20  # a batch can have a hundred thousand
 
@@ -73,12 +79,24 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        columns: Sequence[str] = getattr(request.app.state, "columns", ())
+        columns = request.app.state.problem.columns
         # The input itself is left out: it may be NaN, which JSON cannot say, or ten megabytes.
         found = error.errors()
         errors = [_field_error(each, columns) for each in found[:MAX_ERRORS]]
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         return problem_response(422, f"{errors[0].field}: {errors[0].detail}{more}", request.url.path, errors)
+
+    for kind, status in STATUS.items():
+
+        @app.exception_handler(kind)
+        async def told(request: Request, error: Exception, status: int = status) -> JSONResponse:
+            return problem_response(status, f"{error}", request.url.path)
+
+    @app.exception_handler(RegistryUnavailableError)
+    @app.exception_handler(RegistryError)
+    async def registry_down(request: Request, error: Exception) -> JSONResponse:
+        logger.error("%s", error)
+        return problem_response(503, "the model registry does not do what it is asked: try again", request.url.path)
 
     @app.exception_handler(StoreError)
     async def store_down(request: Request, error: StoreError) -> JSONResponse:
@@ -98,7 +116,7 @@ def _field_error(found: Mapping[str, Any], columns: Sequence[str]) -> FieldError
 
 def _field(place: Sequence[str | int], columns: Sequence[str]) -> str:
     match [part for part in place if part not in NOT_A_FIELD]:
-        case ["data", int(row), int(column)] if column < len(columns):
-            return f"data[{row}].{columns[column]}"
+        case [*before, "data" | "ndarray" as rows, int(row), int(column)] if column < len(columns):
+            return ".".join([*map(str, before), f"{rows}[{row}].{columns[column]}"])
         case parts:
             return ".".join(map(str, parts)) or "body"

@@ -10,7 +10,7 @@ METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}
 
 
 class BodyGuard:
-    """ASGI middleware: 413 above 8 MiB (counted, whatever Content-Length says), 415 unless the type is JSON."""
+    """ASGI middleware: 413 above 8 MiB (counted, whatever Content-Length says), 415 for a body whose type is not JSON."""
 
     def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:
         """Stand before `app`."""
@@ -23,12 +23,15 @@ class BodyGuard:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        if length == b"0" and b"transfer-encoding" not in headers:
+            await self.app(scope, receive, send)
+            return
         if headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
             response = problem_response(415, "the body must be JSON: set Content-Type: application/json", scope["path"])
             await response(scope, receive, send)
             return
         too_large = f"the body is larger than {self.max_bytes} bytes"
-        length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.max_bytes:
             await problem_response(413, too_large, scope["path"])(scope, receive, send)
             return

@@ -10,12 +10,12 @@ import httpx
 
 from common.problem import Problem
 from common.settings import Settings
-from common.store import Store, StoreError, Suggestion
+from common.store import Store, StoreError
+from common.store.suggestions import MAX_PAUSE, Suggestion
 
 DEPLOYMENT = "/deployments/name/finetune/finetune"
 LOOK_SECONDS = 1.0
 BATCH = 50
-MAX_BACKOFF_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Outbox:
     def __init__(self, problem: Problem, settings: Settings, store: Store) -> None:
         """Deliver `problem`'s suggestions to the Prefect of the settings."""
         self._problem = problem
-        self._store = store
+        self._suggestions = store.suggestions
         self._url = settings.prefect_api_url
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -65,20 +65,20 @@ class Outbox:
 
     async def _deliver_due(self, prefect: httpx.AsyncClient) -> None:
         now = datetime.now(UTC)
-        for suggestion in await asyncio.to_thread(self._store.due, self._problem.name, now, BATCH):
+        for suggestion in await asyncio.to_thread(self._suggestions.due, self._problem.name, now, BATCH):
             try:
                 run_id = await _start_flow_run(prefect, suggestion)
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 await self._postpone(suggestion, error)
             else:
-                await asyncio.to_thread(self._store.delivered, suggestion.id, run_id)
+                await asyncio.to_thread(self._suggestions.delivered, suggestion.id, run_id)
 
     async def _postpone(self, suggestion: Suggestion, error: Exception) -> None:
-        wait = min(2.0**suggestion.attempts, MAX_BACKOFF_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+        wait = min(2.0**suggestion.attempts, MAX_PAUSE.total_seconds()) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         reason = f"Prefect at {self._url}: {error!r}"
         logger.warning("suggestion %s is delivered later, next try in %.0f s: %s", suggestion.id, wait, reason)
         next_attempt = datetime.now(UTC) + timedelta(seconds=wait)
-        await asyncio.to_thread(self._store.delivery_failed, suggestion.id, reason, next_attempt)
+        await asyncio.to_thread(self._suggestions.delivery_failed, suggestion.id, reason, next_attempt)
 
 
 async def _start_flow_run(prefect: httpx.AsyncClient, suggestion: Suggestion) -> str:

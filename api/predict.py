@@ -1,42 +1,50 @@
-"""From rows of features to answers, all by one version."""
+"""From rows of features to answers, all by one version; then to the log, and to the challenger."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 import uuid_utils.compat as uuid_utils
 
+from api.answers import Answered
+from api.log import PredictionLog
 from api.metrics import Metrics
-from api.schemas import Prediction
 from api.serving import Served
-from common.onnx_io import Floats32
+from api.shadow import Shadow
 from common.problem import Problem
 
-
-def predict(served: Served, rows: Sequence[Sequence[float]], metrics: Metrics) -> list[Prediction]:
-    """Answer `rows` (each the features in order) by `served`, and count the answers by class."""
-    predictions = answer(served, np.array(rows, dtype=np.float32))
-    for prediction in predictions:
-        metrics.predicted.labels(prediction.class_name).inc()
-    return predictions
+Rows = Sequence[Sequence[float]]
 
 
-def answer(served: Served, X: Floats32) -> list[Prediction]:
-    """Answer float32 rows `[rows, features]`, without counting."""
+class Predictor:
+    """Answers requests, and sees that what is answered is counted, logged, and shown to the challenger."""
+
+    def __init__(self, log: PredictionLog, shadow: Shadow, metrics: Metrics) -> None:
+        """Hand on what is answered to these."""
+        self._log = log
+        self._shadow = shadow
+        self._metrics = metrics
+
+    def predict(self, served: Served, rows: Rows) -> Answered:
+        """Answer `rows`, each the features in order, by `served`."""
+        answered = answer(served, rows)
+        for class_name in answered.class_names:
+            self._metrics.predicted.labels(class_name).inc()
+        if (outliers := served.model.is_outlier(answered.answer)) is not None:
+            self._metrics.outliers.inc(int(outliers.sum()))
+        self._log.add(answered)
+        self._shadow.show(answered)
+        return answered
+
+
+def answer(served: Served, rows: Rows) -> Answered:
+    """Answer rows as champion, without counting or logging."""
+    X = np.array(rows, dtype=np.float32)
     found = served.model.predict(X)
-    classes = served.model.classes
-    shares = found.probabilities.tolist() if found.probabilities is not None else [None] * len(found.labels)
-    return [
-        Prediction(
-            class_name=classes[label],
-            probabilities=dict(zip(classes, share, strict=True)) if share is not None else None,
-            prediction_id=uuid_utils.uuid7(),
-            model_name=served.version.name,
-            model_version=served.version.number,
-        )
-        for label, share in zip(found.labels.tolist(), shares, strict=True)
-    ]
+    ids = [uuid_utils.uuid7() for _ in rows]
+    return Answered(ids, datetime.now(UTC), "champion", served, rows, X, found)
 
 
-def sample_row(problem: Problem) -> Floats32:
-    """Return the features' examples as one row, float32 `[1, features]`."""
-    return np.array([[feature.example for feature in problem.features]], dtype=np.float32)
+def sample_row(problem: Problem) -> list[list[float]]:
+    """Return the features' examples as one row."""
+    return [[feature.example for feature in problem.features]]

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
 
-from api.dependencies import ServedModel
+from api.dependencies import ServedModel, ThePredictor
 from api.errors import responses
-from api.predict import answer, predict, sample_row
+from api.predict import answer, sample_row
 from api.schemas import Prediction, Predictions, predict_body
 from common.problem import Problem
 
@@ -20,17 +20,16 @@ def predict_router(problem: Problem) -> APIRouter:
     columns = problem.columns
 
     @router.post("/predict", responses=responses(400, 413, 415, 422, 503))
-    async def post_predict(body: Body, served: ServedModel, request: Request) -> Prediction | Predictions:
-        """Predict the class of one row, given by its fields, or of many, given as `data`."""
-        metrics = request.app.state.metrics
+    async def post_predict(body: Body, served: ServedModel, predictor: ThePredictor) -> Prediction | Predictions:
+        """Predict the class of one row, given by its fields, or of many, given as `data`. All are logged."""
         if "data" in type(body).model_fields:
-            return Predictions(predictions=predict(served, body.data, metrics))
-        return predict(served, [row_of(body, columns)], metrics)[0]
+            return Predictions(predictions=predictor.predict(served, body.data).predictions())
+        return predictor.predict(served, [row_of(body, columns)]).predictions()[0]
 
     @router.get("/predict/test", summary="A sample prediction", responses=responses(503))
     async def test_predict(served: ServedModel) -> Prediction:
-        """Predict the features' examples: a look whether all is well, which is not counted as a prediction."""
-        return answer(served, sample_row(problem))[0]
+        """Predict the features' examples: a look whether all is well, which is neither counted nor logged."""
+        return answer(served, sample_row(problem)).predictions()[0]
 
     return router
 

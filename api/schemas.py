@@ -1,14 +1,18 @@
 """Bodies of requests and answers. Those that hold features are made from the problem."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
 from common.problem import Feature, Problem
-from common.store import State
+from common.store.champions import How
+from common.store.suggestions import State
+from common.store.tables import Role
 
 MAX_ROWS = 10_000
+REPLACE = "whether another truth, told before about the same prediction, was wrong"
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 # `model_` begins names of ours; pydantic would keep the prefix for itself.
@@ -16,7 +20,7 @@ ANSWER = ConfigDict(protected_namespaces=())
 
 
 class Prediction(BaseModel):
-    """The answer for one row. `probabilities` is null for a model that gives none."""
+    """The answer for one row. What a model does not give is null."""
 
     model_config = ANSWER
 
@@ -27,12 +31,123 @@ class Prediction(BaseModel):
     prediction_id: UUID = Field(description="remember it: the truth about this prediction is told by it")
     model_name: str = Field(examples=["IrisModel"])
     model_version: int = Field(examples=[3])
+    is_outlier: bool | None = Field(examples=[False], description="whether the row is unlike the training data")
+    outlier_score: float | None = Field(
+        examples=[0.71], description="as scikit-learn's decision_function: the lower, the less alike"
+    )
 
 
 class Predictions(BaseModel):
     """The answers for the rows of a batch, in their order, all by one version."""
 
     predictions: list[Prediction]
+
+
+class RememberedPrediction(BaseModel):
+    """A prediction as it is logged, and what has become of it."""
+
+    model_config = ANSWER
+
+    prediction_id: UUID
+    role: Role
+    model_name: str
+    model_version: int
+    predicted_at: datetime
+    features: dict[str, float]
+    class_name: str
+    probabilities: dict[str, float] | None
+    confidence: float | None = Field(description="the probability of the class")
+    is_outlier: bool | None
+    outlier_score: float | None
+    truth: str | None = Field(description="the class that it should have been; null until somebody tells")
+    exported: bool = Field(description="whether it is in the external log")
+    trained_version: int | None = Field(description="the version that has learnt from a correction of it")
+
+
+class Estimate(BaseModel):
+    """A proportion, and where it lies with 95 % confidence (Wilson's interval)."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ClassStatistics(BaseModel):
+    """How one class fares against the rest. Null where there are no data."""
+
+    class_name: str
+    true_pos: int
+    false_pos: int
+    true_neg: int
+    false_neg: int
+    precision: Estimate | None
+    recall: Estimate | None
+    specificity: Estimate | None
+    f1: Estimate | None
+
+
+class VersionStatistics(BaseModel):
+    """What a version has answered in a role, and how it stands up to the truth. Null where there are no data."""
+
+    model_config = ANSWER
+
+    model_version: int
+    role: Role
+    predictions: int
+    outliers: int
+    labels: int = Field(description="predictions whose truth is known")
+    accuracy: Estimate | None
+    precision: float | None = Field(description="mean over the classes, as the next three; a mean has no interval")
+    recall: float | None
+    specificity: float | None
+    f1: float | None
+    classes: list[ClassStatistics]
+    confusion: list[list[int]] = Field(description="counts by true class (rows) and predicted class, as in `classes`")
+
+
+class Comparison(BaseModel):
+    """Champion against challenger, on the labelled rows that both have answered."""
+
+    champion: int
+    challenger: int
+    both_right: int
+    only_champion_right: int
+    only_challenger_right: int
+    both_wrong: int
+    p_value: float = Field(description="McNemar's exact test, two-sided: small if one of them is right more often")
+
+
+class Reign(BaseModel):
+    """A version that became champion."""
+
+    model_config = ANSWER
+
+    model_version: int
+    since: datetime
+    how: How
+
+
+class Models(BaseModel):
+    """The served versions, the live statistics of all, and who was champion when (oldest first)."""
+
+    model_config = ANSWER
+
+    model_name: str
+    champion: int | None = Field(description="the version that answers")
+    challenger: int | None = Field(description="the version that answers in its shadow")
+    versions: list[VersionStatistics]
+    comparison: Comparison | None
+    history: list[Reign]
+
+
+class MovedAliases(BaseModel):
+    """The aliases as they are now in the registry; what is served follows within seconds."""
+
+    model_config = ANSWER
+
+    model_name: str
+    champion: int | None
+    challenger: int | None
 
 
 class Tensor(BaseModel):
@@ -80,21 +195,42 @@ class SuggestionStatus(BaseModel):
     model_version: int | None = Field(None, description="the version that has learnt from it")
 
 
+class Truth(BaseModel):
+    """What a prediction should have been."""
+
+    model_config = STRICT
+
+    prediction_id: UUID = Field(description="as `/predict` has given it")
+    class_name: str = Field(examples=["Iris-setosa"])
+    replace: bool = Field(default=False, description=REPLACE)
+
+
+class Told(BaseModel):
+    """The truth about a prediction is kept and counted."""
+
+    prediction_id: UUID
+    class_name: str
+
+
 def instance_model(problem: Problem) -> type[BaseModel]:
     """Return the body for one row: a field per feature."""
     fields: dict[str, Any] = {feature.name: (float, _field(feature)) for feature in problem.features}
     return create_model(f"{_title(problem)}Features", __config__=STRICT, **fields)
 
 
+def rows_type(problem: Problem) -> Any:
+    """Return the type of rows that are given as lists: each the features in order."""
+    columns = tuple(Annotated[float, _field(feature)] for feature in problem.features)
+    return list[tuple[columns]]  # type: ignore[valid-type]  # the types are values here
+
+
 def batch_model(problem: Problem) -> type[BaseModel]:
     """Return the body for many rows: `{"data": [[…], …]}`, each row the features in order."""
-    columns = tuple(Annotated[float, _field(feature)] for feature in problem.features)
-    row = tuple[columns]  # type: ignore[valid-type]  # the types are values here
     example = [[feature.example for feature in problem.features]]
     data = Field(
         min_length=1, max_length=MAX_ROWS, description="rows: " + ", ".join(problem.columns), examples=[example]
     )
-    return create_model(f"{_title(problem)}Batch", __config__=STRICT, data=(list[row], data))
+    return create_model(f"{_title(problem)}Batch", __config__=STRICT, data=(rows_type(problem), data))
 
 
 def predict_body(problem: Problem) -> Any:
@@ -110,6 +246,7 @@ def suggestion_model(problem: Problem) -> type[BaseModel]:
         __base__=instance_model(problem),
         class_name=(str, Field(description="the right class", examples=[problem.target.classes[0]])),
         prediction_id=(UUID | None, Field(None, description="the prediction that this corrects")),
+        replace=(bool, Field(default=False, description=REPLACE)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter
 
 from api.dependencies import ServedModel
@@ -47,7 +48,7 @@ def _metadata(problem: Problem, served: ServedModel) -> Metadata:
     ]
     classes: list[dict[str, Any]] = [{"name": name} for name in served.model.classes]
     sample = sample_row(problem)
-    answer = served.model.predict(sample)
+    answer = served.model.predict(np.array(sample, dtype=np.float32))
     outputs = [Tensor(name="label", dtype="int64", shape=[None], columns=[], sample=answer.labels.tolist())]
     if answer.probabilities is not None:
         outputs.append(
@@ -59,11 +60,19 @@ def _metadata(problem: Problem, served: ServedModel) -> Metadata:
                 sample=answer.probabilities.tolist(),
             )
         )
+    if answer.outlier_scores is not None:
+        outputs.append(
+            Tensor(
+                name="outlier_score",
+                dtype="float32",
+                shape=[None],
+                columns=[],
+                sample=answer.outlier_scores.tolist(),
+            )
+        )
     return Metadata(
         model_name=served.version.name,
         model_version=served.version.number,
-        inputs=[
-            Tensor(name="input", dtype="float32", shape=[None, len(features)], columns=features, sample=sample.tolist())
-        ],
+        inputs=[Tensor(name="input", dtype="float32", shape=[None, len(features)], columns=features, sample=sample)],
         outputs=outputs,
     )

@@ -1,18 +1,22 @@
-"""Which model answers: following the registry, loading the new before letting go of the old, and the copy on disk."""
+"""Which models answer: following the registry, loading the new before letting go of the old, and the copy on disk."""
 
 import asyncio
 import contextlib
 import json
 import logging
 import time
-from dataclasses import asdict, dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
 
+from api.kept import KeptCopy
 from api.metrics import Metrics
-from common.files import write_atomic
 from common.onnx_io import ModelError, OnnxModel
 from common.problem import Problem
-from common.registry import Registry, RegistryError, RegistryUnavailableError, Version
+from common.registry import CHALLENGER, Registry, RegistryError, RegistryUnavailableError, Version
 from common.settings import Settings
+from common.store import Store, StoreError
+from common.store.tables import Role
 
 POLL_SECONDS = 1.0
 MAX_RETRY_SECONDS = 60.0
@@ -35,12 +39,14 @@ class _Failure:
     retry_at: float
 
 
-class ModelServer:
-    """Holds the model that answers, `current`, and follows the registry from `start` to `stop`.
+class ModelServer(ABC):
+    """Holds the model that answers in a role, `current`, and follows the registry from `start` to `stop`.
 
     A new version is loaded, checked against its golden rows and kept on disk before it answers. If any of that
     fails the old one stays, and that version is tried again later, and later still.
     """
+
+    role: ClassVar[Role]
 
     def __init__(self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics) -> None:
         """Serve `problem`'s ONNX model from `registry`."""
@@ -49,15 +55,27 @@ class ModelServer:
         self._registry = registry
         self._metrics = metrics
         self._class_path = settings.class_path
-        self._folder = settings.state_dir / "served" / problem.onnx_name
+        self._kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / self.role)
         self._failure: _Failure | None = None
         self._reachable = True
         self._task: asyncio.Task[None] | None = None
 
+    @abstractmethod
+    async def _wanted(self) -> Version | None:
+        """Return the version that is to be in this role."""
+
+    @abstractmethod
+    async def _no_version(self) -> None:
+        """Do what is to be done when the registry wants none."""
+
+    @abstractmethod
+    async def _in_service(self, version: Version) -> None:
+        """Do what is to be done when the registry wants what is in service."""
+
     async def start(self) -> None:
         """Serve the last good copy on disk, if there is one, then begin to follow the registry."""
         await asyncio.to_thread(self._load_kept)
-        self._task = asyncio.create_task(self._follow(), name="follow the registry")
+        self._task = asyncio.create_task(self._follow(), name=f"follow the registry for the {self.role}")
 
     async def stop(self) -> None:
         """Stop following."""
@@ -75,20 +93,28 @@ class ModelServer:
                 self._note_reachable(error)
             except RegistryError as error:
                 logger.error("the registry does not tell the version to serve: %s", error)
+            except StoreError as error:
+                logger.error("who is champion is noted later: %s", error)
             except Exception:  # nothing unforeseen may end the following unnoticed
                 logger.exception("the registry is not followed at this moment")
             await asyncio.sleep(POLL_SECONDS)
 
     async def _look(self) -> None:
-        version = await self._registry.serving_version(self._problem.onnx_name)
-        if version is None or (self.current is not None and self.current.version.identity == version.identity):
-            return
+        version = await self._wanted()
+        if version is None:
+            await self._no_version()
+        elif self.current is None or self.current.version.identity != version.identity:
+            await self._take(version)
+        else:
+            await self._in_service(version)
+
+    async def _take(self, version: Version) -> None:
         failed_before = self._failure if self._failure and self._failure.identity == version.identity else None
         if failed_before and time.monotonic() < failed_before.retry_at:
             return
         try:
             content = await self._registry.download(version)
-            self._swap(await asyncio.to_thread(self._check_and_keep, version, content))
+            self._swap(await asyncio.to_thread(self._load_and_keep, version, content))
         except (RegistryError, ModelError, OSError, ValueError) as error:
             self._metrics.reload_failures.inc()
             wait = min(failed_before.wait * 2, MAX_RETRY_SECONDS) if failed_before else POLL_SECONDS
@@ -105,32 +131,21 @@ class ModelServer:
             logger.warning("MLflow answers again")
 
     def _swap(self, served: Served) -> None:
-        for class_name in served.model.classes:
-            self._metrics.predicted.labels(class_name)
-        self._metrics.served_version.labels(served.version.name).set(served.version.number)
+        self._metrics.served_version.labels(served.version.name, self.role).set(served.version.number)
         self.current = served
-        logger.info("serving %s version %d", served.version.name, served.version.number)
+        logger.info("serving %s version %d as %s", served.version.name, served.version.number, self.role)
 
-    def _check_and_keep(self, version: Version, content: bytes) -> Served:
+    def _load_and_keep(self, version: Version, content: bytes) -> Served:
         served = self._load(version, content)
-        digest = version.source.rpartition("/")[2].replace(":", "-")
-        kept = self._folder / f"{version.number}-{digest}.onnx"
-        # The description first: a model file without one is not read, so what is read is always a pair.
-        write_atomic(kept.with_suffix(".json"), json.dumps(asdict(version)).encode())
-        write_atomic(kept, content)
-        for other in self._folder.glob("*.*"):
-            if other.stem != kept.stem and not other.name.startswith("."):
-                other.unlink(missing_ok=True)
+        self._kept.keep(version, content)
         return served
 
     def _load_kept(self) -> None:
-        kept = self._folder.glob("*.onnx")
-        for path in sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True):
+        for version, content in self._kept.newest_first():
             try:
-                version = Version(**json.loads(path.with_suffix(".json").read_bytes()))
-                self._swap(self._load(version, path.read_bytes()))
-            except (ModelError, OSError, ValueError, TypeError) as error:
-                logger.warning("the copy %s cannot be used: %s", path, error)
+                self._swap(self._load(version, content))
+            except (ModelError, OSError, ValueError) as error:
+                logger.warning("the copy of version %d cannot be used: %s", version.number, error)
             else:
                 return
 
@@ -142,3 +157,53 @@ class ModelServer:
             raise ModelError(f"the model takes {model.width} features, {self._problem.name} has {expected}")
         model.check_golden()
         return Served(version, model)
+
+
+class ChampionServer(ModelServer):
+    """Serves what the registry says is to be served, and notes in the store who has become champion."""
+
+    role = "champion"
+
+    def __init__(
+        self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics, store: Store
+    ) -> None:
+        """Serve `problem`'s ONNX model from `registry`, and note its versions in `store`."""
+        super().__init__(problem, settings, registry, metrics)
+        self._champions = store.champions
+        self._noted: Version | None = None
+
+    async def _wanted(self) -> Version | None:
+        return await self._registry.serving_version(self._problem.onnx_name)
+
+    async def _no_version(self) -> None:
+        """Do nothing: a registry that has lost its versions is no reason to stop answering."""
+
+    async def _in_service(self, version: Version) -> None:
+        if self._noted is None or self._noted.identity != version.identity:
+            await asyncio.to_thread(self._champions.note, version.name, version.number)
+            self._noted = version
+
+    def _swap(self, served: Served) -> None:
+        for class_name in served.model.classes:
+            self._metrics.predicted.labels(class_name)
+        super()._swap(served)
+
+
+class ChallengerServer(ModelServer):
+    """Serves the version under the alias `challenger`, while it is set."""
+
+    role = "shadow"
+
+    async def _wanted(self) -> Version | None:
+        return await self._registry.aliased(self._problem.onnx_name, CHALLENGER)
+
+    async def _no_version(self) -> None:
+        if self.current is None:
+            return
+        version, self.current = self.current.version, None
+        self._metrics.served_version.remove(version.name, self.role)
+        await asyncio.to_thread(self._kept.forget)
+        logger.info("%s version %d challenges no more", version.name, version.number)
+
+    async def _in_service(self, version: Version) -> None:
+        """Do nothing: there is no history of challengers."""

@@ -1,32 +1,43 @@
 """Corrections over HTTP: taking them in, and telling what became of them."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat as uuid_utils
 from fastapi import APIRouter, HTTPException
-from fastapi.exceptions import RequestValidationError
 
-from api.dependencies import ServedModel, TheOutbox, TheStore
+from api.access import NOT_TOO_OFTEN, WITH_KEY
+from api.dependencies import ServedModel, TheLog, TheOutbox, TheStore
 from api.errors import responses
 from api.schemas import Accepted, SuggestionStatus, suggestion_model
+from api.truth import check_class, tell
 from common.problem import Problem
-from common.store import TRAIN_AT, Store, Suggestion
+from common.store import Store
+from common.store.suggestions import TRAIN_AT, Suggestion
 
 
 def suggest_router(problem: Problem) -> APIRouter:
     """Return the routes for corrections of `problem`'s predictions."""
-    router = APIRouter(prefix="/suggest", tags=["suggest"])
+    router = APIRouter(prefix="/suggest", tags=["suggest"], dependencies=[WITH_KEY])
     # Made at run time from the problem's features, so that a type checker cannot know it.
     Body: Any = suggestion_model(problem)
 
-    @router.post("", status_code=202, responses=responses(400, 413, 415, 422, 503))
-    async def post_suggest(body: Body, served: ServedModel, store: TheStore, outbox: TheOutbox) -> Accepted:
-        """Keep a correction to learn from. It is durable before this answers."""
-        if body.class_name not in served.model.classes:
-            known = ", ".join(served.model.classes)
-            raise RequestValidationError([{"loc": ("body", "class_name"), "msg": f"unknown class; known are {known}"}])
+    @router.post(
+        "",
+        status_code=202,
+        dependencies=[NOT_TOO_OFTEN],
+        responses=responses(400, 401, 404, 409, 413, 415, 422, 429, 503),
+    )
+    async def post_suggest(
+        body: Body, served: ServedModel, store: TheStore, log: TheLog, outbox: TheOutbox
+    ) -> Accepted:
+        """Keep a correction to learn from. It is durable before this answers.
+
+        With a `prediction_id` it is also the truth about that prediction, as if told to `/feedback`.
+        """
+        check_class(body.class_name, served, problem)
         suggestion_id = uuid_utils.uuid7()
         suggestion = Suggestion(
             id=str(suggestion_id),
@@ -35,11 +46,12 @@ def suggest_router(problem: Problem) -> APIRouter:
             class_name=body.class_name,
             prediction_id=str(body.prediction_id) if body.prediction_id else None,
         )
-        await asyncio.to_thread(store.add, suggestion)
+        keep = partial(store.correct, suggestion, replace=body.replace)
+        await (tell(body.prediction_id, keep, log) if body.prediction_id else asyncio.to_thread(keep))
         outbox.wake()
         return Accepted(suggestion_id=suggestion_id)
 
-    @router.get("/{suggestion_id}", responses=responses(404, 422, 503))
+    @router.get("/{suggestion_id}", responses=responses(401, 404, 422, 503))
     async def get_suggestion(suggestion_id: UUID, store: TheStore) -> SuggestionStatus:
         """Tell where a correction is now."""
         status = await asyncio.to_thread(_status, store, str(suggestion_id))
@@ -51,7 +63,7 @@ def suggest_router(problem: Problem) -> APIRouter:
 
 
 def _status(store: Store, suggestion_id: str) -> SuggestionStatus | None:
-    suggestion = store.get(suggestion_id)
+    suggestion = store.suggestions.get(suggestion_id)
     if suggestion is None:
         return None
     return SuggestionStatus(
@@ -68,7 +80,7 @@ def _detail(store: Store, suggestion: Suggestion) -> str:
         case "received":
             return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
         case "waiting":
-            return f"waiting ({min(len(store.waiting(suggestion.problem)), TRAIN_AT)} of {TRAIN_AT})"
+            return f"waiting ({min(len(store.suggestions.waiting(suggestion.problem)), TRAIN_AT)} of {TRAIN_AT})"
         case "trained":
             return f"trained in version {suggestion.trained_version}"
         case "refused":

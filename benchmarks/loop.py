@@ -16,7 +16,7 @@ from benchmarks import lab
 from benchmarks.report import Report, ratio, seconds, wanted
 from common.problem import get_problem
 from common.settings import Settings
-from common.store import TRAIN_AT
+from common.store.suggestions import TRAIN_AT
 from common.table import read_table
 from scripts.parts import part, process, wait_for
 from scripts.ports import HOST

@@ -1,7 +1,7 @@
-"""Reading MLflow's model registry over its REST API, as the services do.
+"""MLflow's model registry over its REST API, as the services use it: reading versions, moving aliases.
 
 Not through the `mlflow` package: importing it costs a service seconds and more memory than all the rest of it.
-Writing is in `publish`.
+Registering is in `publish`.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Any, Self
 import httpx
 
 CHAMPION = "champion"
+CHALLENGER = "challenger"
 API = "/api/2.0/mlflow"
 NOT_MLFLOW = "what answers there is not MLflow"
 # What MLflow answers, with status 404 or 400, for a model without versions and for an alias that nobody has set.
@@ -63,29 +64,47 @@ class Registry:
 
     async def serving_version(self, name: str) -> Version | None:
         """Return the version to serve: the alias `champion` if it exists, else the latest; None if there is none."""
-        found = await self._ask(f"{API}/registered-models/alias", {"name": name, "alias": CHAMPION})
-        if found:
-            return _version(found.get("model_version", {}))
+        if champion := await self.aliased(name, CHAMPION):
+            return champion
         newest = {"filter": f"name='{name}'", "order_by": "version_number DESC", "max_results": "1"}
         versions = (await self._ask(f"{API}/model-versions/search", newest)).get("model_versions", [])
         return _version(versions[0]) if versions else None
 
+    async def aliased(self, name: str, alias: str) -> Version | None:
+        """Return the version under an alias; None if it is not set."""
+        found = await self._ask(f"{API}/registered-models/alias", {"name": name, "alias": alias})
+        return _version(found.get("model_version", {})) if found else None
+
+    async def version(self, name: str, number: int) -> Version | None:
+        """Return a version by its number; None if there is none."""
+        found = await self._ask(f"{API}/model-versions/get", {"name": name, "version": str(number)})
+        return _version(found.get("model_version", {})) if found else None
+
+    async def set_alias(self, name: str, alias: str, number: int) -> None:
+        """Move an alias to a version."""
+        alias_of = {"name": name, "alias": alias, "version": str(number)}
+        await self._send("POST", f"{API}/registered-models/alias", json=alias_of)
+
+    async def delete_alias(self, name: str, alias: str) -> None:
+        """Take an alias away; that it is not there is no error."""
+        await self._send("DELETE", f"{API}/registered-models/alias", json={"name": name, "alias": alias})
+
     async def download(self, version: Version) -> bytes:
         """Return the ONNX file of a version, which is called model.onnx in whatever MLflow logs as ONNX."""
         query = {"name": version.name, "version": str(version.number), "path": "model.onnx"}
-        return (await self._get("/model-versions/get-artifact", query)).content
+        return (await self._send("GET", "/model-versions/get-artifact", params=query)).content
 
     async def _ask(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         try:
-            return _object(await self._get(path, query))
+            return _object(await self._send("GET", path, params=dict(query)))
         except RegistryError as error:
             if error.args[1:] and error.args[1] in ABSENT:
                 return {}
             raise
 
-    async def _get(self, path: str, query: Mapping[str, str]) -> httpx.Response:
+    async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
-            response = await self._http.get(path, params=dict(query))
+            response = await self._http.request(method, path, **content)
         except httpx.HTTPError as error:
             raise RegistryUnavailableError(f"no MLflow at {self.uri}: {error!r}") from error
         if response.is_success:

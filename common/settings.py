@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -44,6 +44,14 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default_factory=lambda given: f"sqlite:///{given.get('lab_home', PROJECT)}/data/lab.db",
         description="SQLAlchemy URL of the store",
+    )
+    api_key: SecretStr | None = Field(
+        None, description="when set, what changes something wants it in the header X-API-Key"
+    )
+    suggest_rate: str = Field(
+        "120/minute",
+        pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$",
+        description="how many corrections one client may send",
     )
     class_path: Path | None = Field(
         None, description="JSON list of class names, for a model that carries none, such as one registered by hand"

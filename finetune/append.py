@@ -7,7 +7,8 @@ from pathlib import Path
 
 from common.files import write_atomic
 from common.problem import Problem
-from common.store import TRAIN_AT, Store, Suggestion
+from common.store import Store
+from common.store.suggestions import TRAIN_AT, Suggestion
 from common.table import csv_line
 
 
@@ -31,14 +32,14 @@ def append_corrections(store: Store, problem: Problem, suggestion: Suggestion, p
             written.
     """
     _line(problem, suggestion)
-    store.add(suggestion)
-    for unfinished in store.unfinished_rows(problem.name):
+    store.suggestions.add(suggestion)
+    for unfinished in store.suggestions.unfinished_rows(problem.name):
         _settle(store, problem, unfinished, path)
-    known = store.get(suggestion.id)
+    known = store.suggestions.get(suggestion.id)
     if known is not None and known.state in ("received", "delivered"):
         _append(store, problem, known, path)
-    waiting = len(store.waiting(problem.name))
-    for other in store.handed_over(problem.name, limit=max(TRAIN_AT - waiting, 0)):
+    waiting = len(store.suggestions.waiting(problem.name))
+    for other in store.suggestions.handed_over(problem.name, limit=max(TRAIN_AT - waiting, 0)):
         with suppress(BadCorrectionError):  # its own run says why
             _append(store, problem, other, path)
             waiting += 1
@@ -48,7 +49,7 @@ def append_corrections(store: Store, problem: Problem, suggestion: Suggestion, p
 def _append(store: Store, problem: Problem, suggestion: Suggestion, path: Path) -> None:
     _line(problem, suggestion)
     reserved = replace(suggestion, row_number=len(_lines(path)))
-    store.reserve_row(reserved)
+    store.suggestions.reserve_row(reserved)
     _settle(store, problem, reserved, path)
 
 
@@ -57,7 +58,7 @@ def _settle(store: Store, problem: Problem, reserved: Suggestion, path: Path) ->
     # From there on, because people may have added rows in the meantime.
     if line not in lines[reserved.row_number :]:
         write_atomic(path, "".join([*lines, line]).encode())
-    store.row_written(reserved.id)
+    store.suggestions.row_written(reserved.id)
 
 
 def _lines(path: Path) -> list[str]:

@@ -25,7 +25,8 @@ from prefect.states import Completed, Failed
 from common.problem import Problem, get_problem
 from common.registry import check_mlflow
 from common.settings import PROJECT, Settings, load_settings
-from common.store import TRAIN_AT, Store, Suggestion
+from common.store import Store
+from common.store.suggestions import TRAIN_AT, Suggestion
 from finetune import append
 from finetune.serve import ENTRYPOINT, serve, try_again_later
 
@@ -73,7 +74,7 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
         try:
             waiting = append_corrections(problem, settings, store, suggestion)
         except append.BadCorrectionError as error:
-            store.refused([suggestion.id], str(error))
+            store.suggestions.refused([suggestion.id], str(error))
             return Failed(name="Refused", message=str(error))
         if waiting < TRAIN_AT:
             return Completed(name="Waiting", message=f"waiting ({waiting} of {TRAIN_AT})")
@@ -85,16 +86,16 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
     check_mlflow(settings.mlflow_uri)
     from finetune.train import version_of_same_data
 
-    batch = [waiting.id for waiting in store.waiting(problem.name)]
+    batch = [waiting.id for waiting in store.suggestions.waiting(problem.name)]
     known = version_of_same_data(problem, settings)
     if known is None:
         tuned = fine_tune(problem, settings)
         verdict = check_accuracy(problem, settings, tuned)
         if verdict.refused_because:
-            store.refused(batch, verdict.refused_because)
+            store.suggestions.refused(batch, verdict.refused_because)
             return Completed(name="Refused", message=f"refused: {verdict.refused_because}")
     version = known.number if known else register_version(problem, settings, tuned, verdict)
-    store.trained(batch, version)
+    store.suggestions.trained(batch, version)
     return Completed(message=f"trained in version {version}")
 
 

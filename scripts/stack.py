@@ -53,6 +53,8 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "PROBLEM": settings.problem,
         "LAB_HOME": str(settings.lab_home),
         "DATABASE_URL": settings.database_url,
+        "API_KEY": settings.api_key.get_secret_value() if settings.api_key else "",
+        "SUGGEST_RATE": settings.suggest_rate,
         "STATE_DIR": str(settings.state_dir),
         "PREFECT_HOME": str(settings.state_dir / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

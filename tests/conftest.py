@@ -15,17 +15,19 @@ import pytest
 import uvicorn
 
 from api.api import create_app
-from api.metrics import Metrics
-from api.serving import ModelServer
+from api.kept import KeptCopy
 from common.files import write_atomic
 from common.onnx_export import export_onnx
+from common.outliers import fit_outlier_scorer
 from common.problem import Problem, get_problem
-from common.registry import Registry, Version
+from common.registry import Version
 from common.settings import Settings
+from common.split import split
 from common.table import read_table, table_bytes
 from preprocess import preprocess
 from scripts.parts import free_port, wait_for
 from tests import servers
+from tests.postgres import Postgres, postgres_server
 from training.search import train
 
 
@@ -62,6 +64,7 @@ def offline_settings(home: Path, prepared_data: Path) -> Settings:
         database_url=f"sqlite:///{home}/data/lab.db",
         mlflow_uri=f"http://127.0.0.1:{free_port()}",
         prefect_api_url=f"http://127.0.0.1:{free_port()}/api",
+        suggest_rate="100000/minute",
     )
 
 
@@ -133,7 +136,7 @@ def bundle(prepared_data: Path, problem: Problem) -> bytes:
     """The ONNX file of a fitted model, which is in no registry."""
     rows = read_table(prepared_data / "train.csv", problem, indices=True)
     model = problem.candidates()[-1].fit(rows.X, rows.y)
-    return bytes(export_onnx(model, problem, rows, {}).SerializeToString())
+    return bytes(export_onnx(model, problem, rows, {}, fit_outlier_scorer(*split(rows))).SerializeToString())
 
 
 KEPT = 7
@@ -141,8 +144,8 @@ KEPT = 7
 
 def keep_copy(settings: Settings, problem: Problem, content: bytes) -> None:
     """Leave version 7 on disk, as an api does that has served it."""
-    server = ModelServer(problem, settings, Registry(settings.mlflow_uri), Metrics())
-    server._check_and_keep(Version(problem.onnx_name, KEPT, "models:/m-kept", {}), content)
+    kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / "champion")
+    kept.keep(Version(problem.onnx_name, KEPT, "models:/m-kept", {}), content)
 
 
 @pytest.fixture
@@ -187,3 +190,24 @@ RegisterByHand = Callable[[bytes], int]
 @pytest.fixture
 def register_by_hand(settings: Settings, problem: Problem) -> RegisterByHand:
     return partial(register_onnx, settings, problem)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_either(request: pytest.FixtureRequest, with_copy: Settings) -> Settings:
+    """The settings of a lab as `with_copy`, its store first in SQLite, then in PostgreSQL."""
+    if request.param == "sqlite":
+        return with_copy
+    return with_copy.model_copy(update={"database_url": request.getfixturevalue("postgres_url")})
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of the test's own."""
+    with postgres.database() as url:
+        yield url

@@ -14,7 +14,8 @@ from filelock import FileLock
 from common.problem import Problem
 from common.registry import Version
 from common.settings import Settings
-from common.store import Store, Suggestion
+from common.store import Store
+from common.store.suggestions import Suggestion
 from finetune.append import append_corrections
 from scripts.parts import free_port, wait_for
 from tests import servers
@@ -120,8 +121,8 @@ def let_wait(lab: Settings, problem: Problem, numbers: range) -> list[str]:
     for number in numbers:
         features = correction(number)
         suggestion = Suggestion(str(uuid4()), problem.name, features, features.pop("class_name"))
-        store.add(suggestion)
-        store.delivered(suggestion.id, str(uuid4()))
+        store.suggestions.add(suggestion)
+        store.suggestions.delivered(suggestion.id, str(uuid4()))
         append_corrections(store, problem, suggestion, lab.corrections)
         ids.append(suggestion.id)
     store.close()
@@ -306,7 +307,7 @@ def test_a_suggestion_whose_class_the_data_do_not_know_is_told_to_be_refused(
 ) -> None:
     bad = Suggestion(str(uuid4()), problem.name, dict.fromkeys(problem.columns, 1.0), "a class of a model by hand")
     store = Store(lab.database_url)
-    store.add(bad)
+    store.suggestions.add(bad)
     store.close()
     with servers.worker(lab), start_api(lab) as api:
         (run,) = wait_for("its run", lambda: prefect_runs(lab))

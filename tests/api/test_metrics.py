@@ -86,6 +86,6 @@ def test_unknown_paths_make_no_series_of_their_own(lone_api: httpx.Client) -> No
 
 
 def test_the_served_version_and_failed_reloads_are_shown(lone_api: httpx.Client) -> None:
-    assert samples(lone_api, "served_model_version") == {(("model_name", "IrisModel"),): 7}
+    assert samples(lone_api, "served_model_version") == {(("model_name", "IrisModel"), ("role", "champion")): 7}
     assert samples(lone_api, "model_reload_failures_total") == {(): 0}
     assert samples(lone_api, "process_resident_memory_bytes")[()] > 0

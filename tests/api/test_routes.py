@@ -39,7 +39,7 @@ def test_metadata_describe_input_and_output(lone_api: httpx.Client, problem: Pro
     assert (given["name"], given["dtype"], given["shape"]) == ("input", "float32", [None, 4])
     assert [column["name"] for column in given["columns"]] == list(problem.columns)
     assert {column["unit"] for column in given["columns"]} == {"cm"}
-    label, probabilities = metadata["outputs"]
+    label, probabilities, score = metadata["outputs"]
     assert (label["name"], label["dtype"], label["shape"]) == ("label", "int64", [None])
     assert (probabilities["name"], probabilities["dtype"], probabilities["shape"]) == (
         "probabilities",
@@ -47,14 +47,16 @@ def test_metadata_describe_input_and_output(lone_api: httpx.Client, problem: Pro
         [None, 3],
     )
     assert [column["name"] for column in probabilities["columns"]] == CLASSES
+    assert (score["name"], score["dtype"], score["shape"]) == ("outlier_score", "float32", [None])
 
 
 def test_the_samples_of_the_metadata_belong_together(lone_api: httpx.Client) -> None:
     metadata = lone_api.get("/metadata").json()
     asked = lone_api.post("/predict", json={"data": metadata["inputs"][0]["sample"]}).json()["predictions"]
-    label, probabilities = (output["sample"] for output in metadata["outputs"])
+    label, probabilities, score = (output["sample"] for output in metadata["outputs"])
     assert [CLASSES[index] for index in label] == [answer["class_name"] for answer in asked]
     assert probabilities[0] == pytest.approx(list(asked[0]["probabilities"].values()), abs=1e-6)
+    assert score[0] == pytest.approx(asked[0]["outlier_score"], abs=1e-6)
 
 
 @pytest.fixture

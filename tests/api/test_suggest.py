@@ -11,9 +11,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from common import store as store_module
 from common.settings import Settings
 from common.store import Store
+from common.store import database as store_database
 from scripts.parts import stop, wait_for
 from tests import servers
 from tests.api.test_serving import stranger
@@ -59,7 +59,7 @@ def test_a_suggestion_is_accepted_and_kept(api: httpx.Client, with_copy: Setting
     assert response.status_code == 202
     (suggestion_id,) = response.json().values()
     store = Store(with_copy.database_url)
-    suggestion = store.get(suggestion_id)
+    suggestion = store.suggestions.get(suggestion_id)
     store.close()
     assert suggestion is not None
     assert suggestion.problem == "iris"
@@ -73,7 +73,7 @@ def test_the_prediction_that_it_corrects_is_kept_with_it(api: httpx.Client, with
     prediction_id = api.post("/predict", json=row).json()["prediction_id"]
     suggestion_id = api.post("/suggest", json={**GOOD, "prediction_id": prediction_id}).json()["suggestion_id"]
     store = Store(with_copy.database_url)
-    suggestion = store.get(suggestion_id)
+    suggestion = store.suggestions.get(suggestion_id)
     store.close()
     assert suggestion is not None
     assert suggestion.prediction_id == prediction_id
@@ -168,7 +168,7 @@ def test_a_broken_store_is_a_503_and_the_service_goes_on_when_it_is_mended(
 def test_a_locked_store_is_a_503_and_predictions_do_not_wait_for_it(
     with_copy: Settings, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "BUSY_TIMEOUT_MS", 1_000)
+    monkeypatch.setattr(store_database, "BUSY_TIMEOUT_MS", 1_000)
     with (
         start_api(with_copy) as api,
         ThreadPoolExecutor(1) as pool,

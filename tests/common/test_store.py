@@ -12,18 +12,20 @@ from pathlib import Path
 import pytest
 
 from common.settings import PROJECT
-from common.store import Store, StoreError, Suggestion
+from common.store import Store, StoreError
+from common.store.suggestions import Suggestion
 
 FEATURES = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 ADD_MANY = """
 import sys
-from common.store import Store, Suggestion
+from common.store import Store
+from common.store.suggestions import Suggestion
 url, prefix, count = sys.argv[1:]
 store = Store(url)
 for number in range(int(count)):
     name = f"{prefix}-{number}"
-    store.add(Suggestion(name, "iris", {"x": number}, "Iris-setosa"))
-    store.delivered(name, f"run of {name}")
+    store.suggestions.add(Suggestion(name, "iris", {"x": number}, "Iris-setosa"))
+    store.suggestions.delivered(name, f"run of {name}")
 store.close()
 """
 
@@ -37,11 +39,11 @@ def soon() -> datetime:
 
 
 def due(store: Store, problem: str = "iris", limit: int = 100) -> list[str]:
-    return [s.id for s in store.due(problem, soon(), limit)]
+    return [s.id for s in store.suggestions.due(problem, soon(), limit)]
 
 
 def get(store: Store, name: str) -> Suggestion:
-    found = store.get(name)
+    found = store.suggestions.get(name)
     assert found is not None
     return found
 
@@ -59,33 +61,33 @@ def store(url: str) -> Iterator[Store]:
 
 
 def test_an_unknown_id_is_not_there(store: Store) -> None:
-    assert store.get("none") is None
+    assert store.suggestions.get("none") is None
 
 
 def test_what_is_added_is_there_as_it_was_given(store: Store) -> None:
     given = replace(suggestion("a"), prediction_id="p")
-    store.add(given)
-    assert store.get("a") == given
+    store.suggestions.add(given)
+    assert store.suggestions.get("a") == given
     assert get(store, "a").state == "received"
 
 
 def test_adding_twice_changes_nothing(store: Store) -> None:
-    store.add(suggestion("a"))
-    store.delivered("a", "run")
-    store.add(replace(suggestion("a"), class_name="Iris-virginica"))
+    store.suggestions.add(suggestion("a"))
+    store.suggestions.delivered("a", "run")
+    store.suggestions.add(replace(suggestion("a"), class_name="Iris-virginica"))
     assert get(store, "a") == replace(suggestion("a"), flow_run_id="run")
 
 
 def test_a_suggestion_goes_through_its_states(store: Store) -> None:
-    store.add(suggestion("a"))
+    store.suggestions.add(suggestion("a"))
     states = [get(store, "a").state]
-    store.delivered("a", "run")
+    store.suggestions.delivered("a", "run")
     states.append(get(store, "a").state)
-    store.reserve_row(replace(suggestion("a"), row_number=0))
+    store.suggestions.reserve_row(replace(suggestion("a"), row_number=0))
     states.append(get(store, "a").state)
-    store.row_written("a")
+    store.suggestions.row_written("a")
     states.append(get(store, "a").state)
-    store.trained(["a"], 7)
+    store.suggestions.trained(["a"], 7)
     states.append(get(store, "a").state)
     assert states == ["received", "delivered", "delivered", "waiting", "trained"]
     assert get(store, "a").trained_version == 7
@@ -93,94 +95,94 @@ def test_a_suggestion_goes_through_its_states(store: Store) -> None:
 
 @pytest.mark.parametrize("written", [True, False])
 def test_a_refused_suggestion_says_why(store: Store, *, written: bool) -> None:
-    store.add(suggestion("a"))
+    store.suggestions.add(suggestion("a"))
     if written:
-        store.reserve_row(replace(suggestion("a"), row_number=0))
-        store.row_written("a")
-    store.refused(["a"], "accuracy 0.5 is below 0.9")
+        store.suggestions.reserve_row(replace(suggestion("a"), row_number=0))
+        store.suggestions.row_written("a")
+    store.suggestions.refused(["a"], "accuracy 0.5 is below 0.9")
     assert get(store, "a").state == "refused"
     assert get(store, "a").refused_because == "accuracy 0.5 is below 0.9"
     assert due(store) == []
-    assert store.waiting("iris") == []
+    assert store.suggestions.waiting("iris") == []
 
 
 def test_due_are_those_without_a_run_in_the_order_they_came(store: Store) -> None:
     for name in ("c", "a", "b"):
-        store.add(suggestion(name))
+        store.suggestions.add(suggestion(name))
     assert due(store) == ["c", "a", "b"]
     assert due(store, limit=2) == ["c", "a"]
-    store.delivered("c", "run")
+    store.suggestions.delivered("c", "run")
     assert due(store) == ["a", "b"]
 
 
 def test_each_problem_has_suggestions_of_its_own(store: Store) -> None:
     for name, problem in (("a", "iris"), ("b", "breast_cancer")):
-        store.add(suggestion(name, problem))
+        store.suggestions.add(suggestion(name, problem))
     assert due(store) == ["a"]
     assert due(store, "breast_cancer") == ["b"]
     for row, name in enumerate("ab"):
-        store.delivered(name, "run")
-        store.reserve_row(replace(suggestion(name), row_number=row))
-    assert [s.id for s in store.unfinished_rows("breast_cancer")] == ["b"]
-    store.row_written("b")
-    assert [s.id for s in store.waiting("breast_cancer")] == ["b"]
-    assert store.waiting("iris") == []
+        store.suggestions.delivered(name, "run")
+        store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
+    assert [s.id for s in store.suggestions.unfinished_rows("breast_cancer")] == ["b"]
+    store.suggestions.row_written("b")
+    assert [s.id for s in store.suggestions.waiting("breast_cancer")] == ["b"]
+    assert store.suggestions.waiting("iris") == []
 
 
 def test_a_failed_delivery_is_due_again_when_its_time_has_come(store: Store) -> None:
-    store.add(suggestion("a"))
+    store.suggestions.add(suggestion("a"))
     later = datetime.now(UTC) + timedelta(minutes=1)
-    store.delivery_failed("a", "Prefect is down", later)
-    store.delivery_failed("a", "Prefect is still down", later)
-    assert store.due("iris", later - timedelta(seconds=1), 10) == []
-    [again] = store.due("iris", later, 10)
+    store.suggestions.delivery_failed("a", "Prefect is down", later)
+    store.suggestions.delivery_failed("a", "Prefect is still down", later)
+    assert store.suggestions.due("iris", later - timedelta(seconds=1), 10) == []
+    [again] = store.suggestions.due("iris", later, 10)
     assert (again.attempts, again.last_error) == (2, "Prefect is still down")
 
 
 def test_a_delivery_forgets_the_errors_before_it(store: Store) -> None:
-    store.add(suggestion("a"))
-    store.delivery_failed("a", "Prefect is down", soon())
-    store.delivered("a", "run")
+    store.suggestions.add(suggestion("a"))
+    store.suggestions.delivery_failed("a", "Prefect is down", soon())
+    store.suggestions.delivered("a", "run")
     assert (get(store, "a").flow_run_id, get(store, "a").last_error) == ("run", None)
 
 
 def test_handed_over_are_those_with_a_run_and_without_a_row(store: Store) -> None:
     for name in "abcd":
-        store.add(suggestion(name))
+        store.suggestions.add(suggestion(name))
     for name in "bcd":
-        store.delivered(name, "run")
-    store.reserve_row(replace(suggestion("b"), row_number=0))
-    assert [s.id for s in store.handed_over("iris", 10)] == ["c", "d"]
-    assert [s.id for s in store.handed_over("iris", 1)] == ["c"]
-    assert store.handed_over("iris", 0) == []
-    store.refused(["c"], "no")
-    assert [s.id for s in store.handed_over("iris", 10)] == ["d"]
+        store.suggestions.delivered(name, "run")
+    store.suggestions.reserve_row(replace(suggestion("b"), row_number=0))
+    assert [s.id for s in store.suggestions.handed_over("iris", 10)] == ["c", "d"]
+    assert [s.id for s in store.suggestions.handed_over("iris", 1)] == ["c"]
+    assert store.suggestions.handed_over("iris", 0) == []
+    store.suggestions.refused(["c"], "no")
+    assert [s.id for s in store.suggestions.handed_over("iris", 10)] == ["d"]
 
 
 def test_a_reserved_row_is_unfinished_until_it_is_written(store: Store) -> None:
     for row, name in enumerate("ba"):
-        store.add(suggestion(name))
-        store.reserve_row(replace(suggestion(name), row_number=row))
-    assert [(s.id, s.row_number) for s in store.unfinished_rows("iris")] == [("b", 0), ("a", 1)]
-    store.row_written("b")
-    assert [s.id for s in store.unfinished_rows("iris")] == ["a"]
-    assert [s.id for s in store.waiting("iris")] == ["b"]
+        store.suggestions.add(suggestion(name))
+        store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
+    assert [(s.id, s.row_number) for s in store.suggestions.unfinished_rows("iris")] == [("b", 0), ("a", 1)]
+    store.suggestions.row_written("b")
+    assert [s.id for s in store.suggestions.unfinished_rows("iris")] == ["a"]
+    assert [s.id for s in store.suggestions.waiting("iris")] == ["b"]
 
 
 def test_waiting_are_the_written_rows_that_nothing_has_settled_by_row(store: Store) -> None:
     for row, name in enumerate("dcba"):
-        store.add(suggestion(name))
-        store.reserve_row(replace(suggestion(name), row_number=row))
-        store.row_written(name)
-    store.trained(["d"], 2)
-    store.refused(["b"], "no")
-    assert [s.id for s in store.waiting("iris")] == ["c", "a"]
+        store.suggestions.add(suggestion(name))
+        store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
+        store.suggestions.row_written(name)
+    store.suggestions.trained(["d"], 2)
+    store.suggestions.refused(["b"], "no")
+    assert [s.id for s in store.suggestions.waiting("iris")] == ["c", "a"]
 
 
 def test_one_training_settles_several_at_once_and_no_others(store: Store) -> None:
     for name in "abc":
-        store.add(suggestion(name))
-    store.trained(["a", "b"], 3)
+        store.suggestions.add(suggestion(name))
+    store.suggestions.trained(["a", "b"], 3)
     assert [get(store, name).trained_version for name in "abc"] == [3, 3, None]
 
 
@@ -197,13 +199,13 @@ def test_what_was_kept_is_there_after_reopening(url: str) -> None:
 
 def test_what_one_store_adds_another_sees_at_once(store: Store, url: str) -> None:
     other = Store(url)
-    store.add(suggestion("a"))
+    store.suggestions.add(suggestion("a"))
     assert other.get("a") == suggestion("a")
     other.close()
 
 
 def test_an_answer_means_that_the_row_is_on_disk(store: Store, tmp_path: Path) -> None:
-    store.add(suggestion("a"))
+    store.suggestions.add(suggestion("a"))
     with sqlite3.connect(tmp_path / "data" / "lab.db") as other:
         assert other.execute("SELECT id FROM suggestions").fetchall() == [("a",)]
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -220,13 +222,13 @@ def test_eight_threads_write_at_once(store: Store) -> None:
     def add_ten(thread: int) -> None:
         for number in range(10):
             name = f"{thread}-{number}"
-            store.add(suggestion(name))
-            store.delivered(name, f"run {name}")
+            store.suggestions.add(suggestion(name))
+            store.suggestions.delivered(name, f"run {name}")
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add_ten, range(8)))
     assert due(store) == []
-    handed_over = store.handed_over("iris", 1000)
+    handed_over = store.suggestions.handed_over("iris", 1000)
     assert {(s.id, s.flow_run_id) for s in handed_over} == {
         (f"{t}-{n}", f"run {t}-{n}") for t in range(8) for n in range(10)
     }
@@ -234,7 +236,7 @@ def test_eight_threads_write_at_once(store: Store) -> None:
 
 def test_threads_that_add_the_same_suggestion_keep_it_once(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: store.add(suggestion("a")), range(40)))
+        list(pool.map(lambda _: store.suggestions.add(suggestion("a")), range(40)))
     assert due(store) == ["a"]
 
 
@@ -248,15 +250,15 @@ def test_four_processes_make_the_tables_and_write_at_once(url: str) -> None:
     assert [process.communicate(timeout=60)[1] for process in started] == [""] * 4
     assert [process.returncode for process in started] == [0] * 4
     store = Store(url)
-    assert len(store.handed_over("iris", 1000)) == 100
+    assert len(store.suggestions.handed_over("iris", 1000)) == 100
     store.close()
 
 
 def test_reading_does_not_wait_for_a_writer(store: Store, tmp_path: Path) -> None:
-    store.add(suggestion("a"))
+    store.suggestions.add(suggestion("a"))
     writer = sqlite3.connect(tmp_path / "data" / "lab.db", isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
-    assert store.get("a") == suggestion("a")
+    assert store.suggestions.get("a") == suggestion("a")
     assert due(store) == ["a"]
     writer.execute("ROLLBACK")
     writer.close()
@@ -289,14 +291,14 @@ def test_a_store_that_is_no_database_says_so_in_one_line(tmp_path: Path) -> None
 
 
 def test_a_store_that_is_lost_later_says_so_in_one_line(store: Store, tmp_path: Path) -> None:
-    store.add(suggestion("a"))
+    store.suggestions.add(suggestion("a"))
     with sqlite3.connect(tmp_path / "data" / "lab.db") as other:
         other.execute("DROP TABLE suggestions")
     other.close()
     with pytest.raises(StoreError, match="cannot be read") as unread:
-        store.get("a")
+        store.suggestions.get("a")
     with pytest.raises(StoreError, match="cannot be written") as unwritten:
-        store.add(suggestion("b"))
+        store.suggestions.add(suggestion("b"))
     assert len(str(unread.value).splitlines()) == 1
     assert len(str(unwritten.value).splitlines()) == 1
 
@@ -306,6 +308,6 @@ def test_an_error_of_writing_does_not_show_the_features_of_people(store: Store, 
         other.execute("CREATE TRIGGER full BEFORE INSERT ON suggestions BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     other.close()
     with pytest.raises(StoreError, match="disk is full") as refused:
-        store.add(suggestion("a"))
+        store.suggestions.add(suggestion("a"))
     assert "sepal_length" not in str(refused.value)
-    assert store.get("a") is None
+    assert store.suggestions.get("a") is None

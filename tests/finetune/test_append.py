@@ -10,7 +10,8 @@ import pytest
 
 from common.problem import Problem
 from common.settings import Settings
-from common.store import Store, Suggestion
+from common.store import Store
+from common.store.suggestions import Suggestion
 from common.table import read_table
 from finetune.append import BadCorrectionError, append_corrections
 
@@ -45,13 +46,13 @@ def line(suggestion: Suggestion) -> str:
 
 
 def hand_over(store: Store, suggestion: Suggestion) -> Suggestion:
-    store.add(suggestion)
-    store.delivered(suggestion.id, str(uuid4()))
+    store.suggestions.add(suggestion)
+    store.suggestions.delivered(suggestion.id, str(uuid4()))
     return suggestion
 
 
 def state(store: Store, suggestion: Suggestion) -> str:
-    known = store.get(suggestion.id)
+    known = store.suggestions.get(suggestion.id)
     assert known is not None
     return known.state
 
@@ -77,7 +78,7 @@ def test_one_that_came_past_the_api_is_written_and_known_afterwards(store: Store
 
 def test_one_that_came_past_the_api_is_not_delivered_once_more(store: Store, append: Append) -> None:
     append(correction(1))
-    assert store.due("iris", datetime.now(UTC) + timedelta(days=1), 10) == []
+    assert store.suggestions.due("iris", datetime.now(UTC) + timedelta(days=1), 10) == []
 
 
 def test_the_same_twice_is_one_row(store: Store, append: Append, path: Path) -> None:
@@ -102,7 +103,7 @@ def test_others_that_were_handed_over_are_taken_along_up_to_five(store: Store, a
 
 def test_what_no_run_has_been_started_for_is_left(store: Store, append: Append, path: Path) -> None:
     waiting = correction(1)
-    store.add(waiting)
+    store.suggestions.add(waiting)
     first = hand_over(store, correction(2))
     assert append(first) == 1
     assert path.read_text() == line(first)
@@ -128,7 +129,7 @@ def test_a_full_batch_takes_nobody_along(store: Store, append: Append, path: Pat
 def test_what_was_learnt_no_longer_waits(store: Store, append: Append, path: Path) -> None:
     learnt = hand_over(store, correction(1))
     append(learnt)
-    store.trained([learnt.id], 2)
+    store.suggestions.trained([learnt.id], 2)
     assert append(hand_over(store, correction(2))) == 1
     assert append(learnt) == 1
     assert len(path.read_text().splitlines()) == 2
@@ -145,7 +146,7 @@ def test_rows_written_by_hand_stay(store: Store, append: Append, path: Path, by_
 def reserve(store: Store, path: Path, suggestion: Suggestion) -> None:
     """Leave a suggestion as a process does that ends before it writes the row."""
     rows = len(path.read_text().splitlines()) if path.exists() else 0
-    store.reserve_row(replace(suggestion, row_number=rows))
+    store.suggestions.reserve_row(replace(suggestion, row_number=rows))
 
 
 def write(path: Path, suggestion: Suggestion) -> None:
@@ -210,7 +211,7 @@ def test_a_bad_correction_is_refused_and_nothing_is_written(
     with pytest.raises(BadCorrectionError, match="class_name" if "class" in what else "petal_width"):
         append(BAD[what])
     assert not path.exists()
-    assert store.get(BAD[what].id) is None
+    assert store.suggestions.get(BAD[what].id) is None
 
 
 def test_a_bad_correction_that_was_handed_over_does_not_stop_the_others(

@@ -1,0 +1,53 @@
+"""The truth about predictions, and what is remembered of them, over HTTP."""
+
+import asyncio
+from functools import partial
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Request
+
+from api.access import WITH_KEY
+from api.dependencies import TheLog, TheStore
+from api.errors import responses
+from api.schemas import RememberedPrediction, Told, Truth
+from api.truth import check_class, tell
+from common.problem import Problem
+from common.store.predictions import Remembered
+
+
+def feedback_router(problem: Problem) -> APIRouter:
+    """Return the routes for the truth about `problem`'s predictions."""
+    router = APIRouter(tags=["feedback"], dependencies=[WITH_KEY])
+
+    @router.post("/feedback", responses=responses(400, 401, 404, 409, 413, 415, 422, 503))
+    async def post_feedback(body: Truth, request: Request, store: TheStore, log: TheLog) -> Told:
+        """Tell what a prediction should have been, whenever it is known. It is durable before this answers.
+
+        Telling the same again changes nothing; something else needs `replace`.
+        """
+        check_class(body.class_name, request.app.state.champion.current, problem)
+        prediction_id = str(body.prediction_id)
+        give = partial(store.feedback.give, prediction_id, body.class_name, replace=body.replace)
+        await tell(body.prediction_id, give, log)
+        return Told(prediction_id=body.prediction_id, class_name=body.class_name)
+
+    @router.get("/predictions/{prediction_id}", responses=responses(401, 404, 422, 503))
+    async def get_prediction(prediction_id: UUID, store: TheStore) -> list[RememberedPrediction]:
+        """Show what is remembered of a prediction: the champion's answer, and the challenger's if there was one."""
+        found = await asyncio.to_thread(store.predictions.get, str(prediction_id))
+        if not found:
+            raise HTTPException(404, f"there is no prediction {prediction_id} (yet: the log may be 250 ms behind)")
+        return [_shown(each) for each in found]
+
+    return router
+
+
+def _shown(found: Remembered) -> RememberedPrediction:
+    row = {name: value for name, value in found.row.items() if name in RememberedPrediction.model_fields}
+    return RememberedPrediction(
+        prediction_id=UUID(found.row["id"]),
+        truth=found.truth,
+        exported=found.exported_at is not None,
+        trained_version=found.trained_version,
+        **row,
+    )

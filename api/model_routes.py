@@ -1,0 +1,42 @@
+"""Which versions serve, how they stand up to the truth, and moving the aliases, over HTTP."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+
+from api.access import WITH_KEY
+from api.errors import responses
+from api.models import challenge, overview, promote, roll_back
+from api.schemas import Models, MovedAliases
+from common.problem import Problem
+
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="the number of a registered version")]
+
+
+def model_router(problem: Problem) -> APIRouter:
+    """Return the routes for the versions of `problem`'s model."""
+    router = APIRouter(prefix="/models", tags=["models"])
+
+    @router.get("", responses=responses(503))
+    async def get_models(request: Request) -> Models:
+        """Show the served versions and their live statistics side by side, and how the two compare."""
+        state = request.app.state
+        return await asyncio.to_thread(overview, problem, state.store, state.champion.current, state.challenger.current)
+
+    @router.post("/{version}/challenge", dependencies=[WITH_KEY], responses=responses(401, 404, 409, 422, 503))
+    async def post_challenge(version: Number, request: Request) -> MovedAliases:
+        """Let a version answer in the champion's shadow, from some seconds on."""
+        return await challenge(problem, request.app.state.registry, version)
+
+    @router.post("/{version}/promote", dependencies=[WITH_KEY], responses=responses(401, 404, 422, 503))
+    async def post_promote(version: Number, request: Request) -> MovedAliases:
+        """Make a version the champion. It answers within seconds, and no request fails meanwhile."""
+        return await promote(problem, request.app.state.registry, request.app.state.store, version)
+
+    @router.post("/{version}/rollback", dependencies=[WITH_KEY], responses=responses(401, 409, 422, 503))
+    async def post_rollback(version: Number, request: Request) -> MovedAliases:
+        """Take a champion back: the one before it answers again, within seconds."""
+        return await roll_back(problem, request.app.state.registry, request.app.state.store, version)
+
+    return router

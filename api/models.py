@@ -1,0 +1,162 @@
+"""Champion and challenger: what is known of their answers, and who takes which place."""
+
+import asyncio
+
+from api.schemas import ClassStatistics, Comparison, Estimate, Models, MovedAliases, Reign, VersionStatistics
+from api.serving import Served
+from common.evaluate import ClassMetrics, Interval, accuracy, mcnemar, mean, per_class, wilson
+from common.problem import Problem
+from common.registry import CHALLENGER, CHAMPION, Registry, Version
+from common.store import Store
+from common.store.champions import previous_champion
+from common.store.statistics import Live
+
+METRICS = ("precision", "recall", "specificity", "f1")
+
+
+class NoVersionError(LookupError):
+    """The registry has no such version."""
+
+
+class RefusedError(ValueError):
+    """An alias cannot be moved as asked; the message says why."""
+
+
+def overview(problem: Problem, store: Store, champion: Served | None, challenger: Served | None) -> Models:
+    """Return what is served, the live statistics of every version, and the comparison of the two that serve."""
+    name = problem.onnx_name
+    first, second = (served.version.number if served else None for served in (champion, challenger))
+    known = champion.model.classes if champion else problem.target.classes
+    return Models(
+        model_name=name,
+        champion=first,
+        challenger=second,
+        versions=[version_statistics(live, known) for live in store.statistics.live(problem.name, name)],
+        comparison=compare(store, problem, first, second) if first and second else None,
+        history=[Reign(**vars(reign)) for reign in store.champions.history(name)],
+    )
+
+
+def version_statistics(live: Live, known: tuple[str, ...]) -> VersionStatistics:
+    """Return the statistics of one version in one role; `known` classes come first, in their order."""
+    classes = (*known, *sorted(live.classes - set(known)))
+    matrix = live.matrix(classes)
+    found = per_class(matrix)
+    labels, right = int(matrix.sum()), int(matrix.trace())
+    return VersionStatistics(
+        model_version=live.model_version,
+        role=live.role,
+        predictions=live.predictions,
+        outliers=live.outliers,
+        labels=labels,
+        accuracy=_estimate(accuracy(matrix), wilson(right, labels)),
+        **{name: mean([getattr(each, name) for each in found]) for name in METRICS},
+        classes=[_class_statistics(name, each) for name, each in zip(classes, found, strict=True)],
+        confusion=matrix.tolist(),
+    )
+
+
+def compare(store: Store, problem: Problem, champion: int, challenger: int) -> Comparison:
+    """Compare two versions on the labelled rows that both have answered."""
+    paired = store.statistics.paired(problem.name, problem.onnx_name, champion, challenger)
+    return Comparison(
+        champion=champion,
+        challenger=challenger,
+        **vars(paired),
+        p_value=mcnemar(paired.only_champion_right, paired.only_challenger_right),
+    )
+
+
+async def challenge(problem: Problem, registry: Registry, number: int) -> MovedAliases:
+    """Make a version the challenger.
+
+    Raises:
+        NoVersionError: the registry has no such version.
+        RefusedError: it is the champion.
+    """
+    version = await _version(problem, registry, number)
+    champion = await registry.serving_version(problem.onnx_name)
+    if champion and champion.number == number:
+        raise RefusedError(f"version {number} is the champion, and cannot challenge itself")
+    await registry.set_alias(problem.onnx_name, CHALLENGER, version.number)
+    return await _aliases(problem, registry)
+
+
+async def promote(problem: Problem, registry: Registry, store: Store, number: int) -> MovedAliases:
+    """Make a version the champion; if it was the challenger, there is none then.
+
+    Raises:
+        NoVersionError: the registry has no such version.
+    """
+    version = await _version(problem, registry, number)
+    champion = await registry.serving_version(problem.onnx_name)
+    if champion is None or champion.number != number:
+        await _crown(problem, registry, version)
+        await asyncio.to_thread(store.champions.note, problem.onnx_name, number, "promoted")
+    challenger = await registry.aliased(problem.onnx_name, CHALLENGER)
+    if challenger and challenger.number == number:
+        await registry.delete_alias(problem.onnx_name, CHALLENGER)
+    return await _aliases(problem, registry)
+
+
+async def roll_back(problem: Problem, registry: Registry, store: Store, number: int) -> MovedAliases:
+    """Take a version back, and make champion who was it before.
+
+    Raises:
+        RefusedError: it is not the champion (any more), or there is nobody to go back to.
+    """
+    name = problem.onnx_name
+    champion = await registry.serving_version(name)
+    if champion is None or champion.number != number:
+        now = f"version {champion.number} is" if champion else "there is none"
+        raise RefusedError(f"version {number} is not the champion: {now}")
+    # It may have become champion a moment ago, so that nobody has noted it yet.
+    await asyncio.to_thread(store.champions.note, name, number)
+    previous = previous_champion(await asyncio.to_thread(store.champions.history, name))
+    if previous is None:
+        raise RefusedError(f"there was no champion before version {number}")
+    version = await registry.version(name, previous)
+    if version is None:
+        raise RefusedError(f"version {previous}, the champion before, is not in the registry any more")
+    await _crown(problem, registry, version)
+    await asyncio.to_thread(store.champions.note, name, previous, "rolled back")
+    return await _aliases(problem, registry)
+
+
+async def _version(problem: Problem, registry: Registry, number: int) -> Version:
+    version = await registry.version(problem.onnx_name, number)
+    if version is None:
+        raise NoVersionError(f"there is no {problem.onnx_name} version {number}")
+    return version
+
+
+async def _crown(problem: Problem, registry: Registry, version: Version) -> None:
+    # The other flavour first: when the services see the ONNX version move, everything else has its place.
+    if twin := version.tags.get("sklearn_version"):
+        await registry.set_alias(problem.sklearn_name, CHAMPION, int(twin))
+    await registry.set_alias(problem.onnx_name, CHAMPION, version.number)
+
+
+async def _aliases(problem: Problem, registry: Registry) -> MovedAliases:
+    champion = await registry.aliased(problem.onnx_name, CHAMPION)
+    challenger = await registry.aliased(problem.onnx_name, CHALLENGER)
+    return MovedAliases(
+        model_name=problem.onnx_name,
+        champion=champion.number if champion else None,
+        challenger=challenger.number if challenger else None,
+    )
+
+
+def _class_statistics(class_name: str, found: ClassMetrics) -> ClassStatistics:
+    intervals = found.intervals
+    return ClassStatistics(
+        class_name=class_name,
+        **vars(found),
+        **{name: _estimate(getattr(found, name), intervals[name]) for name in METRICS},
+    )
+
+
+def _estimate(value: float | None, interval: Interval | None) -> Estimate | None:
+    if value is None or interval is None:
+        return None
+    return Estimate(value=value, low=interval.low, high=interval.high)

@@ -1,0 +1,52 @@
+"""Predictions and feedback over HTTP as Seldon Core's v1 protocol has them."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+
+from api.access import WITH_KEY
+from api.dependencies import ServedModel, ThePredictor, TheStore
+from api.errors import responses
+from api.predict import answer
+from api.seldon import Judged, Output, class_names, feedback_model, judged, output, request_model
+from common.problem import Problem
+
+
+def seldon_router(problem: Problem) -> APIRouter:
+    """Return the routes, at the root and under `/seldon/<namespace>/<deployment>`, where Seldon's gateway has them."""
+    router = APIRouter(tags=["seldon"])
+    protocol = _protocol(problem)
+    router.include_router(protocol)
+    router.include_router(protocol, prefix="/seldon/{namespace}/{deployment}", dependencies=[Depends(_deployment)])
+    return router
+
+
+def _protocol(problem: Problem) -> APIRouter:
+    router = APIRouter(prefix="/api/v1.0")
+    # Made at run time from the problem's features, so that a type checker cannot know them.
+    Body: Any = request_model(problem)
+    FeedbackBody: Any = feedback_model(problem)
+
+    @router.post("/predictions", responses=responses(400, 413, 415, 422, 503))
+    async def post_predictions(body: Body, served: ServedModel, predictor: ThePredictor) -> Output:
+        """Predict, as `POST /predict` does."""
+        return output(predictor.predict(served, body.data.ndarray))
+
+    @router.post("/feedback", dependencies=[WITH_KEY], responses=responses(400, 401, 413, 415, 422, 503))
+    async def post_seldon_feedback(
+        body: FeedbackBody, served: ServedModel, store: TheStore, request: Request
+    ) -> Judged:
+        """Predict rows whose truth is known, and keep both, durably. There is no id: each call is a new prediction."""
+        rows = body.request.data.ndarray
+        truths = class_names(body.truth.data.ndarray, len(rows), served.model.classes)
+        answered = answer(served, rows)
+        await asyncio.to_thread(lambda: store.feedback.give_new(answered.log_rows(problem), truths))
+        request.app.state.shadow.show(answered)
+        return judged(answered)
+
+    return router
+
+
+async def _deployment(namespace: str, deployment: str) -> None:
+    """Take the names of a deployment: there is only this one, whatever it is called."""

@@ -1,0 +1,101 @@
+"""The challenger in the champion's shadow: it answers the same rows, behind the service's back."""
+
+import logging
+import threading
+from dataclasses import replace
+
+import numpy as np
+
+from api.answers import Answered
+from api.log import PredictionLog
+from api.metrics import Metrics
+from api.row_queue import RowQueue
+from api.serving import ChallengerServer, Served
+from common.onnx_io import Answer
+
+MAX_WAITING_ROWS = 20_000
+GATHER_SECONDS = 0.05  # waking a thread for every request would cost the requests more than the scoring does
+ROWS_PER_RUN = 256
+END_WITHIN = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Shadow:
+    """Shows the challenger, while there is one, what the champion has answered, and logs what it says.
+
+    It has a thread and a bounded queue of its own: a challenger that is slow or fails costs rows of the comparison,
+    which are counted, and the champion nothing.
+    """
+
+    def __init__(self, challenger: ChallengerServer, log: PredictionLog, metrics: Metrics) -> None:
+        """Ask the model that `challenger` holds, and write to `log`."""
+        self._challenger = challenger
+        self._log = log
+        self._metrics = metrics
+        self._queue = RowQueue(MAX_WAITING_ROWS)
+        # A daemon: a model that never returns from a row must not keep the service from ending.
+        self._thread = threading.Thread(target=self._run, name="score in the shadow", daemon=True)
+
+    def start(self) -> None:
+        """Begin to score."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Score what is left, and end, after a few seconds at most."""
+        self._queue.close()
+        self._thread.join(END_WITHIN)
+        if self._thread.is_alive():
+            self._metrics.shadow_dropped.inc(len(self._queue))
+            logger.error("the challenger is too slow: %d rows are not scored", len(self._queue))
+
+    def show(self, answered: Answered) -> None:
+        """Take what the champion has answered, or drop and count it if there is no room."""
+        challenger = self._challenger.current
+        if challenger is None or challenger.version.identity == answered.served.version.identity:
+            return
+        if not self._queue.put(answered):
+            self._metrics.shadow_dropped.inc(len(answered))
+
+    def flush(self, within: float) -> bool:
+        """Wait until all that was shown is scored; return whether it is, after so many seconds at most."""
+        return self._queue.flush(within)
+
+    def _run(self) -> None:
+        while batch := self._queue.gather(GATHER_SECONDS, ROWS_PER_RUN):
+            challenger = self._challenger.current
+            if challenger is not None:
+                self._score(challenger, batch)
+            self._queue.settle(batch)
+
+    def _score(self, challenger: Served, batch: list[Answered]) -> None:
+        try:
+            answer = challenger.model.predict(np.concatenate([answered.X for answered in batch]))
+        except Exception as error:  # noqa: BLE001  # what a model can raise has no common base
+            self._failed(challenger, batch, error)
+            return
+        start = 0
+        for answered in batch:
+            end = start + len(answered)
+            self._log.add(replace(answered, role="shadow", served=challenger, answer=part(answer, start, end)))
+            start = end
+        self._metrics.shadow_rows.inc(start)
+
+    def _failed(self, challenger: Served, batch: list[Answered], error: Exception) -> None:
+        if len(batch) == 1:
+            self._metrics.shadow_failures.inc(len(batch[0]))
+            logger.error("version %d cannot answer a request: %s", challenger.version.number, error)
+            return
+        for answered in batch:
+            self._score(challenger, [answered])
+
+
+def part(answer: Answer, start: int, end: int) -> Answer:
+    """Return the answers for some of the rows."""
+    rows = slice(start, end)
+    probabilities, scores = answer.probabilities, answer.outlier_scores
+    return Answer(
+        answer.labels[rows],
+        probabilities[rows] if probabilities is not None else None,
+        scores[rows] if scores is not None else None,
+    )

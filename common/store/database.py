@@ -1,0 +1,151 @@
+"""The connection to the database: transactions that take turns, errors in one line, tables up to date."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+
+from common.store.tables import SCHEMA, metadata
+
+BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_SECONDS = 5
+# Any number will do, as long as every process of the lab takes the same.
+WRITER_LOCK = 0x6C6162
+
+
+class StoreError(RuntimeError):
+    """The database cannot be reached or does not do what it is asked."""
+
+
+class BadRowError(StoreError):
+    """The database answers, and will never take these rows."""
+
+
+class Database:
+    """An engine whose writing transactions run one at a time, in whatever process they are.
+
+    That is SQLite's nature. PostgreSQL is made to do the same by an advisory lock, so that what is counted together
+    (a truth and its roll-up) cannot pass each other there either.
+
+    Raises:
+        StoreError: from each method, when the database does not answer as it should.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Connect, and make or change tables as this version of the lab needs them."""
+        try:
+            self._engine = _create_engine(url)
+            with self._engine.begin() as connection:
+                _bring_up_to_date(connection)
+        except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
+            raise StoreError(f"the store at {_shown(url)} cannot be opened: {_reason(error)}") from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def read(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[sa.RowMapping]:
+        """Return the rows of a query, without waiting for writers."""
+        try:
+            with self._engine.connect().execution_options(reads=True) as connection:
+                return list(connection.execute(query).mappings())
+        except SQLAlchemyError as error:
+            raise StoreError(f"the store cannot be read: {_reason(error)}") from error
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[sa.Connection]:
+        """Open a transaction that no other writer runs beside; it is committed at the end of the block.
+
+        Args:
+            durable: whether it must be on the disk when the block has ended, and survive a loss of power. Without,
+                it is as whole, and survives the end of the process.
+        """
+        try:
+            with self._engine.connect().execution_options(durable=durable) as connection, connection.begin():
+                yield connection
+        except SQLAlchemyError as error:
+            # A DBAPIError is a StatementError, too: with a cause in the database, not in the values.
+            hopeless = isinstance(error, DataError | IntegrityError) or type(error) is StatementError
+            kind = BadRowError if hopeless else StoreError
+            raise kind(f"the store cannot be written: {_reason(error)}") from error
+
+
+def _create_engine(url: str) -> sa.Engine:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(parsed)
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS})
+    sa.event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # sqlite3 would begin transactions by itself, deferred, and two that read before they write then fail as locked.
+    connection.isolation_level = None
+    for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    options = connection.get_execution_options()
+    # A reader needs no transaction, and must not queue behind a writer.
+    if options.get("reads"):
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('durable', True) else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: sa.Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("reads"):
+        return
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}")
+    if not options.get("durable", True):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+
+
+def _bring_up_to_date(connection: sa.Connection) -> None:
+    found = None
+    if sa.inspect(connection).has_table("alembic_version"):
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if found == SCHEMA:
+        return
+    # Importing alembic costs a service a quarter of a second and 12 MB, which it needs once.
+    from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    scripts = ScriptDirectory(str(Path(__file__).parent / "migrations"))
+
+    def revisions(now: Any, _: Any) -> Any:
+        return scripts._upgrade_revs(SCHEMA, now)  # noqa: SLF001  # as alembic's own command `upgrade` does
+
+    try:
+        with EnvironmentContext(Config(), scripts, fn=revisions) as environment:
+            environment.configure(connection=connection, target_metadata=metadata)
+            environment.run_migrations()
+    except CommandError as error:
+        raise ValueError(f"its schema {found} is none that this version of the lab knows ({error})") from error
+
+
+def _shown(url: str) -> str:
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except (SQLAlchemyError, ValueError):
+        return "DATABASE_URL"
+
+
+def _reason(error: Exception) -> str:
+    # The driver's own words: SQLAlchemy adds the statement and its values, which are people's data.
+    words = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()
+    return words[0] if words else type(error).__name__

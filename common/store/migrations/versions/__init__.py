@@ -1,0 +1,1 @@
+"""One file per step. alembic reads them; nothing imports them."""

@@ -1,0 +1,132 @@
+"""The log of predictions."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+
+import sqlalchemy as sa
+
+from common.store.database import Database
+from common.store.rollups import Judged, Tally, add_counts, count_labels, tally
+from common.store.tables import Role, feedback, prediction_counts, predictions, suggestions
+
+ROWS_PER_STATEMENT = 500
+
+
+class PredictionRow(TypedDict):
+    """One row of the log. `features` are by name; `probabilities` by class, None for a model that gives none.
+
+    `predicted_at` is in UTC; `confidence` is the probability of the class; `outlier_score` has the sign of
+    scikit-learn's `decision_function`.
+    """
+
+    id: str
+    role: Role
+    problem: str
+    model_name: str
+    model_version: int
+    predicted_at: datetime
+    features: Mapping[str, float]
+    class_name: str
+    probabilities: Mapping[str, float] | None
+    confidence: float | None
+    is_outlier: bool | None
+    outlier_score: float | None
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A logged prediction, and what has become of it since. `truth` and `trained_version` are None until known."""
+
+    row: PredictionRow
+    truth: str | None
+    exported_at: datetime | None
+    trained_version: int | None
+
+
+class Predictions:
+    """What the models have answered."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep them in `database`."""
+        self._database = database
+
+    def write(self, rows: Sequence[PredictionRow]) -> None:
+        """Keep rows and count them, all or none; those that are there already stay as they are.
+
+        They survive the end of the process, but not each a loss of power: the database may do that later.
+        """
+        with self._database.writing(durable=False) as connection:
+            insert_predictions(connection, rows)
+
+    def get(self, prediction_id: str) -> list[Remembered]:
+        """Return what the champion, and the shadow if there was one, have answered; nothing for an unknown id."""
+        learnt = (
+            sa.select(sa.func.min(suggestions.c.trained_version))
+            .where(suggestions.c.prediction_id == predictions.c.id)
+            .scalar_subquery()
+        )
+        query = (
+            sa.select(predictions, feedback.c.class_name.label("truth"), learnt.label("trained_version"))
+            .outerjoin(feedback, feedback.c.prediction_id == predictions.c.id)
+            .where(predictions.c.id == prediction_id)
+            .order_by(predictions.c.role)
+        )
+        return [_remembered(found) for found in self._database.read(query)]
+
+
+def insert_predictions(connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
+    """Insert rows that are not there yet, and count them; with the labels, where the truth was told before."""
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        _insert(connection, rows[start : start + ROWS_PER_STATEMENT])
+
+
+def _insert(connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
+    ids = {row["id"] for row in rows}
+    there = known_predictions(connection, ids)
+    keys = {(row["id"], row["role"]) for row in there}
+    new = [row for row in rows if (row["id"], row["role"]) not in keys]
+    if not new:
+        return
+    connection.execute(predictions.insert(), new)
+    add_counts(connection, prediction_counts, ("predictions", "outliers"), _volume(new))
+    c = feedback.c
+    told = connection.execute(sa.select(c.prediction_id, c.class_name).where(c.prediction_id.in_(ids)))
+    count_labels(connection, _labels(there, new, {row.prediction_id: row.class_name for row in told}))
+
+
+def _labels(there: Sequence[Judged], new: Sequence[Judged], truths: Mapping[str, str]) -> Tally:
+    before, after = defaultdict(list), defaultdict(list)
+    for row in there:
+        before[row["id"]].append(row)
+    for row in (*there, *new):
+        after[row["id"]].append(row)
+    change = Tally()
+    for prediction_id, truth in truths.items():
+        change += tally(after[prediction_id], truth) - tally(before[prediction_id], truth)
+    return change
+
+
+def known_predictions(connection: sa.Connection, ids: set[str]) -> Sequence[Judged]:
+    """Return what is needed to judge the predictions of these ids."""
+    c = predictions.c
+    columns = (c.id, c.role, c.problem, c.model_name, c.model_version, c.predicted_at, c.class_name)
+    return [dict(row) for row in connection.execute(sa.select(*columns).where(c.id.in_(ids))).mappings()]
+
+
+def _volume(rows: Sequence[PredictionRow]) -> dict[tuple[Any, ...], Sequence[int]]:
+    counts: Counter[tuple[Any, ...]] = Counter()
+    outliers: Counter[tuple[Any, ...]] = Counter()
+    for row in rows:
+        day = row["predicted_at"].date()
+        key = (row["problem"], row["model_name"], row["model_version"], row["role"], day, row["class_name"])
+        counts[key] += 1
+        outliers[key] += bool(row["is_outlier"])
+    return {key: (count, outliers[key]) for key, count in counts.items()}
+
+
+def _remembered(found: sa.RowMapping) -> Remembered:
+    row = PredictionRow(**{name: found[name] for name in PredictionRow.__annotations__})  # type: ignore[typeddict-item]
+    return Remembered(row, found["truth"], found["exported_at"], found["trained_version"])

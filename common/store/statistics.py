@@ -1,0 +1,95 @@
+"""Reading the roll-ups: what costs the same with a thousand predictions and a million."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+import sqlalchemy as sa
+
+from common.problem import Ints
+from common.store.database import Database
+from common.store.tables import Role, confusion_counts, paired_counts, prediction_counts
+
+Cells = dict[tuple[str, str], int]
+
+
+@dataclass
+class Live:
+    """What a version has answered in one role, and how it stood up to the truth.
+
+    `labels` are counts by (true class, predicted class).
+    """
+
+    model_version: int
+    role: Role
+    predictions: int = 0
+    outliers: int = 0
+    labels: Cells = field(default_factory=dict)
+
+    def matrix(self, classes: tuple[str, ...]) -> Ints:
+        """Return the confusion matrix of `classes`: row is the true class, column the predicted one."""
+        counts = [[self.labels.get((true, predicted), 0) for predicted in classes] for true in classes]
+        return np.array(counts, dtype=np.int64)
+
+    @property
+    def classes(self) -> set[str]:
+        """The classes that occur in the labels."""
+        return {name for cell in self.labels for name in cell}
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Labelled rows that two versions have both answered, by who was right."""
+
+    both_right: int = 0
+    only_champion_right: int = 0
+    only_challenger_right: int = 0
+    both_wrong: int = 0
+
+
+class Statistics:
+    """Sums over the roll-ups."""
+
+    def __init__(self, database: Database) -> None:
+        """Read them from `database`."""
+        self._database = database
+
+    def live(self, problem: str, model_name: str) -> list[Live]:
+        """Return the statistics of every version and role that has answered, by version and role."""
+        found: dict[tuple[int, Role], Live] = {}
+        for row in self._database.read(_volumes(problem, model_name)):
+            key = row["model_version"], row["role"]
+            found[key] = Live(*key, int(row["predictions"]), int(row["outliers"]))
+        cells: defaultdict[tuple[int, Role], Cells] = defaultdict(dict)
+        for row in self._database.read(_confusions(problem, model_name)):
+            key = row["model_version"], row["role"]
+            cells[key][row["true_class"], row["predicted_class"]] = int(row["labels"])
+        for key, labels in cells.items():
+            found[key].labels = labels
+        return [found[key] for key in sorted(found)]
+
+    def paired(self, problem: str, model_name: str, champion: int, challenger: int) -> Paired:
+        """Return how two versions compare on the labelled rows that both have answered."""
+        c = paired_counts.c
+        total = sa.func.sum(c.labels).label("labels")
+        query = sa.select(c.champion_right, c.challenger_right, total).where(
+            *(c.problem == problem, c.model_name == model_name),
+            *(c.champion_version == champion, c.challenger_version == challenger),
+        )
+        found = self._database.read(query.group_by(c.champion_right, c.challenger_right))
+        counts = {(row["champion_right"], row["challenger_right"]): int(row["labels"]) for row in found}
+        return Paired(*(counts.get((a, b), 0) for a, b in ((True, True), (True, False), (False, True), (False, False))))
+
+
+def _volumes(problem: str, model_name: str) -> sa.Select[tuple[int, str, int, int]]:
+    c = prediction_counts.c
+    sums = sa.func.sum(c.predictions).label("predictions"), sa.func.sum(c.outliers).label("outliers")
+    query = sa.select(c.model_version, c.role, *sums).where(c.problem == problem, c.model_name == model_name)
+    return query.group_by(c.model_version, c.role)
+
+
+def _confusions(problem: str, model_name: str) -> sa.Select[tuple[int, str, str, str, int]]:
+    c = confusion_counts.c
+    columns = (c.model_version, c.role, c.true_class, c.predicted_class)
+    query = sa.select(*columns, sa.func.sum(c.labels).label("labels"))
+    return query.where(c.problem == problem, c.model_name == model_name).group_by(*columns)

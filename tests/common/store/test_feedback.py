@@ -1,0 +1,207 @@
+"""The truth is told once, corrected if need be, and counted for the champion and the shadow, whoever comes first."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from common.store import Store, StoreError
+from common.store.feedback import ContradictionError, UnknownPredictionError
+from common.store.statistics import Cells, Paired
+from common.store.tables import Role, feedback
+from tests.common.store.recount import assert_counted
+from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
+
+
+def labels(store: Store, role: Role = "champion") -> Cells:
+    """The cells of the only version in a role that are not zero."""
+    [cells] = [live.labels for live in store.statistics.live("iris", MODEL) if live.role == role]
+    return {cell: count for cell, count in cells.items() if count}
+
+
+def pairs(store: Store) -> Paired:
+    return store.statistics.paired("iris", MODEL, 1, 2)
+
+
+def truths(store: Store) -> dict[str, str]:
+    found = store._database.read(sa.select(feedback.c.prediction_id, feedback.c.class_name))
+    return {row["prediction_id"]: row["class_name"] for row in found}
+
+
+def replaced(store: Store) -> list[bool]:
+    return [row["replaced_at"] is not None for row in store._database.read(sa.select(feedback.c.replaced_at))]
+
+
+def test_the_truth_is_kept_and_counted(store: Store) -> None:
+    store.predictions.write([prediction("a", VERSICOLOR), prediction("b")])
+    store.feedback.give("a", SETOSA)
+    assert [found.truth for name in "ab" for found in store.predictions.get(name)] == [SETOSA, None]
+    assert labels(store) == {(SETOSA, VERSICOLOR): 1}
+    assert replaced(store) == [False]
+
+
+def test_telling_the_same_again_changes_nothing(store: Store) -> None:
+    store.predictions.write([prediction("a"), shadow("a")])
+    store.feedback.give("a", SETOSA)
+    first = assert_counted(store)
+    store.feedback.give("a", SETOSA)
+    store.feedback.give("a", SETOSA, replace=True)
+    assert assert_counted(store) == first
+    assert replaced(store) == [False]
+
+
+def test_a_contradiction_names_the_known_truth_and_changes_nothing(store: Store) -> None:
+    store.predictions.write([prediction("a"), shadow("a")])
+    store.feedback.give("a", SETOSA)
+    first = assert_counted(store)
+    with pytest.raises(ContradictionError, match="prediction a is known as Iris-setosa"):
+        store.feedback.give("a", VERSICOLOR)
+    assert truths(store) == {"a": SETOSA}
+    assert assert_counted(store) == first
+
+
+def test_replacing_takes_back_what_was_counted(store: Store) -> None:
+    store.predictions.write([prediction("a"), prediction("b"), shadow("a", VIRGINICA), shadow("b")])
+    store.feedback.give("b", SETOSA)
+    before = labels(store), labels(store, "shadow"), pairs(store)
+    store.feedback.give("a", VERSICOLOR)
+    assert pairs(store) == Paired(both_right=1, both_wrong=1)
+    store.feedback.give("a", VIRGINICA, replace=True)
+    assert truths(store) == {"a": VIRGINICA, "b": SETOSA}
+    assert labels(store) == {**before[0], (VIRGINICA, SETOSA): 1}
+    assert labels(store, "shadow") == {**before[1], (VIRGINICA, VIRGINICA): 1}
+    assert pairs(store) == Paired(both_right=1, only_challenger_right=1)
+    assert sorted(replaced(store)) == [False, True]
+    assert_counted(store)
+
+
+def test_replacing_there_and_back_leaves_the_counts_as_they_were(store: Store) -> None:
+    store.predictions.write([prediction("a"), shadow("a", VIRGINICA)])
+    store.feedback.give("a", SETOSA)
+    first = assert_counted(store)
+    store.feedback.give("a", VIRGINICA, replace=True)
+    assert assert_counted(store) != first
+    store.feedback.give("a", SETOSA, replace=True)
+    assert assert_counted(store) == first
+
+
+def test_a_first_truth_may_be_told_as_a_replacement(store: Store) -> None:
+    store.predictions.write([prediction("a")])
+    store.feedback.give("a", SETOSA, replace=True)
+    assert labels(store) == {(SETOSA, SETOSA): 1}
+    assert replaced(store) == [False]
+
+
+def test_the_truth_about_an_unknown_prediction_is_not_kept(store: Store) -> None:
+    with pytest.raises(UnknownPredictionError, match="no prediction none"):
+        store.feedback.give("none", SETOSA)
+    assert truths(store) == {}
+    store.predictions.write([prediction("none")])
+    assert labels(store) == {}
+
+
+def test_a_shadow_before_the_truth_is_counted_and_paired(store: Store) -> None:
+    store.predictions.write([prediction("a"), shadow("a", VERSICOLOR)])
+    store.feedback.give("a", SETOSA)
+    assert labels(store, "shadow") == {(SETOSA, VERSICOLOR): 1}
+    assert pairs(store) == Paired(only_champion_right=1)
+
+
+def test_a_shadow_after_the_truth_is_counted_and_paired_too(store: Store) -> None:
+    store.predictions.write([prediction("a"), prediction("b")])
+    store.feedback.give("a", SETOSA)
+    store.predictions.write([shadow("a", VERSICOLOR), shadow("b")])
+    assert labels(store) == {(SETOSA, SETOSA): 1}
+    assert labels(store, "shadow") == {(SETOSA, VERSICOLOR): 1}
+    assert pairs(store) == Paired(only_champion_right=1)
+    assert_counted(store)
+
+
+def test_a_late_shadow_is_judged_by_the_corrected_truth(store: Store) -> None:
+    store.predictions.write([prediction("a")])
+    store.feedback.give("a", SETOSA)
+    store.feedback.give("a", VERSICOLOR, replace=True)
+    store.predictions.write([shadow("a", VERSICOLOR)])
+    assert labels(store, "shadow") == {(VERSICOLOR, VERSICOLOR): 1}
+    assert pairs(store) == Paired(only_challenger_right=1)
+
+
+def test_a_champion_that_is_written_after_its_shadow_is_paired(store: Store) -> None:
+    store.predictions.write([shadow("a", VERSICOLOR)])
+    store.feedback.give("a", VERSICOLOR)
+    assert pairs(store) == Paired()
+    store.predictions.write([prediction("a")])
+    assert pairs(store) == Paired(only_challenger_right=1)
+    assert_counted(store)
+
+
+@pytest.mark.parametrize("step", [timedelta(days=1), timedelta(days=-400)])
+def test_the_truth_counts_for_the_day_of_the_prediction_wherever_the_clock_has_gone(
+    store: Store, step: timedelta
+) -> None:
+    then = datetime.now(UTC) + step
+    store.predictions.write([prediction("a", at=then)])
+    store.feedback.give("a", SETOSA)
+    assert [key[4] for key in assert_counted(store).labels] == [then.date()]
+    store.feedback.give("a", VIRGINICA, replace=True)
+    assert labels(store) == {(VIRGINICA, SETOSA): 1}
+
+
+def test_new_predictions_are_kept_together_with_their_truths(store: Store) -> None:
+    rows = [prediction("a"), prediction("b", VERSICOLOR)]
+    store.feedback.give_new(rows, [SETOSA, VIRGINICA])
+    assert truths(store) == {"a": SETOSA, "b": VIRGINICA}
+    assert [found.row for name in "ab" for found in store.predictions.get(name)] == rows
+    assert labels(store) == {(SETOSA, SETOSA): 1, (VIRGINICA, VERSICOLOR): 1}
+    assert_counted(store)
+
+
+def test_of_new_predictions_and_truths_all_are_kept_or_none(store: Store) -> None:
+    bad = prediction("b") | {"class_name": None}
+    with pytest.raises(StoreError):
+        store.feedback.give_new([prediction("a"), bad], [SETOSA, SETOSA])  # type: ignore[list-item]
+    assert (truths(store), store.predictions.get("a")) == ({}, [])
+    with pytest.raises(ValueError, match="shorter"):
+        store.feedback.give_new([prediction("a"), prediction("b")], [SETOSA])
+    assert (truths(store), store.predictions.get("a")) == ({}, [])
+
+
+def test_a_correction_with_a_prediction_is_its_truth_too(store: Store) -> None:
+    store.predictions.write([prediction("a", VERSICOLOR)])
+    given = suggestion("s", prediction_id="a")
+    for _ in range(2):
+        store.correct(given)
+    assert store.suggestions.get("s") == given
+    assert labels(store) == {(SETOSA, VERSICOLOR): 1}
+
+
+def test_a_correction_without_a_prediction_tells_no_truth(store: Store) -> None:
+    store.correct(suggestion("s"))
+    assert store.suggestions.get("s") == suggestion("s")
+    assert truths(store) == {}
+
+
+def test_a_correction_of_an_unknown_prediction_is_not_kept(store: Store) -> None:
+    with pytest.raises(UnknownPredictionError):
+        store.correct(suggestion("s", prediction_id="none"))
+    assert (store.suggestions.get("s"), truths(store)) == (None, {})
+
+
+def test_a_correction_that_contradicts_is_kept_only_as_a_replacement(store: Store) -> None:
+    store.predictions.write([prediction("a", VERSICOLOR)])
+    store.feedback.give("a", VIRGINICA)
+    with pytest.raises(ContradictionError):
+        store.correct(suggestion("s", prediction_id="a"))
+    assert (store.suggestions.get("s"), truths(store)) == (None, {"a": VIRGINICA})
+    store.correct(suggestion("s", prediction_id="a"), replace=True)
+    assert store.suggestions.get("s") is not None
+    assert labels(store) == {(SETOSA, VERSICOLOR): 1}
+
+
+def test_a_truth_is_not_kept_without_its_correction(store: Store) -> None:
+    store.predictions.write([prediction("a", VERSICOLOR)])
+    with store._database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE suggestions RENAME TO away")
+    with pytest.raises(StoreError):
+        store.correct(suggestion("s", prediction_id="a"))
+    assert (truths(store), labels(store)) == ({}, {})
