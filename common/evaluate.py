@@ -116,7 +116,8 @@ def wilson(successes: int, trials: int) -> Interval | None:
     share, weight = successes / trials, z * z / trials
     middle = (share + weight / 2) / (1 + weight)
     half = z / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
-    return Interval(max(middle - half, 0.0), min(middle + half, 1.0))
+    # Rounding must not leave out a proportion of 0 or 1 itself.
+    return Interval(middle - half if successes else 0.0, middle + half if successes < trials else 1.0)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

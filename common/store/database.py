@@ -1,5 +1,6 @@
 """The connection to the database: transactions that take turns, errors in one line, tables up to date."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_SECONDS = 5
 # Any number will do, as long as every process of the lab takes the same.
 WRITER_LOCK = 0x6C6162
+# What drivers raise for values that they cannot put into words, and SQLAlchemy lets pass.
+UNSPEAKABLE = (OverflowError, UnicodeError)
 
 
 class StoreError(RuntimeError):
@@ -36,12 +39,20 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Connect, and make or change tables as this version of the lab needs them."""
+        self._writer = threading.Lock()
         try:
             self._engine = _create_engine(url)
-            with self._engine.begin() as connection:
-                _bring_up_to_date(connection)
+            self._open()
         except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
             raise StoreError(f"the store at {_shown(url)} cannot be opened: {_reason(error)}") from error
+
+    def _open(self) -> None:
+        try:
+            with self._engine.begin() as connection:
+                _bring_up_to_date(connection)
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def close(self) -> None:
         """Close all connections."""
@@ -52,8 +63,19 @@ class Database:
         try:
             with self._engine.connect().execution_options(reads=True) as connection:
                 return list(connection.execute(query).mappings())
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, *UNSPEAKABLE) as error:
             raise StoreError(f"the store cannot be read: {_reason(error)}") from error
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        # Between processes the databases see to the turns. SQLite's waiting is a sleep of up to a tenth of a second,
+        # after which another may have come first: a crowd of threads would spend most of its time so.
+        if not self._writer.acquire(timeout=BUSY_TIMEOUT_MS / 1e3):
+            raise StoreError("the store cannot be written: other writers of this process take too long")
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     @contextmanager
     def writing(self, *, durable: bool = True) -> Iterator[sa.Connection]:
@@ -64,11 +86,15 @@ class Database:
                 it is as whole, and survives the end of the process.
         """
         try:
-            with self._engine.connect().execution_options(durable=durable) as connection, connection.begin():
+            with (
+                self._turn(),
+                self._engine.connect().execution_options(durable=durable) as connection,
+                connection.begin(),
+            ):
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, *UNSPEAKABLE) as error:
             # A DBAPIError is a StatementError, too: with a cause in the database, not in the values.
-            hopeless = isinstance(error, DataError | IntegrityError) or type(error) is StatementError
+            hopeless = isinstance(error, (DataError, IntegrityError, *UNSPEAKABLE)) or type(error) is StatementError
             kind = BadRowError if hopeless else StoreError
             raise kind(f"the store cannot be written: {_reason(error)}") from error
 

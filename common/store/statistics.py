@@ -56,16 +56,14 @@ class Statistics:
 
     def live(self, problem: str, model_name: str) -> list[Live]:
         """Return the statistics of every version and role that has answered, by version and role."""
+        cells: defaultdict[tuple[int, Role], Cells] = defaultdict(dict)
+        # Before the volumes: what is labelled by now has been counted by then.
+        for row in self._database.read(_confusions(problem, model_name)):
+            cells[row["model_version"], row["role"]][row["true_class"], row["predicted_class"]] = int(row["labels"])
         found: dict[tuple[int, Role], Live] = {}
         for row in self._database.read(_volumes(problem, model_name)):
             key = row["model_version"], row["role"]
-            found[key] = Live(*key, int(row["predictions"]), int(row["outliers"]))
-        cells: defaultdict[tuple[int, Role], Cells] = defaultdict(dict)
-        for row in self._database.read(_confusions(problem, model_name)):
-            key = row["model_version"], row["role"]
-            cells[key][row["true_class"], row["predicted_class"]] = int(row["labels"])
-        for key, labels in cells.items():
-            found[key].labels = labels
+            found[key] = Live(*key, int(row["predictions"]), int(row["outliers"]), cells[key])
         return [found[key] for key in sorted(found)]
 
     def paired(self, problem: str, model_name: str, champion: int, challenger: int) -> Paired:
@@ -91,5 +89,6 @@ def _volumes(problem: str, model_name: str) -> sa.Select[tuple[int, str, int, in
 def _confusions(problem: str, model_name: str) -> sa.Select[tuple[int, str, str, str, int]]:
     c = confusion_counts.c
     columns = (c.model_version, c.role, c.true_class, c.predicted_class)
-    query = sa.select(*columns, sa.func.sum(c.labels).label("labels"))
+    # What has been corrected since leaves zeros.
+    query = sa.select(*columns, sa.func.sum(c.labels).label("labels")).having(sa.func.sum(c.labels) > 0)
     return query.where(c.problem == problem, c.model_name == model_name).group_by(*columns)

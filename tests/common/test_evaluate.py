@@ -1,10 +1,14 @@
 """The lab's metrics are scikit-learn's, and say nothing where there is nothing to divide by."""
 
+import math
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 from common import evaluate
 from common.problem import Ints
@@ -101,3 +105,110 @@ def test_macro_averages_leave_out_classes_without_a_value() -> None:
     # Class 2 is neither there nor predicted; class 1 is there and never predicted, so its precision has no value.
     found = evaluate.summary(np.array([[3, 0, 0], [1, 0, 0], [0, 0, 0]]))
     assert found == pytest.approx({"accuracy": 0.75, "precision": 0.75, "recall": 0.5, "f1": (6 / 7 + 0) / 2})
+
+
+@given(trials=st.integers(1, 10_000_000), share=st.floats(0, 1))
+@settings(deadline=None)
+def test_the_interval_of_a_proportion_is_that_of_scipy(trials: int, share: float) -> None:
+    successes = round(share * trials)
+    found = evaluate.wilson(successes, trials)
+    expected = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    assert found
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9, abs=1e-12)
+
+
+def test_the_interval_of_a_proportion_contains_it() -> None:
+    for trials in range(1, 200):
+        for successes in range(trials + 1):
+            found = evaluate.wilson(successes, trials)
+            assert found
+            assert 0 <= found.low <= successes / trials <= found.high <= 1, (successes, trials)
+
+
+def test_no_trials_have_no_interval() -> None:
+    assert evaluate.wilson(0, 0) is None
+
+
+def test_more_rows_make_the_interval_narrower() -> None:
+    widths = [found.high - found.low for trials in (10, 100, 1000) if (found := evaluate.wilson(trials // 2, trials))]
+    assert widths == sorted(widths, reverse=True)
+
+
+counts = st.integers(0, 300)
+
+
+@given(metrics=st.builds(evaluate.ClassMetrics, counts, counts, counts, counts))
+@settings(deadline=None)
+def test_every_metric_lies_in_its_interval_and_has_one_if_and_only_if_it_has_a_value(
+    metrics: evaluate.ClassMetrics,
+) -> None:
+    assert metrics.intervals.keys() == {"precision", "recall", "specificity", "f1"}
+    for name, interval in metrics.intervals.items():
+        value = getattr(metrics, name)
+        assert (interval is None) == (value is None), name
+        if interval:
+            # Less exactly than the test above: F1 is rounded on another way than its ends.
+            assert interval.low - 1e-12 <= value <= interval.high + 1e-12, name
+
+
+def test_the_interval_of_each_metric_is_that_of_its_own_proportion() -> None:
+    metrics = evaluate.ClassMetrics(true_pos=35, false_pos=10, false_neg=5, true_neg=50)
+    assert metrics.intervals["precision"] == evaluate.wilson(35, 45)
+    assert metrics.intervals["recall"] == evaluate.wilson(35, 40)
+    assert metrics.intervals["specificity"] == evaluate.wilson(50, 60)
+
+
+def test_the_interval_of_f1_is_that_of_the_jaccard_index() -> None:
+    f1 = evaluate.ClassMetrics(true_pos=35, false_pos=10, false_neg=5, true_neg=50).intervals["f1"]
+    jaccard = binomtest(35, 50).proportion_ci(0.95, method="wilson")
+    assert f1
+    assert f1.low == pytest.approx(2 * jaccard.low / (1 + jaccard.low))
+    assert f1.high == pytest.approx(2 * jaccard.high / (1 + jaccard.high))
+
+
+def test_the_interval_of_f1_holds_it_as_often_as_it_says() -> None:
+    # Ten thousand samples of 200 rows, of which so many are true positives, false ones of either kind, true negatives.
+    shares = np.array([0.3, 0.1, 0.08, 0.52])
+    truth = 2 * shares[0] / (2 * shares[0] + shares[1] + shares[2])
+    samples = np.random.default_rng(0).multinomial(200, shares, 10_000)
+    intervals = [evaluate.ClassMetrics(*map(int, sample)).intervals["f1"] for sample in samples]
+    assert np.mean([found is not None and found.low <= truth <= found.high for found in intervals]) > 0.94
+
+
+def exact_p_value(first: int, second: int) -> float:
+    # SciPy wants a trial at least.
+    return float(binomtest(min(first, second), first + second, 0.5).pvalue) if first + second else 1.0
+
+
+@given(first=st.integers(0, 3000), second=st.integers(0, 3000))
+@settings(deadline=None)
+def test_mcnemars_p_value_is_that_of_the_binomial_test(first: int, second: int) -> None:
+    found = evaluate.mcnemar(first, second)
+    assert found == pytest.approx(exact_p_value(first, second), rel=1e-8, abs=1e-300)
+    assert found == evaluate.mcnemar(second, first)
+
+
+def test_mcnemars_p_value_of_few_rows_is_that_of_the_binomial_test() -> None:
+    for first in range(30):
+        for second in range(30):
+            assert evaluate.mcnemar(first, second) == pytest.approx(exact_p_value(first, second)), (first, second)
+
+
+def test_mcnemars_p_value_has_the_known_values() -> None:
+    assert evaluate.mcnemar(0, 0) == 1.0
+    assert evaluate.mcnemar(7, 7) == 1.0
+    assert evaluate.mcnemar(0, 6) == pytest.approx(2 / 64)
+    assert evaluate.mcnemar(1, 9) == pytest.approx(2 * (1 + 10) / 1024)
+
+
+@pytest.mark.parametrize(("first", "second"), [(500_000, 498_000), (500_000, 500_000), (3, 1_000_000), (0, 2000)])
+def test_mcnemars_p_value_of_many_rows_takes_few_terms(
+    first: int, second: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = exact_p_value(first, second)
+    exp = Mock(wraps=math.exp)
+    with monkeypatch.context() as patch:
+        patch.setattr(math, "exp", exp)
+        found = evaluate.mcnemar(first, second)
+    assert found == pytest.approx(expected, rel=1e-7)
+    assert exp.call_count < 20_000

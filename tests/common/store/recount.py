@@ -50,7 +50,7 @@ def _recount(connection: sa.Connection) -> RollUps:
     found = RollUps()
     log = connection.execute(sa.select(predictions)).mappings().all()
     told = connection.execute(sa.select(feedback.c.prediction_id, feedback.c.class_name))
-    truths: dict[str, str] = {prediction_id: class_name for prediction_id, class_name in told}
+    truths = {row.prediction_id: row.class_name for row in told}
     for row in log:
         _count(row, truths.get(row["id"]), found)
     champions, shadows = ({row["id"]: row for row in log if row["role"] == role} for role in ("champion", "shadow"))

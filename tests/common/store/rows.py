@@ -12,7 +12,7 @@ FEATURES = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-def prediction(
+def prediction(  # noqa: PLR0913  # each is what some test is about
     prediction_id: str,
     class_name: str = SETOSA,
     *,

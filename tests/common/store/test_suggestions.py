@@ -1,37 +1,14 @@
-"""The store keeps suggestions through restarts, and from many writers at once."""
+"""Suggestions go through their states, in the order they came, each problem's on their own."""
 
-import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from common.settings import PROJECT
-from common.store import Store, StoreError
-from common.store.suggestions import Suggestion
-
-FEATURES = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
-ADD_MANY = """
-import sys
 from common.store import Store
-from common.store.suggestions import Suggestion
-url, prefix, count = sys.argv[1:]
-store = Store(url)
-for number in range(int(count)):
-    name = f"{prefix}-{number}"
-    store.suggestions.add(Suggestion(name, "iris", {"x": number}, "Iris-setosa"))
-    store.suggestions.delivered(name, f"run of {name}")
-store.close()
-"""
-
-
-def suggestion(name: str, problem: str = "iris") -> Suggestion:
-    return Suggestion(name, problem, FEATURES, "Iris-setosa")
+from common.store.suggestions import MAX_PAUSE, Suggestion
+from tests.common.store.rows import suggestion
 
 
 def soon() -> datetime:
@@ -46,18 +23,6 @@ def get(store: Store, name: str) -> Suggestion:
     found = store.suggestions.get(name)
     assert found is not None
     return found
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/data/lab.db"
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store(url)
-    yield opened
-    opened.close()
 
 
 def test_an_unknown_id_is_not_there(store: Store) -> None:
@@ -131,7 +96,7 @@ def test_each_problem_has_suggestions_of_its_own(store: Store) -> None:
 
 def test_a_failed_delivery_is_due_again_when_its_time_has_come(store: Store) -> None:
     store.suggestions.add(suggestion("a"))
-    later = datetime.now(UTC) + timedelta(minutes=1)
+    later = datetime.now(UTC) + MAX_PAUSE
     store.suggestions.delivery_failed("a", "Prefect is down", later)
     store.suggestions.delivery_failed("a", "Prefect is still down", later)
     assert store.suggestions.due("iris", later - timedelta(seconds=1), 10) == []
@@ -186,36 +151,19 @@ def test_one_training_settles_several_at_once_and_no_others(store: Store) -> Non
     assert [get(store, name).trained_version for name in "abc"] == [3, 3, None]
 
 
-def test_what_was_kept_is_there_after_reopening(url: str) -> None:
-    first = Store(url)
-    first.add(suggestion("a"))
-    first.delivery_failed("a", "Prefect is down", soon())
-    first.close()
-    second = Store(url)
-    again = get(second, "a")
-    second.close()
-    assert again == replace(suggestion("a"), attempts=1, last_error="Prefect is down")
+@pytest.mark.parametrize("back", [timedelta(days=1), timedelta(minutes=5)])
+def test_nothing_waits_for_a_clock_that_has_been_set_back(store: Store, back: timedelta) -> None:
+    store.suggestions.add(suggestion("new"))
+    store.suggestions.add(suggestion("failed"))
+    store.suggestions.delivery_failed("failed", "Prefect is down", datetime.now(UTC) + MAX_PAUSE)
+    assert {s.id for s in store.suggestions.due("iris", datetime.now(UTC) - back, 10)} == {"new", "failed"}
 
 
-def test_what_one_store_adds_another_sees_at_once(store: Store, url: str) -> None:
-    other = Store(url)
+def test_a_pause_is_kept_while_the_clock_runs_on(store: Store) -> None:
     store.suggestions.add(suggestion("a"))
-    assert other.get("a") == suggestion("a")
-    other.close()
-
-
-def test_an_answer_means_that_the_row_is_on_disk(store: Store, tmp_path: Path) -> None:
-    store.suggestions.add(suggestion("a"))
-    with sqlite3.connect(tmp_path / "data" / "lab.db") as other:
-        assert other.execute("SELECT id FROM suggestions").fetchall() == [("a",)]
-        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    other.close()
-
-
-def test_a_commit_waits_for_the_disk(store: Store) -> None:
-    full = 2
-    with store._engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == full
+    now = datetime.now(UTC)
+    store.suggestions.delivery_failed("a", "Prefect is down", now + MAX_PAUSE)
+    assert store.suggestions.due("iris", now, 10) == []
 
 
 def test_eight_threads_write_at_once(store: Store) -> None:
@@ -238,76 +186,3 @@ def test_threads_that_add_the_same_suggestion_keep_it_once(store: Store) -> None
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: store.suggestions.add(suggestion("a")), range(40)))
     assert due(store) == ["a"]
-
-
-def test_four_processes_make_the_tables_and_write_at_once(url: str) -> None:
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-B", "-c", ADD_MANY, url, prefix, "25"], cwd=PROJECT, stderr=subprocess.PIPE, text=True
-        )
-        for prefix in "abcd"
-    ]
-    assert [process.communicate(timeout=60)[1] for process in started] == [""] * 4
-    assert [process.returncode for process in started] == [0] * 4
-    store = Store(url)
-    assert len(store.suggestions.handed_over("iris", 1000)) == 100
-    store.close()
-
-
-def test_reading_does_not_wait_for_a_writer(store: Store, tmp_path: Path) -> None:
-    store.suggestions.add(suggestion("a"))
-    writer = sqlite3.connect(tmp_path / "data" / "lab.db", isolation_level=None)
-    writer.execute("BEGIN IMMEDIATE")
-    assert store.suggestions.get("a") == suggestion("a")
-    assert due(store) == ["a"]
-    writer.execute("ROLLBACK")
-    writer.close()
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "sqlite:////",
-        "sqlite:////dev/null/lab.db",
-        "postgresql+psycopg://lab:secret@127.0.0.1:1/lab",
-        "postgresql+psycopg://lab:secret@127.0.0.1:port/lab",
-        "unknown://lab:secret@127.0.0.1/lab",
-        "lab:secret@127.0.0.1",
-        "",
-    ],
-)
-def test_a_store_that_cannot_be_opened_says_so_in_one_line_without_the_password(url: str) -> None:
-    with pytest.raises(StoreError, match="cannot be opened") as refused:
-        Store(url)
-    assert len(str(refused.value).splitlines()) == 1
-    assert "secret" not in str(refused.value)
-
-
-def test_a_store_that_is_no_database_says_so_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "lab.db").write_text("something else " * 100, encoding="utf-8")
-    with pytest.raises(StoreError, match="not a database") as refused:
-        Store(f"sqlite:///{tmp_path}/lab.db")
-    assert len(str(refused.value).splitlines()) == 1
-
-
-def test_a_store_that_is_lost_later_says_so_in_one_line(store: Store, tmp_path: Path) -> None:
-    store.suggestions.add(suggestion("a"))
-    with sqlite3.connect(tmp_path / "data" / "lab.db") as other:
-        other.execute("DROP TABLE suggestions")
-    other.close()
-    with pytest.raises(StoreError, match="cannot be read") as unread:
-        store.suggestions.get("a")
-    with pytest.raises(StoreError, match="cannot be written") as unwritten:
-        store.suggestions.add(suggestion("b"))
-    assert len(str(unread.value).splitlines()) == 1
-    assert len(str(unwritten.value).splitlines()) == 1
-
-
-def test_an_error_of_writing_does_not_show_the_features_of_people(store: Store, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "data" / "lab.db") as other:
-        other.execute("CREATE TRIGGER full BEFORE INSERT ON suggestions BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
-    other.close()
-    with pytest.raises(StoreError, match="disk is full") as refused:
-        store.suggestions.add(suggestion("a"))
-    assert "sepal_length" not in str(refused.value)
-    assert store.suggestions.get("a") is None

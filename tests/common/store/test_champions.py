@@ -1,0 +1,120 @@
+"""The history of champions: each move once, however many processes see it, and what a rollback goes back to."""
+
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+
+from common.store import Store
+from common.store.champions import How, Reign, previous_champion
+from common.store.tables import champions
+from tests.common.store.rows import MODEL
+
+Moves = list[tuple[int, How]]
+PROMOTED_TO_3: Moves = [(1, "registered"), (2, "registered"), (3, "promoted")]
+
+
+def noted(store: Store, moves: Moves) -> Moves:
+    """What the history holds after these moves."""
+    for version, how in moves:
+        store.champions.note(MODEL, version, how)
+    return [(reign.model_version, reign.how) for reign in store.champions.history(MODEL)]
+
+
+def test_there_is_no_history_before_the_first_champion(store: Store) -> None:
+    assert store.champions.history(MODEL) == []
+    assert previous_champion([]) is None
+
+
+def test_the_history_tells_who_since_when_and_how_oldest_first(store: Store) -> None:
+    before = datetime.now(UTC)
+    assert noted(store, PROMOTED_TO_3) == PROMOTED_TO_3
+    since = [reign.since for reign in store.champions.history(MODEL)]
+    moments = [before, *since, datetime.now(UTC)]
+    assert moments == sorted(moments)
+    assert {moment.tzinfo for moment in since} == {UTC}
+
+
+def test_a_move_that_is_seen_again_is_no_new_one(store: Store) -> None:
+    store.champions.note(MODEL, 1)
+    first = store.champions.history(MODEL)
+    other = Store(store._database._engine.url.render_as_string(hide_password=False))
+    other.champions.note(MODEL, 1)
+    other.close()
+    store.champions.note(MODEL, 1)
+    assert store.champions.history(MODEL) == first
+
+
+@pytest.mark.parametrize("how", ["promoted", "rolled back"])
+def test_how_is_known_whether_it_is_told_before_or_after_others_see_the_move(store: Store, how: How) -> None:
+    assert noted(store, [(1, "registered"), (2, how), (2, "registered")]) == [(1, "registered"), (2, how)]
+    assert noted(store, [(3, "registered"), (3, how)]) == [(1, "registered"), (2, how), (3, how)]
+
+
+def test_each_model_has_a_history_of_its_own(store: Store) -> None:
+    store.champions.note(MODEL, 1)
+    store.champions.note("BreastCancerModel", 1)
+    store.champions.note("BreastCancerModel", 2)
+    assert [reign.model_version for reign in store.champions.history(MODEL)] == [1]
+    assert [reign.model_version for reign in store.champions.history("BreastCancerModel")] == [1, 2]
+
+
+def test_the_history_ends_with_the_newest(store: Store) -> None:
+    noted(store, PROMOTED_TO_3)
+    assert [reign.model_version for reign in store.champions.history(MODEL, limit=2)] == [2, 3]
+
+
+def test_the_order_is_that_of_the_moves_even_when_the_clock_has_stepped_back(store: Store) -> None:
+    store.champions.note(MODEL, 1)
+    with store._database.writing() as connection:
+        connection.execute(champions.update().values(since=datetime(2999, 1, 1, tzinfo=UTC)))
+    store.champions.note(MODEL, 2)
+    store.champions.note(MODEL, 2)
+    history = store.champions.history(MODEL)
+    assert [reign.model_version for reign in history] == [1, 2]
+    assert history[0].since > history[1].since
+    assert previous_champion(history) == 1
+    assert len(store._database.read(sa.select(champions))) == 2
+
+
+@pytest.mark.parametrize(
+    ("moves", "previous"),
+    [
+        ([(1, "registered")], None),
+        (PROMOTED_TO_3, 2),
+        ([*PROMOTED_TO_3, (2, "rolled back")], 1),
+        ([*PROMOTED_TO_3, (2, "rolled back"), (1, "rolled back")], None),
+        ([*PROMOTED_TO_3, (2, "rolled back"), (3, "promoted")], 2),
+        ([*PROMOTED_TO_3, (2, "rolled back"), (4, "registered")], 2),
+        ([*PROMOTED_TO_3, (2, "rolled back"), (4, "registered"), (2, "rolled back")], 1),
+        ([*PROMOTED_TO_3, (1, "rolled back")], None),
+        # Never seen as champion: nothing is taken back, and the way back is where it came from.
+        ([*PROMOTED_TO_3, (9, "rolled back")], 3),
+        ([*PROMOTED_TO_3, (9, "rolled back"), (3, "rolled back")], 2),
+        # Moved back by hand in MLflow: a reign like any other.
+        ([(1, "registered"), (2, "registered"), (1, "registered")], 2),
+        ([(1, "registered"), (2, "registered"), (1, "registered"), (2, "rolled back")], 1),
+        # Rolled back to the later of two reigns of the same version.
+        ([(1, "registered"), (2, "promoted"), (1, "promoted"), (3, "promoted"), (1, "rolled back")], 2),
+    ],
+)
+def test_a_rollback_goes_to_who_was_champion_before(store: Store, moves: Moves, previous: int | None) -> None:
+    assert noted(store, moves) == moves
+    assert previous_champion(store.champions.history(MODEL)) == previous
+
+
+def test_rolling_back_again_and_again_ends_at_the_first(store: Store) -> None:
+    noted(store, [*PROMOTED_TO_3, (4, "promoted")])
+    went: list[int | None] = []
+    for _ in range(4):
+        version = previous_champion(store.champions.history(MODEL))
+        went.append(version)
+        if version is not None:
+            store.champions.note(MODEL, version, "rolled back")
+    assert went == [3, 2, 1, None]
+
+
+def test_a_history_that_is_cut_off_still_knows_the_way_back() -> None:
+    now = datetime.now(UTC)
+    cut = [Reign(2, now, "rolled back"), Reign(3, now, "promoted")]
+    assert previous_champion(cut) == 2

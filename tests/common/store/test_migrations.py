@@ -1,0 +1,151 @@
+"""Stores of every age are brought up to date, by many processes at once, and newer ones refused."""
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from common import store as package
+from common.store import Store, StoreError
+from common.store.tables import SCHEMA, metadata
+from tests.common.store.rows import SETOSA, prediction, suggestion
+from tests.common.store.writer import assert_succeed, writers
+
+# As the first version of the lab made it, which knew no migrations.
+FIRST_SCHEMA = """
+CREATE TABLE suggestions (
+    id VARCHAR(36) NOT NULL,
+    problem VARCHAR(64) NOT NULL,
+    features JSON NOT NULL,
+    class_name VARCHAR(256) NOT NULL,
+    prediction_id VARCHAR(36),
+    received_at {moment} NOT NULL,
+    flow_run_id VARCHAR(36),
+    attempts INTEGER NOT NULL,
+    next_attempt_at {moment} NOT NULL,
+    last_error TEXT,
+    row_number INTEGER,
+    written BOOLEAN NOT NULL,
+    trained_version INTEGER,
+    refused_because TEXT,
+    PRIMARY KEY (id)
+)
+"""
+FIRST_INDEX = "CREATE INDEX ix_suggestions_problem_row ON suggestions (problem, row_number)"
+FIRST_ROW = """
+INSERT INTO suggestions VALUES (
+    'old', 'iris', '{"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}',
+    'Iris-setosa', NULL, '2026-01-31 23:30:00.000000', 'run', 2, '2026-01-31 23:30:30.000000', 'Prefect was down', 4,
+    TRUE, NULL, NULL
+)
+"""
+
+
+def run(url: str, *statements: str) -> None:
+    """Do something to a database as another program would, in UTC."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET timezone TO 'UTC'")
+        for statement in statements:
+            # Text would take the colons of JSON for parameters.
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+@pytest.fixture
+def first_store(url: str) -> str:
+    """The URL of a store that the first version of the lab has left."""
+    if url.startswith("sqlite"):
+        Path(sa.make_url(url).database or "").parent.mkdir()
+    moment = "DATETIME" if url.startswith("sqlite") else "TIMESTAMP WITH TIME ZONE"
+    run(url, FIRST_SCHEMA.format(moment=moment), FIRST_INDEX, FIRST_ROW)
+    return url
+
+
+def differences(store: Store) -> list[object]:
+    with store._database._engine.connect().execution_options(reads=True) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+
+def schemas(store: Store) -> list[str]:
+    with store._database._engine.connect().execution_options(reads=True) as connection:
+        return list(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
+
+
+def test_the_newest_migration_is_the_schema_that_is_asked_for() -> None:
+    scripts = ScriptDirectory(str(Path(package.__file__).parent / "migrations"))
+    assert scripts.get_heads() == [SCHEMA]
+    assert scripts.get_bases() == ["0001"]
+
+
+def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
+    assert differences(store) == []
+    assert schemas(store) == [SCHEMA]
+
+
+def test_a_table_that_is_not_as_the_code_has_it_would_be_found(store: Store) -> None:
+    with store._database.writing() as connection:
+        connection.exec_driver_sql("DROP INDEX ix_suggestions_prediction_id")
+        connection.exec_driver_sql("ALTER TABLE feedback DROP COLUMN replaced_at")
+    assert len(differences(store)) == 2
+
+
+def test_a_store_of_the_first_version_keeps_what_is_in_it(first_store: str) -> None:
+    with closing(Store(first_store)) as store:
+        kept = replace(suggestion("old"), flow_run_id="run", attempts=2, last_error="Prefect was down", row_number=4)
+        assert store.suggestions.get("old") == replace(kept, written=True)
+        assert [s.id for s in store.suggestions.waiting("iris")] == ["old"]
+        query = sa.select(metadata.tables["suggestions"].c.received_at)
+        assert [row["received_at"] for row in store._database.read(query)] == [
+            datetime(2026, 1, 31, 23, 30, tzinfo=UTC)
+        ]
+        assert (differences(store), schemas(store)) == ([], [SCHEMA])
+        store.feedback.give_new([prediction("p")], [SETOSA])
+        store.correct(suggestion("new", prediction_id="p"))
+
+
+def test_a_store_that_is_up_to_date_is_left_alone(url: str) -> None:
+    with closing(Store(url)) as first:
+        first.suggestions.add(suggestion("a"))
+    with closing(Store(url)) as second:
+        assert second.suggestions.get("a") == suggestion("a")
+        assert schemas(second) == [SCHEMA]
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(first_store: str) -> None:
+    run(first_store, "CREATE TABLE champions (id INTEGER)")
+    with pytest.raises(StoreError, match=r"cannot be opened: .*champions") as refused:
+        Store(first_store)
+    assert len(str(refused.value).splitlines()) == 1
+    engine = sa.create_engine(first_store)
+    assert set(sa.inspect(engine).get_table_names()) == {"suggestions", "champions"}
+    engine.dispose()
+    run(first_store, "DROP TABLE champions")
+    with closing(Store(first_store)) as store:
+        assert differences(store) == []
+        assert store.suggestions.get("old") is not None
+
+
+def test_a_store_of_a_newer_version_is_refused_in_one_line_that_names_its_schema(url: str) -> None:
+    Store(url).close()
+    run(url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="its schema 9999 is none that this version of the lab knows") as refused:
+        Store(url)
+    assert len(str(refused.value).splitlines()) == 1
+    run(url, f"UPDATE alembic_version SET version_num = '{SCHEMA}'")  # noqa: S608
+    Store(url).close()
+
+
+def test_eight_processes_open_an_empty_database_at_once(url: str) -> None:
+    with writers(url, "abcdefgh", batches=0, rows=0) as started:
+        assert_succeed(started)
+    with closing(Store(url)) as store:
+        assert (differences(store), schemas(store)) == ([], [SCHEMA])

@@ -1,0 +1,268 @@
+"""Whatever comes in whatever order, the roll-ups are what a recount finds, and the metrics are scikit-learn's."""
+
+import itertools
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import sklearn.metrics
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common import evaluate
+from common.evaluate import ClassMetrics
+from common.store import Store
+from common.store.feedback import ContradictionError, UnknownPredictionError
+from common.store.predictions import PredictionRow
+from common.store.statistics import Live, Paired
+from common.store.tables import Role
+from tests.common.store.recount import assert_counted
+from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow
+
+# The store is one for all examples, which are problems of their own in it.
+on_one_store = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+numbers = itertools.count()
+
+
+class Telling(NamedTuple):
+    """The truth about a prediction, by its number."""
+
+    number: int
+    class_name: str
+    replace: bool
+
+
+Step = list[tuple[int, Role]] | Telling
+
+
+@dataclass
+class Play:
+    """What happens to some predictions: `answers` by number and role, and steps that write some or tell a truth."""
+
+    classes: tuple[str, ...]
+    answers: dict[tuple[int, Role], tuple[str, int, bool]]
+    steps: list[Step]
+    problem: str = field(default_factory=lambda: f"problem {next(numbers)}")
+
+    def row(self, number: int, role: Role) -> PredictionRow:
+        class_name, version, is_outlier = self.answers[number, role]
+        at = NOON.replace(day=1 + number % 2)
+        row = prediction(self.name(number), class_name, role=role, version=version, at=at, problem=self.problem)
+        return row | {"is_outlier": is_outlier}
+
+    def name(self, number: int) -> str:
+        return f"{self.problem}-{number}"
+
+
+@st.composite
+def plays(draw: st.DrawFn) -> Play:
+    classes = CLASSES[: draw(st.sampled_from([2, 3]))]
+    roles: list[Role] = ["champion", "shadow"]
+    keys = [(number, role) for number in range(draw(st.integers(1, 5))) for role in roles]
+    answer = st.tuples(st.sampled_from(classes), st.integers(1, 2), st.booleans())
+    batch = st.lists(st.sampled_from(keys), min_size=1, unique=True)
+    truth = st.builds(Telling, st.integers(0, keys[-1][0]), st.sampled_from(classes), st.booleans())
+    steps: list[Step] = draw(st.lists(st.one_of(batch, truth), min_size=1, max_size=15))
+    return Play(classes, {key: draw(answer) for key in keys}, steps)
+
+
+@dataclass
+class Played:
+    """What should be in the store now."""
+
+    written: dict[tuple[int, Role], PredictionRow] = field(default_factory=dict)
+    truths: dict[int, str] = field(default_factory=dict)
+
+    def labelled(self, version: int, role: Role) -> tuple[list[str], list[str]]:
+        """The true and the predicted classes of a version."""
+        rows = [
+            (self.truths[number], row["class_name"])
+            for (number, its_role), row in self.written.items()
+            if number in self.truths and (its_role, row["model_version"]) == (role, version)
+        ]
+        return [truth for truth, _ in rows], [predicted for _, predicted in rows]
+
+
+def perform(play: Play, store: Store) -> Played:
+    """Take the steps; each must succeed or be refused as what has come before wants it."""
+    played = Played()
+    for step in play.steps:
+        if isinstance(step, list):
+            rows = {key: play.row(*key) for key in step}
+            store.predictions.write(list(rows.values()))
+            played.written |= rows
+        else:
+            tell(play, store, played, step)
+    return played
+
+
+def tell(play: Play, store: Store, played: Played, told: Telling) -> None:
+    """Tell a truth, and see it taken if and only if it may be."""
+    known = played.truths.get(told.number)
+    give = partial(store.feedback.give, play.name(told.number), told.class_name, replace=told.replace)
+    if not {(told.number, "champion"), (told.number, "shadow")} & played.written.keys():
+        with pytest.raises(UnknownPredictionError):
+            give()
+    elif known not in {None, told.class_name} and not told.replace:
+        with pytest.raises(ContradictionError):
+            give()
+    else:
+        give()
+        played.truths[told.number] = told.class_name
+
+
+@given(play=plays())
+@on_one_store
+def test_the_roll_ups_are_a_recount_whatever_the_order(play: Play, store: Store) -> None:
+    played = perform(play, store)
+    assert_counted(store)
+    for (number, role), row in played.written.items():
+        found = {each.row["role"]: each for each in store.predictions.get(play.name(number))}
+        assert (found[role].row, found[role].truth) == (row, played.truths.get(number))
+    assert total(store, play) == len(played.written)
+
+
+def total(store: Store, play: Play) -> int:
+    return sum(live.predictions for live in store.statistics.live(play.problem, MODEL))
+
+
+@given(play=plays())
+@on_one_store
+def test_the_live_metrics_are_those_of_scikit_learn(play: Play, store: Store) -> None:
+    played = perform(play, store)
+    live = store.statistics.live(play.problem, MODEL)
+    assert [(each.model_version, each.role) for each in live] == sorted(
+        {(row["model_version"], row["role"]) for row in played.written.values()}
+    )
+    for each in live:
+        assert_metrics(each, play.classes, *played.labelled(each.model_version, each.role))
+
+
+def assert_metrics(live: Live, classes: tuple[str, ...], truth: list[str], predicted: list[str]) -> None:
+    matrix = live.matrix(classes)
+    if not truth:
+        assert matrix.sum() == 0
+        assert evaluate.summary(matrix) == {}
+        return
+    np.testing.assert_array_equal(matrix, sklearn.metrics.confusion_matrix(truth, predicted, labels=classes))
+    found = evaluate.summary(matrix)
+    assert found.pop("accuracy") == pytest.approx(sklearn.metrics.accuracy_score(truth, predicted))
+    for name, value in macro(classes, truth, predicted).items():
+        assert found.get(name, np.nan) == pytest.approx(value, nan_ok=True), name
+    for class_name, metrics in zip(classes, evaluate.per_class(matrix), strict=True):
+        assert of(metrics) == pytest.approx(one_class(class_name, truth, predicted), nan_ok=True), class_name
+
+
+def macro(classes: tuple[str, ...], truth: list[str], predicted: list[str]) -> dict[str, float]:
+    values = sklearn.metrics.precision_recall_fscore_support(
+        truth, predicted, labels=classes, average="macro", zero_division=np.nan
+    )
+    return dict(zip(("precision", "recall", "f1"), values, strict=False))
+
+
+def one_class(class_name: str, truth: list[str], predicted: list[str]) -> list[float]:
+    """Precision, recall, F1 and specificity, the last as the recall of all other rows."""
+    is_true, is_predicted = np.array(truth) == class_name, np.array(predicted) == class_name
+    precision, recall, f1, _ = sklearn.metrics.precision_recall_fscore_support(
+        is_true, is_predicted, labels=[True], zero_division=np.nan
+    )
+    specificity = sklearn.metrics.recall_score(~is_true, ~is_predicted, zero_division=np.nan)
+    return [float(precision[0]), float(recall[0]), float(f1[0]), float(specificity)]
+
+
+def of(metrics: ClassMetrics) -> list[float]:
+    """The same of the lab, where what has no denominator is None and nothing else is."""
+    values = [metrics.precision, metrics.recall, metrics.f1, metrics.specificity]
+    assert not any(value is not None and np.isnan(value) for value in values)
+    return [np.nan if value is None else value for value in values]
+
+
+def test_a_binary_problem_has_the_known_values(store: Store) -> None:
+    answers = [(SETOSA, SETOSA)] * 5 + [(SETOSA, VERSICOLOR)] * 2 + [(VERSICOLOR, SETOSA)] + [(VERSICOLOR,) * 2] * 4
+    rows = [prediction(f"p{number}", predicted) for number, (_, predicted) in enumerate(answers)]
+    store.feedback.give_new(rows, [truth for truth, _ in answers])
+    [live] = store.statistics.live("iris", MODEL)
+    assert live.labels == {
+        (SETOSA, SETOSA): 5,
+        (SETOSA, VERSICOLOR): 2,
+        (VERSICOLOR, SETOSA): 1,
+        (VERSICOLOR, VERSICOLOR): 4,
+    }
+    assert evaluate.accuracy(live.matrix((SETOSA, VERSICOLOR))) == 9 / 12
+    setosa = evaluate.per_class(live.matrix((SETOSA, VERSICOLOR)))[0]
+    assert (setosa.precision, setosa.recall, setosa.f1, setosa.specificity) == (5 / 6, 5 / 7, 10 / 13, 4 / 5)
+
+
+def test_what_has_no_labels_has_no_metrics(store: Store) -> None:
+    store.predictions.write([prediction("a")])
+    [live] = store.statistics.live("iris", MODEL)
+    matrix = live.matrix(CLASSES)
+    assert (live.predictions, live.classes, matrix.sum(), evaluate.accuracy(matrix)) == (1, set(), 0, None)
+    for metrics in evaluate.per_class(matrix):
+        assert {metrics.precision, metrics.recall, metrics.f1, metrics.specificity} == {None}
+
+
+def test_nothing_is_known_of_a_model_that_has_not_answered(store: Store) -> None:
+    store.predictions.write([prediction("a"), prediction("b", problem="breast_cancer")])
+    assert store.statistics.live("iris", "AnotherModel") == []
+    assert store.statistics.paired("iris", MODEL, 1, 2) == Paired()
+    assert [live.predictions for live in store.statistics.live("iris", MODEL)] == [1]
+
+
+def test_days_are_summed_up(store: Store) -> None:
+    for day in (1, 2, 3):
+        store.predictions.write([prediction(f"p{day}", at=NOON.replace(day=day))])
+        store.feedback.give(f"p{day}", SETOSA)
+    [live] = store.statistics.live("iris", MODEL)
+    assert (live.predictions, live.labels) == (3, {(SETOSA, SETOSA): 3})
+
+
+def test_pairs_are_of_the_two_versions_that_are_asked_for(store: Store) -> None:
+    right = {"both": (SETOSA, SETOSA), "first": (SETOSA, VERSICOLOR), "second": (VERSICOLOR, SETOSA)}
+    for name, (first, second) in right.items():
+        store.predictions.write([prediction(name, first), shadow(name, second)])
+    store.predictions.write([prediction("other"), shadow("other", version=3)])
+    store.predictions.write([prediction("alone"), prediction("unlabelled"), shadow("unlabelled")])
+    for name in (*right, "other", "alone"):
+        store.feedback.give(name, SETOSA)
+    assert store.statistics.paired("iris", MODEL, 1, 2) == Paired(1, 1, 1, 0)
+    assert store.statistics.paired("iris", MODEL, 1, 3) == Paired(both_right=1)
+    assert store.statistics.paired("iris", MODEL, 2, 1) == Paired()
+
+
+def test_classes_are_those_that_occur_in_the_labels(store: Store) -> None:
+    store.predictions.write([prediction("a"), prediction("b", "Iris-unknown")])
+    store.feedback.give("a", VERSICOLOR)
+    [live] = store.statistics.live("iris", MODEL)
+    assert live.classes == {SETOSA, VERSICOLOR}
+
+
+def test_a_class_that_was_only_named_by_mistake_is_not_among_them(store: Store) -> None:
+    store.predictions.write([prediction("a")])
+    store.feedback.give("a", "Iris-mistaken")
+    store.feedback.give("a", SETOSA, replace=True)
+    [live] = store.statistics.live("iris", MODEL)
+    assert live.labels == {(SETOSA, SETOSA): 1}
+    assert live.classes == {SETOSA}
+
+
+def test_a_version_whose_first_label_comes_while_statistics_are_read_does_no_harm(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = store._database.read
+    late = [[prediction("new", version=2)]]
+    store.feedback.give_new([prediction("old")], [SETOSA])
+
+    def read_while_others_write(query: sa.Select[Any]) -> list[sa.RowMapping]:
+        found = read(query)
+        while late:
+            store.feedback.give_new(late.pop(), [SETOSA])
+        return found
+
+    monkeypatch.setattr(store._database, "read", read_while_others_write)
+    for live in store.statistics.live("iris", MODEL):
+        assert sum(live.labels.values()) <= live.predictions
+    assert not late
