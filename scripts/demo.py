@@ -1,5 +1,6 @@
 """The whole loop once, on real servers, in a copy of the project under .demo/: `make demo`."""
 
+import asyncio
 import csv
 import shutil
 import signal
@@ -18,13 +19,17 @@ from rich.table import Table
 
 from common.problem import Problem, UnknownProblemError, get_problem
 from common.settings import PROJECT, Settings, SettingsError, load_settings
-from common.store import TRAIN_AT
+from common.store.suggestions import TRAIN_AT
+from common.table import read_table
 from scripts.parts import wait_for
 from scripts.ports import HOST, PortInUseError, listeners
 from scripts.stack import on_own_servers, process_environment, wait_until_ready
+from scripts.traffic import api_address, key_header, new_client, send
+from scripts.traffic_rows import Traffic
 
 DEMO = PROJECT / ".demo"
 PATIENCE = 120.0
+TRAFFIC = Traffic(rate=40, seconds=8, label_delay=0.5, wrong_labels=0.01, outliers=0.03, noise=0.3, seed=42)
 console = Console(soft_wrap=True)
 
 
@@ -34,10 +39,17 @@ class DemoError(RuntimeError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The versions that have answered, each with its accuracy on the test rows, and the run that made the second."""
+    """How the loop ended.
+
+    Attributes:
+        versions: those that have answered, each with its accuracy on the test rows.
+        flow_run_id: the run that made the second.
+        models: what `GET /models` says at the end.
+    """
 
     versions: tuple[tuple[int, float], ...]
     flow_run_id: str
+    models: dict[str, Any]
 
 
 class Hops:
@@ -114,12 +126,15 @@ def accuracy_over_http(api: httpx.Client, rows: list[tuple[dict[str, float], str
     return hits / len(rows)
 
 
-def least_sure(api: httpx.Client, rows: list[tuple[dict[str, float], str]]) -> list[tuple[dict[str, float], str]]:
-    """Return the rows that a person would be asked about first: those with the smallest winning probability."""
+def least_sure(api: httpx.Client, rows: list[tuple[dict[str, float], str]]) -> list[dict[str, Any]]:
+    """Return corrections of the predictions that a person would be asked about first: the smallest probabilities."""
     data = [list(features.values()) for features, _ in rows]
     answers = api.post("/predict", json={"data": data}).raise_for_status().json()["predictions"]
     order = sorted(range(len(rows)), key=lambda index: max((answers[index]["probabilities"] or {"": 0.0}).values()))
-    return [rows[index] for index in order[:TRAIN_AT]]
+    return [
+        {**rows[index][0], "class_name": rows[index][1], "prediction_id": answers[index]["prediction_id"]}
+        for index in order[:TRAIN_AT]
+    ]
 
 
 def served_version(api: httpx.Client) -> int | None:
@@ -128,11 +143,10 @@ def served_version(api: httpx.Client) -> int | None:
     return int(response.json()["model_version"]) if response.is_success else None
 
 
-def correct(api: httpx.Client, corrections: list[tuple[dict[str, float], str]]) -> dict[str, Any]:
+def correct(api: httpx.Client, corrections: list[dict[str, Any]]) -> dict[str, Any]:
     """Send corrections, wait until a model has learnt from them; return the last one's status."""
-    for features, class_name in corrections:
-        answer = api.post("/suggest", json={**features, "class_name": class_name}).raise_for_status()
-        suggestion_id = answer.json()["suggestion_id"]
+    for correction in corrections:
+        suggestion_id = api.post("/suggest", json=correction).raise_for_status().json()["suggestion_id"]
 
     def settled() -> dict[str, Any] | None:
         status: dict[str, Any] = api.get(f"/suggest/{suggestion_id}").raise_for_status().json()
@@ -144,6 +158,42 @@ def correct(api: httpx.Client, corrections: list[tuple[dict[str, float], str]]) 
     return status
 
 
+def challenge(api: httpx.Client, number: int) -> None:
+    """Make a version the challenger, and wait until it answers in the shadow."""
+    api.post(f"/models/{number}/challenge").raise_for_status()
+    wait_for("the challenger", lambda: api.get("/models").raise_for_status().json()["challenger"] == number, PATIENCE)
+
+
+def send_traffic(problem: Problem, settings: Settings) -> None:
+    """Send some seconds of traffic, with labels, of which a few are wrong, and with outliers."""
+    rows = read_table(settings.data_dir / "data.csv", problem, indices=False)
+
+    async def sending() -> None:
+        async with new_client(api_address(settings), settings) as client:
+            tally = await send(TRAFFIC, problem, rows, client, lambda _: None)
+        if tally.failed:
+            raise DemoError(f"requests failed: {dict(tally.failed)}")
+
+    asyncio.run(sending())
+
+
+def judged_models(api: httpx.Client) -> dict[str, Any]:
+    """Return what `GET /models` says, once the challenger has been judged on what the champion has."""
+
+    def judged() -> dict[str, Any] | None:
+        models: dict[str, Any] = api.get("/models").raise_for_status().json()
+        labels = {each["role"]: each["labels"] for each in serving(models)}
+        return models if 0 < labels.get("champion", 0) <= labels.get("shadow", 0) else None
+
+    return wait_for("the challenger's answers", judged, PATIENCE)
+
+
+def serving(models: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the statistics of champion and challenger in the roles that they have now."""
+    places = {(models["champion"], "champion"), (models["challenger"], "shadow")}
+    return [each for each in models["versions"] if (each["model_version"], each["role"]) in places]
+
+
 def close_loop(problem: Problem, settings: Settings, environment: dict[str, str], hops: Hops) -> Outcome:
     """Go once round the loop."""
     with hops.hop("prepare the data: get_data, dvc repro"):
@@ -153,7 +203,7 @@ def close_loop(problem: Problem, settings: Settings, environment: dict[str, str]
     learnt = rows_of(settings.data_dir / "train.csv", problem)
     with hops.hop("train: python main.py"):
         run(["python", "main.py"], environment)
-    with httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=10.0) as api:
+    with httpx.Client(base_url=api_address(settings), headers=key_header(settings), timeout=10.0) as api:
         with hops.hop(f"the api serves it; {len(rows)} test rows over HTTP"):
             first = wait_for("serving the trained version", lambda: served_version(api), PATIENCE)
             before = accuracy_over_http(api, rows)
@@ -165,7 +215,31 @@ def close_loop(problem: Problem, settings: Settings, environment: dict[str, str]
                 PATIENCE,
             )
         after = accuracy_over_http(api, rows)
-    return Outcome(((first, before), (second, after)), status["flow_run_id"])
+        with hops.hop(f"{TRAFFIC.seconds:.0f} s of traffic, labels, outliers; version {first} in the shadow"):
+            challenge(api, first)
+            send_traffic(problem, settings)
+            models = judged_models(api)
+    return Outcome(((first, before), (second, after)), status["flow_run_id"], models)
+
+
+def live_table(models: dict[str, Any]) -> Table:
+    """Return what the traffic has shown of champion and challenger, side by side."""
+    first, second = sorted(serving(models), key=lambda each: str(each["role"]))
+    paired = models["comparison"]
+    table = Table("live", title="what the truth says", title_justify="left")
+    for each, name in ((first, "champion"), (second, "challenger")):
+        table.add_column(f"{name}, version {each['model_version']}", justify="right")
+    for what in ("predictions", "labels", "outliers"):
+        table.add_row(f"{what} received" if what == "labels" else what, str(first[what]), str(second[what]))
+    interval = "{value:.3f} ({low:.3f} to {high:.3f})"
+    table.add_row(
+        "accuracy, and where it lies (95 %)", *(interval.format(**each["accuracy"]) for each in (first, second))
+    )
+    table.add_row(
+        "right where the other is wrong", *(str(paired[f"only_{name}_right"]) for name in ("champion", "challenger"))
+    )
+    table.caption = f"McNemar's exact test: p = {paired['p_value']:.2f}"
+    return table
 
 
 def show(problem: Problem, settings: Settings, outcome: Outcome, hops: Hops) -> None:
@@ -176,6 +250,7 @@ def show(problem: Problem, settings: Settings, outcome: Outcome, hops: Hops) -> 
     for name, seconds in hops.seconds.items():
         table.add_row(name, f"{seconds:.1f} s", style="dim")
     console.print(table)
+    console.print(live_table(outcome.models))
     console.print(f"versions in MLflow:  http://{HOST}:{settings.mlflow_port}/#/models/{problem.onnx_name}")
     console.print(f"last run in Prefect: http://{HOST}:{settings.prefect_port}/runs/flow-run/{outcome.flow_run_id}")
     console.print(f"Everything is stopped; `cd {DEMO.name} && make up` opens those pages.")

@@ -1,0 +1,241 @@
+"""Send realistic requests for the problem's data to the api, and tell it the truth about its answers later."""
+
+import argparse
+import asyncio
+import math
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import httpx
+import numpy as np
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table as Grid
+
+from common.problem import Problem, Table, UnknownProblemError, get_problem
+from common.settings import Settings, SettingsError, load_settings
+from common.table import DataError, read_table
+from scripts.ports import HOST
+from scripts.traffic_rows import Row, Rows, Traffic, TrafficError
+
+IN_FLIGHT = 50  # predictions, and as many labels: together the connections that httpx allows
+IDLE_SECONDS = 2.0  # less than the 5 s after which uvicorn closes a connection, maybe in the face of a request
+LATE_SECONDS = 1.0
+RECENT_SECONDS = 5.0
+TICK_SECONDS = 0.25
+
+
+@dataclass
+class Tally:
+    """What has become of a traffic; of what was sent, all is answered or failed.
+
+    `failed` is by route and status, such as "/feedback 401" or "/predict no answer". What was late, or would have been
+    one request too many in flight, was `skipped`. `labels` has the `wrong_labels`, too. `outliers` are answered ones.
+    `latencies` are of the last answers, as (seconds since the start, seconds it took).
+    """
+
+    sent: int = 0
+    answered: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    skipped: int = 0
+    labels: int = 0
+    wrong_labels: int = 0
+    outliers: int = 0
+    seconds: float = 0.0
+    latencies: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=10_000), repr=False)
+
+    def grid(self, last: float = math.inf) -> Grid:
+        """Return what people want to see; speed and latency are of the last so many seconds."""
+        recent = [seconds for moment, seconds in self.latencies if moment > self.seconds - last]
+        newest = self.latencies[-1][0] if self.latencies else math.inf
+        pace = len(recent) / last if last < self.seconds else self.answered / newest
+        median, slow = np.percentile(recent or [math.nan], (50, 99)) * 1e3
+        grid = Grid("", f"after {self.seconds:.1f} s")
+        grid.add_row("requests", f"{self.sent}")
+        grid.add_row("answers", f"{self.answered}, {pace:.1f}/s")
+        grid.add_row("p50, p99", f"{median:.1f} ms, {slow:.1f} ms")
+        grid.add_row("labels", f"{self.labels}, {self.wrong_labels} of them wrong")
+        grid.add_row("outliers", f"{self.outliers}")
+        grid.add_row("skipped", f"{self.skipped} requests and labels")
+        grid.add_row("failed", "\n".join(f"{what}: {count}" for what, count in sorted(self.failed.items())) or "0")
+        return grid
+
+
+Show = Callable[[Tally], None]
+
+
+async def send(traffic: Traffic, problem: Problem, rows: Table, client: httpx.AsyncClient, on_progress: Show) -> Tally:
+    """Send a traffic drawn from `rows` to the api of `client`; return when the last label is told.
+
+    `on_progress` gets the tally, always the same object, four times a second and at the end, even if cut short.
+
+    Raises:
+        TrafficError: the api is not there, or the problem has no such feature to drift.
+    """
+    sender = _Sender(traffic, Rows(traffic, problem, rows), client, on_progress)
+    try:
+        (await client.get("/livez")).raise_for_status()
+    except httpx.HTTPError as error:
+        where = str(client.base_url).rstrip("/")
+        raise TrafficError(f"no api answers at {where}: start it (`make up`), or say where it is (--url)") from error
+    return await sender.run()
+
+
+class _Sender:
+    """An open loop: when a row is due does not depend on how fast those before are answered."""
+
+    def __init__(self, traffic: Traffic, rows: Rows, client: httpx.AsyncClient, on_progress: Show) -> None:
+        self._traffic, self._rows, self._client, self._on_progress = traffic, rows, client, on_progress
+        self._in_flight: Counter[str] = Counter()
+        self._tally = Tally()
+
+    async def run(self) -> Tally:
+        self._start = time.monotonic()
+        try:
+            async with asyncio.TaskGroup() as group:
+                ticking = group.create_task(self._tick())
+                async with asyncio.TaskGroup() as requests:
+                    await self._send_rows(requests)
+                ticking.cancel()
+        finally:
+            self._report()
+        return self._tally
+
+    async def _send_rows(self, requests: asyncio.TaskGroup) -> None:
+        for number in range(math.ceil(self._traffic.rate * self._traffic.seconds)):
+            due = number / self._traffic.rate
+            await asyncio.sleep(max(due - self._now(), 0.0))
+            # After this computer was asleep, or too busy, what was due meanwhile is not sent in a burst.
+            if self._now() - due > LATE_SECONDS:
+                self._tally.skipped += 1
+            else:
+                requests.create_task(self._ask(self._rows.at(number)))
+
+    async def _ask(self, row: Row) -> None:
+        asked = self._now()
+        if (answer := await self._post("/predict", row.features)) is None:
+            return
+        self._tally.answered += 1
+        self._tally.outliers += row.is_outlier
+        self._tally.latencies.append((self._now(), self._now() - asked))
+        if row.label is not None:
+            await asyncio.sleep(self._traffic.label_delay)
+            truth = {"prediction_id": answer.json()["prediction_id"], "class_name": row.label}
+            if await self._post("/feedback", truth) is not None:
+                self._tally.labels += 1
+                self._tally.wrong_labels += row.is_wrong
+
+    async def _post(self, path: str, body: dict[str, Any]) -> httpx.Response | None:
+        if self._in_flight[path] >= IN_FLIGHT:
+            self._tally.skipped += 1
+            return None
+        self._in_flight[path] += 1
+        self._tally.sent += path == "/predict"
+        try:
+            return (await self._client.post(path, json=body)).raise_for_status()
+        except httpx.HTTPStatusError as error:
+            self._tally.failed[f"{path} {error.response.status_code}"] += 1
+        except httpx.HTTPError:
+            self._tally.failed[f"{path} no answer"] += 1
+        finally:
+            self._in_flight[path] -= 1
+        return None
+
+    async def _tick(self) -> None:
+        while True:
+            self._report()
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _report(self) -> None:
+        self._tally.seconds = self._now()
+        self._on_progress(self._tally)
+
+    def _now(self) -> float:
+        return time.monotonic() - self._start
+
+
+def api_address(settings: Settings) -> str:
+    """Return where `make up` starts the api."""
+    return f"http://{HOST}:{settings.api_port}"
+
+
+def key_header(settings: Settings) -> dict[str, str]:
+    """Return the header that shows the key of the api, if one is set."""
+    return {"X-API-Key": settings.api_key.get_secret_value()} if settings.api_key else {}
+
+
+def new_client(url: str, settings: Settings) -> httpx.AsyncClient:
+    """Return a client of the api at `url`, which shows the key if one is set."""
+    both = 2 * IN_FLIGHT
+    limits = httpx.Limits(max_connections=both, max_keepalive_connections=both, keepalive_expiry=IDLE_SECONDS)
+    return httpx.AsyncClient(base_url=url, headers=key_header(settings), limits=limits, timeout=10.0)
+
+
+class _Screen:
+    """A table that follows the tally, or a line now and then where there is no terminal."""
+
+    def __init__(self) -> None:
+        self.console = Console()
+        self.live = Live(console=self.console, auto_refresh=False, transient=True)
+        self.tally = Tally()
+        self._next_line = RECENT_SECONDS
+
+    def show(self, tally: Tally) -> None:
+        self.tally = tally
+        if self.console.is_interactive:
+            self.live.update(tally.grid(RECENT_SECONDS), refresh=True)
+        elif tally.seconds >= self._next_line:
+            self._next_line += RECENT_SECONDS
+            failed = f"{tally.failed.total()} failed, {tally.skipped} skipped"
+            print(f"{tally.seconds:.0f} s: {tally.answered} answers, {tally.labels} labels, {failed}", flush=True)
+
+
+def _drift(text: str) -> tuple[str, float]:
+    feature, _, shift = text.partition("=")
+    if not math.isfinite(float(shift)):
+        raise ValueError(text)
+    return feature, float(shift)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m scripts.traffic", description=__doc__)
+    parser.add_argument("--url", help="address of the api (default: where `make up` starts it)")
+    for option in (each for each in fields(Traffic) if each.metadata):
+        text = f"{option.metadata['help']} (default: %(default)s)"
+        flag = f"--{option.name.replace('_', '-')}"
+        parser.add_argument(flag, type=float, default=option.default, metavar="NUMBER", help=text)
+    parser.add_argument("--drift", type=_drift, metavar="FEATURE=SHIFT", help="add SHIFT standard deviations")
+    parser.add_argument("--seed", type=int, metavar="NUMBER", help="send the same rows each time")
+    return parser.parse_args()
+
+
+async def _run(arguments: argparse.Namespace, screen: _Screen) -> None:
+    traffic = Traffic(**{each.name: getattr(arguments, each.name) for each in fields(Traffic)})
+    settings = load_settings()
+    problem = get_problem(settings.problem)
+    rows = read_table(settings.data_dir / "data.csv", problem, indices=False)
+    async with new_client(arguments.url or api_address(settings), settings) as client:
+        with screen.live:
+            await send(traffic, problem, rows, client, screen.show)
+
+
+def main() -> None:
+    """Send traffic as the command line says; exit 1 if nothing could be sent."""
+    screen = _Screen()
+    try:
+        asyncio.run(_run(_arguments(), screen))
+    except KeyboardInterrupt:
+        print("traffic: stopped early")
+    except (TrafficError, DataError, SettingsError, UnknownProblemError, httpx.InvalidURL) as error:
+        sys.exit(f"traffic: {error}")
+    screen.console.print(screen.tally.grid())
+    if screen.tally.sent and screen.tally.sent == screen.tally.failed["/predict no answer"]:
+        sys.exit("traffic: the api has answered nothing: is it still there?")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""What a traffic asks about: rows drawn from the problem's data, with noise, outliers, drift and wrong labels."""
+
+import secrets
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from common.problem import Floats, Problem, Table
+
+FAR = 3  # standard deviations
+
+
+class TrafficError(ValueError):
+    """The traffic that was asked for cannot be sent; the message is one line."""
+
+
+def _range(low: float, high: float, what: str) -> dict[str, Any]:
+    return {"low": low, "high": high, "help": what}
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What to send. The same seed gives the same rows, whatever the api answers; without one they differ each time."""
+
+    rate: float = field(default=20.0, metadata=_range(0.001, 10_000, "requests a second"))
+    seconds: float = field(default=60.0, metadata=_range(0.001, 1e7, "how long to send"))
+    noise: float = field(default=0.05, metadata=_range(0, 1e6, "added to features, in their standard deviations"))
+    labels: float = field(default=0.8, metadata=_range(0, 1, "share of the answers whose truth is told"))
+    label_delay: float = field(default=2.0, metadata=_range(0, 1e7, "seconds from an answer to its truth"))
+    wrong_labels: float = field(default=0.02, metadata=_range(0, 1, "share of the truths that are not true"))
+    outliers: float = field(default=0.02, metadata=_range(0, 1, "share of the rows that are unlike the data"))
+    drift_after: float = field(default=0.0, metadata=_range(0, 1e7, "second from which on --drift holds"))
+    drift: tuple[str, float] | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `TrafficError` for a number outside its range."""
+        for option in (each for each in fields(self) if each.metadata):
+            low, high = option.metadata["low"], option.metadata["high"]
+            if not low <= getattr(self, option.name) <= high:
+                raise TrafficError(f"{option.name} must be from {low:g} to {high:g}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row to ask about, and what to tell about it later; `label` is None when nothing is told."""
+
+    features: dict[str, float]
+    label: str | None
+    is_wrong: bool
+    is_outlier: bool
+
+
+class Rows:
+    """The rows of a traffic. Each follows from the seed and its number alone, so that any may be left out."""
+
+    def __init__(self, traffic: Traffic, problem: Problem, table: Table) -> None:
+        """Draw from the rows of `table`; raise `TrafficError` if the problem has no such feature to drift."""
+        drifting, shift = traffic.drift or (problem.columns[0], 0.0)
+        if drifting not in problem.columns:
+            raise TrafficError(f"--drift: unknown feature {drifting!r}; known are {', '.join(problem.columns)}")
+        self._traffic, self._problem, self._table = traffic, problem, table
+        self._seed = secrets.randbits(64) if traffic.seed is None else traffic.seed % 2**64
+        self._deviation = table.X.std(axis=0)
+        self._shift = shift * self._deviation * [name == drifting for name in problem.columns]
+        self._low, self._high = np.array([(each.minimum, each.maximum) for each in problem.features]).T
+        # Three digits of the standard deviation: finer than the noise, and still as a person would write it.
+        digits = 2 - np.floor(np.log10(np.where(self._deviation > 0, self._deviation, 1.0)))
+        self._decimals = np.maximum(digits, 0).astype(int).tolist()
+
+    def at(self, number: int) -> Row:
+        """Return the row that is due `number / rate` seconds after the start."""
+        traffic, classes = self._traffic, self._problem.target.classes
+        # All is drawn for every row: an option that changes one thing leaves the others as they were.
+        rng = np.random.default_rng((self._seed, number))
+        place, step = rng.integers(len(self._table.y)), rng.integers(1, len(classes))
+        noise, far = rng.standard_normal(len(self._deviation)), rng.random(len(self._deviation))
+        is_outlier, told, wrong = (rng.random(3) < (traffic.outliers, traffic.labels, traffic.wrong_labels)).tolist()
+        near = self._table.X[place] + noise * traffic.noise * self._deviation
+        near += self._shift * (number / traffic.rate >= traffic.drift_after)
+        features = self._written(self._outlier(far) if is_outlier else near)
+        if is_outlier or not told:  # nobody knows what a row is that is like none
+            return Row(features, None, is_wrong=False, is_outlier=is_outlier)
+        label = classes[(self._table.y[place] + step * wrong) % len(classes)]
+        return Row(features, label, is_wrong=wrong, is_outlier=False)
+
+    def _outlier(self, far: Floats) -> Floats:
+        """Spread `far`, of [0, 1), over what is plausible but `FAR` deviations beyond all data (if nothing is: all)."""
+        below = np.maximum(self._table.X.min(axis=0) - FAR * self._deviation - self._low, 0.0)
+        above = np.maximum(self._high - self._table.X.max(axis=0) - FAR * self._deviation, 0.0)
+        above = np.where(below + above > 0, above, self._high - self._low)
+        at = far * (below + above)
+        outlier: Floats = np.where(at < below, self._low + at, self._high - (below + above - at))
+        return outlier
+
+    def _written(self, values: Floats) -> dict[str, float]:
+        rounded = map(round, values.tolist(), self._decimals)
+        within = np.clip(list(rounded), self._low, self._high).tolist()
+        return dict(zip(self._problem.columns, within, strict=True))
