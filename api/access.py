@@ -27,7 +27,7 @@ class Access:
 
     def check_key(self, key: str | None) -> None:
         """Raise 401 unless no key is set, or it is this one."""
-        if self._key is None or hmac.compare_digest(self._key, (key or "").encode()):
+        if self._key is None or hmac.compare_digest(self._key, (key or "").encode("latin-1")):
             return
         raise HTTPException(401, "this needs the key in the header X-API-Key", {"WWW-Authenticate": "ApiKey"})
 

@@ -36,6 +36,7 @@ class PredictionLog:
         self._metrics = metrics
         self._queue = RowQueue(MAX_WAITING_ROWS)
         self._give_up_at = math.inf
+        self._given_up: StoreError | None = None
         self._thread = threading.Thread(target=self._run, name="write predictions")
         metrics.log_waiting.set_function(lambda: len(self._queue))
         metrics.log_lag.set_function(lambda: self._queue.age)
@@ -67,6 +68,10 @@ class PredictionLog:
     def _write_or_drop(self, batch: list[Answered]) -> None:
         pause = GATHER_SECONDS
         while True:
+            # The store had its chance: trying each batch again would take its time-out each time.
+            if self._given_up:
+                self._drop(batch, self._given_up)
+                return
             try:
                 self._write(batch)
             except BadRowError as error:
@@ -76,10 +81,11 @@ class PredictionLog:
                 if self._wait(pause):
                     pause = min(2 * pause, MAX_PAUSE_SECONDS)
                     continue
-                self._drop(batch, error)
+                self._given_up = error
+                continue
             except Exception as error:  # nothing unforeseen may end the writing unnoticed
                 logger.exception("predictions cannot be logged")
-                self._drop(batch, error)
+                self._write_one_by_one(batch, error)
             return
 
     def _write(self, batch: list[Answered]) -> None:
@@ -87,7 +93,7 @@ class PredictionLog:
         self._predictions.write(rows)
         self._metrics.log_rows.inc(len(rows))
 
-    def _write_one_by_one(self, batch: list[Answered], error: BadRowError) -> None:
+    def _write_one_by_one(self, batch: list[Answered], error: Exception) -> None:
         if len(batch) == 1:
             self._drop(batch, error)
             return

@@ -88,14 +88,16 @@ async def promote(problem: Problem, registry: Registry, store: Store, number: in
     Raises:
         NoVersionError: the registry has no such version.
     """
+    name = problem.onnx_name
     version = await _version(problem, registry, number)
-    champion = await registry.serving_version(problem.onnx_name)
+    champion = await registry.serving_version(name)
+    if champion and champion.number != number:
+        # A rollback goes back to it, even if it became champion a moment ago and nobody has noted it yet.
+        await asyncio.to_thread(store.champions.note, name, champion.number)
+    # Also if it serves already: as the latest, without the alias, it would do so only until there is a later one.
+    await _crown(problem, registry, version)
     if champion is None or champion.number != number:
-        await _crown(problem, registry, version)
-        await asyncio.to_thread(store.champions.note, problem.onnx_name, number, "promoted")
-    challenger = await registry.aliased(problem.onnx_name, CHALLENGER)
-    if challenger and challenger.number == number:
-        await registry.delete_alias(problem.onnx_name, CHALLENGER)
+        await asyncio.to_thread(store.champions.note, name, number, "promoted")
     return await _aliases(problem, registry)
 
 
@@ -135,6 +137,9 @@ async def _crown(problem: Problem, registry: Registry, version: Version) -> None
     if twin := version.tags.get("sklearn_version"):
         await registry.set_alias(problem.sklearn_name, CHAMPION, int(twin))
     await registry.set_alias(problem.onnx_name, CHAMPION, version.number)
+    challenger = await registry.aliased(problem.onnx_name, CHALLENGER)
+    if challenger and challenger.number == version.number:
+        await registry.delete_alias(problem.onnx_name, CHALLENGER)
 
 
 async def _aliases(problem: Problem, registry: Registry) -> MovedAliases:

@@ -11,7 +11,7 @@ from api.log import PredictionLog
 from api.metrics import Metrics
 from api.row_queue import RowQueue
 from api.serving import ChallengerServer, Served
-from common.onnx_io import Answer
+from common.onnx_io import Answer, ModelError
 
 MAX_WAITING_ROWS = 20_000
 GATHER_SECONDS = 0.05  # waking a thread for every request would cost the requests more than the scoring does
@@ -70,7 +70,9 @@ class Shadow:
 
     def _score(self, challenger: Served, batch: list[Answered]) -> None:
         try:
-            answer = challenger.model.predict(np.concatenate([answered.X for answered in batch]))
+            X = np.concatenate([answered.X for answered in batch])
+            answer = challenger.model.predict(X)
+            check_labels(answer, len(X), len(challenger.model.classes))
         except Exception as error:  # noqa: BLE001  # what a model can raise has no common base
             self._failed(challenger, batch, error)
             return
@@ -88,6 +90,13 @@ class Shadow:
             return
         for answered in batch:
             self._score(challenger, [answered])
+
+
+def check_labels(answer: Answer, rows: int, classes: int) -> None:
+    """Raise a ModelError unless there is an index of a class for each row: the log could not name the class."""
+    labels = answer.labels
+    if labels.shape != (rows,) or not ((labels >= 0) & (labels < classes)).all():
+        raise ModelError(f"its labels are no indices of {classes} classes, one for each of {rows} rows")
 
 
 def part(answer: Answer, start: int, end: int) -> Answer:

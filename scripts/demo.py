@@ -232,12 +232,8 @@ def live_table(models: dict[str, Any]) -> Table:
     for what in ("predictions", "labels", "outliers"):
         table.add_row(f"{what} received" if what == "labels" else what, str(first[what]), str(second[what]))
     interval = "{value:.3f} ({low:.3f} to {high:.3f})"
-    table.add_row(
-        "accuracy, and where it lies (95 %)", *(interval.format(**each["accuracy"]) for each in (first, second))
-    )
-    table.add_row(
-        "right where the other is wrong", *(str(paired[f"only_{name}_right"]) for name in ("champion", "challenger"))
-    )
+    table.add_row("accuracy (95 %)", *(interval.format(**each["accuracy"]) for each in (first, second)))
+    table.add_row("right, the other wrong", *(str(paired[f"only_{name}_right"]) for name in ("champion", "challenger")))
     table.caption = f"McNemar's exact test: p = {paired['p_value']:.2f}"
     return table
 
