@@ -1,4 +1,4 @@
-"""What routes need, as dependencies."""
+"""What routes need, as dependencies: asynchronous ones, since others would each cost a request a hop to a thread."""
 
 from typing import Annotated
 
@@ -13,29 +13,29 @@ from common.store import Store
 NO_MODEL = "there is no model yet: run `python main.py`, and it is picked up within seconds"
 
 
-def _served(request: Request) -> Served:
+async def _served(request: Request) -> Served:
     champion: ChampionServer = request.app.state.champion
     if champion.current is None:
         raise HTTPException(503, NO_MODEL)
     return champion.current
 
 
-def _store(request: Request) -> Store:
+async def _store(request: Request) -> Store:
     store: Store = request.app.state.store
     return store
 
 
-def _outbox(request: Request) -> Outbox:
+async def _outbox(request: Request) -> Outbox:
     outbox: Outbox = request.app.state.outbox
     return outbox
 
 
-def _predictor(request: Request) -> Predictor:
+async def _predictor(request: Request) -> Predictor:
     predictor: Predictor = request.app.state.predictor
     return predictor
 
 
-def _log(request: Request) -> PredictionLog:
+async def _log(request: Request) -> PredictionLog:
     log: PredictionLog = request.app.state.log
     return log
 

@@ -10,7 +10,10 @@ METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}
 
 
 class BodyGuard:
-    """ASGI middleware: 413 above 8 MiB (counted, whatever Content-Length says), 415 for a body whose type is not JSON."""
+    """ASGI middleware: 413 above 8 MiB (counted, whatever Content-Length says), 415 for what is not JSON.
+
+    A request without a body passes.
+    """
 
     def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:
         """Stand before `app`."""

@@ -49,13 +49,13 @@ class RowQueue:
             return True
 
     def gather(self, seconds: float, max_rows: int) -> list[Answered]:
-        """Wait for rows, then a little longer for more; return the oldest, or nothing when closed and empty.
+        """Wait for rows, then so long for more, unless there are enough; return the oldest, or nothing at the end.
 
         They stay in the queue until they are settled. More than `max_rows` come only if they were put as one.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self.closed.is_set())
-            self._changed.wait_for(lambda: self._hurry or self.closed.is_set(), seconds)
+            self._changed.wait_for(lambda: self._hurry or self.closed.is_set() or self._rows >= max_rows, seconds)
             batch: list[Answered] = []
             rows = 0
             for _, answered in self._waiting:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +14,11 @@ from api.row_queue import RowQueue
 from api.serving import ChallengerServer, Served
 from common.onnx_io import Answer, ModelError
 
-MAX_WAITING_ROWS = 20_000
+MAX_WAITING_ROWS = 10_000
 GATHER_SECONDS = 0.05  # waking a thread for every request would cost the requests more than the scoring does
 ROWS_PER_RUN = 256
+# Of one core. What computes longer falls behind, and loses rows, instead of taking the core from the champion.
+SHARE_OF_TIME = 0.1
 END_WITHIN = 5.0
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ class Shadow:
         self._log = log
         self._metrics = metrics
         self._queue = RowQueue(MAX_WAITING_ROWS)
+        # Whose failure has been told: a line for each would be as many as there are requests.
+        self._failing: Served | None = None
         # A daemon: a model that never returns from a row must not keep the service from ending.
         self._thread = threading.Thread(target=self._run, name="score in the shadow", daemon=True)
 
@@ -63,10 +68,12 @@ class Shadow:
 
     def _run(self) -> None:
         while batch := self._queue.gather(GATHER_SECONDS, ROWS_PER_RUN):
+            start = time.monotonic()
             challenger = self._challenger.current
             if challenger is not None:
                 self._score(challenger, batch)
             self._queue.settle(batch)
+            self._queue.closed.wait((time.monotonic() - start) * (1 / SHARE_OF_TIME - 1))
 
     def _score(self, challenger: Served, batch: list[Answered]) -> None:
         try:
@@ -86,7 +93,9 @@ class Shadow:
     def _failed(self, challenger: Served, batch: list[Answered], error: Exception) -> None:
         if len(batch) == 1:
             self._metrics.shadow_failures.inc(len(batch[0]))
-            logger.error("version %d cannot answer a request: %s", challenger.version.number, error)
+            if self._failing is not challenger:
+                logger.error("the challenger, version %d, fails: %s", challenger.version.number, error)
+            self._failing = challenger
             return
         for answered in batch:
             self._score(challenger, [answered])

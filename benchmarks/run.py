@@ -4,15 +4,18 @@ import signal
 import sys
 from collections.abc import Callable
 
-from benchmarks import lab, lookup, loop, machine, service, swap, training
+from benchmarks import answering, lab, lookup, loop, machine, models, service, swap, training, writer
 from benchmarks.report import Report
 from common.files import write_atomic
 from common.settings import PROJECT
 
 BENCHMARKS: dict[str, Callable[[], Report]] = {
     "service": service.measure,
+    "answering": answering.measure,
     "swap": swap.measure,
     "lookup": lookup.measure,
+    "writer": writer.measure,
+    "models": models.measure,
     "loop": loop.measure,
     "training": training.measure,
 }

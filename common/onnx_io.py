@@ -64,6 +64,8 @@ class OnnxModel:
         # More threads than one spin on the cores of other processes, for a model that answers in microseconds.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
+        # What fails is raised, too, and told once by whoever asked.
+        options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         # onnxruntime's exceptions have no common base of their own.
