@@ -66,39 +66,36 @@ class PredictionLog:
             self._queue.settle(batch)
 
     def _write_or_drop(self, batch: list[Answered]) -> None:
+        try:
+            self._write_when_possible(batch)
+        except Exception as error:  # noqa: BLE001  # nothing unforeseen may end the writing, and it is told
+            if len(batch) == 1 or self._given_up:
+                self._drop(batch, error)
+                return
+            for answered in batch:
+                self._write_or_drop([answered])
+
+    def _write_when_possible(self, batch: list[Answered]) -> None:
+        # The store had its chance: trying each batch again would take its time-out each time.
+        if self._given_up:
+            raise self._given_up
         pause = GATHER_SECONDS
         while True:
-            # The store had its chance: trying each batch again would take its time-out each time.
-            if self._given_up:
-                self._drop(batch, self._given_up)
-                return
             try:
-                self._write(batch)
-            except BadRowError as error:
-                self._write_one_by_one(batch, error)
+                return self._write(batch)
+            except BadRowError:
+                raise
             except StoreError as error:
+                if not self._wait(pause):
+                    self._given_up = error
+                    raise
                 logger.warning("%d predictions wait to be logged: %s", len(self._queue), error)
-                if self._wait(pause):
-                    pause = min(2 * pause, MAX_PAUSE_SECONDS)
-                    continue
-                self._given_up = error
-                continue
-            except Exception as error:  # nothing unforeseen may end the writing unnoticed
-                logger.exception("predictions cannot be logged")
-                self._write_one_by_one(batch, error)
-            return
+                pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
     def _write(self, batch: list[Answered]) -> None:
         rows = [row for answered in batch for row in answered.log_rows(self._problem)]
         self._predictions.write(rows)
         self._metrics.log_rows.inc(len(rows))
-
-    def _write_one_by_one(self, batch: list[Answered], error: Exception) -> None:
-        if len(batch) == 1:
-            self._drop(batch, error)
-            return
-        for answered in batch:
-            self._write_or_drop([answered])
 
     def _wait(self, seconds: float) -> bool:
         """Wait before another attempt; return whether there may be one."""
@@ -109,4 +106,4 @@ class PredictionLog:
     def _drop(self, batch: list[Answered], error: Exception) -> None:
         rows = sum(map(len, batch))
         self._metrics.log_dropped.inc(rows)
-        logger.error("%d predictions are not logged: %s", rows, error)
+        logger.error("%d predictions are not logged: %s", rows, error, exc_info=not isinstance(error, StoreError))

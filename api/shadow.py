@@ -62,10 +62,6 @@ class Shadow:
         if not self._queue.put(answered):
             self._metrics.shadow_dropped.inc(len(answered))
 
-    def flush(self, within: float) -> bool:
-        """Wait until all that was shown is scored; return whether it is, after so many seconds at most."""
-        return self._queue.flush(within)
-
     def _run(self) -> None:
         while batch := self._queue.gather(GATHER_SECONDS, ROWS_PER_RUN):
             start = time.monotonic()
