@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from common.settings import PROJECT, Settings
@@ -44,6 +45,14 @@ def test_routes_and_metrics_that_the_readme_names_exist(offline: Settings, start
     assert len(named) > 5
     assert named <= operations
     assert "predicted_class_name_total" in metrics
+
+
+def test_every_metric_of_the_api_is_documented_and_no_other(lone_api: httpx.Client) -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Metrics")[1].split("\n## ")[0]
+    documented = set(re.findall(r"^\| `([a-z_]+)`", text, re.MULTILINE))
+    shown = set(re.findall(r"^# TYPE ([a-z_]+) ", lone_api.get("/metrics").text, re.MULTILINE))
+    own = {name for name in shown if not name.startswith(("http_", "process_")) and not name.endswith("_created")}
+    assert documented == own
 
 
 def test_the_readme_tree_names_every_top_level_entry() -> None:
