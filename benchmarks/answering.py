@@ -45,7 +45,7 @@ TEXT = (
     f"challenger. The log is in SQLite. Each service was started {ROUNDS} times, in turn, and measured for "
     f"{SECONDS:.0f} s: medians, in brackets the slowest and the fastest start. Core per request is what the process "
     "used, all of its threads together. The last columns are the challenger's share of the rows; what is missing to "
-    "100 % waits. "
+    "100 % waits, and above 100 % are rows that had waited before. "
 )
 HEADER = (
     *("", "requests/s", "ratio", "core per request", "more", "p50", "p99"),

@@ -1,13 +1,14 @@
 """The tables. A change here needs a migration beside it, and its number in SCHEMA."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
 SCHEMA = "0002"  # the newest revision in migrations/versions/
 
 Role = Literal["champion", "shadow"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Moment(sa.types.TypeDecorator[datetime]):
