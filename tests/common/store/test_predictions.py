@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -178,3 +179,19 @@ def test_a_refused_correction_has_trained_no_version(store: Store) -> None:
     store.suggestions.refused(["s"], "accuracy 0.5 is below 0.9")
     [found] = store.predictions.get("a")
     assert (found.truth, found.trained_version) == (SETOSA, None)
+
+
+def test_postgresql_looks_predictions_up_by_the_index_before_it_has_statistics(postgres_store: Store) -> None:
+    postgres_store.predictions.write([prediction(f"before {number}") for number in range(10_000)])
+    plans: list[str] = []
+
+    def explain(_: object, cursor: Any, statement: str, values: Any, *__: object) -> None:
+        if "FROM predictions" in statement:
+            cursor.execute(f"EXPLAIN {statement}", values)
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+
+    sa.event.listen(postgres_store._database._engine, "before_cursor_execute", explain)
+    postgres_store.predictions.write([prediction(f"now {number}") for number in range(100)])
+    postgres_store.feedback.give("now 7", SETOSA)
+    assert len(plans) == 2
+    assert not [plan for plan in plans if "Seq Scan" in plan]
