@@ -49,13 +49,16 @@ class RowQueue:
             return True
 
     def gather(self, seconds: float, max_rows: int) -> list[Answered]:
-        """Wait for rows, then so long for more, unless there are enough; return the oldest, or nothing at the end.
+        """Wait until a row has waited so long, or there are enough; return the oldest, or nothing at the end.
 
         They stay in the queue until they are settled. More than `max_rows` come only if they were put as one.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self.closed.is_set())
-            self._changed.wait_for(lambda: self._hurry or self.closed.is_set() or self._rows >= max_rows, seconds)
+            # Counted from when it came: what came while the last rows were written has waited already.
+            left = self._waiting[0].since + seconds - time.monotonic() if self._waiting else 0.0
+            if left > 0:
+                self._changed.wait_for(lambda: self._hurry or self.closed.is_set() or self._rows >= max_rows, left)
             batch: list[Answered] = []
             rows = 0
             for _, answered in self._waiting:
