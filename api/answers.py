@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 from api.schemas import Prediction
@@ -36,7 +37,7 @@ class Answered:
         """Return the number of rows."""
         return len(self.ids)
 
-    @property
+    @cached_property
     def class_names(self) -> list[str]:
         """The predicted class of each row."""
         classes = self.served.model.classes

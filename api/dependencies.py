@@ -1,13 +1,15 @@
 """What routes need, as dependencies: asynchronous ones, since others would each cost a request a hop to a thread."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
 
 from api.log import PredictionLog
 from api.outbox import Outbox
 from api.predict import Predictor
-from api.serving import ChampionServer, Served
+from api.serving import ChallengerServer, ChampionServer, Served
+from api.shadow import Shadow
+from common.registry import Registry
 from common.store import Store
 
 NO_MODEL = "there is no model yet: run `python main.py`, and it is picked up within seconds"
@@ -20,28 +22,21 @@ async def _served(request: Request) -> Served:
     return champion.current
 
 
-async def _store(request: Request) -> Store:
-    store: Store = request.app.state.store
-    return store
+def _part(name: str) -> Any:
+    """Return the dependency on a part of the application, as `api.py` has put it into its state."""
 
+    async def part(request: Request) -> Any:
+        return getattr(request.app.state, name)
 
-async def _outbox(request: Request) -> Outbox:
-    outbox: Outbox = request.app.state.outbox
-    return outbox
-
-
-async def _predictor(request: Request) -> Predictor:
-    predictor: Predictor = request.app.state.predictor
-    return predictor
-
-
-async def _log(request: Request) -> PredictionLog:
-    log: PredictionLog = request.app.state.log
-    return log
+    return Depends(part)
 
 
 ServedModel = Annotated[Served, Depends(_served)]
-TheStore = Annotated[Store, Depends(_store)]
-TheOutbox = Annotated[Outbox, Depends(_outbox)]
-ThePredictor = Annotated[Predictor, Depends(_predictor)]
-TheLog = Annotated[PredictionLog, Depends(_log)]
+TheChampion = Annotated[ChampionServer, _part("champion")]
+TheChallenger = Annotated[ChallengerServer, _part("challenger")]
+TheLog = Annotated[PredictionLog, _part("log")]
+TheOutbox = Annotated[Outbox, _part("outbox")]
+ThePredictor = Annotated[Predictor, _part("predictor")]
+TheRegistry = Annotated[Registry, _part("registry")]
+TheShadow = Annotated[Shadow, _part("shadow")]
+TheStore = Annotated[Store, _part("store")]

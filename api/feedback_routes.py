@@ -4,10 +4,10 @@ import asyncio
 from functools import partial
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException
 
 from api.access import WITH_KEY
-from api.dependencies import TheLog, TheStore
+from api.dependencies import TheChampion, TheLog, TheStore
 from api.errors import responses
 from api.schemas import RememberedPrediction, Told, Truth
 from api.truth import check_class, tell
@@ -20,12 +20,12 @@ def feedback_router(problem: Problem) -> APIRouter:
     router = APIRouter(tags=["feedback"], dependencies=[WITH_KEY])
 
     @router.post("/feedback", responses=responses(400, 401, 404, 409, 413, 415, 422, 503))
-    async def post_feedback(body: Truth, request: Request, store: TheStore, log: TheLog) -> Told:
+    async def post_feedback(body: Truth, champion: TheChampion, store: TheStore, log: TheLog) -> Told:
         """Tell what a prediction should have been, whenever it is known. It is durable before this answers.
 
         Telling the same again changes nothing; something else needs `replace`.
         """
-        check_class(body.class_name, request.app.state.champion.current, problem)
+        check_class(body.class_name, champion.current, problem)
         prediction_id = str(body.prediction_id)
         give = partial(store.feedback.give, prediction_id, body.class_name, replace=body.replace)
         await tell(body.prediction_id, give, log)

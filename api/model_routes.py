@@ -3,9 +3,10 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path
 
 from api.access import WITH_KEY
+from api.dependencies import TheChallenger, TheChampion, TheRegistry, TheStore
 from api.errors import responses
 from api.models import challenge, overview, promote, roll_back
 from api.schemas import Models, MovedAliases
@@ -19,24 +20,23 @@ def model_router(problem: Problem) -> APIRouter:
     router = APIRouter(prefix="/models", tags=["models"])
 
     @router.get("", responses=responses(503))
-    async def get_models(request: Request) -> Models:
+    async def get_models(store: TheStore, champion: TheChampion, challenger: TheChallenger) -> Models:
         """Show the served versions and their live statistics side by side, and how the two compare."""
-        state = request.app.state
-        return await asyncio.to_thread(overview, problem, state.store, state.champion.current, state.challenger.current)
+        return await asyncio.to_thread(overview, problem, store, champion.current, challenger.current)
 
     @router.post("/{version}/challenge", dependencies=[WITH_KEY], responses=responses(401, 404, 409, 422, 503))
-    async def post_challenge(version: Number, request: Request) -> MovedAliases:
+    async def post_challenge(version: Number, registry: TheRegistry) -> MovedAliases:
         """Let a version answer in the champion's shadow, from some seconds on."""
-        return await challenge(problem, request.app.state.registry, version)
+        return await challenge(problem, registry, version)
 
     @router.post("/{version}/promote", dependencies=[WITH_KEY], responses=responses(401, 404, 422, 503))
-    async def post_promote(version: Number, request: Request) -> MovedAliases:
+    async def post_promote(version: Number, registry: TheRegistry, store: TheStore) -> MovedAliases:
         """Make a version the champion. It answers within seconds, and no request fails meanwhile."""
-        return await promote(problem, request.app.state.registry, request.app.state.store, version)
+        return await promote(problem, registry, store, version)
 
     @router.post("/{version}/rollback", dependencies=[WITH_KEY], responses=responses(401, 409, 422, 503))
-    async def post_rollback(version: Number, request: Request) -> MovedAliases:
+    async def post_rollback(version: Number, registry: TheRegistry, store: TheStore) -> MovedAliases:
         """Take a champion back: the one before it answers again, within seconds."""
-        return await roll_back(problem, request.app.state.registry, request.app.state.store, version)
+        return await roll_back(problem, registry, store, version)
 
     return router

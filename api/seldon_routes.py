@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 
 from api.access import WITH_KEY
-from api.dependencies import ServedModel, ThePredictor, TheStore
+from api.dependencies import ServedModel, ThePredictor, TheShadow, TheStore
 from api.errors import responses
 from api.predict import answer
 from api.seldon import Judged, Output, class_names, feedback_model, judged, output, request_model
@@ -35,14 +35,14 @@ def _protocol(problem: Problem) -> APIRouter:
 
     @router.post("/feedback", dependencies=[WITH_KEY], responses=responses(400, 401, 413, 415, 422, 503))
     async def post_seldon_feedback(
-        body: FeedbackBody, served: ServedModel, store: TheStore, request: Request
+        body: FeedbackBody, served: ServedModel, store: TheStore, shadow: TheShadow
     ) -> Judged:
         """Predict rows whose truth is known, and keep both, durably. There is no id: each call is a new prediction."""
         rows = body.request.data.ndarray
         truths = class_names(body.truth.data.ndarray, len(rows), served.model.classes)
         answered = answer(served, rows)
         await asyncio.to_thread(lambda: store.feedback.give_new(answered.log_rows(problem), truths))
-        request.app.state.shadow.show(answered)
+        shadow.show(answered)
         return judged(answered)
 
     return router
