@@ -1,6 +1,6 @@
 # The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install data train demo up api test lint format bench lock clean
+.PHONY: help install data train demo up watch api test lint format bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,8 +27,11 @@ train: data ## search models and register the best (needs a running MLflow: `mak
 demo: $(INSTALLED) ## run the whole loop once, in a copy of the project under .demo/
 	@python -m scripts.demo
 
-up: data ## start MLflow, Prefect, the fine-tuning worker and the api; Ctrl-C stops them all
+up: data ## start MLflow, Prefect, the fine-tuning worker, the api and the monitor; Ctrl-C stops them all
 	@python -m scripts.stack
+
+watch: $(INSTALLED) ## start Prometheus (which you have installed) on the stack of `make up`; Ctrl-C stops it
+	@python -m scripts.watch
 
 api: $(INSTALLED) ## start the api alone, reloading when the code changes
 	@port=$$(python -m scripts.ports api) && fastapi dev api/api.py --port $$port

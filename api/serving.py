@@ -131,7 +131,7 @@ class ModelServer(ABC):
             logger.warning("MLflow answers again")
 
     def _swap(self, served: Served) -> None:
-        self._metrics.served_version.labels(served.version.name, self.role).set(served.version.number)
+        self._metrics.serves(served.version, self.role)
         self.current = served
         logger.info("serving %s version %d as %s", served.version.name, served.version.number, self.role)
 
@@ -201,7 +201,7 @@ class ChallengerServer(ModelServer):
         if self.current is None:
             return
         version, self.current = self.current.version, None
-        self._metrics.served_version.remove(version.name, self.role)
+        self._metrics.serves_none(version.name, self.role)
         await asyncio.to_thread(self._kept.forget)
         logger.info("%s version %d challenges no more", version.name, version.number)
 

@@ -102,18 +102,28 @@ def _describe(
 
 
 def reference_statistics(problem: Problem, train: Table) -> dict[str, Any]:
-    """Return what later data are compared with: rows, class counts, and per feature mean, deviation and deciles."""
+    """Return what later data are compared with.
+
+    Number of rows, class counts, and per feature mean, deviation, deciles, and the share of the rows in each bin
+    between inner deciles: a bin ends with, and includes, its edge; the last has none.
+    """
     return {
         "rows": len(train.y),
         "class_counts": np.bincount(train.y, minlength=len(problem.target.classes)).tolist(),
-        "features": {
-            name: {
-                "mean": float(column.mean()),
-                "std": float(column.std()),
-                "quantiles": np.quantile(column, QUANTILES).tolist(),
-            }
-            for name, column in zip(problem.columns, train.X.T, strict=True)
-        },
+        "features": {name: _reference(column) for name, column in zip(problem.columns, train.X.T, strict=True)},
+    }
+
+
+def _reference(column: Floats) -> dict[str, Any]:
+    quantiles = np.quantile(column, QUANTILES)
+    # Measured values repeat, so that the bins between deciles hold more or less than a tenth: how much, is told.
+    edges = np.unique(quantiles[1:-1])
+    shares = np.bincount(np.searchsorted(edges, column), minlength=len(edges) + 1) / len(column)
+    return {
+        "mean": float(column.mean()),
+        "std": float(column.std()),
+        "quantiles": quantiles.tolist(),
+        "bins": {"edges": edges.tolist(), "shares": shares.tolist()},
     }
 
 

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the MLflow server that `make up` starts")
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the Prefect server that `make up` starts")
     api_port: int = Field(8000, ge=1, le=65535, description="port of the api that `make up` and `make api` start")
+    monitor_port: int = Field(5004, ge=1, le=65535, description="port of the monitor that `make up` starts")
+    prometheus_port: int = Field(9090, ge=1, le=65535, description="port of the Prometheus that `make watch` starts")
     mlflow_uri: str = Field(
         default_factory=lambda given: f"http://127.0.0.1:{given.get('mlflow_port', 5000)}",
         validation_alias=AliasChoices("MLFLOW_URI", "MLFLOW_URL"),

@@ -257,7 +257,7 @@ def play(problem: Problem, settings: Settings) -> None:
     hops = Hops()
     environment = process_environment(settings)
     with hops.hop("everything, start and stop included", tell=False), ExitStack() as cleanup:
-        with hops.hop("start MLflow, Prefect, the worker and the api"):
+        with hops.hop("start MLflow, Prefect, the worker, the api, the monitor"):
             cleanup.enter_context(running_stack(settings, environment))
         outcome = close_loop(problem, settings, environment, hops)
     show(problem, settings, outcome, hops)

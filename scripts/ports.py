@@ -44,6 +44,7 @@ def listeners(settings: Settings) -> dict[str, Listener]:
         "mlflow": Listener("MLflow", settings.mlflow_port, "MLFLOW_PORT"),
         "prefect": Listener("Prefect", settings.prefect_port, "PREFECT_PORT"),
         "api": Listener("the api", settings.api_port, "API_PORT"),
+        "monitor": Listener("the monitor", settings.monitor_port, "MONITOR_PORT"),
     }
 
 

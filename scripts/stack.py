@@ -46,6 +46,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_PORT": str(settings.mlflow_port),
         "PREFECT_PORT": str(settings.prefect_port),
         "API_PORT": str(settings.api_port),
+        "MONITOR_PORT": str(settings.monitor_port),
         "MLFLOW_URI": settings.mlflow_uri,
         "PREFECT_API_URL": settings.prefect_api_url,
         # Job runners would take four times the memory of the rest of the server.
@@ -58,6 +59,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "STATE_DIR": str(settings.state_dir),
         "PREFECT_HOME": str(settings.state_dir / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_METRICS_ENABLED": "true",
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
     }
@@ -72,6 +74,7 @@ def health_checks(settings: Settings) -> dict[str, str]:
         "prefect": f"{settings.prefect_api_url}/health",
         "worker": f"{settings.prefect_api_url}/deployments/name/finetune/finetune",
         "api": f"http://{HOST}:{settings.api_port}/livez",
+        "monitor": f"http://{HOST}:{settings.monitor_port}/readyz",
     }
 
 
@@ -164,7 +167,7 @@ def run(settings: Settings) -> int:
 
 
 def _announce(settings: Settings, over: threading.Event) -> None:
-    print("starting MLflow, Prefect, the fine-tuning worker and the api …", flush=True)
+    print("starting MLflow, Prefect, the fine-tuning worker, the api and the monitor …", flush=True)
     try:
         wait_until_ready(settings, stopped=over.is_set)
     except NotReadyError as error:
@@ -173,7 +176,8 @@ def _announce(settings: Settings, over: threading.Event) -> None:
         return
     api = f"http://{HOST}:{settings.api_port}"
     print(f"  api      {api}/docs\n  MLflow   http://{HOST}:{settings.mlflow_port}")
-    print(f"  Prefect  http://{HOST}:{settings.prefect_port}\n  logs     {log_path(settings, '*')}")
+    print(f"  Prefect  http://{HOST}:{settings.prefect_port}\n  monitor  http://{HOST}:{settings.monitor_port}/metrics")
+    print(f"  logs     {log_path(settings, '*')}")
     print("ready; Ctrl-C stops everything. No model yet? `make train` in another terminal.", flush=True)
 
 

@@ -13,6 +13,7 @@ import httpx
 import mlflow
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from api.api import create_app
 from api.kept import KeptCopy
@@ -97,30 +98,31 @@ def served_version(client: httpx.Client) -> int | None:
     return response.json()["model_version"] if response.is_success else None
 
 
+@contextmanager
+def served(app: FastAPI) -> Iterator[httpx.Client]:
+    """Serve an application in this process, on a real socket; yield a client of it."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_for("the application", lambda: server.started)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        assert not thread.is_alive(), "the application does not stop"
+
+
 class StartApi(Protocol):
     def __call__(self, settings: Settings) -> AbstractContextManager[httpx.Client]: ...
 
 
 @pytest.fixture(scope="session")
 def start_api() -> StartApi:
-    """Serve the api in this process, on a real socket; `with start_api(settings) as client`."""
-
-    @contextmanager
-    def start(settings: Settings) -> Iterator[httpx.Client]:
-        port = free_port()
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="warning"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            wait_for("the api", lambda: server.started)
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30.0) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join(timeout=30)
-            assert not thread.is_alive(), "the api does not stop"
-
-    return start
+    """Serve the api with some settings: `with start_api(settings) as client`."""
+    return lambda settings: served(create_app(settings))
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from common.settings import PROJECT, Settings
-from tests.conftest import StartApi
+from monitor.monitor import create_app
+from tests.conftest import StartApi, served
 
 DOCS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
@@ -47,12 +48,25 @@ def test_routes_and_metrics_that_the_readme_names_exist(offline: Settings, start
     assert "predicted_class_name_total" in metrics
 
 
+def documented_metrics(of: str) -> set[str]:
+    text = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.split(f"## Metrics of the {of}")[1].split("\n## ")[0]
+    return set(re.findall(r"^\| `([a-z0-9_]+)`", table, re.MULTILINE))
+
+
+def shown_metrics(service: httpx.Client) -> set[str]:
+    """Return the metrics of a service that are its own."""
+    shown = set(re.findall(r"^# TYPE ([a-z0-9_]+) ", service.get("/metrics").text, re.MULTILINE))
+    return {name for name in shown if not name.startswith(("http_", "process_")) and not name.endswith("_created")}
+
+
 def test_every_metric_of_the_api_is_documented_and_no_other(lone_api: httpx.Client) -> None:
-    text = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8").split("## Metrics")[1].split("\n## ")[0]
-    documented = set(re.findall(r"^\| `([a-z_]+)`", text, re.MULTILINE))
-    shown = set(re.findall(r"^# TYPE ([a-z_]+) ", lone_api.get("/metrics").text, re.MULTILINE))
-    own = {name for name in shown if not name.startswith(("http_", "process_")) and not name.endswith("_created")}
-    assert documented == own
+    assert documented_metrics("api") == shown_metrics(lone_api)
+
+
+def test_every_metric_of_the_monitor_is_documented_and_no_other(offline: Settings) -> None:
+    with served(create_app(offline)) as monitor:
+        assert documented_metrics("monitor") == shown_metrics(monitor)
 
 
 def test_the_readme_tree_names_every_top_level_entry() -> None:

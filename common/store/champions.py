@@ -45,6 +45,12 @@ class Champions:
             elif how != "registered":
                 connection.execute(champions.update().where(champions.c.id == newest["id"]).values(how=how))
 
+    def changes(self) -> dict[tuple[str, How], int]:
+        """Return how many reigns began in each way, by model name and way."""
+        c = champions.c
+        query = sa.select(c.model_name, c.how, sa.func.count().label("reigns")).group_by(c.model_name, c.how)
+        return {(row["model_name"], row["how"]): row["reigns"] for row in self._database.read(query)}
+
     def history(self, model_name: str, limit: int = 100) -> list[Reign]:
         """Return the newest reigns, oldest first."""
         found = self._database.read(_history(model_name).limit(limit))

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import sqlalchemy as sa
 
@@ -76,6 +76,13 @@ class Predictions:
         )
         return [_remembered(found) for found in self._database.read(query)]
 
+    def newest(self, problem: str, since: datetime, limit: int) -> list[PredictionRow]:
+        """Return the champion's newest answers, newest first, at most so many."""
+        c = predictions.c
+        query = sa.select(predictions).where(c.problem == problem, c.role == "champion", c.predicted_at >= since)
+        found = self._database.read(query.order_by(c.predicted_at.desc()).limit(limit))
+        return [_row(row) for row in found]
+
 
 def insert_predictions(connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
     """Insert rows that are not there yet, and count them; with the labels, where the truth was told before."""
@@ -131,5 +138,8 @@ def _volume(rows: Sequence[PredictionRow]) -> dict[tuple[Any, ...], Sequence[int
 
 
 def _remembered(found: sa.RowMapping) -> Remembered:
-    row = PredictionRow(**{name: found[name] for name in PredictionRow.__annotations__})  # type: ignore[typeddict-item]
-    return Remembered(row, found["truth"], found["exported_at"], found["trained_version"])
+    return Remembered(_row(found), found["truth"], found["exported_at"], found["trained_version"])
+
+
+def _row(found: sa.RowMapping) -> PredictionRow:
+    return cast("PredictionRow", {name: found[name] for name in PredictionRow.__annotations__})

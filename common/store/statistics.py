@@ -13,18 +13,35 @@ from common.store.tables import Role, confusion_counts, paired_counts, predictio
 Cells = dict[tuple[str, str], int]
 
 
+@dataclass(frozen=True)
+class Volume:
+    """Rows that were answered with one class, and how many of them were outliers."""
+
+    predictions: int
+    outliers: int
+
+
 @dataclass
 class Live:
     """What a version has answered in one role, and how it stood up to the truth.
 
-    `labels` are counts by (true class, predicted class).
+    `volumes` are by predicted class, `labels` are counts by (true class, predicted class).
     """
 
     model_version: int
     role: Role
-    predictions: int = 0
-    outliers: int = 0
+    volumes: dict[str, Volume] = field(default_factory=dict)
     labels: Cells = field(default_factory=dict)
+
+    @property
+    def predictions(self) -> int:
+        """All rows that were answered."""
+        return sum(volume.predictions for volume in self.volumes.values())
+
+    @property
+    def outliers(self) -> int:
+        """Those of them that were outliers."""
+        return sum(volume.outliers for volume in self.volumes.values())
 
     def matrix(self, classes: tuple[str, ...]) -> Ints:
         """Return the confusion matrix of `classes`: row is the true class, column the predicted one."""
@@ -54,6 +71,12 @@ class Statistics:
         """Read them from `database`."""
         self._database = database
 
+    def models(self) -> list[tuple[str, str]]:
+        """Return the problems and model names that have answered."""
+        c = prediction_counts.c
+        query = sa.select(c.problem, c.model_name).distinct().order_by(c.problem, c.model_name)
+        return [(row["problem"], row["model_name"]) for row in self._database.read(query)]
+
     def live(self, problem: str, model_name: str) -> list[Live]:
         """Return the statistics of every version and role that has answered, by version and role."""
         cells: defaultdict[tuple[int, Role], Cells] = defaultdict(dict)
@@ -63,7 +86,8 @@ class Statistics:
         found: dict[tuple[int, Role], Live] = {}
         for row in self._database.read(_volumes(problem, model_name)):
             key = row["model_version"], row["role"]
-            found[key] = Live(*key, int(row["predictions"]), int(row["outliers"]), cells[key])
+            live = found.setdefault(key, Live(*key, labels=cells[key]))
+            live.volumes[row["class_name"]] = Volume(int(row["predictions"]), int(row["outliers"]))
         return [found[key] for key in sorted(found)]
 
     def paired(self, problem: str, model_name: str, champion: int, challenger: int) -> Paired:
@@ -79,11 +103,12 @@ class Statistics:
         return Paired(*(counts.get((a, b), 0) for a, b in ((True, True), (True, False), (False, True), (False, False))))
 
 
-def _volumes(problem: str, model_name: str) -> sa.Select[tuple[int, str, int, int]]:
+def _volumes(problem: str, model_name: str) -> sa.Select[tuple[int, str, str, int, int]]:
     c = prediction_counts.c
     sums = sa.func.sum(c.predictions).label("predictions"), sa.func.sum(c.outliers).label("outliers")
-    query = sa.select(c.model_version, c.role, *sums).where(c.problem == problem, c.model_name == model_name)
-    return query.group_by(c.model_version, c.role)
+    columns = (c.model_version, c.role, c.class_name)
+    query = sa.select(*columns, *sums).where(c.problem == problem, c.model_name == model_name)
+    return query.group_by(*columns)
 
 
 def _confusions(problem: str, model_name: str) -> sa.Select[tuple[int, str, str, str, int]]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
@@ -10,6 +10,7 @@ from common.store.database import Database
 from common.store.tables import suggestions
 
 State = Literal["received", "delivered", "waiting", "trained", "refused"]
+STATES: tuple[State, ...] = get_args(State)
 TRAIN_AT = 5  # so many waiting suggestions make a new version
 MAX_PAUSE = timedelta(seconds=30)  # between two attempts to hand a suggestion over
 
@@ -34,13 +35,31 @@ class Suggestion:
     @property
     def state(self) -> State:
         """How far it has come."""
-        if self.refused_because is not None:
-            return "refused"
-        if self.trained_version is not None:
-            return "trained"
-        if self.written:
-            return "waiting"
-        return "received" if self.flow_run_id is None else "delivered"
+        return _state(
+            refused=self.refused_because is not None,
+            trained=self.trained_version is not None,
+            written=self.written,
+            delivered=self.flow_run_id is not None,
+        )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The suggestions of a problem in one state: how many, and when the oldest of them came."""
+
+    problem: str
+    state: State
+    suggestions: int
+    oldest: datetime
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A version that has learnt from suggestions, and when the last of them came."""
+
+    problem: str
+    model_version: int
+    last_received: datetime
 
 
 class Suggestions:
@@ -114,6 +133,33 @@ class Suggestions:
         """Note why these suggestions have led to no version."""
         self._update(*suggestion_ids, refused_because=reason)
 
+    def standings(self) -> list[Standing]:
+        """Return how many suggestions are in which state; states in which there is none are left out."""
+        c = suggestions.c
+        # Columns of their own for what the state follows from: the rule is in one place.
+        marks = {
+            "refused": c.refused_because.is_not(None),
+            "trained": c.trained_version.is_not(None),
+            "written": c.written,
+            "delivered": c.flow_run_id.is_not(None),
+        }
+        keys = (c.problem, *(mark.label(name) for name, mark in marks.items()))
+        query = sa.select(*keys, sa.func.count().label("number"), sa.func.min(c.received_at).label("oldest"))
+        found: dict[tuple[str, State], Standing] = {}
+        for row in self._database.read(query.group_by(c.problem, *marks.values())):
+            key = row["problem"], _state(**{name: bool(row[name]) for name in marks})
+            now = Standing(*key, row["number"], row["oldest"])
+            found[key] = _together(found[key], now) if key in found else now
+        return list(found.values())
+
+    def learnt(self) -> list[Learnt]:
+        """Return the versions that have learnt from suggestions, by problem and version."""
+        c = suggestions.c
+        last = sa.func.max(c.received_at).label("last")
+        query = sa.select(c.problem, c.trained_version, last).where(c.trained_version.is_not(None))
+        grouped = query.group_by(c.problem, c.trained_version).order_by(c.problem, c.trained_version)
+        return [Learnt(row["problem"], row["trained_version"], row["last"]) for row in self._database.read(grouped)]
+
     def _rows(self, problem: str, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
         c = suggestions.c
         query = sa.select(suggestions).where(c.problem == problem, c.row_number.is_not(None), *conditions)
@@ -139,6 +185,20 @@ def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
     known = sa.select(suggestions.c.id).where(suggestions.c.id == suggestion.id)
     if connection.execute(known).first() is None:
         connection.execute(suggestions.insert().values(row))
+
+
+def _state(*, refused: bool, trained: bool, written: bool, delivered: bool) -> State:
+    if refused:
+        return "refused"
+    if trained:
+        return "trained"
+    if written:
+        return "waiting"
+    return "delivered" if delivered else "received"
+
+
+def _together(one: Standing, other: Standing) -> Standing:
+    return Standing(one.problem, one.state, one.suggestions + other.suggestions, min(one.oldest, other.oldest))
 
 
 def _suggestion(row: sa.RowMapping) -> Suggestion:

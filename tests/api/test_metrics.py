@@ -2,7 +2,11 @@
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+
+from api.metrics import Metrics
+from common.registry import Version
 
 GOOD = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 VIRGINICA = [6.3, 3.3, 6.0, 2.5]
@@ -89,3 +93,39 @@ def test_the_served_version_and_failed_reloads_are_shown(lone_api: httpx.Client)
     assert samples(lone_api, "served_model_version") == {(("model_name", "IrisModel"), ("role", "champion")): 7}
     assert samples(lone_api, "model_reload_failures_total") == {(): 0}
     assert samples(lone_api, "process_resident_memory_bytes")[()] > 0
+
+
+def test_the_served_version_says_what_it_was_made_from_and_how_it_was_tested(
+    api: httpx.Client, trained: Version
+) -> None:
+    [(info, value)] = samples(api, "model_info").items()
+    assert dict(info) == {
+        "model_name": "IrisModel",
+        "role": "champion",
+        "model_version": "1",
+        "git_commit": trained.tags["git_commit"],
+        "train_md5": trained.tags["train_md5"],
+    }
+    assert value == 1
+    for name in ("accuracy", "precision", "recall", "f1"):
+        tested = samples(api, f"model_test_{name}_ratio")
+        assert tested == {(("model_name", "IrisModel"), ("role", "champion")): float(trained.tags[f"test_{name}"])}
+    assert samples(api, "model_swaps_total") == {(("role", "champion"),): 1}
+
+
+def test_a_new_version_takes_the_place_of_the_old_one() -> None:
+    metrics = Metrics()
+    tags = {"test_accuracy": "0.9", "test_f1": "no number", "git_commit": "a"}
+    metrics.serves(Version("M", 1, "", tags), "champion")
+    metrics.serves(Version("M", 5, "", {}), "shadow")
+    metrics.serves(Version("M", 2, "", {"test_accuracy": "0.8"}), "champion")
+    shown = generate_latest(metrics.registry).decode()
+    assert 'model_info{git_commit="",model_name="M",model_version="2",role="champion",train_md5=""} 1.0' in shown
+    assert 'model_version="1"' not in shown
+    assert 'model_test_accuracy_ratio{model_name="M",role="champion"} 0.8' in shown
+    assert "model_test_f1_ratio{" not in shown
+    assert 'model_swaps_total{role="champion"} 2.0' in shown
+    metrics.serves_none("M", "shadow")
+    shown = generate_latest(metrics.registry).decode()
+    assert 'served_model_version{model_name="M",role="champion"} 2.0' in shown
+    assert 'role="shadow"} 5.0' not in shown

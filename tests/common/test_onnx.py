@@ -230,6 +230,10 @@ def test_the_file_carries_the_statistics_of_the_training_rows(content: bytes, ro
         assert found["mean"] == pytest.approx(column.mean())
         assert found["std"] == pytest.approx(column.std())
         assert found["quantiles"] == pytest.approx(np.percentile(column, range(0, 101, 10)).tolist())
+        edges, shares = found["bins"]["edges"], found["bins"]["shares"]
+        assert edges == sorted(set(found["quantiles"][1:-1]))
+        upto = [float((column <= edge).mean()) for edge in edges]
+        assert np.cumsum(shares).tolist() == pytest.approx([*upto, 1.0])
 
 
 def test_the_file_carries_rows_with_their_right_answers(

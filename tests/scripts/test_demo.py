@@ -28,7 +28,12 @@ def test_the_copy_holds_what_git_lists_and_no_state(tmp_path: Path) -> None:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     settings = Settings(
-        lab_home=elsewhere, mlflow_port=free_port(), prefect_port=free_port(), api_port=free_port(), problem="iris"
+        lab_home=elsewhere,
+        mlflow_port=free_port(),
+        prefect_port=free_port(),
+        api_port=free_port(),
+        monitor_port=free_port(),
+        problem="iris",
     )
     return subprocess.run(
         [sys.executable, "-m", "scripts.demo"],

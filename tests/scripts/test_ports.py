@@ -59,12 +59,13 @@ def test_a_port_that_nobody_listens_on_is_free_also_after_a_connection_was_close
 
 
 def test_every_program_of_the_procfile_that_listens_has_its_port_and_variable() -> None:
-    settings = Settings(mlflow_port=5001, prefect_port=4201, api_port=8001)
+    settings = Settings(mlflow_port=5001, prefect_port=4201, api_port=8001, monitor_port=5014)
     found = {name: (one.port, one.variable) for name, one in listeners(settings).items()}
     expected = {
         "mlflow": (5001, "MLFLOW_PORT"),
         "prefect": (4201, "PREFECT_PORT"),
         "api": (8001, "API_PORT"),
+        "monitor": (5014, "MONITOR_PORT"),
     }
     assert found.items() >= expected.items()
     processes = {line.partition(":")[0] for line in (PROJECT / "Procfile").read_text(encoding="utf-8").splitlines()}
@@ -73,7 +74,12 @@ def test_every_program_of_the_procfile_that_listens_has_its_port_and_variable() 
 
 @pytest.mark.parametrize(
     ("name", "program", "variable"),
-    [("mlflow", "MLflow", "MLFLOW_PORT"), ("prefect", "Prefect", "PREFECT_PORT"), ("api", "the api", "API_PORT")],
+    [
+        ("mlflow", "MLflow", "MLFLOW_PORT"),
+        ("prefect", "Prefect", "PREFECT_PORT"),
+        ("api", "the api", "API_PORT"),
+        ("monitor", "the monitor", "MONITOR_PORT"),
+    ],
 )
 def test_the_command_stops_at_a_busy_port_with_one_line(name: str, program: str, variable: str) -> None:
     with listening("127.0.0.1") as port:

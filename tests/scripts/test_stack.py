@@ -1,5 +1,6 @@
 """The embedded stack: it starts, says where it is, names what fails, and stops whole."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -19,7 +20,12 @@ from scripts.stack import health_checks, log_path, process_environment
 def lab(tmp_path: Path) -> Iterator[Settings]:
     """Settings of a stack on free ports with its state in a folder of the test's own; nothing of it is left behind."""
     settings = Settings(
-        lab_home=tmp_path, mlflow_port=free_port(), prefect_port=free_port(), api_port=free_port(), problem="iris"
+        lab_home=tmp_path,
+        mlflow_port=free_port(),
+        prefect_port=free_port(),
+        api_port=free_port(),
+        monitor_port=free_port(),
+        problem="iris",
     )
     yield settings
     for left in processes_of(tmp_path):
@@ -44,26 +50,27 @@ def test_stack_says_where_it_is_and_ctrl_c_stops_all_of_it(lab: Settings, tmp_pa
         wait_for("the stack", lambda: "ready;" in output.read_text(), within=120)
         said = output.read_text()
         assert all(answers(address) for address in health_checks(lab).values())
-        assert len(processes_of(tmp_path)) >= 4
+        assert len(processes_of(tmp_path)) >= 5
         stop(stack, signal.SIGINT)
         assert stack.returncode == 0
-    for port in (lab.api_port, lab.mlflow_port, lab.prefect_port):
+    for port in (lab.api_port, lab.mlflow_port, lab.prefect_port, lab.monitor_port):
         assert f"http://127.0.0.1:{port}" in said
     wait_for("the end of every process", lambda: not processes_of(tmp_path))
-    for name in ("mlflow", "prefect", "worker", "api"):
+    for name in ("mlflow", "prefect", "worker", "api", "monitor"):
         assert log_path(lab, name).stat().st_size > 0
 
 
 def test_a_process_that_ends_stops_the_stack_and_is_named_with_its_log(lab: Settings, tmp_path: Path) -> None:
-    # A store that cannot be opened ends the api as soon as it starts.
+    # A store that cannot be opened ends the api and the monitor as soon as they start.
     broken = lab.model_copy(update={"database_url": "sqlite:////proc/nowhere/lab.db"})
     result = subprocess.run(
         [sys.executable, "-m", "scripts.stack"],
         cwd=PROJECT, env=process_environment(broken), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert result.returncode == 1
-    assert "api ended" in result.stderr
-    assert str(log_path(lab, "api")) in result.stderr
+    first = re.search("(api|monitor) ended", result.stderr)
+    assert first
+    assert str(log_path(lab, first[1])) in result.stderr
     assert "the store at sqlite:////proc/nowhere/lab.db cannot be opened" in result.stderr
     assert not processes_of(tmp_path)
 

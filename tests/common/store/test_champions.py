@@ -118,3 +118,11 @@ def test_a_history_that_is_cut_off_still_knows_the_way_back() -> None:
     now = datetime.now(UTC)
     cut = [Reign(2, now, "rolled back"), Reign(3, now, "promoted")]
     assert previous_champion(cut) == 2
+
+
+def test_changes_count_the_moves_of_each_model_by_how(store: Store) -> None:
+    store.champions.note("M", 1)
+    store.champions.note("M", 2)
+    store.champions.note("M", 1, "rolled back")
+    store.champions.note("N", 1)
+    assert store.champions.changes() == {("M", "registered"): 2, ("M", "rolled back"): 1, ("N", "registered"): 1}

@@ -195,3 +195,12 @@ def test_postgresql_looks_predictions_up_by_the_index_before_it_has_statistics(p
     postgres_store.feedback.give("now 7", SETOSA)
     assert len(plans) == 2
     assert not [plan for plan in plans if "Seq Scan" in plan]
+
+
+def test_the_newest_are_the_champions_of_one_problem_since_a_moment_newest_first(store: Store) -> None:
+    late = {name: NOON + timedelta(seconds=second) for second, name in enumerate("abcd")}
+    store.predictions.write([prediction(name, at=at) for name, at in late.items()])
+    store.predictions.write([shadow("d"), prediction("e", at=late["d"], problem="other")])
+    assert [row["id"] for row in store.predictions.newest("iris", late["b"], 10)] == ["d", "c", "b"]
+    assert store.predictions.newest("iris", late["b"], 1) == [prediction("d", at=late["d"])]
+    assert store.predictions.newest("iris", late["d"] + timedelta(seconds=1), 1) == []

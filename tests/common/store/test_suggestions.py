@@ -186,3 +186,33 @@ def test_threads_that_add_the_same_suggestion_keep_it_once(store: Store) -> None
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: store.suggestions.add(suggestion("a")), range(40)))
     assert due(store) == ["a"]
+
+
+def test_standings_tell_for_each_problem_how_many_are_in_which_state_and_since_when(store: Store) -> None:
+    before = datetime.now(UTC)
+    for name in ("a", "b", "c"):
+        store.suggestions.add(suggestion(name))
+    store.suggestions.add(suggestion("d", problem="other"))
+    # Refused in two ways: they count together, since the older of them came.
+    store.suggestions.refused(["a", "c"], "no")
+    store.suggestions.delivered("c", "run")
+    standings = {(each.problem, each.state): each for each in store.suggestions.standings()}
+    assert {key: each.suggestions for key, each in standings.items()} == {
+        ("iris", "refused"): 2,
+        ("iris", "received"): 1,
+        ("other", "received"): 1,
+    }
+    refused, received = standings["iris", "refused"].oldest, standings["iris", "received"].oldest
+    assert before <= refused <= received <= datetime.now(UTC)
+
+
+def test_what_a_version_has_learnt_from_ends_with_the_last_that_came(store: Store) -> None:
+    for name in ("a", "b", "c", "d"):
+        store.suggestions.add(suggestion(name))
+    between = datetime.now(UTC)
+    store.suggestions.add(suggestion("e"))
+    store.suggestions.trained(["a", "b"], 3)
+    store.suggestions.trained(["c", "e"], 2)
+    second, third = store.suggestions.learnt()
+    assert (second.problem, second.model_version, third.model_version) == ("iris", 2, 3)
+    assert third.last_received < between <= second.last_received

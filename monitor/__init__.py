@@ -1,0 +1,1 @@
+"""The monitor: what the store knows of all problems, as metrics."""

@@ -1,0 +1,71 @@
+"""The monitor, one for all problems: `create_app` wires it; `app` is what uvicorn serves."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
+
+from common.registry import Registry
+from common.settings import Settings, load_settings
+from common.store import Store, StoreError
+from monitor.exporter import StoreCollector
+from monitor.reference import References
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application; without `settings` they are read when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        async with AsyncExitStack() as stack:
+            await _start(app, settings or load_settings(), stack)
+            yield
+
+    app = FastAPI(title="Monitor of the closed-loop MLOps lab", version="0.1.0", lifespan=lifespan)
+    app.get("/livez", tags=["service"])(live)
+    app.get("/readyz", tags=["service"])(ready)
+    app.get("/metrics", tags=["service"], response_class=Response)(metrics)
+    return app
+
+
+async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
+    state = app.state
+    state.store = await asyncio.to_thread(Store, settings.database_url)
+    stack.callback(state.store.close)
+    registry = await stack.enter_async_context(Registry(settings.mlflow_uri))
+    references = References(state.store, registry)
+    state.exported = CollectorRegistry()
+    ProcessCollector(registry=state.exported)
+    state.exported.register(StoreCollector(state.store, references))
+    await references.start()
+    stack.push_async_callback(references.stop)
+
+
+async def live() -> dict[str, str]:
+    """Answer as long as the process lives."""
+    return {"health": "ok"}
+
+
+def ready(request: Request) -> dict[str, str]:
+    """Answer 200 when the store can be read, else 503."""
+    try:
+        request.app.state.store.statistics.models()
+    except StoreError as error:
+        raise HTTPException(503, str(error)) from error
+    return {"health": "ok"}
+
+
+def metrics(request: Request) -> Response:
+    """Return the metrics for Prometheus; 503 when the store cannot be read."""
+    try:
+        content = generate_latest(request.app.state.exported)
+    except StoreError as error:
+        raise HTTPException(503, str(error)) from error
+    return Response(content, media_type=CONTENT_TYPE_LATEST)
+
+
+app = create_app()

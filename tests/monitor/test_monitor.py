@@ -1,0 +1,162 @@
+"""The monitor as a service: what it exports, and what it does while others are away."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from common.problem import Problem
+from common.registry import Version
+from common.settings import Settings
+from common.store import Store
+from common.store.suggestions import STATES
+from monitor.monitor import create_app
+from scripts.parts import wait_for
+from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
+from tests.conftest import served
+
+Samples = dict[tuple[str, ...], float]
+MODEL_LABELS = ("problem", "model_name", "model_version", "role")
+CELL = (*MODEL_LABELS, "true_class", "predicted_class", "correct")
+CHAMPION = ("iris", MODEL, "1", "champion")
+
+
+def samples(monitor: httpx.Client, name: str, *labels: str) -> Samples:
+    """Return the samples of a metric by the values of its labels, which are these and no others."""
+    text = monitor.get("/metrics").raise_for_status().text
+    families = text_string_to_metric_families(text)
+    found = [sample for family in families for sample in family.samples if sample.name == name]
+    assert all(sample.labels.keys() == set(labels) for sample in found)
+    return {tuple(sample.labels[label] for label in labels): sample.value for sample in found}
+
+
+@pytest.fixture
+def store(on_either: Settings) -> Iterator[Store]:
+    store = Store(on_either.database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def monitor(on_either: Settings) -> Iterator[httpx.Client]:
+    with served(create_app(on_either)) as client:
+        yield client
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_it_is_alive_and_ready_before_anything_was_predicted(monitor: httpx.Client) -> None:
+    assert monitor.get("/livez").json() == {"health": "ok"}
+    assert monitor.get("/readyz").json() == {"health": "ok"}
+    assert samples(monitor, "live_labels", *CELL) == {}
+    assert samples(monitor, "process_resident_memory_bytes")[()] > 0
+
+
+def test_predictions_and_outliers_are_counted_by_model_and_class(store: Store, monitor: httpx.Client) -> None:
+    store.predictions.write([prediction("a"), shadow("a", VERSICOLOR), prediction("b") | {"is_outlier": True}])
+    assert samples(monitor, "logged_predictions_total", *MODEL_LABELS, "class_name") == {
+        (*CHAMPION, SETOSA): 2,
+        ("iris", MODEL, "2", "shadow", VERSICOLOR): 1,
+    }
+    assert samples(monitor, "logged_outliers_total", *MODEL_LABELS, "class_name") == {
+        (*CHAMPION, SETOSA): 1,
+        ("iris", MODEL, "2", "shadow", VERSICOLOR): 0,
+    }
+
+
+def test_labels_are_shown_for_every_pair_of_classes_that_has_occurred(store: Store, monitor: httpx.Client) -> None:
+    store.predictions.write([prediction("a"), prediction("b"), prediction("c", VIRGINICA)])
+    store.feedback.give("a", SETOSA)
+    store.feedback.give("b", VERSICOLOR)
+    labels = samples(monitor, "live_labels", *CELL)
+    assert {cell[4:]: count for cell, count in labels.items() if count} == {
+        (SETOSA, SETOSA, "true"): 1,
+        (VERSICOLOR, SETOSA, "false"): 1,
+    }
+    assert {cell[:4] for cell in labels} == {CHAMPION}
+    assert len(labels) == 3 * 3
+
+
+def test_a_truth_that_is_taken_back_leaves_no_label_behind(store: Store, monitor: httpx.Client) -> None:
+    store.predictions.write([prediction("a")])
+    store.feedback.give("a", VERSICOLOR)
+    store.feedback.give("a", SETOSA, replace=True)
+    labels = samples(monitor, "live_labels", *CELL)
+    assert {cell[4:]: count for cell, count in labels.items() if count} == {(SETOSA, SETOSA, "true"): 1}
+
+
+def test_suggestions_are_counted_in_every_state_with_the_age_of_the_oldest(store: Store, monitor: httpx.Client) -> None:
+    for name in "abcd":
+        store.suggestions.add(suggestion(name))
+    store.suggestions.delivered("a", "run")
+    store.suggestions.refused(["b"], "too bad")
+    counted = {state: count for (_, state), count in samples(monitor, "suggestions", "problem", "state").items()}
+    assert counted == {**dict.fromkeys(STATES, 0), "received": 2, "delivered": 1, "refused": 1}
+    ages = {
+        state: age for (_, state), age in samples(monitor, "suggestions_oldest_seconds", "problem", "state").items()
+    }
+    assert ages.keys() == {"received", "delivered", "waiting"}
+    assert ages["waiting"] == 0
+    assert 0 < ages["received"] < 60
+
+
+def test_the_loop_is_timed_from_the_last_correction_to_the_champion(store: Store, monitor: httpx.Client) -> None:
+    store.predictions.write([prediction("a")])
+    store.champions.note(MODEL, 1)
+    for name in "ab":
+        store.suggestions.add(suggestion(name))
+    store.suggestions.trained(["a", "b"], 2)
+    assert samples(monitor, "loop_seconds", "problem", "model_name", "model_version") == {}
+    store.champions.note(MODEL, 2)
+    [(loop, seconds)] = samples(monitor, "loop_seconds", "problem", "model_name", "model_version").items()
+    assert loop == ("iris", MODEL, "2")
+    assert 0 < seconds < 60
+    store.champions.note(MODEL, 1, "rolled back")
+    store.champions.note(MODEL, 2, "promoted")
+    assert samples(monitor, "loop_seconds", "problem", "model_name", "model_version") == {loop: seconds}
+    assert samples(monitor, "finetuned_versions", "problem") == {("iris",): 1}
+    assert samples(monitor, "champion_changes", "model_name", "how") == {
+        (MODEL, "registered"): 2,
+        (MODEL, "rolled_back"): 1,
+        (MODEL, "promoted"): 1,
+    }
+
+
+def test_the_window_holds_the_newest_predictions_of_the_champion(store: Store, monitor: httpx.Client) -> None:
+    old = prediction("old") | {"is_outlier": True}
+    other = shadow("new") | {"is_outlier": True, "predicted_at": now()}
+    store.predictions.write([old, prediction("new") | {"predicted_at": now(), "confidence": 0.5}, other])
+    assert samples(monitor, "window_predictions", "problem") == {("iris",): 1}
+    assert samples(monitor, "window_outliers_ratio", "problem") == {("iris",): 0}
+    assert samples(monitor, "window_confidence_mean_ratio", "problem") == {("iris",): 0.5}
+    assert samples(monitor, "window_feature_mean", "problem", "feature")["iris", "sepal_length"] == 5.1
+    assert samples(monitor, "training_feature_mean", "problem", "feature") == {}
+
+
+def test_the_means_of_the_training_rows_come_from_the_served_version(
+    settings: Settings, trained: Version, problem: Problem
+) -> None:
+    store = Store(settings.database_url)
+    store.predictions.write([prediction("a")])
+    store.close()
+    with served(create_app(settings)) as monitor:
+        means = wait_for("the reference", lambda: samples(monitor, "training_feature_mean", "problem", "feature"))
+    assert trained.number == 1
+    assert {feature for _, feature in means} == set(problem.columns)
+    assert 5 < means["iris", "sepal_length"] < 7
+
+
+def test_it_answers_503_while_the_store_cannot_be_read_and_lives_on(
+    offline: Settings,
+) -> None:
+    with served(create_app(offline)) as monitor:
+        with sqlite3.connect(offline.data_dir.parent / "lab.db") as database:
+            database.execute("ALTER TABLE prediction_counts RENAME TO elsewhere")
+        assert monitor.get("/metrics").status_code == 503
+        assert monitor.get("/readyz").status_code == 503
+        assert monitor.get("/livez").status_code == 200
