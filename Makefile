@@ -1,6 +1,6 @@
 # The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install data train demo up watch api test lint format bench lock clean
+.PHONY: help install data train demo up watch dashboards api test lint format bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,9 @@ up: data ## start MLflow, Prefect, the fine-tuning worker, the api and the monit
 
 watch: $(INSTALLED) ## start Prometheus (which you have installed) on the stack of `make up`; Ctrl-C stops it
 	@python -m scripts.watch
+
+dashboards: $(INSTALLED) ## write grafana/dashboards/ anew from the Python beside it
+	@python -m grafana.build
 
 api: $(INSTALLED) ## start the api alone, reloading when the code changes
 	@port=$$(python -m scripts.ports api) && fastapi dev api/api.py --port $$port

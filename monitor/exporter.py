@@ -45,7 +45,7 @@ class StoreCollector(Collector):
         models = self._store.statistics.models()
         yield from self._live(models)
         yield from self._windows(models)
-        yield from self._suggestions()
+        yield from self._suggestions({problem for problem, _ in models})
         yield from self._champions(models)
 
     def _live(self, models: Sequence[tuple[str, str]]) -> Iterator[Metric]:
@@ -102,10 +102,10 @@ class StoreCollector(Collector):
             samples = (((p, feature), value) for p, values in by_feature.items() for feature, value in values.items())
             yield _gauge(name, documentation, ("problem", "feature"), samples)
 
-    def _suggestions(self) -> Iterator[Metric]:
+    def _suggestions(self, problems: set[str]) -> Iterator[Metric]:
         now = datetime.now(UTC)
         found = {(each.problem, each.state): each for each in self._store.suggestions.standings()}
-        places = list(product(sorted({problem for problem, _ in found}), STATES))
+        places = list(product(sorted(problems | {problem for problem, _ in found}), STATES))
         yield _gauge(
             "suggestions",
             "Corrections by how far they are.",

@@ -90,6 +90,11 @@ def test_a_truth_that_is_taken_back_leaves_no_label_behind(store: Store, monitor
     assert {cell[4:]: count for cell, count in labels.items() if count} == {(SETOSA, SETOSA, "true"): 1}
 
 
+def test_a_problem_without_corrections_has_none_in_every_state(store: Store, monitor: httpx.Client) -> None:
+    store.predictions.write([prediction("a")])
+    assert samples(monitor, "suggestions", "problem", "state") == {("iris", state): 0 for state in STATES}
+
+
 def test_suggestions_are_counted_in_every_state_with_the_age_of_the_oldest(store: Store, monitor: httpx.Client) -> None:
     for name in "abcd":
         store.suggestions.add(suggestion(name))

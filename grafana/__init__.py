@@ -1,0 +1,1 @@
+"""Grafana's dashboards, written in Python: `python -m grafana.build` makes the files of grafana/dashboards/."""

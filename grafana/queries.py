@@ -1,0 +1,59 @@
+"""PromQL that several panels share, and how a panel asks it."""
+
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders import prometheus as build
+from grafana_foundation_sdk.models.dashboard import DataSourceRef
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+PROMETHEUS = DataSourceRef(type_val="prometheus", uid="prometheus")
+MODEL = "model_name, model_version, role"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A PromQL expression, and how its result is shown.
+
+    Attributes:
+        expr: the expression; it has to name `$problem`.
+        legend: the name of each series, with `{{label}}` for the value of a label.
+        now: ask for the present only, not for the whole time range.
+    """
+
+    expr: str
+    legend: str = ""
+    now: bool = False
+
+    def target(self, letter: str, shape: PromQueryFormat = PromQueryFormat.TIME_SERIES) -> build.Dataquery:
+        """Return the query as Grafana wants it, called A, B, C, … in its panel."""
+        target = build.Dataquery().ref_id(letter).datasource(PROMETHEUS).expr(self.expr).legend_format(self.legend)
+        target = target.format(shape)
+        return target.instant() if self.now else target.range()
+
+
+def per_second(counter: str, by: str = "", where: str = "") -> str:
+    """Return how much a counter of the problem grows in a second, summed `by` labels."""
+    more = f", {where}" if where else ""
+    grouped = f" by ({by})" if by else ""
+    return f'sum{grouped} (rate({counter}{{problem="$problem"{more}}}[$__rate_interval]))'
+
+
+def or_zero(expr: str) -> str:
+    """Return 0 instead of nothing, for what is not there until it happens."""
+    return f"{expr} or vector(0)"
+
+
+def in_service(expr: str) -> str:
+    """Keep the series of the versions that serve at that moment, as champion or challenger."""
+    return f'{expr} and on ({MODEL}) model_info{{problem="$problem"}}'
+
+
+def by_version(expr: str) -> str:
+    """Add the version to a series that an api process exports by model and role only."""
+    numbered = f'{expr} * on (instance, model_name, role) group_left (model_version) model_info{{problem="$problem"}}'
+    return f"max by ({MODEL}) ({numbered})"
+
+
+def corrections(state: str) -> str:
+    """Return how many corrections of the problem are in a state."""
+    return or_zero(f'sum(suggestions{{problem="$problem", state="{state}"}})')

@@ -1,0 +1,242 @@
+"""The dashboards, as far as can be told without Grafana, which no package index or distribution of CI's has.
+
+Their JSON is compared with the types of Grafana's schema, their queries are parsed by Prometheus' own tool; that each
+query finds something is shown on a running stack in tests/prometheus.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fastapi import FastAPI
+from prometheus_client import Metric
+
+from api.metrics import Metrics
+from common.registry import Registry
+from common.settings import PROJECT, Settings
+from common.store import Store
+from grafana import limits
+from grafana.build import DASHBOARDS, build
+from grafana.frame import TAG
+from monitor.exporter import StoreCollector
+from monitor.reference import References
+from tests.grafana.grafana_schema import mistakes
+from tests.grafana.queries import Json, filled, marks, panels, queries
+from tests.prometheus.programs import metrics_in, rules, run, said
+
+FILES = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.iterdir())}
+PANELS = [pytest.param(panel, id=f"{name}: {panel['title']}") for name in FILES for panel in panels(FILES[name])]
+COLUMNS = 24
+# What Prometheus itself says of its targets.
+OF_PROMETHEUS = {"up"}
+# Shared by all problems.
+OF_NO_PROBLEM = {'up{job=~"prefect|monitor"}'}
+
+
+@pytest.fixture(params=FILES)
+def dashboard(request: pytest.FixtureRequest) -> Json:
+    found: Json = FILES[request.param]
+    return found
+
+
+def test_the_committed_files_are_what_the_code_builds() -> None:
+    committed = {path.name: path.read_text(encoding="utf-8") for path in DASHBOARDS.iterdir()}
+    assert committed == build(), "run `python -m grafana.build`, and commit what it writes"
+
+
+def test_a_dashboard_is_valid_by_grafanas_own_schema(dashboard: Json) -> None:
+    assert mistakes(dashboard) == []
+
+
+SPOILT: dict[str, Callable[[Json], Any]] = {
+    "an option that there is not": lambda panel: panel["options"].update(legende={}),
+    "a word that is none of the choices": lambda panel: panel["options"]["legend"].update(displayMode="tabular"),
+    "a text where a number belongs": lambda panel: panel["gridPos"].update(w="6"),
+    "a transformation without a name": lambda panel: panel["transformations"][0].pop("id"),
+    "an override with a wrong colour mode": lambda panel: panel["fieldConfig"]["overrides"][0]["properties"][0].update(
+        value={"mode": "fix"}
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_the_schema_sees(spoil: Callable[[Json], Any]) -> None:
+    spoilt = json.loads(json.dumps(FILES["training.json"]))
+    spoil(next(panel for panel in panels(spoilt) if panel["type"] == "timeseries"))
+    assert mistakes(spoilt)
+
+
+def test_every_query_can_be_parsed_by_prometheus(dashboard: Json, tmp_path: Path) -> None:
+    expressions = [filled(expr) for expr in (*queries(dashboard), *marks(dashboard))]
+    recorded = [{"record": f"query_{number}", "expr": expr} for number, expr in enumerate(expressions)]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": recorded}]}), encoding="utf-8")
+    checked = run("promtool", "check", "rules", file)
+    assert checked.returncode == 0, said(checked)
+    assert f"{len(recorded)} rules found" in checked.stdout
+
+
+def test_no_two_panels_overlap_and_none_is_too_wide(dashboard: Json) -> None:
+    places = [(panel["title"], panel["gridPos"]) for panel in dashboard["panels"]]
+    assert [title for title, place in places if place["x"] + place["w"] > COLUMNS] == []
+    assert [(one, other) for (one, a), (other, b) in combinations(places, 2) if overlap(a, b)] == []
+
+
+def overlap(a: Json, b: Json) -> bool:
+    beside = a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"]
+    above = a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]
+    return not (beside or above)
+
+
+def test_every_panel_has_a_number_of_its_own(dashboard: Json) -> None:
+    numbers = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_no_two_panels_have_one_title(dashboard: Json) -> None:
+    titles = [panel["title"] for panel in panels(dashboard)]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_says_what_it_shows_in_which_unit_and_from_where(panel: Json) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    assert panel["title"]
+    assert defaults["unit"]
+    assert defaults["noValue"]
+    assert len(panel["description"]) > len(panel["title"]) + 30
+    sources = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
+    assert sources == [{"type": "prometheus", "uid": "prometheus"}] * len(sources)
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_asks_about_the_chosen_problem_only(panel: Json) -> None:
+    for target in panel["targets"]:
+        selectors = re.findall(r"\w+\{[^}]*\}", target["expr"])
+        assert selectors
+        assert {each for each in selectors if '"$problem' not in each} <= OF_NO_PROBLEM
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_rate_is_taken_over_a_window_that_fits_the_scrapes(panel: Json) -> None:
+    windows = {
+        window for target in panel["targets"] for window in re.findall(r"rate\([^[]*\[([^]]*)\]", target["expr"])
+    }
+    assert windows <= {"$__rate_interval"}
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_legend_names_only_labels_that_the_query_keeps(panel: Json) -> None:
+    for target in panel["targets"]:
+        for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
+            assert re.search(rf"\b{label}\b", target["expr"])
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_column_of_a_table_is_a_label_or_a_value_of_its_queries(panel: Json) -> None:
+    organized = [each["options"] for each in panel.get("transformations", ()) if each["id"] == "organize"]
+    several = len(panel["targets"]) > 1
+    values = {f"Value #{target['refId']}" if several else "Value" for target in panel["targets"]}
+    for name in (name for options in organized for name in options.get("includeByName", ())):
+        assert name in values or re.search(rf"\b{name}\b", panel["targets"][0]["expr"])
+
+
+def test_every_metric_is_exported_or_recorded(dashboard: Json, known_metrics: set[str]) -> None:
+    named = {name for expr in (*queries(dashboard), *marks(dashboard)) for name in metrics_in(expr)}
+    assert named - known_metrics == set()
+    assert named, "no metric found: the test does not look where they are"
+
+
+@pytest.fixture(scope="session")
+def known_metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+    return OF_PROMETHEUS | recorded | exported_by_api() | exported_by_monitor(tmp_path_factory.mktemp("store"))
+
+
+def exported_by_api() -> set[str]:
+    metrics, app = Metrics(), FastAPI()
+    metrics.instrument(app)
+    # Those of HTTP requests are declared with the middleware.
+    app.build_middleware_stack()
+    return names(metrics.registry.collect())
+
+
+def exported_by_monitor(folder: Path) -> set[str]:
+    settings = Settings(lab_home=folder, database_url=f"sqlite:///{folder}/lab.db")
+    store = Store(settings.database_url)
+    try:
+        return names(StoreCollector(store, References(store, Registry(settings.mlflow_uri))).collect())
+    finally:
+        store.close()
+
+
+def names(families: Iterable[Metric]) -> set[str]:
+    endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
+    return {family.name + ending for family in families for ending in endings.get(family.type, ("",))}
+
+
+def test_the_limits_are_those_of_the_alerts() -> None:
+    def compared(alert: str) -> set[float]:
+        numbers = [re.findall(r"[<>]=?\s*([\d.]+)", each["expr"]) for each in alerts() if each["alert"] == alert]
+        return {float(number) for found in numbers for number in found}
+
+    assert limits.ERRORS in compared("HighErrorRatio")
+    assert limits.LATENCY in compared("HighLatency")
+    assert limits.LOG_LAG in compared("PredictionLogLagging")
+    assert limits.OUTLIERS in compared("ManyOutliers")
+    assert {limits.FEATURE_MEAN, limits.WINDOW_ROWS} <= compared("FeatureMeanOff")
+    assert {limits.DRIFT, limits.WINDOW_ROWS} <= compared("Drift")
+    assert limits.ACCURACY in compared("AccuracyBelowFloor")
+    assert {limits.FINETUNE_AGE, limits.CORRECTIONS} <= compared("FinetuneFailing")
+    assert limits.OUTBOX_AGE in compared("OutboxNotEmptying")
+
+
+def alerts() -> list[Json]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def test_descriptions_send_people_to_alerts_that_there_are() -> None:
+    there_are = {each["alert"] for each in alerts()}
+    texts = [panel["description"] for name in FILES for panel in panels(FILES[name])]
+    named = {name for text in texts for name in re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", text)}
+    assert len(named) > 5
+    assert named <= there_are
+
+
+def test_every_dashboard_has_its_address_the_choice_of_the_problem_and_links_to_the_others(dashboard: Json) -> None:
+    assert dashboard["uid"].startswith("lab-")
+    assert dashboard["tags"] == [TAG]
+    assert [(link["type"], link["tags"], link["includeVars"]) for link in dashboard["links"]] == [
+        ("dashboards", [TAG], True)
+    ]
+    variables = [(each["name"], each["current"]["value"], each["multi"]) for each in dashboard["templating"]["list"]]
+    assert variables == [("problem", "iris", False)]
+    assert (dashboard["refresh"], dashboard["time"]["from"]) == ("5s", "now-30m")
+
+
+def test_addresses_are_told_apart_and_nothing_changes_by_itself() -> None:
+    assert len({dashboard["uid"] for dashboard in FILES.values()}) == len(FILES)
+    assert [name for name, dashboard in FILES.items() if {"id", "version", "iteration"} & dashboard.keys()] == []
+
+
+def test_every_dashboard_marks_new_champions_and_alerts(dashboard: Json) -> None:
+    found = {mark["name"]: mark for mark in dashboard["annotations"]["list"]}
+    assert set(found) == {"new champion", "alert"}
+    assert "changes(served_model_version" in found["new champion"]["expr"]
+    assert found["new champion"]["titleFormat"] == "version {{model_version}} is champion"
+    # Grafana 11 reads the one, Grafana 12 the other.
+    assert [mark["target"]["expr"] for mark in found.values()] == [mark["expr"] for mark in found.values()]
+
+
+def test_grafana_is_given_the_data_source_and_the_files_and_lets_nobody_change_them() -> None:
+    folder = PROJECT / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((folder / "datasources" / "prometheus.yml").read_text(encoding="utf-8"))["datasources"]
+    (files,) = yaml.safe_load((folder / "dashboards" / "dashboards.yml").read_text(encoding="utf-8"))["providers"]
+    assert (source["uid"], source["type"], source["url"]) == ("prometheus", "prometheus", "http://prometheus:9090")
+    assert (source["isDefault"], source["editable"], files["allowUiUpdates"]) == (True, False, False)
+    assert files["options"]["path"] == "/var/lib/grafana/dashboards"

@@ -1,0 +1,59 @@
+"""Programs of Debian's packages, and what they are asked."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from common.settings import PROJECT
+
+RULE_FILES = [path for path in sorted((PROJECT / "prometheus").glob("*.yml")) if path.name != "alertmanager.yml"]
+KEYWORDS = {"and", "or", "unless", "bool", "offset"}
+
+
+def program(name: str) -> str:
+    """Return the path of a program; where it is missing the test fails in CI, and is skipped elsewhere."""
+    if found := shutil.which(name):
+        return found
+    message = f"{name} is missing: `apt-get install prometheus prometheus-alertmanager`"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def run(name: str, *arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [program(name), *arguments], input=given, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def said(ended: subprocess.CompletedProcess[str]) -> str:
+    """Return what a program has said, for the message of a failed assertion."""
+    return f"{ended.stdout}\n{ended.stderr}"
+
+
+def rules() -> list[dict[str, Any]]:
+    """Return all rules of the rule files, recording and alerting."""
+    files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULE_FILES]
+    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
+
+
+def metrics_in(expr: str) -> set[str]:
+    """Return the names of the metrics in a PromQL expression."""
+    bare = re.sub(
+        r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\b(by|on|ignoring|without|group_left|group_right)\s*\([^)]*\)', "", expr
+    )
+    return set(re.findall(r"\b([a-z_][a-z0-9_]*)\b(?!\s*\()", bare)) - KEYWORDS
+
+
+def ask(address: str, path: str, **parameters: Any) -> Any:
+    """Return the data of an answer of Prometheus' API; an error of Prometheus is an assertion's."""
+    answer = httpx.get(f"{address}/api/v1/{path}", params=parameters).json()
+    assert answer["status"] == "success", answer
+    return answer["data"]
