@@ -1,0 +1,162 @@
+"""Prometheus on the stack that `make up` runs: `make watch`.
+
+What it scrapes and evaluates is what `prometheus.yml` says, with the addresses of that stack.
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from common.files import write_atomic
+from common.settings import PROJECT, Settings, SettingsError, load_settings
+from scripts.parts import answers, process, wait_for
+from scripts.ports import HOST, Listener, PortInUseError
+from scripts.stack import log_path, process_environment
+
+PROGRAM = "prometheus"
+INSTALL = "install Prometheus (Debian, Ubuntu: `apt-get install prometheus`; macOS: `brew install prometheus`)"
+READY_WITHIN = 60.0
+LOOK_SECONDS = 0.5
+TAIL = 15
+# How a job finds its targets in containers; here it is told.
+DISCOVERY = ("static_configs", "dns_sd_configs", "relabel_configs")
+
+Config = dict[str, Any]
+
+
+class WatchError(RuntimeError):
+    """Prometheus cannot be started, or has ended by itself."""
+
+
+def address(settings: Settings) -> str:
+    """Return where Prometheus answers."""
+    return f"http://{HOST}:{settings.prometheus_port}"
+
+
+def config_for(settings: Settings, every: str | None = None) -> Config:
+    """Return the project's configuration for the embedded stack, whose alerts are shown but told nobody.
+
+    Args:
+        settings: say which problem is at work, and on which ports.
+        every: how often to scrape and evaluate, such as "1s"; by default as often as the project's says.
+    """
+    config: Config = yaml.safe_load((PROJECT / "prometheus.yml").read_text(encoding="utf-8"))
+    del config["alerting"]
+    config["rule_files"] = [str(PROJECT / name) for name in config["rule_files"]]
+    config["scrape_configs"] = [_with_target(job, settings) for job in config["scrape_configs"]]
+    return _with_interval(config, every) if every else config
+
+
+def write_config(config: Config, settings: Settings) -> Path:
+    """Write a configuration where `prometheus` looks for it; return its path."""
+    path = _folder(settings) / "prometheus.yml"
+    write_atomic(path, yaml.safe_dump(config, sort_keys=False).encode())
+    return path
+
+
+@contextmanager
+def prometheus(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """Run Prometheus with the configuration that has been written; yield its process when it answers.
+
+    Raises:
+        WatchError: it is not installed, or does not start; the message says what to do, or what it has said last.
+    """
+    if shutil.which(PROGRAM) is None:
+        raise WatchError(INSTALL)
+    log = log_path(settings, PROGRAM)
+    with process(_command(settings), log, process_environment(settings)) as started:
+        wait_for("Prometheus", lambda: _is_ready(started, settings), READY_WITHIN)
+        yield started
+
+
+def _with_target(job: Config, settings: Settings) -> Config:
+    kept = {name: value for name, value in job.items() if name not in DISCOVERY}
+    # As in containers, where relabelling attaches it: the api's own series do not name their problem.
+    labels = {"problem": settings.problem} if job["job_name"] == "api" else {}
+    port = _ports(settings)[job["job_name"]]
+    return {**kept, "static_configs": [{"targets": [f"{HOST}:{port}"], "labels": labels}]}
+
+
+def _with_interval(config: Config, every: str) -> Config:
+    pace = {"scrape_interval": every, "scrape_timeout": every}
+    jobs = [{**job, **pace} for job in config["scrape_configs"]]
+    return {**config, "global": {**pace, "evaluation_interval": every}, "scrape_configs": jobs}
+
+
+def _ports(settings: Settings) -> dict[str, int]:
+    return {
+        "api": settings.api_port,
+        "monitor": settings.monitor_port,
+        "prefect": settings.prefect_port,
+        "prometheus": settings.prometheus_port,
+    }
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.state_dir / PROGRAM
+
+
+def _command(settings: Settings) -> list[str]:
+    folder = _folder(settings)
+    return [
+        PROGRAM,
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={HOST}:{settings.prometheus_port}",
+    ]
+
+
+def _is_ready(started: subprocess.Popen[bytes], settings: Settings) -> bool:
+    _check_alive(started, settings)
+    return answers(f"{address(settings)}/-/ready")
+
+
+def _check_alive(started: subprocess.Popen[bytes], settings: Settings) -> None:
+    if started.poll() is not None:
+        log = log_path(settings, PROGRAM)
+        last = "\n  ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:])
+        raise WatchError(f"Prometheus ended with code {started.returncode}. The end of {log}:\n  {last}")
+
+
+def run(settings: Settings) -> None:
+    """Run Prometheus until it ends or a signal comes.
+
+    Raises:
+        WatchError: it cannot be started, or ends.
+        PortInUseError: somebody listens where it is to answer.
+    """
+    Listener("Prometheus", settings.prometheus_port, "PROMETHEUS_PORT").check_free()
+    write_config(config_for(settings), settings)
+    with prometheus(settings) as started:
+        where = address(settings)
+        print(f"Prometheus {where}/graph\n  targets {where}/targets\n  alerts  {where}/alerts")
+        print("Ctrl-C stops it; what it has seen stays in .lab/prometheus.", flush=True)
+        while True:
+            _check_alive(started, settings)
+            time.sleep(LOOK_SECONDS)
+
+
+def main() -> None:
+    """Watch the embedded stack."""
+    # As an exit rather than an end: then Prometheus is stopped, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        run(load_settings())
+    except KeyboardInterrupt:
+        print("stopped")
+    except (WatchError, SettingsError, TimeoutError) as error:
+        sys.exit(f"watch: {error}")
+    except PortInUseError as error:
+        sys.exit(f"watch: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""`make watch`: a real Prometheus on a real stack, and every question that a rule or a dashboard asks it."""
+
+import asyncio
+import json
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import mlflow
+import pytest
+import yaml
+
+from common.problem import Problem
+from common.settings import PROJECT, Settings
+from common.table import read_table
+from monitor.monitor import create_app
+from scripts import watch
+from scripts.parts import answers, free_port, process, stop, wait_for
+from scripts.ports import Listener
+from scripts.stack import log_path, process_environment
+from scripts.traffic import new_client, send
+from scripts.traffic_rows import Traffic
+from tests import servers
+from tests.conftest import StartApi, offline_settings, served, served_version
+from tests.grafana.queries import filled, marks, queries
+from tests.prometheus.programs import ask, program, rules, run, said
+from tests.test_loop import forget_runs, suggest
+from training.search import train
+
+JOBS = {"api", "monitor", "prefect", "prometheus"}
+DASHBOARDS = sorted((PROJECT / "grafana" / "dashboards").glob("*.json"))
+TRAFFIC = Traffic(rate=20, seconds=4, labels=0.9, label_delay=0.2, wrong_labels=0.05, outliers=0.05, seed=7)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A stack that has had traffic, and the Prometheus that has seen it; `moment` is when all of it was over."""
+
+    address: str
+    exporters: dict[str, str]
+    moment: float
+
+    def values(self, expr: str) -> list[float]:
+        """Return the values that an expression has had at the moment."""
+        result = ask(self.address, "query", query=expr, time=self.moment)["result"]
+        return [float(sample["value"][1]) for sample in result]
+
+
+@pytest.fixture(scope="module")
+def lab(
+    tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, mlflow_uri: str, prefect_api_url: str
+) -> Iterator[Settings]:
+    """A lab on the tests' servers, where no model and no run is left of other labs."""
+    client = mlflow.MlflowClient(mlflow_uri)
+    for model in client.search_registered_models():
+        client.delete_registered_model(model.name)
+    servers_of_it = {
+        "mlflow_uri": mlflow_uri,
+        "prefect_api_url": prefect_api_url,
+        "prefect_port": httpx.URL(prefect_api_url).port,
+        "prometheus_port": free_port(),
+    }
+    offline = offline_settings(tmp_path_factory.mktemp("watched"), prepared_data)
+    on_servers = offline.model_copy(update=servers_of_it)
+    forget_runs(on_servers)
+    yield on_servers
+    forget_runs(on_servers)
+
+
+def close_the_loop(api: httpx.Client) -> None:
+    """Let five corrections become version 2, and version 1 its challenger."""
+    suggest(api, range(5))
+    wait_for("the fine-tuned version", lambda: served_version(api) == 2, within=90)
+    api.post("/models/1/challenge").raise_for_status()
+    wait_for("the challenger", lambda: api.get("/models").raise_for_status().json()["challenger"] == 1)
+
+
+def send_traffic(api: httpx.Client, problem: Problem, lab: Settings) -> None:
+    """Send predictions and labels, something that is refused, and as many rows as an index of stability wants."""
+    rows = read_table(lab.data_dir / "data.csv", problem, indices=False)
+
+    async def sending() -> None:
+        async with new_client(str(api.base_url), lab) as client:
+            tally = await send(TRAFFIC, problem, rows, client, lambda _: None)
+        assert not tally.failed
+        assert tally.labels > 0
+
+    asyncio.run(sending())
+    assert api.post("/predict", json={}).is_client_error
+    api.post("/predict", json={"data": rows.X.tolist() * 4}).raise_for_status()
+
+
+def wait_until_seen(address: str) -> float:
+    """Return a moment at which Prometheus has seen the challenger judged, and every rule has found what it can."""
+    last = 'live_label_coverage_ratio{role="shadow"} > 0 and on (problem) window_predictions >= 500'
+    wait_for("the last of the recording rules", lambda: ask(address, "query", query=last)["result"])
+    wait_for("an index of every feature", lambda: len(ask(address, "query", query="window_feature_psi")["result"]) == 4)
+    return time.time()
+
+
+@pytest.fixture(scope="module")
+def watched(lab: Settings, problem: Problem, start_api: StartApi) -> Iterator[Watched]:
+    program("prometheus")
+    winner = [c for c in problem.candidates() if c.params == {"hidden_layers": 4, "epochs": 500}]
+    train(replace(problem, candidates=lambda: winner), lab)
+    with ExitStack() as stack:
+        api = stack.enter_context(start_api(lab))
+        monitor = stack.enter_context(served(create_app(lab)))
+        here = lab.model_copy(update={"api_port": api.base_url.port, "monitor_port": monitor.base_url.port})
+        watch.write_config(watch.config_for(here, every="1s"), here)
+        stack.enter_context(watch.prometheus(here))
+        with servers.worker(lab):
+            close_the_loop(api)
+        send_traffic(api, problem, lab)
+        exporters = {
+            "api": str(api.base_url.join("/metrics")),
+            "monitor": str(monitor.base_url.join("/metrics")),
+            "prefect": f"{lab.prefect_api_url}/metrics",
+        }
+        yield Watched(watch.address(here), exporters, wait_until_seen(watch.address(here)))
+
+
+def test_every_target_is_up_and_only_the_apis_are_told_their_problem(watched: Watched) -> None:
+    targets = ask(watched.address, "targets")["activeTargets"]
+    assert {target["labels"]["job"]: target["health"] for target in targets} == dict.fromkeys(JOBS, "up")
+    assert {target["labels"]["job"]: target["labels"].get("problem") for target in targets} == {
+        **dict.fromkeys(JOBS),
+        "api": "iris",
+    }
+
+
+@pytest.mark.parametrize("exporter", ["api", "monitor", "prefect"])
+def test_what_an_exporter_shows_is_clean(watched: Watched, exporter: str) -> None:
+    shown = httpx.get(watched.exporters[exporter]).raise_for_status()
+    # Without a type and a version that it knows, Prometheus 3 refuses to read it.
+    assert re.match(r"(text/plain|application/openmetrics-text); ?version=", shown.headers["content-type"])
+    ended = run("promtool", "check", "metrics", given=shown.text)
+    assert (ended.returncode, ended.stderr) == (0, ""), said(ended)
+
+
+def test_every_rule_is_evaluated_without_an_error(watched: Watched) -> None:
+    groups = ask(watched.address, "rules")["groups"]
+    evaluated = [rule for group in groups for rule in group["rules"]]
+    assert len(evaluated) == len(rules())
+    assert [rule for rule in evaluated if rule["health"] != "ok" or rule.get("lastError")] == []
+
+
+@pytest.mark.parametrize("name", [rule["record"] for rule in rules() if "record" in rule])
+def test_a_recording_rule_has_found_champion_and_challenger(watched: Watched, name: str) -> None:
+    for role, version in (("champion", 2), ("shadow", 1)):
+        values = watched.values(f'{name}{{problem="iris", model_version="{version}", role="{role}"}}')
+        assert values
+        assert all(0 <= value < 1e4 for value in values)
+
+
+def loosened(expr: str) -> str:
+    """Return an alert's expression that has a value, 0 or 1, wherever there is something to be judged.
+
+    It asks the same series, joined in the same way. What is to be absent in a sound system must be there, and errors
+    are all answers.
+    """
+    compared = re.sub(r"(==|!=|>=|<=|>|<) (?=[0-9.])", r"\1 bool ", expr)
+    return compared.replace("unless on", "and on").replace('status="5xx"', 'status="2xx"')
+
+
+ALERTS = {f"{rule['alert']} {number}": rule["expr"] for number, rule in enumerate(rules()) if "alert" in rule}
+
+
+@pytest.mark.parametrize("expr", ALERTS.values(), ids=ALERTS.keys())
+def test_an_alert_looks_at_something_and_is_silent_in_a_sound_system(watched: Watched, expr: str) -> None:
+    assert watched.values(loosened(expr))
+    firing = ask(watched.address, "alerts")["alerts"]
+    assert [alert for alert in firing if alert["state"] == "firing"] == []
+
+
+def panel_queries() -> list[Any]:
+    found = [(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in DASHBOARDS]
+    return [
+        pytest.param(query, id=f"{name} {number}")
+        for name, dashboard in found
+        for number, query in enumerate(queries(dashboard))
+    ]
+
+
+def test_there_are_dashboards_to_be_asked() -> None:
+    assert len(DASHBOARDS) >= 4
+    assert len(panel_queries()) > len(DASHBOARDS)
+
+
+@pytest.mark.parametrize("query", panel_queries())
+def test_the_query_of_a_panel_finds_numbers(watched: Watched, query: str) -> None:
+    values = watched.values(filled(query))
+    assert values
+    assert [value for value in values if value == value], "nothing but NaN"  # noqa: PLR0124  # only NaN is not itself
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_the_marks_of_a_dashboard_can_be_asked(watched: Watched, path: Path) -> None:
+    for mark in marks(json.loads(path.read_text(encoding="utf-8"))):
+        ask(watched.address, "query_range", query=filled(mark), start=watched.moment - 60, end=watched.moment, step=15)
+
+
+def test_the_embedded_stacks_configuration_is_the_projects_with_other_addresses(offline: Settings) -> None:
+    project = yaml.safe_load((PROJECT / "prometheus.yml").read_text(encoding="utf-8"))
+    config = watch.config_for(offline.model_copy(update={"api_port": 1, "prefect_port": 2, "prometheus_port": 3}))
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    assert set(jobs) == JOBS == {job["job_name"] for job in project["scrape_configs"]}
+    assert jobs["api"]["static_configs"] == [{"targets": ["127.0.0.1:1"], "labels": {"problem": "iris"}}]
+    assert jobs["prefect"]["static_configs"] == [{"targets": ["127.0.0.1:2"], "labels": {}}]
+    assert jobs["prefect"]["metrics_path"] == "/api/metrics"
+    assert (jobs["api"]["scrape_interval"], config["global"]) == ("5s", project["global"])
+    assert "alerting" not in config
+    path = watch.write_config(config, offline)
+    ended = run("promtool", "check", "config", path)
+    assert ended.returncode == 0, said(ended)
+
+
+def test_watching_says_where_prometheus_is_and_ctrl_c_ends_it(offline: Settings, tmp_path: Path) -> None:
+    program("prometheus")
+    lab, output = offline.model_copy(update={"prometheus_port": free_port()}), tmp_path / "output"
+    with process([sys.executable, "-m", "scripts.watch"], output, environment(lab)) as watching:
+        wait_for("the address", lambda: f"{watch.address(lab)}/alerts" in output.read_text())
+        wait_for("the targets", lambda: jobs_of(watch.address(lab)) == JOBS)
+        stop(watching, signal.SIGINT)
+        assert watching.returncode == 0
+    assert output.read_text().endswith("stopped\n")
+    assert not answers(f"{watch.address(lab)}/-/ready")
+    Listener("Prometheus", lab.prometheus_port, "PROMETHEUS_PORT").check_free()
+    assert (offline.state_dir / "prometheus" / "data").is_dir()
+
+
+def test_a_prometheus_that_cannot_run_ends_it_with_what_it_has_said_last(offline: Settings, tmp_path: Path) -> None:
+    program("prometheus")
+    lab = offline.model_copy(update={"prometheus_port": free_port()})
+    (offline.state_dir / "prometheus").mkdir(parents=True)
+    (offline.state_dir / "prometheus" / "data").write_text("in the way", encoding="utf-8")
+    ended, output = ended_watch(environment(lab), tmp_path)
+    assert ended == 1
+    assert output.startswith("watch: Prometheus ended with code ")
+    assert str(log_path(lab, "prometheus")) in output
+    assert "not a directory" in output
+
+
+def test_a_missing_prometheus_and_a_port_in_use_are_one_line(offline: Settings, tmp_path: Path) -> None:
+    lab = offline.model_copy(update={"prometheus_port": free_port()})
+    nowhere = {**environment(lab), "PATH": str(tmp_path)}
+    ended, output = ended_watch(nowhere, tmp_path / "missing")
+    assert (ended, output.count("\n")) == (1, 1)
+    assert "apt-get install prometheus" in output
+    with served(create_app(lab)) as somebody:
+        taken = lab.model_copy(update={"prometheus_port": somebody.base_url.port})
+        ended, output = ended_watch(environment(taken), tmp_path / "taken")
+    assert (ended, output.count("\n")) == (1, 1)
+    assert "PROMETHEUS_PORT" in output
+
+
+def jobs_of(address: str) -> set[str]:
+    return {target["labels"]["job"] for target in ask(address, "targets")["activeTargets"]}
+
+
+def environment(lab: Settings) -> dict[str, str]:
+    return {**process_environment(lab), "PROMETHEUS_PORT": str(lab.prometheus_port)}
+
+
+def ended_watch(environment: dict[str, str], folder: Path) -> tuple[int, str]:
+    """Run `python -m scripts.watch` until it ends; return its exit code, and what it has said."""
+    with process([sys.executable, "-m", "scripts.watch"], folder / "output", environment) as watching:
+        code = watching.wait(timeout=60)
+    return code, (folder / "output").read_text(encoding="utf-8")
