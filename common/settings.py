@@ -4,19 +4,30 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
+# Lines of `.env` that are for docker-compose.yaml alone; .env.example explains them.
+COMPOSE_KEYS = frozenset({
+    "alert_webhook_url", "alertmanager_port", "api_published_port", "front_subnet", "grafana_admin_password",
+    "grafana_port", "lab_data", "lab_gid", "lab_uid", "postgres_password", "publish_address",
+})  # fmt: skip
 
 
 class SettingsError(ValueError):
     """A setting has a value that cannot be used, or `.env` names an unknown one."""
 
 
+class _DotEnv(DotEnvSettingsSource):
+    def __call__(self) -> dict[str, Any]:
+        return {key: value for key, value in super().__call__().items() if key not in COMPOSE_KEYS}
+
+
 class Settings(BaseSettings):
     """Settings from the environment, then from `.env` in the project's folder.
 
-    A variable that is set but empty counts as not set. A key of `.env` that is not listed here is refused.
+    A variable that is set but empty counts as not set. A key of `.env` that is neither listed here nor for docker
+    compose is refused.
     """
 
     model_config = SettingsConfigDict(
@@ -58,6 +69,19 @@ class Settings(BaseSettings):
     class_path: Path | None = Field(
         None, description="JSON list of class names, for a model that carries none, such as one registered by hand"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # there are none
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what is given, then the environment, then `.env` without what is for docker compose."""
+        file = dotenv_settings.env_file if isinstance(dotenv_settings, DotEnvSettingsSource) else None
+        return init_settings, env_settings, _DotEnv(settings_cls, env_file=file)
 
     @property
     def data_dir(self) -> Path:

@@ -1,11 +1,12 @@
 """Settings: defaults, what the environment and `.env` change, what is refused."""
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from common.settings import PROJECT, Settings, SettingsError, load_settings
+from common.settings import COMPOSE_KEYS, PROJECT, Settings, SettingsError, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +150,17 @@ def test_settings_cannot_be_changed() -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_every_line_of_the_example_for_compose_is_understood_and_no_other_is_passed_over(env_file: Path) -> None:
+    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
+    keys = set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", example, re.MULTILINE))
+    assert {key.upper() for key in COMPOSE_KEYS} == keys - {name.upper() for name in Settings.model_fields}
+    env_file.write_text("".join(f"{key}=\n" for key in sorted(keys)) + "GRAFANA_PORT=3001\nAPI_PORT=8001\n")
+    assert load_settings(_env_file=env_file).api_port == 8001
+
+
+def test_what_is_for_compose_is_no_setting(env_file: Path) -> None:
+    env_file.write_text("POSTGRES_PASSWORDS=x\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="POSTGRES_PASSWORDS"):
+        load_settings(_env_file=env_file)
