@@ -1,6 +1,6 @@
 # The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install data train demo up watch dashboards api test lint format bench lock clean
+.PHONY: help install data train demo up watch dashboards api test lint format bench containers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -54,10 +54,17 @@ format: $(INSTALLED) ## put the code into the project's style
 bench: $(INSTALLED) ## measure what the documentation claims about speed and memory
 	@python -m benchmarks.run
 
+containers: $(INSTALLED) ## build the images, start the stack from them, and run the loop against it
+	@bash containers/check.sh
+
 lock: ## resolve the dependencies anew and export the pinned requirements (needs Poetry and its export plugin)
 	poetry lock
 	poetry export --only install -o requirements/install.txt
 	poetry export --only main,dev -o requirements/dev.txt
+	poetry export --only main,api -o api/requirements.txt
+	poetry export --only main,finetune -o finetune/requirements.txt
+	poetry export --only main,monitor -o monitor/requirements.txt
+	poetry export --only tracking -o containers/mlflow/requirements.txt
 
 clean: ## forget all state: servers, logs, store, corrections, models, the demo
 	rm -rf .lab .demo data/lab.db data/lab.db-* data/*/finetune.csv data/*/finetune.lock models/*/

@@ -1,0 +1,145 @@
+"""A stack of its own in containers, by docker compose: other ports, volumes and data than anybody else's."""
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from common.settings import PROJECT
+from scripts.parts import free_port, wait_for
+
+# Every character that an address, a shell or a file of variables could take amiss.
+PASSWORD = "p@ss: /w%40rd?#'\"&=+"  # noqa: S105  # for a stack that ends with the tests
+KEY = "the key of the api"
+PORTS = ("API_PUBLISHED_PORT", "MLFLOW_PORT", "PREFECT_PORT", "MONITOR_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT")
+OWN = ("mlflow", "finetune", "api", "monitor")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The running stack."""
+
+    environment: Mapping[str, str]
+    data: Path
+
+    def compose(self, *arguments: str, may_fail: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run docker compose; unless it may fail, that is an error, which shows what it said."""
+        return run([*shlex.split(os.environ["LAB_COMPOSE"]), *arguments], self.environment, may_fail=may_fail)
+
+    def inside(self, service: str, *command: str, may_fail: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a command in the container of a service."""
+        return self.compose("exec", "-T", service, *command, may_fail=may_fail)
+
+    def containers(self, *services: str) -> list[dict[str, Any]]:
+        """Return what docker compose says of the containers."""
+        listed = self.compose("ps", "--all", "--format", "json", *services).stdout
+        return [json.loads(line) for line in listed.splitlines()]
+
+    def address(self, variable: str) -> str:
+        """Return where a service can be reached, by the variable of its port."""
+        return f"http://127.0.0.1:{self.environment[variable]}"
+
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        """Yield a client of the api, as people have it: through the proxy, with the key."""
+        address = self.address("API_PUBLISHED_PORT")
+        with httpx.Client(base_url=address, headers={"X-API-Key": KEY}, timeout=20.0) as client:
+            yield client
+
+    def start(self, *options: str) -> None:
+        """Start the services, or what options say, and return when they are healthy."""
+        self.compose("up", "--detach", "--no-build", "--wait", "--wait-timeout", "240", *options)
+
+    def once(self, service: str, *arguments: str) -> str:
+        """Run a service that ends by itself, on what runs already; return what it said, if it ended well."""
+        # Detached, since podman's service needs a whole core as long as somebody waits for a container in it.
+        name = self.compose("run", "--no-deps", "--no-TTY", "--detach", service, *arguments).stdout.strip()
+
+        def state() -> list[str]:
+            return engine("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", name).split()
+
+        wait_for(f"the end of {service}", lambda: state()[0] == "exited", within=240, every=0.5)
+        said = engine("logs", name)
+        assert state() == ["exited", "0"], said
+        engine("rm", name)
+        return said
+
+    def scale(self, service: str, replicas: int) -> None:
+        """Run so many replicas of a service."""
+        # Podman tells docker compose too little for it to know that those that run are as they should be.
+        self.start("--no-recreate", "--scale", f"{service}={replicas}", service)
+
+    def wait_until_healthy(self, *services: str) -> None:
+        """Return when the health checks of these services, or of all, say that they are well."""
+        wait_for(
+            f"the health of {services}",
+            lambda: all(each["Health"] == "healthy" for each in self.containers(*services)),
+            within=120,
+            every=0.5,
+        )
+
+
+def image(service: str) -> str:
+    """Return the image of a service of our own."""
+    return f"closed-loop-lab/{service}"
+
+
+def engine(*arguments: str) -> str:
+    """Return what docker, or who takes its place, answers to a command."""
+    return run([os.environ["LAB_ENGINE"], *arguments], os.environ).stdout
+
+
+def run(
+    command: list[str], environment: Mapping[str, str], *, may_fail: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the project's folder."""
+    ended = subprocess.run(
+        command, cwd=PROJECT, env=dict(environment), capture_output=True, text=True, check=False, timeout=600
+    )
+    if ended.returncode and not may_fail:
+        raise AssertionError(f"{shlex.join(command)} ended with code {ended.returncode}:\n{ended.stdout}{ended.stderr}")
+    return ended
+
+
+def new_environment(data: Path) -> dict[str, str]:
+    """Return the variables of a stack that shares nothing with another one."""
+    owner = data.stat()
+    return {
+        **os.environ,
+        "COMPOSE_PROJECT_NAME": "closed-loop-lab-check",
+        "POSTGRES_PASSWORD": PASSWORD,
+        "GRAFANA_ADMIN_PASSWORD": PASSWORD,
+        "API_KEY": KEY,
+        "LAB_DATA": str(data),
+        "LAB_UID": str(owner.st_uid),
+        "LAB_GID": str(owner.st_gid),
+        "FRONT_SUBNET": "10.213.98.0/24",
+        "GRAFANA_PORT": str(free_port()),
+        **{variable: str(free_port()) for variable in PORTS},
+    }
+
+
+@contextmanager
+def running_stack(data: Path) -> Iterator[Stack]:
+    """Start the stack with its data in a folder; yield it when all of it is healthy, and stop it at the end.
+
+    When something fails meanwhile, the containers' last lines go with the error.
+    """
+    if os.getuid() == 0:
+        os.chown(data, 1000, 1000)
+    stack = Stack(new_environment(data), data)
+    try:
+        stack.start()
+        yield stack
+    except BaseException as error:
+        error.add_note(stack.compose("logs", "--no-color", "--tail", "25", may_fail=True).stdout)
+        raise
+    finally:
+        stack.compose("--profile", "*", "down", "--volumes", "--timeout", "3", may_fail=True)

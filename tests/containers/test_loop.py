@@ -1,0 +1,109 @@
+"""The loop against the containers, over HTTP as people have it, and what is left when each has been restarted."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from scripts.parts import wait_for
+from tests.containers.stack import Stack
+
+SETOSA = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
+PATIENCE = 120.0
+
+
+@pytest.fixture(scope="module")
+def learnt(stack: Stack) -> dict[str, Any]:
+    """Go once round the loop; return what everybody has to remember from then on."""
+    with stack.client() as api:
+        unready = api.post("/predict", json=SETOSA)
+        assert (unready.status_code, "no model yet" in unready.text) == (503, True)
+        stack.once("train")
+        wait_for("the first version", lambda: api.get("/predict/test").is_success, PATIENCE)
+        prediction = predict(api)
+        truth = {"prediction_id": prediction["prediction_id"], "class_name": "Iris-setosa"}
+        assert api.post("/feedback", json=truth).is_success
+        suggestions = correct(api, range(5))
+        served(api, 2)
+        return memory(api, prediction["prediction_id"], suggestions)
+
+
+def predict(api: httpx.Client) -> dict[str, Any]:
+    answer: dict[str, Any] = api.post("/predict", json=SETOSA).raise_for_status().json()
+    return answer
+
+
+def correct(api: httpx.Client, numbers: range) -> list[str]:
+    """Send corrections, and wait until a model has learnt from them."""
+    corrections = [{**SETOSA, "sepal_length": 5 + number / 100, "class_name": "Iris-setosa"} for number in numbers]
+    ids = [api.post("/suggest", json=each).raise_for_status().json()["suggestion_id"] for each in corrections]
+    wait_for("the fine-tuning", lambda: {state(api, each)["state"] for each in ids} == {"trained"}, PATIENCE, 0.5)
+    return ids
+
+
+def state(api: httpx.Client, suggestion_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = api.get(f"/suggest/{suggestion_id}").raise_for_status().json()
+    return found
+
+
+def served(api: httpx.Client, number: int) -> None:
+    def version() -> bool:
+        return bool(api.get("/predict/test").raise_for_status().json()["model_version"] == number)
+
+    wait_for(f"version {number}", version, PATIENCE)
+
+
+def memory(api: httpx.Client, prediction_id: str, suggestions: list[str]) -> dict[str, Any]:
+    """Return what is remembered of a prediction and its truth, and of corrections."""
+    models = api.get("/models").raise_for_status().json()
+    return {
+        "prediction_id": prediction_id,
+        "suggestions": suggestions,
+        "predictions": api.get(f"/predictions/{prediction_id}").raise_for_status().json(),
+        "states": [state(api, each) for each in suggestions],
+        "labels": sum(each["labels"] for each in models["versions"]),
+    }
+
+
+def serving(api: httpx.Client) -> int:
+    """Return the version that answers; also while what has been restarted finds back to the others."""
+    answer = wait_for("an answer", lambda: (found := api.post("/predict", json=SETOSA)).is_success and found.json())
+    return int(answer["model_version"])
+
+
+def restart(stack: Stack, *services: str) -> None:
+    stack.compose("restart", "--timeout", "10", *services)
+    stack.wait_until_healthy(*services)
+
+
+def test_five_corrections_become_the_version_that_answers(stack: Stack, learnt: dict[str, Any]) -> None:
+    assert [each["model_version"] for each in learnt["states"]] == [2] * 5
+    assert [(each["model_version"], each["truth"]) for each in learnt["predictions"]] == [(1, "Iris-setosa")]
+    assert learnt["labels"] == 1
+    assert len((stack.data / "iris" / "finetune.csv").read_text().splitlines()) >= 5
+
+
+@pytest.mark.parametrize("service", ["postgres", "api", "proxy", "monitor", "prometheus", "alertmanager"])
+def test_a_restarted_service_has_forgotten_nothing(stack: Stack, learnt: dict[str, Any], service: str) -> None:
+    with stack.client() as api:
+        before = serving(api)
+        restart(stack, service)
+        assert serving(api) == before
+        assert memory(api, learnt["prediction_id"], learnt["suggestions"]) == learnt
+
+
+def test_traffic_comes_through_the_proxy_without_a_failure(stack: Stack, learnt: dict[str, Any]) -> None:
+    said = stack.once("traffic", "--seconds", "3", "--rate", "20", "--labels", "0")
+    assert re.search(r"requests\W+60", said)
+    assert re.search(r"failed\W+0", said)
+    assert learnt["labels"] == 1
+
+
+def test_the_loop_goes_on_after_a_restart_of_those_that_train(stack: Stack, learnt: dict[str, Any]) -> None:
+    restart(stack, "mlflow", "prefect", "finetune")
+    with stack.client() as api:
+        before = serving(api)
+        assert memory(api, learnt["prediction_id"], learnt["suggestions"]) == learnt
+        correct(api, range(5, 10))
+        served(api, before + 1)

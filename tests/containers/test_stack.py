@@ -1,0 +1,101 @@
+"""What each container may and may not, what the images hold, and several replicas behind one port."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from scripts.parts import wait_for
+from tests.containers.stack import OWN, PASSWORD, Stack, engine, image
+
+MEGABYTE = 1_000_000
+LONG_RUNNING = {"postgres", "mlflow", "prefect", "finetune", "api", "proxy", "monitor", "prometheus", "alertmanager"}
+COUNT = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
+# Asks the api as a client that claims to be somebody else.
+LIE = """
+import urllib.request as r
+r.urlopen(r.Request("http://api:8000/label?from-inside", headers={"X-Forwarded-For": "203.0.113.7"}))
+"""
+
+
+def prometheus(stack: Stack, path: str) -> Any:
+    answer = httpx.get(f"{stack.address('PROMETHEUS_PORT')}/api/v1/{path}").raise_for_status().json()
+    return answer["data"]
+
+
+def targets(stack: Stack) -> list[tuple[str, str]]:
+    """Return job and health of whatever Prometheus asks for metrics."""
+    active = prometheus(stack, "targets?state=active")["activeTargets"]
+    return sorted((each["labels"]["job"], each["health"]) for each in active)
+
+
+def answered(stack: Stack, replica: int) -> int:
+    """Return how many requests to /label one replica has answered."""
+    shown = stack.compose("exec", "-T", "--index", str(replica), "api", "python", "-c", COUNT).stdout
+    found = re.search(r'^http_requests_total\{handler="/label".*\} (\S+)$', shown, re.MULTILINE)
+    return int(float(found[1])) if found else 0
+
+
+def test_every_service_runs_and_is_healthy(stack: Stack) -> None:
+    health = {each["Service"]: each["Health"] for each in stack.containers()}
+    assert {name: health.get(name) for name in LONG_RUNNING} == dict.fromkeys(LONG_RUNNING, "healthy")
+
+
+def test_prometheus_reaches_every_target_and_finds_no_fault_in_a_rule(stack: Stack) -> None:
+    every = [(job, "up") for job in ("api", "monitor", "prefect", "prometheus")]
+    wait_for("all targets", lambda: targets(stack) == every, within=60, every=0.5)
+    rules = [rule for group in prometheus(stack, "rules")["groups"] for rule in group["rules"]]
+    assert len(rules) > 10
+    assert [rule["name"] for rule in rules if rule["health"] == "err"] == []
+    assert len(prometheus(stack, "alertmanagers")["activeAlertmanagers"]) == 1
+
+
+@pytest.mark.parametrize("service", OWN)
+def test_a_container_runs_without_privileges_on_a_root_that_it_cannot_write(stack: Stack, service: str) -> None:
+    assert int(stack.inside(service, "id", "-u").stdout) >= 1000
+    refused = stack.inside(service, "touch", "/usr/new", may_fail=True)
+    assert "Read-only file system" in refused.stderr
+    status = stack.inside(service, "cat", "/proc/self/status").stdout
+    assert re.findall(r"CapEff:\s*(\w+)", status) == ["0" * 16]
+    assert re.findall(r"NoNewPrivs:\s*(\w+)", status) == ["1"]
+
+
+def test_the_image_of_the_api_is_small() -> None:
+    assert int(engine("image", "inspect", "--format", "{{.Size}}", image("api"))) < 600 * MEGABYTE
+
+
+@pytest.mark.parametrize("module", ["mlflow", "pandas", "sklearn", "prefect", "onnx", "pip"])
+def test_the_image_of_the_api_holds_nothing_that_only_others_need(stack: Stack, module: str) -> None:
+    refused = stack.inside("api", "python", "-c", f"import {module}", may_fail=True)
+    assert f"No module named '{module}'" in refused.stderr
+
+
+@pytest.mark.parametrize("service", OWN)
+def test_an_image_holds_no_secret(stack: Stack, service: str) -> None:
+    made = engine("image", "history", "--no-trunc", image(service)) + engine("image", "inspect", image(service))
+    assert PASSWORD not in made
+    assert re.findall(r"(?i)[A-Z_]*(?:password|secret|token|api_key)[A-Z_]*=\S*", made) == []
+    found = stack.inside(service, "find", "/app", "/lab", "/artifacts", "-name", ".env*", may_fail=True)
+    assert found.stdout == ""
+
+
+def test_the_api_counts_a_client_by_the_address_that_the_proxy_has_seen(stack: Stack) -> None:
+    with stack.client() as api:
+        api.get("/label", params={"from": "outside"}, headers={"X-Forwarded-For": "203.0.113.7"})
+    stack.inside("monitor", "python", "-c", LIE, may_fail=True)
+    log = stack.compose("logs", "--no-log-prefix", "api").stdout
+    proxy = stack.inside("api", "getent", "hosts", "proxy").stdout.split()[0]
+    seen = re.findall(r"(\S+):\d+ - \"GET /label\?from[-=](\w+)", log)
+    assert {where for _, where in seen} == {"outside", "inside"}
+    assert {address for address, _ in seen} & {"203.0.113.7", proxy} == set()
+
+
+def test_replicas_share_one_port_and_one_may_end_without_a_failed_request(stack: Stack) -> None:
+    stack.scale("api", 3)
+    with stack.client() as api:
+        wait_for("work for each of them", lambda: api.get("/label") and all(answered(stack, n) for n in (1, 2, 3)))
+        three = [("api", "up")] * 3
+        wait_for("three targets", lambda: [t for t in targets(stack) if t[0] == "api"] == three, within=30, every=0.5)
+        stack.scale("api", 1)
+        assert {api.get("/livez").status_code for _ in range(200)} == {200}

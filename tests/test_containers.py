@@ -1,0 +1,183 @@
+"""What can be said of docker-compose.yaml and the Dockerfiles without an engine; tests/containers starts them."""
+
+import os
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from ruamel.yaml import YAML
+
+from common.settings import PROJECT
+
+SECRETS = {"POSTGRES_PASSWORD": "a", "GRAFANA_ADMIN_PASSWORD": "b"}
+STAND_INS = "tests/compose.stand-ins.yaml"
+GROUPS = {"api": ("main", "api"), "finetune": ("main", "finetune"), "monitor": ("main", "monitor")} | {
+    "containers/mlflow": ("tracking",)
+}
+IMAGES_PYTHON = {"python_version": "3.12", "python_full_version": "3.12.0", "sys_platform": "linux"} | {
+    "platform_system": "Linux",
+    "platform_machine": "x86_64",
+    "implementation_name": "cpython",
+    "platform_python_implementation": "CPython",
+    "os_name": "posix",
+}
+DOCKERFILES = sorted(
+    str(path.relative_to(PROJECT))
+    for folder in ("api", "finetune", "monitor", "containers")
+    for path in (PROJECT / folder).rglob("Dockerfile")
+)
+Locked = dict[str, list[dict[str, Any]]]
+
+
+def compose(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run docker compose with these variables and no others, whatever .env says."""
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere", **variables}
+    command = ["docker-compose", "--env-file", "/dev/null", "--profile", "*", *arguments]
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+
+
+def services(*files: str) -> dict[str, Any]:
+    """Return the services as docker compose understands them."""
+    chosen = [f"--file={file}" for file in files]
+    config = compose(*chosen, "config", **SECRETS)
+    assert config.returncode == 0, config.stderr
+    found: dict[str, Any] = YAML(typ="safe").load(config.stdout)["services"]
+    return found
+
+
+def locked_packages() -> Locked:
+    packages: Locked = {}
+    for package in tomllib.loads((PROJECT / "poetry.lock").read_text(encoding="utf-8"))["package"]:
+        packages.setdefault(package["name"], []).append(package)
+    return packages
+
+
+def roots(group: str) -> list[Requirement]:
+    """Return the requirements of a group, included groups' too."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = project["project"]["dependencies"] if group == "main" else project["dependency-groups"][group]
+    found = [Requirement(each) for each in listed if isinstance(each, str)]
+    return found + [root for each in listed if isinstance(each, dict) for root in roots(each["include-group"])]
+
+
+def needed(requirement: Requirement, locked: Locked) -> Iterator[Requirement]:
+    """Yield what a package needs in the images, for the extras that are asked of it."""
+    for package in locked[canonicalize_name(requirement.name)]:
+        for name, given in package.get("dependencies", {}).items():
+            for each in given if isinstance(given, list) else [given]:
+                table = each if isinstance(each, dict) else {}
+                wanted = Requirement(f"{name}[{','.join(table.get('extras', []))}]")
+                marker = Requirement(f"{name} ; {table['markers']}").marker if "markers" in table else None
+                extras = requirement.extras or {""}
+                if marker is None or any(marker.evaluate({**IMAGES_PYTHON, "extra": extra}) for extra in extras):
+                    yield wanted
+
+
+def closure(groups: tuple[str, ...]) -> set[str]:
+    """Return the names of all that the groups need in the images, by poetry.lock."""
+    locked, seen = locked_packages(), set()
+    waiting = [root for group in groups for root in roots(group)]
+    while waiting:
+        requirement = waiting.pop()
+        if str(requirement) not in seen:
+            seen.add(str(requirement))
+            waiting += needed(Requirement(str(requirement).split(" ")[0].split("(")[0]), locked)
+    return {canonicalize_name(Requirement(each).name) for each in seen}
+
+
+def pinned(folder: str) -> dict[str, tuple[str, set[str]]]:
+    """Return version and hashes by name, of a file of requirements."""
+    text = (PROJECT / folder / "requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)(.*)$", text, re.MULTILINE)
+    return {canonicalize_name(name): (version, set(re.findall(r"sha256:\w+", rest))) for name, version, rest in found}
+
+
+@pytest.mark.parametrize("files", [["docker-compose.yaml"], ["docker-compose.yaml", STAND_INS]])
+def test_docker_compose_understands_the_stack(files: list[str]) -> None:
+    checked = compose(*(f"--file={file}" for file in files), "config", "--quiet", **SECRETS)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("value", [{}, {"empty": ""}])
+def test_without_its_own_secrets_nothing_starts_and_it_says_where_to_set_them(name: str, value: dict[str, str]) -> None:
+    given = {key: secret for key, secret in SECRETS.items() if key != name} | dict.fromkeys([name] * len(value), "")
+    refused = compose("config", "--quiet", **given)
+    assert refused.returncode != 0
+    assert f"{name} is missing a value: set it in .env" in refused.stderr
+
+
+def test_the_example_names_every_variable_and_sets_no_secret() -> None:
+    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    used = set(re.findall(r"\$\{(\w+)", (PROJECT / "docker-compose.yaml").read_text(encoding="utf-8")))
+    assert set(listed) == used
+    assert {name: listed[name] for name in (*SECRETS, "API_KEY")} == dict.fromkeys((*SECRETS, "API_KEY"), "")
+
+
+def test_every_service_that_stays_has_a_health_check_and_comes_back() -> None:
+    staying = {name: each for name, each in services().items() if "profiles" not in each}
+    assert len(staying) >= 10
+    checked = {name for name, each in staying.items() if "healthcheck" in each}
+    own = {path for path in DOCKERFILES if "HEALTHCHECK" in (PROJECT / path).read_text(encoding="utf-8")}
+    assert {name for name in staying if name not in checked} == {
+        name for name, each in staying.items() if each.get("build", {}).get("dockerfile") in own
+    }
+    assert {each["restart"] for each in staying.values()} == {"unless-stopped"}
+
+
+def test_only_what_has_a_key_or_a_log_in_can_be_opened_to_others() -> None:
+    def open_to_all(**variables: str) -> set[str]:
+        config = compose("config", **SECRETS, **variables)
+        listed = YAML(typ="safe").load(config.stdout)["services"]
+        return {name for name, each in listed.items() for port in each.get("ports", []) if port["host_ip"] == "0.0.0.0"}  # noqa: S104  # what is asked
+
+    assert open_to_all() == set()
+    assert open_to_all(PUBLISH_ADDRESS="0.0.0.0") == {"proxy", "grafana"}  # noqa: S104  # as people may
+
+
+def test_the_stand_ins_change_only_where_programs_come_from() -> None:
+    real, replaced = services("docker-compose.yaml"), services("docker-compose.yaml", STAND_INS)
+    assert set(real) - set(replaced) == {"grafana"}
+    changed = {
+        key
+        for name in replaced
+        for key in real[name] | replaced[name]
+        if real[name].get(key) != replaced[name].get(key)
+    }
+    assert changed <= {"image", "user", "entrypoint", "environment"}
+
+
+@pytest.mark.parametrize("path", DOCKERFILES)
+def test_hadolint_finds_no_fault_in_a_dockerfile(path: str) -> None:
+    checked = subprocess.run(["hadolint", path], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("folder", GROUPS)
+def test_an_image_installs_what_poetry_has_locked_and_all_of_it(folder: str) -> None:
+    locked = locked_packages()
+    hashes = {(n, p["version"]): {f["hash"] for f in p["files"]} for n, listed in locked.items() for p in listed}
+    given = pinned(folder)
+    assert [
+        name for name, (version, found) in given.items() if found - hashes.get((name, version), set()) or not found
+    ] == []
+    assert closure(GROUPS[folder]) - set(given) == set()
+
+
+def test_only_what_images_copy_reaches_the_builder() -> None:
+    kept = {line[1:].rstrip("/") for line in (PROJECT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    copied = {
+        source.rstrip("/")
+        for path in DOCKERFILES
+        for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", (PROJECT / path).read_text(), re.MULTILINE)
+        for source in sources.split()
+    }
+    assert {path for path in kept if not (PROJECT / path).exists()} == set()
+    assert {source for source in copied if not any(Path(source).is_relative_to(each) for each in kept)} == set()
