@@ -3,7 +3,9 @@
 # usage: base.sh OUT.tar
 set -euo pipefail
 out=$1
-python=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12.*/bin/python3.12 /usr/local/bin/python3.12 2>/dev/null | head -n 1 || true)
+# pyenv keeps its versions side by side: where this one is, there may be a 3.12.
+beside=$(python -c 'import sys; print(sys.base_prefix)')/..
+python=$(ls -d "$beside"/3.12.*/bin/python3.12 /usr/local/bin/python3.12 2>/dev/null | head -n 1 || true)
 [ -n "$python" ] || { echo "base.sh: there is no Python 3.12 on this machine to make the image of" >&2; exit 1; }
 prefix=$("$python" -c 'import sys; print(sys.base_prefix)')
 . /etc/os-release
