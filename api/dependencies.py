@@ -12,7 +12,10 @@ from api.shadow import Shadow
 from common.registry import Registry
 from common.store import Store
 
-NO_MODEL = "there is no model yet: run `python main.py`, and it is picked up within seconds"
+NO_MODEL = (
+    "there is no model yet: run `python main.py` (in containers `docker compose run --rm train`), "
+    "and it is picked up within seconds"
+)
 
 
 async def _served(request: Request) -> Served:
