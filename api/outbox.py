@@ -32,6 +32,8 @@ class Outbox:
         self._problem = problem
         self._suggestions = store.suggestions
         self._url = settings.prefect_api_url
+        # Its own: a shared one would be another user's whose draws it disturbs.
+        self._random = random.Random()  # noqa: S311  # no secret
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -74,7 +76,7 @@ class Outbox:
                 await asyncio.to_thread(self._suggestions.delivered, suggestion.id, run_id)
 
     async def _postpone(self, suggestion: Suggestion, error: Exception) -> None:
-        wait = min(2.0**suggestion.attempts, MAX_PAUSE.total_seconds()) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+        wait = min(2.0**suggestion.attempts, MAX_PAUSE.total_seconds()) * self._random.uniform(0.5, 1.0)
         reason = f"Prefect at {self._url}: {error!r}"
         logger.warning("suggestion %s is delivered later, next try in %.0f s: %s", suggestion.id, wait, reason)
         next_attempt = datetime.now(UTC) + timedelta(seconds=wait)

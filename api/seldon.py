@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, create_model
 
 from api.answers import Answered
 from api.schemas import MAX_ROWS, rows_type
@@ -18,7 +18,8 @@ from common.problem import Problem
 LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)
 TRUTHS = ("truth", "data", "ndarray")
 
-Truth = int | float | str
+# Strict: true is no index.
+Truth = StrictInt | StrictFloat | StrictStr
 
 
 class TruthData(BaseModel):

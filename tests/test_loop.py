@@ -53,7 +53,8 @@ def versions(lab: Settings, name: str = "IrisModel") -> list[int]:
 
 
 def suggest(api: httpx.Client, numbers: range) -> list[str]:
-    """Send corrections; return the ids of the suggestions."""
+    """Send corrections, as soon as there is a model to correct; return the ids of the suggestions."""
+    wait_for("a version", lambda: served_version(api))
     answers = [api.post("/suggest", json=correction(number)) for number in numbers]
     assert [answer.status_code for answer in answers] == [202] * len(numbers)
     return [answer.json()["suggestion_id"] for answer in answers]

@@ -161,6 +161,14 @@ def test_a_truth_that_is_no_class_is_refused_by_its_place_and_nothing_is_kept(
     assert told(store) == {}
 
 
+@pytest.mark.parametrize("truth", [True, False, [True], [False, False, True], None, {}])
+def test_a_truth_of_another_type_is_refused(api: httpx.Client, store: Store, truth: Any) -> None:
+    refused = judge(api, [0, truth], SETOSA_ROW, SETOSA_ROW)
+    check_problem(refused, 422)
+    assert refused.json()["errors"][0]["field"].startswith("truth.data.ndarray")
+    assert logged(store) == []
+
+
 @pytest.mark.parametrize("truths", [[0], [0, 0, 0]])
 def test_as_many_truths_as_rows_are_wanted(api: httpx.Client, store: Store, truths: list[int]) -> None:
     refused = judge(api, truths, SETOSA_ROW, SETOSA_ROW)
