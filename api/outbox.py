@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from common.background import BackgroundTask
 from common.problem import Problem
 from common.settings import Settings
 from common.store import Store, StoreError
@@ -35,18 +36,15 @@ class Outbox:
         # Its own: a shared one would be another user's whose draws it disturbs.
         self._random = random.Random()  # noqa: S311  # no secret
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._delivering = BackgroundTask("deliver suggestions", self._run)
 
     async def start(self) -> None:
         """Begin to deliver."""
-        self._task = asyncio.create_task(self._run(), name="deliver suggestions")
+        self._delivering.start()
 
     async def stop(self) -> None:
         """Stop delivering; what is not delivered yet stays in the store."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._delivering.stop()
 
     def wake(self) -> None:
         """Look at once: there is something new."""

@@ -1,7 +1,6 @@
 """Which models answer: following the registry, loading the new before letting go of the old, and the copy on disk."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import time
@@ -11,6 +10,7 @@ from typing import ClassVar
 
 from api.kept import KeptCopy
 from api.metrics import Metrics
+from common.background import BackgroundTask
 from common.onnx_io import ModelError, OnnxModel
 from common.problem import Problem
 from common.registry import CHALLENGER, Registry, RegistryError, RegistryUnavailableError, Version
@@ -58,7 +58,7 @@ class ModelServer(ABC):
         self._kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / self.role)
         self._failure: _Failure | None = None
         self._reachable = True
-        self._task: asyncio.Task[None] | None = None
+        self._following = BackgroundTask(f"follow the registry for the {self.role}", self._follow)
 
     @abstractmethod
     async def _wanted(self) -> Version | None:
@@ -75,14 +75,11 @@ class ModelServer(ABC):
     async def start(self) -> None:
         """Serve the last good copy on disk, if there is one, then begin to follow the registry."""
         await asyncio.to_thread(self._load_kept)
-        self._task = asyncio.create_task(self._follow(), name=f"follow the registry for the {self.role}")
+        self._following.start()
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._following.stop()
 
     async def _follow(self) -> None:
         while True:

@@ -124,9 +124,8 @@ class StoreCollector(Collector):
         )
 
     def _champions(self, models: Sequence[tuple[str, str]]) -> Iterator[Metric]:
-        learnt = {
-            model: [each for each in self._store.suggestions.learnt() if each.problem == model[0]] for model in models
-        }
+        versions = self._store.suggestions.learnt()
+        learnt = {model: [each for each in versions if each.problem == model[0]] for model in models}
         yield _gauge(
             "champion_changes",
             "Versions that became champion, by how.",

@@ -1,7 +1,6 @@
 """What a model learnt from, as its bundle tells it: means and bins of each feature."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common.background import BackgroundTask
 from common.onnx_io import ModelError, OnnxModel
 from common.registry import Registry, RegistryError, RegistryUnavailableError, Version
 from common.store import Store, StoreError
@@ -46,7 +46,7 @@ class References:
         self._registry = registry
         self._found: dict[str, tuple[Version, Reference]] = {}
         self._told: str | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._following = BackgroundTask("follow the registry for references", self._follow)
 
     def of(self, model_name: str) -> Reference:
         """Return the reference of a model by feature; empty while it is not known."""
@@ -54,14 +54,11 @@ class References:
 
     async def start(self) -> None:
         """Begin to follow the registry."""
-        self._task = asyncio.create_task(self._follow(), name="follow the registry for references")
+        self._following.start()
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._following.stop()
 
     async def _follow(self) -> None:
         while True:
