@@ -9,33 +9,42 @@ from rich.table import Table
 
 from common.onnx_io import ModelError
 from common.problem import Problem, UnknownProblemError, get_problem
-from common.registry import RegistryUnavailableError, Version, check_mlflow
+from common.registry import CHALLENGER, CHAMPION, RegistryUnavailableError, Version, check_mlflow
 from common.settings import SettingsError, load_settings
 from common.table import DataError
 
 if TYPE_CHECKING:
-    from training.search import Result
+    from training.search import Trained
 
 SHOWN = 5
 
 
-def show(problem: Problem, version: Version, results: "list[Result]") -> None:
+def show(problem: Problem, trained: "Trained") -> None:
     """Print the best candidates and what was registered."""
-    table = Table(title=f"the best of {len(results)} candidates, by validation log-loss")
+    results = trained.results
+    rule = "accuracy" if None in [result.log_loss for result in results] else "log-loss"
+    table = Table(title=f"the best of {len(results)} candidates, by validation {rule}")
     for heading in (*results[0].candidate.params, "log-loss", "accuracy"):
         table.add_column(heading.replace("_", " "), justify="right")
     for result in results[:SHOWN]:
         table.add_row(
             *map(str, result.candidate.params.values()),
-            f"{result.log_loss:.4f}",
+            "" if result.log_loss is None else f"{result.log_loss:.4f}",
             f"{result.metrics['val_accuracy']:.3f}",
         )
     console = Console(soft_wrap=True)
     console.print(table)
+    show_version(console, problem, trained.champion, CHAMPION)
+    if trained.challenger:
+        show_version(console, problem, trained.challenger, CHALLENGER)
+
+
+def show_version(console: Console, problem: Problem, version: Version, alias: str) -> None:
+    """Print what was registered, and how it was tested."""
     console.print("on test.csv: " + ", ".join(f"{k[5:]} {v}" for k, v in version.tags.items() if k.startswith("test_")))
     console.print(
         f"registered {version.name} version {version.number} (ONNX) and {problem.sklearn_name} version "
-        f"{version.tags['sklearn_version']} (scikit-learn); champion points at them"
+        f"{version.tags['sklearn_version']} (scikit-learn); {alias} points at them"
     )
 
 
@@ -51,10 +60,10 @@ def main() -> None:
         # Importing scikit-learn, MLflow and the converter takes longer than an answer to "is MLflow there?" may.
         from training.search import train
 
-        version, results = train(problem, settings)
+        trained = train(problem, settings)
     except (DataError, ModelError, RegistryUnavailableError, SettingsError, UnknownProblemError) as error:
         sys.exit(f"main: {error}")
-    show(problem, version, results)
+    show(problem, trained)
 
 
 if __name__ == "__main__":

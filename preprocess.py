@@ -12,18 +12,17 @@ from common.problem import Problem, Table, UnknownProblemError, get_problem
 from common.settings import SettingsError, load_settings
 from common.table import DataError, table_bytes
 
-TEST_SHARE = 0.2
 SEED = 42
 
 
-def split(table: Table) -> tuple[Table, Table]:
-    """Return training and test rows: 80 to 20, the same at every run, with the same share of each class.
+def split(table: Table, test_share: float) -> tuple[Table, Table]:
+    """Return training and test rows, the same at every run, with the same share of each class.
 
     Raises:
         ValueError: a class has fewer than two rows, so that it cannot be in both.
     """
     X_train, X_test, y_train, y_test = train_test_split(
-        table.X, table.y, test_size=TEST_SHARE, random_state=SEED, stratify=table.y
+        table.X, table.y, test_size=test_share, random_state=SEED, stratify=table.y
     )
     return Table(X_train, y_train), Table(X_test, y_test)
 
@@ -38,7 +37,7 @@ def preprocess(problem: Problem, folder: Path) -> dict[str, int]:
     """
     source = folder / "data.csv"
     try:
-        train, test = split(problem.load(source))
+        train, test = split(problem.load(source), problem.test_share)
     except DataError:
         raise
     except ValueError as error:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from api.schemas import Prediction
 from api.serving import Served
-from common.onnx_io import Answer, Floats32
-from common.problem import Problem
+from common.onnx_io import Answer
+from common.problem import Problem, Rows, Value
 from common.store.predictions import PredictionRow
 from common.store.tables import Role
 
@@ -22,15 +22,15 @@ class Answered:
         ids: one per row.
         at: the moment, in UTC.
         rows: the features, as the client gave them, in order.
-        X: the same as float32 `[rows, features]`, as the model took them.
+        X: the same as an array `[rows, features]`, as the model took them.
     """
 
     ids: Sequence[UUID]
     at: datetime
     role: Role
     served: Served
-    rows: Sequence[Sequence[float]]
-    X: Floats32
+    rows: Sequence[Sequence[Value]]
+    X: Rows
     answer: Answer
 
     def __len__(self) -> int:

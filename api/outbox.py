@@ -67,7 +67,7 @@ class Outbox:
         now = datetime.now(UTC)
         for suggestion in await asyncio.to_thread(self._suggestions.due, self._problem.name, now, BATCH):
             try:
-                run_id = await _start_flow_run(prefect, suggestion)
+                run_id = await self._start_flow_run(prefect, suggestion)
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 await self._postpone(suggestion, error)
             else:
@@ -80,12 +80,16 @@ class Outbox:
         next_attempt = datetime.now(UTC) + timedelta(seconds=wait)
         await asyncio.to_thread(self._suggestions.delivery_failed, suggestion.id, reason, next_attempt)
 
-
-async def _start_flow_run(prefect: httpx.AsyncClient, suggestion: Suggestion) -> str:
-    deployment = (await prefect.get(DEPLOYMENT)).raise_for_status().json()
-    parameters = {**suggestion.features, "class_name": suggestion.class_name, "suggestion_id": suggestion.id}
-    run = await prefect.post(
-        f"/deployments/{deployment['id']}/create_flow_run",
-        json={"parameters": parameters, "idempotency_key": suggestion.id},
-    )
-    return str(run.raise_for_status().json()["id"])
+    async def _start_flow_run(self, prefect: httpx.AsyncClient, suggestion: Suggestion) -> str:
+        deployment = (await prefect.get(DEPLOYMENT)).raise_for_status().json()
+        columns = zip(self._problem.slugs, self._problem.columns, strict=True)
+        parameters = {
+            **{slug: suggestion.features[name] for slug, name in columns},
+            "class_name": suggestion.class_name,
+            "suggestion_id": suggestion.id,
+        }
+        run = await prefect.post(
+            f"/deployments/{deployment['id']}/create_flow_run",
+            json={"parameters": parameters, "idempotency_key": suggestion.id},
+        )
+        return str(run.raise_for_status().json()["id"])

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import numpy as np
 import uuid_utils.compat as uuid_utils
 
 from api.answers import Answered
@@ -11,9 +10,7 @@ from api.log import PredictionLog
 from api.metrics import Metrics
 from api.serving import Served
 from api.shadow import Shadow
-from common.problem import Problem
-
-Rows = Sequence[Sequence[float]]
+from common.problem import Problem, Value
 
 
 class Predictor:
@@ -25,7 +22,7 @@ class Predictor:
         self._shadow = shadow
         self._metrics = metrics
 
-    def predict(self, served: Served, rows: Rows) -> Answered:
+    def predict(self, served: Served, rows: Sequence[Sequence[Value]]) -> Answered:
         """Answer `rows`, each the features in order, by `served`."""
         answered = answer(served, rows)
         for class_name in answered.class_names:
@@ -37,14 +34,14 @@ class Predictor:
         return answered
 
 
-def answer(served: Served, rows: Rows) -> Answered:
+def answer(served: Served, rows: Sequence[Sequence[Value]]) -> Answered:
     """Answer rows as champion, without counting or logging."""
-    X = np.array(rows, dtype=np.float32)
+    X = served.model.as_rows(rows)
     found = served.model.predict(X)
     ids = [uuid_utils.uuid7() for _ in rows]
     return Answered(ids, datetime.now(UTC), "champion", served, rows, X, found)
 
 
-def sample_row(problem: Problem) -> list[list[float]]:
+def sample_row(problem: Problem) -> list[list[Value]]:
     """Return the features' examples as one row."""
     return [[feature.example for feature in problem.features]]

@@ -3,12 +3,11 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
 
 from api.dependencies import ServedModel, ThePredictor
 from api.errors import responses
 from api.predict import answer, sample_row
-from api.schemas import Prediction, Predictions, predict_body
+from api.schemas import Prediction, Predictions, predict_body, row_of
 from common.problem import Problem
 
 
@@ -17,14 +16,13 @@ def predict_router(problem: Problem) -> APIRouter:
     router = APIRouter(tags=["predict"])
     # Made at run time from the problem's features, so that a type checker cannot know it.
     Body: Any = predict_body(problem)
-    columns = problem.columns
 
     @router.post("/predict", responses=responses(400, 413, 415, 422, 503))
     async def post_predict(body: Body, served: ServedModel, predictor: ThePredictor) -> Prediction | Predictions:
         """Predict the class of one row, given by its fields, or of many, given as `data`. All are logged."""
         if "data" in type(body).model_fields:
             return Predictions(predictions=predictor.predict(served, body.data).predictions())
-        return predictor.predict(served, [row_of(body, columns)]).predictions()[0]
+        return predictor.predict(served, [row_of(body, problem)]).predictions()[0]
 
     @router.get("/predict/test", summary="A sample prediction", responses=responses(503))
     async def test_predict(served: ServedModel) -> Prediction:
@@ -32,8 +30,3 @@ def predict_router(problem: Problem) -> APIRouter:
         return answer(served, sample_row(problem)).predictions()[0]
 
     return router
-
-
-def row_of(body: BaseModel, columns: tuple[str, ...]) -> list[float]:
-    """Return the features of a body in their order."""
-    return [getattr(body, name) for name in columns]

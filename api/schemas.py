@@ -6,12 +6,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
-from common.problem import Feature, Problem
+from common.problem import Feature, Problem, Value
 from common.store.champions import How
 from common.store.suggestions import State
 from common.store.tables import Role
 
 MAX_ROWS = 10_000
+MAX_CATEGORY = 200  # characters
 REPLACE = "whether another truth, told before about the same prediction, was wrong"
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -53,7 +54,7 @@ class RememberedPrediction(BaseModel):
     model_name: str
     model_version: int
     predicted_at: datetime
-    features: dict[str, float]
+    features: dict[str, float | str]
     class_name: str
     probabilities: dict[str, float] | None
     confidence: float | None = Field(description="the probability of the class")
@@ -214,13 +215,21 @@ class Told(BaseModel):
 
 def instance_model(problem: Problem) -> type[BaseModel]:
     """Return the body for one row: a field per feature."""
-    fields: dict[str, Any] = {feature.name: (float, _field(feature)) for feature in problem.features}
+    fields: dict[str, Any] = {
+        slug: (_type(feature), _field(feature, alias=feature.name))
+        for slug, feature in zip(problem.slugs, problem.features, strict=True)
+    }
     return create_model(f"{_title(problem)}Features", __config__=STRICT, **fields)
+
+
+def row_of(body: BaseModel, problem: Problem) -> list[Value]:
+    """Return the features of a body that `instance_model` has made, in their order."""
+    return [getattr(body, slug) for slug in problem.slugs]
 
 
 def rows_type(problem: Problem) -> Any:
     """Return the type of rows that are given as lists: each the features in order."""
-    columns = tuple(Annotated[float, _field(feature)] for feature in problem.features)
+    columns = tuple(Annotated[_type(feature), _field(feature)] for feature in problem.features)
     return list[tuple[columns]]  # type: ignore[valid-type]  # the types are values here
 
 
@@ -250,8 +259,25 @@ def suggestion_model(problem: Problem) -> type[BaseModel]:
     )
 
 
-def _field(feature: Feature) -> Any:
+def _type(feature: Feature) -> type[Value]:
+    return float if feature.kind == "number" else str
+
+
+def _field(feature: Feature, alias: str | None = None) -> Any:
+    if feature.kind == "category":
+        # Not as an enumeration: a category that is new since training is answered, too.
+        known: dict[str, Any] = {"categories": list(feature.categories)}
+        return Field(
+            alias=alias,
+            strict=True,
+            min_length=1,
+            max_length=MAX_CATEGORY,
+            description=f"{feature.description}; others than the known `categories` are answered, and counted",
+            examples=[feature.example],
+            json_schema_extra=known,
+        )
     return Field(
+        alias=alias,
         strict=True,
         ge=feature.minimum,
         le=feature.maximum,

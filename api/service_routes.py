@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter
 
 from api.dependencies import ServedModel
 from api.errors import responses
 from api.predict import sample_row
 from api.schemas import Health, Metadata, Tensor
-from common.problem import Problem
+from common.problem import Feature, Problem, Value
 
 
 def service_router(problem: Problem) -> APIRouter:
@@ -41,14 +40,33 @@ def service_router(problem: Problem) -> APIRouter:
     return router
 
 
-def _metadata(problem: Problem, served: ServedModel) -> Metadata:
-    features: list[dict[str, Any]] = [
-        {"name": f.name, "kind": f.kind, "unit": f.unit, "minimum": f.minimum, "maximum": f.maximum}
-        for f in problem.features
+def _inputs(problem: Problem, sample: list[list[Value]]) -> list[Tensor]:
+    if problem.is_numeric:
+        columns = [_described(feature) for feature in problem.features]
+        return [Tensor(name="input", dtype="float32", shape=[None, len(columns)], columns=columns, sample=sample)]
+    return [
+        Tensor(
+            name=feature.name,
+            dtype="float32" if feature.kind == "number" else "string",
+            shape=[None, 1],
+            columns=[_described(feature)],
+            sample=[[value]],
+        )
+        for feature, value in zip(problem.features, sample[0], strict=True)
     ]
+
+
+def _described(feature: Feature) -> dict[str, Any]:
+    if feature.kind == "category":
+        return {"name": feature.name, "kind": feature.kind, "categories": list(feature.categories)}
+    shown = ("name", "kind", "unit", "minimum", "maximum")
+    return {name: getattr(feature, name) for name in shown}
+
+
+def _metadata(problem: Problem, served: ServedModel) -> Metadata:
     classes: list[dict[str, Any]] = [{"name": name} for name in served.model.classes]
     sample = sample_row(problem)
-    answer = served.model.predict(np.array(sample, dtype=np.float32))
+    answer = served.model.predict(served.model.as_rows(sample))
     outputs = [Tensor(name="label", dtype="int64", shape=[None], columns=[], sample=answer.labels.tolist())]
     if answer.probabilities is not None:
         outputs.append(
@@ -73,6 +91,6 @@ def _metadata(problem: Problem, served: ServedModel) -> Metadata:
     return Metadata(
         model_name=served.version.name,
         model_version=served.version.number,
-        inputs=[Tensor(name="input", dtype="float32", shape=[None, len(features)], columns=features, sample=sample)],
+        inputs=_inputs(problem, sample),
         outputs=outputs,
     )

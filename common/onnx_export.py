@@ -12,11 +12,12 @@ import numpy as np
 from onnx import ModelProto, TensorProto, compose, helper
 from onnx.utils import Extractor
 from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.pipeline import Pipeline
 
 from common.onnx_io import OUTLIER_SCORE, OnnxModel, compare
 from common.outliers import OutlierScorer
-from common.problem import Classifier, Floats, Problem, Table
+from common.problem import Classifier, Feature, Floats, Problem, Rows, Table, probabilities_of
 
 GOLDEN_ROWS = 3
 QUANTILES = tuple(np.linspace(0.0, 1.0, 11))
@@ -41,32 +42,51 @@ def export_onnx(
         scorer: says how unlike the training data a row is; None for a bundle that does not say it.
 
     Returns:
-        A graph with input `input` (float32 `[rows, features]`) and outputs `label` (int64 `[rows]`),
-        `probabilities` (float32 `[rows, classes]`) and, with a scorer, `outlier_score` (float32 `[rows]`), described
-        in `metadata_props`.
+        A graph with input `input` (float32 `[rows, features]`), or with an input for each feature (`[rows, 1]`, float32
+        or string) where not all are numbers, and outputs `label` (int64 `[rows]`), `probabilities` (float32
+        `[rows, classes]`, if the model gives any) and, with a scorer, `outlier_score` (float32 `[rows]`), described in
+        `metadata_props`.
     """
-    options = {id(model): {"zipmap": False, "output_class_labels": False}}
-    graph = _convert(model, len(problem.features), options)
-    for output, name in zip(graph.graph.output, ("label", "probabilities"), strict=True):
+    graph = _convert(model, problem, _options(model))
+    if not hasattr(model, "predict_proba"):
+        # What the converter adds in their place are distances, which no reader would take for that.
+        del graph.graph.output[1:]
+    for output, name in zip(graph.graph.output, ("label", "probabilities"), strict=False):
         _rename_output(graph, output.name, name)
     if scorer:
-        _merge(graph, _convert(scorer.pipeline, len(problem.features)))
+        _merge(graph, _convert(scorer.pipeline, problem))
     for key, value in _describe(model, problem, train, metrics, scorer).items():
         graph.metadata_props.add(key=key, value=json.dumps(value))
     return graph
 
 
-def _convert(model: Any, width: int, options: Mapping[int, Mapping[str, bool]] | None = None) -> ModelProto:
-    inputs = [("input", FloatTensorType([None, width]))]
+def _options(model: Classifier) -> dict[int, dict[str, bool]]:
+    if hasattr(model, "predict_proba"):
+        return {id(model): {"zipmap": False, "output_class_labels": False}}
+    # In a pipeline it is the last step that has the option.
+    last: Any = model[-1] if isinstance(model, Pipeline) else model
+    return {id(last): {"zipmap": False}}
+
+
+def _convert(model: Any, problem: Problem, options: Mapping[int, Mapping[str, bool]] | None = None) -> ModelProto:
+    if problem.is_numeric:
+        inputs = [("input", FloatTensorType([None, len(problem.features)]))]
+    else:
+        inputs = [(feature.name, _tensor_type(feature)) for feature in problem.features]
     graph: ModelProto = to_onnx(model, initial_types=inputs, options=options, target_opset=OPSET)
     return graph
 
 
+def _tensor_type(feature: Feature) -> FloatTensorType | StringTensorType:
+    return FloatTensorType([None, 1]) if feature.kind == "number" else StringTensorType([None, 1])
+
+
 def _merge(graph: ModelProto, scorer: ModelProto) -> None:
-    """Add the graph of a scorer to that of a classifier: the same input, and an output more."""
+    """Add the graph of a scorer to that of a classifier: the same inputs, and an output more."""
     prefixed = compose.add_prefix(scorer, "outlier_", rename_inputs=False)
     # Its labels are left out: they tell by the sign of the score alone, and nobody asks for them.
-    added = Extractor(prefixed).extract_model(["input"], ["outlier_scores"]).graph
+    names = [given.name for given in scorer.graph.input]
+    added = Extractor(prefixed).extract_model(names, ["outlier_scores"]).graph
     [column] = added.output
     rows = helper.make_tensor("outlier_rows", TensorProto.INT64, [1], [-1])
     flatten = helper.make_node("Reshape", [column.name, rows.name], [OUTLIER_SCORE], "outlier_flatten")
@@ -82,7 +102,7 @@ def _merge(graph: ModelProto, scorer: ModelProto) -> None:
 def _describe(
     model: Classifier, problem: Problem, train: Table, metrics: Mapping[str, float], scorer: OutlierScorer | None
 ) -> dict[str, Any]:
-    golden = train.X[:GOLDEN_ROWS].astype(np.float32)
+    golden = as_float32(train.X[:GOLDEN_ROWS])
     bundle: dict[str, Any] = {
         "problem": problem.name,
         "classes": problem.target.classes,
@@ -92,9 +112,10 @@ def _describe(
         "golden": {
             "input": golden.tolist(),
             "label": model.predict(golden).tolist(),
-            "probabilities": model.predict_proba(golden).tolist(),
         },
     }
+    if (probabilities := probabilities_of(model, golden)) is not None:
+        bundle["golden"]["probabilities"] = probabilities.tolist()
     if scorer:
         bundle["outliers"] = {"threshold": scorer.threshold, "training_rate": scorer.training_rate}
         bundle["golden"]["outlier_score"] = scorer.score(golden).tolist()
@@ -104,17 +125,26 @@ def _describe(
 def reference_statistics(problem: Problem, train: Table) -> dict[str, Any]:
     """Return what later data are compared with.
 
-    Number of rows, class counts, and per feature mean, deviation, deciles, and the share of the rows in each bin
-    between inner deciles: a bin ends with, and includes, its edge; the last has none.
+    Number of rows, class counts, and per number mean, deviation, deciles, and the share of the rows in each bin
+    between inner deciles: a bin ends with, and includes, its edge; the last has none. Per category its shares.
     """
     return {
         "rows": len(train.y),
         "class_counts": np.bincount(train.y, minlength=len(problem.target.classes)).tolist(),
-        "features": {name: _reference(column) for name, column in zip(problem.columns, train.X.T, strict=True)},
+        "features": {
+            feature.name: _numbers(column) if feature.kind == "number" else _categories(column)
+            for feature, column in zip(problem.features, train.X.T, strict=True)
+        },
     }
 
 
-def _reference(column: Floats) -> dict[str, Any]:
+def _categories(column: Rows) -> dict[str, Any]:
+    names, counts = np.unique(column.astype(str), return_counts=True)
+    return {"shares": dict(zip(names.tolist(), (counts / len(column)).tolist(), strict=True))}
+
+
+def _numbers(values: Rows) -> dict[str, Any]:
+    column: Floats = values.astype(np.float64)
     quantiles = np.quantile(column, QUANTILES)
     # Measured values repeat, so that the bins between deciles hold more or less than a tenth: how much, is told.
     edges = np.unique(quantiles[1:-1])
@@ -127,7 +157,15 @@ def _reference(column: Floats) -> dict[str, Any]:
     }
 
 
-def check_parity(graph: ModelProto, model: Classifier, X: Floats, scorer: OutlierScorer | None = None) -> None:
+def as_float32(X: Rows) -> Rows:
+    """Return rows with their numbers in the precision in which the ONNX model takes them."""
+    if X.dtype != object:
+        return X.astype(np.float32)
+    single = [[value if isinstance(value, str) else float(np.float32(value)) for value in row] for row in X.tolist()]
+    return np.array(single, dtype=object)
+
+
+def check_parity(graph: ModelProto, model: Classifier, X: Rows, scorer: OutlierScorer | None = None) -> None:
     """Compare the bundle with the classifier and the scorer it came from, on rows `X` `[rows, features]`.
 
     Raises:
@@ -136,9 +174,9 @@ def check_parity(graph: ModelProto, model: Classifier, X: Floats, scorer: Outlie
     """
     loaded = OnnxModel(graph.SerializeToString())
     loaded.check_golden()
-    rows = X.astype(np.float32)
+    rows = as_float32(X)
     scores = scorer.score(rows) if scorer else None
-    compare(loaded.predict(rows), model.predict(rows), model.predict_proba(rows), scores)
+    compare(loaded.predict(rows), model.predict(rows), probabilities_of(model, rows), scores)
 
 
 def _rename_output(graph: ModelProto, old: str, new: str) -> None:

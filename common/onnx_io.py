@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from common.problem import Ints
+from common.problem import Ints, Rows, Value
 
 Floats32 = npt.NDArray[np.float32]
 TOLERANCE = 1e-5
 OUTLIER_SCORE = "outlier_score"
+NUMBERS, TEXT = "tensor(float)", "tensor(string)"
 
 
 class ModelError(ValueError):
@@ -72,7 +73,7 @@ class OnnxModel:
         except Exception as error:
             raise ModelError(f"not a model that ONNX Runtime can load (is it one file, whole?): {error}") from error
         self.metadata = _decode(self._session.get_modelmeta().custom_metadata_map)
-        self._input = self._only_input()
+        self._inputs = self._find_inputs()
         self._outputs = self._find_outputs()
         self.outlier_threshold = self._find_threshold()
         names = self.metadata.get("classes", classes)
@@ -84,13 +85,19 @@ class OnnxModel:
 
     @property
     def width(self) -> int | None:
-        """The number of features that the input takes; None where the file leaves it open."""
-        size = self._input.shape[1]
+        """The number of features that the model takes; None where the file leaves it open."""
+        if self._has_columns:
+            return len(self._inputs)
+        size = self._inputs[0].shape[1]
         return size if isinstance(size, int) else None
 
-    def predict(self, X: Floats32) -> Answer:
-        """Answer for rows of features, float32 `[rows, features]`."""
-        outputs = self._session.run(self._outputs, {self._input.name: X})
+    def as_rows(self, rows: Sequence[Sequence[Value]]) -> Rows:
+        """Return rows of features as `predict` takes them: as float32, or as objects for a model with text columns."""
+        return np.array(rows, dtype=object if self._has_columns else np.float32)
+
+    def predict(self, X: Rows) -> Answer:
+        """Answer for rows of features `[rows, features]`, as `as_rows` makes them."""
+        outputs = self._session.run(self._outputs, self._feed(X))
         scores = outputs.pop() if OUTLIER_SCORE in self._outputs else None
         return Answer(outputs[0], outputs[1] if len(outputs) > 1 else None, scores)
 
@@ -108,7 +115,7 @@ class OnnxModel:
         """
         golden = self._golden()
         try:
-            answer = self.predict(golden[0] if golden else np.zeros((1, self.width or 1), dtype=np.float32))
+            answer = self.predict(golden[0] if golden else self._any_row())
         except Exception as error:  # as above: no common base
             raise ModelError(f"the model cannot answer its golden rows: {error}") from error
         if answer.labels.dtype.kind != "i" or not set(answer.labels.tolist()) <= set(range(len(self.classes))):
@@ -120,26 +127,47 @@ class OnnxModel:
         if golden:
             compare(answer, *golden[1:])
 
-    def _golden(self) -> tuple[Floats32, Ints, Floats32, Floats32 | None] | None:
+    @property
+    def _has_columns(self) -> bool:
+        return self._inputs[0].shape[1] == 1 and (len(self._inputs) > 1 or self._inputs[0].type == TEXT)
+
+    def _feed(self, X: Rows) -> dict[str, Rows]:
+        if not self._has_columns:
+            return {self._inputs[0].name: X}
+        return {
+            column.name: X[:, [index]].astype(object if column.type == TEXT else np.float32)
+            for index, column in enumerate(self._inputs)
+        }
+
+    def _golden(self) -> tuple[Rows, Ints, Floats32 | None, Floats32 | None] | None:
         golden = self.metadata.get("golden")
         if golden is None:
             return None
         try:
             return (
-                np.array(golden["input"], dtype=np.float32),
+                self.as_rows(golden["input"]),
                 np.array(golden["label"], dtype=np.int64),
-                np.array(golden["probabilities"], dtype=np.float32),
+                np.array(golden["probabilities"], dtype=np.float32) if "probabilities" in golden else None,
                 np.array(golden[OUTLIER_SCORE], dtype=np.float32) if OUTLIER_SCORE in golden else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the golden rows are damaged: {error!r}") from error
 
-    def _only_input(self) -> Any:
+    def _any_row(self) -> Rows:
+        if self._has_columns:
+            return self.as_rows([["" if column.type == TEXT else 0.0 for column in self._inputs]])
+        return self.as_rows([[0.0] * (self.width or 1)])
+
+    def _find_inputs(self) -> list[Any]:
         inputs = self._session.get_inputs()
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != len(("rows", "features")):
+        one = [(i.type, len(i.shape)) for i in inputs] == [(NUMBERS, 2)]
+        columns = all(i.type in (NUMBERS, TEXT) and i.shape[1:] == [1] for i in inputs)
+        if not inputs or not (one or columns):
             found = ", ".join(f"{i.name} {i.type} {i.shape}" for i in inputs)
-            raise ModelError(f"expected one float32 input [rows, features], found {found}")
-        return inputs[0]
+            raise ModelError(
+                f"expected one float32 input [rows, features], or float32 and string inputs [rows, 1], found {found}"
+            )
+        return list(inputs)
 
     def _find_outputs(self) -> list[str]:
         """Return the names of the label, of the probabilities if there are any, and of the scores if there are any."""
@@ -147,7 +175,7 @@ class OnnxModel:
         scores = types.pop(OUTLIER_SCORE, None)
         if not types:
             raise ModelError("the model has no output for the label")
-        if scores not in (None, "tensor(float)"):
+        if scores not in (None, NUMBERS):
             raise ModelError(f"expected float32 outlier scores, found {scores}")
         # Models of others have names of their own for these two: what they are follows from their places.
         answers = list(types)[:2]
@@ -170,26 +198,29 @@ class OnnxModel:
 
 
 def compare(
-    answer: Answer, labels: npt.ArrayLike, probabilities: npt.ArrayLike, scores: npt.ArrayLike | None = None
+    answer: Answer, labels: npt.ArrayLike, probabilities: npt.ArrayLike | None, scores: npt.ArrayLike | None = None
 ) -> None:
     """Check that an answer has exactly these labels, and these probabilities and outlier scores within 1e-5.
 
-    Scores beyond 1 may differ by as large a part of themselves. Probabilities that the model does not give are not
+    Scores beyond 1 may differ by as large a part of themselves. Probabilities that one side does not give are not
     compared.
 
     Raises:
         ModelError: says which row differs, and how much.
     """
-    if answer.probabilities is not None and answer.probabilities.shape != np.shape(probabilities):
-        raise ModelError(f"probabilities are {answer.probabilities.shape}, and not {np.shape(probabilities)}")
     different = np.flatnonzero(answer.labels != np.asarray(labels))
     if different.size:
         raise ModelError(f"the label of row {different[0]} differs ({different.size} rows of {len(answer.labels)} do)")
-    if answer.probabilities is not None:
-        distance = np.abs(answer.probabilities - np.asarray(probabilities)).max(axis=1)
-        _check_distance("probabilities", distance)
+    if answer.probabilities is not None and probabilities is not None:
+        _compare_probabilities(answer.probabilities, np.asarray(probabilities))
     if scores is not None:
         _compare_scores(answer.outlier_scores, np.asarray(scores))
+
+
+def _compare_probabilities(found: Floats32, expected: npt.NDArray[Any]) -> None:
+    if found.shape != expected.shape:
+        raise ModelError(f"probabilities are {found.shape}, and not {expected.shape}")
+    _check_distance("probabilities", np.abs(found - expected).max(axis=1))
 
 
 def _compare_scores(found: Floats32 | None, expected: npt.NDArray[Any]) -> None:

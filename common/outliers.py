@@ -4,11 +4,11 @@ scikit-learn is imported where it is used: services import common/ and do withou
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.problem import Floats, Table
+from common.problem import Floats, Rows, Table
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -19,14 +19,16 @@ NU = 0.05
 # The sign of the score alone would flag more than `NU` of good rows that the scorer has not seen. Rows kept from it
 # say where good rows end: one in a hundred of them is below, few enough for a flag to mean something.
 QUANTILE = 0.01
+MAX_ROWS = 2_000
+SEED = 42
 
 
 @dataclass(frozen=True)
 class OutlierScorer:
-    """A fitted one-class SVM on standardised features; a row is an outlier when its score is below `threshold`.
+    """A fitted one-class SVM on standardised numbers; a row is an outlier when its score is below `threshold`.
 
     Attributes:
-        pipeline: scikit-learn's StandardScaler and OneClassSVM.
+        pipeline: scikit-learn's StandardScaler, of the features that are numbers, and OneClassSVM.
         threshold: the score that one in a hundred validation rows is below.
         training_rate: the share of the rows that it was fitted on whose score is below the threshold.
     """
@@ -35,7 +37,7 @@ class OutlierScorer:
     threshold: float
     training_rate: float
 
-    def score(self, X: Floats) -> Floats:
+    def score(self, X: Rows) -> Floats:
         """Return scores `[rows]` for features `[rows, features]`.
 
         They are scikit-learn's `decision_function`: negative means unlike the training data, and the lower the less
@@ -56,12 +58,30 @@ class OutlierScorer:
 
 
 def fit_outlier_scorer(fitting: Table, validation: Table) -> OutlierScorer:
-    """Fit a scorer on the rows of `fitting`, and set its threshold by those of `validation`, at least one of each."""
+    """Fit a scorer on the rows of `fitting`, and set its threshold by those of `validation`, at least one of each.
+
+    Of many rows it takes a sample, the same each time: what it costs to fit and to ask grows faster than they do.
+    """
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
     from sklearn.svm import OneClassSVM
 
-    pipeline = make_pipeline(StandardScaler(), OneClassSVM(nu=NU, gamma="scale")).fit(fitting.X)
-    threshold = float(np.quantile(pipeline.decision_function(validation.X), QUANTILE))
-    below = pipeline.decision_function(fitting.X) < threshold
+    pipeline = make_pipeline(_scaler(fitting.X), OneClassSVM(nu=NU, gamma="scale")).fit(_sample(fitting.X))
+    threshold = float(np.quantile(pipeline.decision_function(_sample(validation.X)), QUANTILE))
+    below = pipeline.decision_function(_sample(fitting.X)) < threshold
     return OutlierScorer(pipeline, threshold, float(below.mean()))
+
+
+def _scaler(X: Rows) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import StandardScaler
+
+    if X.dtype != object:
+        return StandardScaler()
+    numbers = [index for index, value in enumerate(X[0]) if not isinstance(value, str)]
+    return ColumnTransformer([("numbers", StandardScaler(), numbers)])
+
+
+def _sample(X: Rows) -> Rows:
+    if len(X) <= MAX_ROWS:
+        return X
+    return X[np.random.default_rng(SEED).choice(len(X), MAX_ROWS, replace=False)]

@@ -2,8 +2,11 @@
 
 import importlib
 import pkgutil
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,15 +15,25 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
+# Rows of features `[rows, features]`: float64 where all features are numbers, else object, with floats and strings.
+Rows = npt.NDArray[Any]
+Value = float | str  # of a feature
+
+# Names that the bodies of requests have for something else.
+RESERVED = {"class_name", "data", "prediction_id", "replace", "suggestion_id"}
 
 
 class UnknownProblemError(ValueError):
     """No file under problems/ has that name."""
 
 
+class BadProblemError(ValueError):
+    """A file under problems/ describes no problem that the lab can work on; the message says what to change."""
+
+
 @dataclass(frozen=True)
-class Feature:
-    """One input column, in the order in which the model takes them.
+class Number:
+    """An input column of numbers.
 
     `minimum` and `maximum` are limits of plausibility in `unit`: a value outside is a mistake, not a rare case.
     """
@@ -31,7 +44,21 @@ class Feature:
     minimum: float
     maximum: float
     example: float
-    kind: Literal["number"] = "number"
+    kind: Literal["number"] = field(default="number", init=False)
+
+
+@dataclass(frozen=True)
+class Category:
+    """An input column of names. `categories` are the known ones; others are answered, too, and counted."""
+
+    name: str
+    description: str
+    categories: tuple[str, ...]
+    example: str
+    kind: Literal["category"] = field(default="category", init=False)
+
+
+Feature = Number | Category
 
 
 @dataclass(frozen=True)
@@ -44,30 +71,43 @@ class Target:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a problem: `X` is float64 `[rows, features]`, `y` is int64 `[rows]`, indices into the classes."""
+    """Rows of a problem: `X` is `[rows, features]`, `y` is int64 `[rows]`, indices into the classes."""
 
-    X: Floats
+    X: Rows
     y: Ints
 
 
 class Classifier(Protocol):
     """A fitted classifier, as scikit-learn's are; its classes are indices."""
 
-    def predict(self, X: Floats) -> Ints:
+    def predict(self, X: Rows) -> Ints:
         """Return class indices `[rows]` for features `[rows, features]`."""
         ...
 
-    def predict_proba(self, X: Floats) -> Floats:
-        """Return probabilities `[rows, classes]` for features `[rows, features]`."""
+    def predict_proba(self, X: Rows) -> Floats:
+        """Return probabilities `[rows, classes]`. Some models have no such method: ask by `probabilities_of`."""
         ...
+
+
+def probabilities_of(model: Classifier, X: Rows) -> Floats | None:
+    """Return probabilities `[rows, classes]` for features `[rows, features]`; None from a model that gives none."""
+    return model.predict_proba(X) if hasattr(model, "predict_proba") else None
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One model to try: the parameters that name it, and `fit(X, y)`, which returns the fitted classifier."""
+    """One model to try.
+
+    Attributes:
+        params: the parameters that name it.
+        fit: `(X, y)` -> the fitted classifier.
+        family: where there are several, the best candidate becomes champion, and the best of another family challenges
+            it.
+    """
 
     params: Mapping[str, int | float | str]
-    fit: Callable[[Floats, Ints], Classifier]
+    fit: Callable[[Rows, Ints], Classifier]
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +120,10 @@ class Problem:
         candidates: the models that training compares.
         continue_training: `(model, original, corrections)` -> a new model that has also learnt the corrections;
             the given model is left as it was.
+        test_share: of the rows, kept to test on.
+
+    Raises:
+        BadProblemError: features or classes cannot be told apart, or have names that are needed for something else.
     """
 
     name: str
@@ -88,8 +132,29 @@ class Problem:
     load: Callable[[Path | None], Table]
     candidates: Callable[[], Sequence[Candidate]]
     continue_training: Callable[[Any, Table, Table], Classifier]
+    test_share: float = 0.2
 
-    @property
+    def __post_init__(self) -> None:
+        """Check that names tell things apart."""
+        for what, names in (("feature", self.columns), ("feature", self.slugs), ("class", self.target.classes)):
+            if twice := [name for name, count in Counter(names).items() if count > 1]:
+                raise BadProblemError(f"problem {self.name}: {what} {twice[0]!r} is there twice")
+        if taken := RESERVED.intersection(self.slugs):
+            raise BadProblemError(f"problem {self.name}: no feature can be called {min(taken)!r}: rename its column")
+        if len(self.target.classes) < 2:  # noqa: PLR2004  # as the message says
+            raise BadProblemError(f"problem {self.name}: a target needs two classes at least")
+
+    @cached_property
+    def is_numeric(self) -> bool:
+        """Whether all features are numbers, so that rows are one array of floats."""
+        return all(feature.kind == "number" for feature in self.features)
+
+    @cached_property
+    def slugs(self) -> tuple[str, ...]:
+        """The names of the features as identifiers, for what cannot do with spaces and brackets."""
+        return tuple(re.sub(r"\W+", "_", name).strip("_") for name in self.columns)
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """The names of the features, in order."""
         return tuple(feature.name for feature in self.features)

@@ -47,8 +47,16 @@ def load_sklearn(version: Version) -> Classifier:
     return model
 
 
-def register(problem: Problem, model: Classifier, graph: ModelProto, tags: Mapping[str, str]) -> Version:
-    """Log both flavours to the active run, register both, then move the alias `champion` to them.
+def champion(name: str) -> Version | None:
+    """Return the version of `name` under the alias `champion`, or else the newest; None if there is none."""
+    number = _aliased(mlflow.MlflowClient(), name, CHAMPION)
+    return _version(mlflow.MlflowClient().get_model_version(name, number)) if number else newest(name)
+
+
+def register(
+    problem: Problem, model: Classifier, graph: ModelProto, tags: Mapping[str, str], alias: str = CHAMPION
+) -> Version:
+    """Log both flavours to the active run, register both, then move the alias to them.
 
     All or nothing: when a step fails, the versions made until then are deleted and the alias stays.
 
@@ -57,6 +65,7 @@ def register(problem: Problem, model: Classifier, graph: ModelProto, tags: Mappi
         model: the fitted scikit-learn model.
         graph: the same as ONNX bundle.
         tags: what people search versions by; the git commit and the other flavour's version are added.
+        alias: the alias to move.
 
     Returns:
         The ONNX version, which the services follow.
@@ -65,19 +74,19 @@ def register(problem: Problem, model: Classifier, graph: ModelProto, tags: Mappi
     client = mlflow.MlflowClient()
     tags = {**tags, "git_commit": git_commit()}
     made: list[ModelVersion] = []
-    before = {name: _champion(client, name) for name in (problem.sklearn_name, problem.onnx_name)}
+    before = {name: _aliased(client, name, alias) for name in (problem.sklearn_name, problem.onnx_name)}
     try:
         made.append(_register(client, problem.sklearn_name, sklearn_uri, tags))
         tags["sklearn_version"] = str(made[0].version)
         made.append(_register(client, problem.onnx_name, onnx_uri, tags))
         # The services follow the second: when they see it move, everything else has its place.
         for version in made:
-            client.set_registered_model_alias(version.name, CHAMPION, version.version)
+            client.set_registered_model_alias(version.name, alias, version.version)
     except BaseException:
         for version in made:
             client.delete_model_version(version.name, version.version)
-            if champion := before[version.name]:
-                client.set_registered_model_alias(version.name, CHAMPION, champion)
+            if number := before[version.name]:
+                client.set_registered_model_alias(version.name, alias, number)
         raise
     return _version(made[1])
 
@@ -117,9 +126,9 @@ def _register(client: mlflow.MlflowClient, name: str, uri: str, tags: Mapping[st
     return client.create_model_version(name, uri, tags=dict(tags), model_id=uri.rpartition("/")[2])
 
 
-def _champion(client: mlflow.MlflowClient, name: str) -> str | None:
+def _aliased(client: mlflow.MlflowClient, name: str, alias: str) -> str | None:
     found = client.search_registered_models(f"name = '{name}'", max_results=1)
-    return found[0].aliases.get(CHAMPION) if found else None
+    return found[0].aliases.get(alias) if found else None
 
 
 def _pinned(*packages: str) -> list[str]:

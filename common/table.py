@@ -1,13 +1,14 @@
 """Reading and writing a problem's CSV files: no header, feature columns in order, the label last."""
 
 import csv
+import io
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from common.problem import Problem, Table
+from common.problem import Feature, Problem, Rows, Table, Value
 
 
 class DataError(ValueError):
@@ -28,24 +29,32 @@ def read_table(path: Path, problem: Problem, *, indices: bool) -> Table:
     """
     classes = problem.target.classes
     labels = [str(index) for index in range(len(classes))] if indices else list(classes)
-    numbers, found = [], []
+    rows, found = [], []
     for row, cells in _rows(path):
         _check_width(path, row, cells, problem)
-        numbers.append([_number(path, row, n, c) for n, c in zip(problem.columns, cells, strict=False)])
+        rows.append([_value(path, row, *each) for each in zip(problem.features, cells, strict=False)])
         found.append(_label(path, row, problem.target.name, cells[-1], labels))
-    if not numbers:
+    if not rows:
         raise DataError(f"{path}, row 1, column {problem.columns[0]}: missing, the file is empty")
-    return Table(np.array(numbers, dtype=np.float64), np.array(found, dtype=np.int64))
+    return Table(rows_array(rows, problem), np.array(found, dtype=np.int64))
+
+
+def rows_array(rows: Sequence[Sequence[Value]], problem: Problem) -> Rows:
+    """Return rows of features, each in order, as an array `[rows, features]`."""
+    return np.array(rows, dtype=np.float64 if problem.is_numeric else object)
 
 
 def table_bytes(table: Table, labels: Sequence[str]) -> bytes:
     """Return `table` as CSV; `labels[i]` is written for class `i`."""
-    return "".join(csv_line(row, labels[y]) for row, y in zip(table.X, table.y, strict=True)).encode()
+    return "".join(csv_line(row, labels[y]) for row, y in zip(table.X.tolist(), table.y, strict=True)).encode()
 
 
-def csv_line(features: Sequence[float], label: str) -> str:
+def csv_line(features: Sequence[Value], label: str) -> str:
     """Return one row as it stands in the files, with its line end."""
-    return ",".join([*(repr(float(value)) for value in features), label]) + "\n"
+    line = io.StringIO()
+    cells = [value if isinstance(value, str) else repr(float(value)) for value in features]
+    csv.writer(line, lineterminator="\n").writerow([*cells, label])
+    return line.getvalue()
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -80,6 +89,14 @@ def _check_width(path: Path, row: int, cells: list[str], problem: Problem) -> No
         )
     if len(cells) > len(names):
         raise DataError(f"{path}, row {row}, column {len(names) + 1}: one too many ({names[-1]} should be the last)")
+
+
+def _value(path: Path, row: int, feature: Feature, text: str) -> Value:
+    if feature.kind == "number":
+        return _number(path, row, feature.name, text)
+    if not text.strip():
+        raise DataError(f"{path}, row {row}, column {feature.name}: empty")
+    return text.strip()
 
 
 def _number(path: Path, row: int, column: str, text: str) -> float:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.files import write_atomic
-from common.problem import Problem
+from common.problem import Feature, Problem
 from common.store import Store
 from common.store.suggestions import TRAIN_AT, Suggestion
 from common.table import csv_line
@@ -67,10 +67,18 @@ def _lines(path: Path) -> list[str]:
     return [f"{line}\n" for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
+def _is_value(feature: Feature, value: object) -> bool:
+    if feature.kind == "category":
+        return isinstance(value, str) and value != ""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 def _line(problem: Problem, suggestion: Suggestion) -> str:
-    bad = [name for name in problem.columns if not math.isfinite(suggestion.features.get(name, math.nan))]
+    bad = [
+        feature.name for feature in problem.features if not _is_value(feature, suggestion.features.get(feature.name))
+    ]
     if bad:
-        raise BadCorrectionError(f"{', '.join(bad)}: no finite number")
+        raise BadCorrectionError(f"{', '.join(bad)}: no finite number, or no name of a category")
     if suggestion.class_name not in problem.target.classes:
         raise BadCorrectionError(f"class_name: unknown class {suggestion.class_name!r}")
     label = problem.target.classes.index(suggestion.class_name)

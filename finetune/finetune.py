@@ -45,10 +45,10 @@ def append_corrections(problem: Problem, settings: Settings, store: Store, sugge
 
 @task(name="fine-tune", cache_policy=NO_CACHE)
 def fine_tune(problem: Problem, settings: Settings) -> "Tuned":
-    """Continue the newest model with all corrections."""
-    from finetune.train import continue_newest
+    """Continue the champion with all corrections."""
+    from finetune.train import continue_champion
 
-    return continue_newest(problem, settings)
+    return continue_champion(problem, settings)
 
 
 @task(name="check-accuracy", cache_policy=NO_CACHE)
@@ -100,18 +100,19 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
 
 
 def finetune_flow(problem: Problem, settings: Settings) -> Flow[Any, Any]:
-    """Return the flow, whose parameters are `problem`'s features, `class_name` and `suggestion_id`."""
+    """Return the flow, whose parameters are `problem`'s features, by slug, `class_name` and `suggestion_id`."""
 
     def finetune(**parameters: Any) -> State[Any]:
         store = Store(settings.database_url)
-        features = {name: parameters[name] for name in problem.columns}
+        features = {name: parameters[slug] for name, slug in zip(problem.columns, problem.slugs, strict=True)}
         suggestion = Suggestion(parameters["suggestion_id"], problem.name, features, parameters["class_name"])
         try:
             return learn(problem, settings, store, suggestion)
         finally:
             store.close()
 
-    types = {**dict.fromkeys(problem.columns, float), "class_name": str, "suggestion_id": str}
+    kinds = [float if feature.kind == "number" else str for feature in problem.features]
+    types = {**dict(zip(problem.slugs, kinds, strict=True)), "class_name": str, "suggestion_id": str}
     keyword = inspect.Parameter.KEYWORD_ONLY
     finetune.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Prefect shows and checks
         [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]

@@ -49,22 +49,23 @@ def version_of_same_data(problem: Problem, settings: Settings) -> Version | None
     return publish.newest(problem.onnx_name, _data_tags(settings))
 
 
-def continue_newest(problem: Problem, settings: Settings) -> Tuned:
-    """Continue the newest scikit-learn version with all corrections, in an MLflow run of its own.
+def continue_champion(problem: Problem, settings: Settings) -> Tuned:
+    """Continue the champion's scikit-learn version with all corrections, in an MLflow run of its own.
 
     Raises:
         NothingToContinueError: there is no version yet.
         DataError: train.csv or finetune.csv is missing or damaged.
     """
     publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
-    base = publish.newest(problem.sklearn_name)
+    base = publish.champion(problem.sklearn_name)
     if base is None:
         raise NothingToContinueError(f"there is no {problem.sklearn_name} to continue: run `python main.py` first")
     original = read_table(settings.data_dir / "train.csv", problem, indices=True)
     corrections = read_table(settings.corrections, problem, indices=True)
     model = problem.continue_training(publish.load_sklearn(base), original, corrections)
     # What was searched for holds on: the version learns more, it is not built anew.
-    params = {name: base.tags[name] for name in problem.candidates()[0].params if name in base.tags}
+    names = {name for candidate in problem.candidates() for name in candidate.params}
+    params = {name: base.tags[name] for name in sorted(names) if name in base.tags}
     with mlflow.start_run(run_name=f"fine-tune version {base.number}") as run:
         mlflow.log_params({**params, "continued_from": base.number, "corrections": len(corrections.y)})
     fitting, validation = split(original)

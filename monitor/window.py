@@ -63,8 +63,8 @@ def population_stability(reference: FeatureReference, values: Floats) -> float:
 
 
 def _columns(rows: Sequence[PredictionRow]) -> dict[str, Floats]:
-    names = rows[0]["features"] if rows else ()
-    return {name: np.array([row["features"][name] for row in rows], dtype=np.float64) for name in names}
+    numbers = [name for name, value in rows[0]["features"].items() if not isinstance(value, str)] if rows else []
+    return {name: np.array([row["features"][name] for row in rows], dtype=np.float64) for name in numbers}
 
 
 def _mean(values: Sequence[float | bool | None]) -> float | None:

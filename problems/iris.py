@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.problem import Candidate, Feature, Floats, Ints, Problem, Table, Target
+from common.problem import Candidate, Floats, Ints, Number, Problem, Table, Target
 from common.table import read_table
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def _fit(model: "MLPClassifier", X: Floats, y: Ints, weights: Floats | None = No
         return model.fit(X, y, sample_weight=weights)
 
 
-def _length(name: str, description: str, example: float) -> Feature:
-    return Feature(name, unit="cm", description=description, minimum=0.0, maximum=30.0, example=example)
+def _length(name: str, description: str, example: float) -> Number:
+    return Number(name, unit="cm", description=description, minimum=0.0, maximum=30.0, example=example)
 
 
 PROBLEM = Problem(

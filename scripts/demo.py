@@ -1,7 +1,6 @@
 """The whole loop once, on real servers, in a copy of the project under .demo/: `make demo`."""
 
 import asyncio
-import csv
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from common.problem import Problem, UnknownProblemError, get_problem
+from common.problem import Problem, UnknownProblemError, Value, get_problem
 from common.settings import PROJECT, Settings, SettingsError, load_settings
 from common.store.suggestions import TRAIN_AT
 from common.table import read_table
@@ -31,6 +30,8 @@ DEMO = PROJECT / ".demo"
 PATIENCE = 120.0
 TRAFFIC = Traffic(rate=40, seconds=8, label_delay=0.5, wrong_labels=0.01, outliers=0.03, noise=0.3, seed=42)
 console = Console(soft_wrap=True)
+
+Row = tuple[dict[str, Value], str]  # features by name, and the name of the class
 
 
 class DemoError(RuntimeError):
@@ -108,16 +109,16 @@ def run(command: list[str], environment: dict[str, str]) -> None:
         raise DemoError(f"`{' '.join(command)}` failed; the logs are in {DEMO / '.lab' / 'logs'}")
 
 
-def rows_of(path: Path, problem: Problem) -> list[tuple[dict[str, float], str]]:
-    """Return features by name and the class name of each row of train.csv or test.csv."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            (dict(zip(problem.columns, map(float, row[:-1]), strict=True)), problem.target.classes[int(row[-1])])
-            for row in csv.reader(file)
-        ]
+def rows_of(path: Path, problem: Problem) -> list[Row]:
+    """Return the rows of train.csv or test.csv."""
+    table = read_table(path, problem, indices=True)
+    return [
+        (dict(zip(problem.columns, row, strict=True)), problem.target.classes[label])
+        for row, label in zip(table.X.tolist(), table.y.tolist(), strict=True)
+    ]
 
 
-def accuracy_over_http(api: httpx.Client, rows: list[tuple[dict[str, float], str]]) -> float:
+def accuracy_over_http(api: httpx.Client, rows: list[Row]) -> float:
     """Return the share of rows whose class the api predicts, one request each."""
     hits = 0
     for features, class_name in rows:
@@ -126,7 +127,7 @@ def accuracy_over_http(api: httpx.Client, rows: list[tuple[dict[str, float], str
     return hits / len(rows)
 
 
-def least_sure(api: httpx.Client, rows: list[tuple[dict[str, float], str]]) -> list[dict[str, Any]]:
+def least_sure(api: httpx.Client, rows: list[Row]) -> list[dict[str, Any]]:
     """Return corrections of the predictions that a person would be asked about first: the smallest probabilities."""
     data = [list(features.values()) for features, _ in rows]
     answers = api.post("/predict", json={"data": data}).raise_for_status().json()["predictions"]
@@ -198,7 +199,7 @@ def close_loop(problem: Problem, settings: Settings, environment: dict[str, str]
     """Go once round the loop."""
     with hops.hop("prepare the data: get_data, dvc repro"):
         run(["python", "-m", "scripts.get_data"], environment)
-        run(["dvc", "repro"], environment)
+        run(["dvc", "repro", f"preprocess@{problem.name}"], environment)
     rows = rows_of(settings.data_dir / "test.csv", problem)
     learnt = rows_of(settings.data_dir / "train.csv", problem)
     with hops.hop("train: python main.py"):

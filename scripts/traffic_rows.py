@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from common.problem import Floats, Problem, Table
+from common.problem import Floats, Number, Problem, Table, Value
 
 FAR = 3  # standard deviations
 
@@ -46,7 +46,7 @@ class Traffic:
 class Row:
     """One row to ask about, and what to tell about it later; `label` is None when nothing is told."""
 
-    features: dict[str, float]
+    features: dict[str, Value]
     label: str | None
     is_wrong: bool
     is_outlier: bool
@@ -57,14 +57,18 @@ class Rows:
 
     def __init__(self, traffic: Traffic, problem: Problem, table: Table) -> None:
         """Draw from the rows of `table`; raise `TrafficError` if the problem has no such feature to drift."""
-        drifting, shift = traffic.drift or (problem.columns[0], 0.0)
-        if drifting not in problem.columns:
-            raise TrafficError(f"--drift: unknown feature {drifting!r}; known are {', '.join(problem.columns)}")
+        numbers = [each for each in problem.features if isinstance(each, Number)]
+        self._names = [each.name for each in numbers]
+        drifting, shift = traffic.drift or ("", 0.0)
+        if traffic.drift and drifting not in self._names:
+            raise TrafficError(f"--drift: no number is called {drifting!r}; known are {', '.join(self._names)}")
         self._traffic, self._problem, self._table = traffic, problem, table
         self._seed = secrets.randbits(64) if traffic.seed is None else traffic.seed % 2**64
-        self._deviation = table.X.std(axis=0)
-        self._shift = shift * self._deviation * [name == drifting for name in problem.columns]
-        self._low, self._high = np.array([(each.minimum, each.maximum) for each in problem.features]).T
+        places = [problem.columns.index(name) for name in self._names]
+        self._numbers: Floats = table.X[:, places].astype(np.float64)
+        self._deviation = self._numbers.std(axis=0)
+        self._shift = shift * self._deviation * [name == drifting for name in self._names]
+        self._low, self._high = np.array([(each.minimum, each.maximum) for each in numbers]).T
         # Three digits of the standard deviation: finer than the noise, and still as a person would write it.
         digits = 2 - np.floor(np.log10(np.where(self._deviation > 0, self._deviation, 1.0)))
         self._decimals = np.maximum(digits, 0).astype(int).tolist()
@@ -77,9 +81,11 @@ class Rows:
         place, step = rng.integers(len(self._table.y)), rng.integers(1, len(classes))
         noise, far = rng.standard_normal(len(self._deviation)), rng.random(len(self._deviation))
         is_outlier, told, wrong = (rng.random(3) < (traffic.outliers, traffic.labels, traffic.wrong_labels)).tolist()
-        near = self._table.X[place] + noise * traffic.noise * self._deviation
+        near = self._numbers[place] + noise * traffic.noise * self._deviation
         near += self._shift * (number / traffic.rate >= traffic.drift_after)
-        features = self._written(self._outlier(far) if is_outlier else near)
+        # Categories are those of the row: only numbers can be near something, or far from everything.
+        features = dict(zip(self._problem.columns, self._table.X[place].tolist(), strict=True))
+        features |= self._written(self._outlier(far) if is_outlier else near)
         if is_outlier or not told:  # nobody knows what a row is that is like none
             return Row(features, None, is_wrong=False, is_outlier=is_outlier)
         label = classes[(self._table.y[place] + step * wrong) % len(classes)]
@@ -87,8 +93,8 @@ class Rows:
 
     def _outlier(self, far: Floats) -> Floats:
         """Spread `far`, of [0, 1), over what is plausible but `FAR` deviations beyond all data (if nothing is: all)."""
-        below = np.maximum(self._table.X.min(axis=0) - FAR * self._deviation - self._low, 0.0)
-        above = np.maximum(self._high - self._table.X.max(axis=0) - FAR * self._deviation, 0.0)
+        below = np.maximum(self._numbers.min(axis=0) - FAR * self._deviation - self._low, 0.0)
+        above = np.maximum(self._high - self._numbers.max(axis=0) - FAR * self._deviation, 0.0)
         above = np.where(below + above > 0, above, self._high - self._low)
         at = far * (below + above)
         outlier: Floats = np.where(at < below, self._low + at, self._high - (below + above - at))
@@ -97,4 +103,4 @@ class Rows:
     def _written(self, values: Floats) -> dict[str, float]:
         rounded = map(round, values.tolist(), self._decimals)
         within = np.clip(list(rounded), self._low, self._high).tolist()
-        return dict(zip(self._problem.columns, within, strict=True))
+        return dict(zip(self._names, within, strict=True))

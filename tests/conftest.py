@@ -88,8 +88,7 @@ def settings(offline: Settings, mlflow_uri: str) -> Settings:
 def trained(settings: Settings, problem: Problem) -> Version:
     """Version 1 of `IrisModel`, the winner of the grid."""
     winner = [c for c in problem.candidates() if c.params == {"hidden_layers": 4, "epochs": 500}]
-    version, _ = train(replace(problem, candidates=lambda: winner), settings)
-    return version
+    return train(replace(problem, candidates=lambda: winner), settings).champion
 
 
 def served_version(client: httpx.Client) -> int | None:

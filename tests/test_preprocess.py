@@ -40,20 +40,20 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_fifth_of_each_class_is_kept_for_testing(problem: Problem) -> None:
-    train, test = split(problem.load(None))
+    train, test = split(problem.load(None), 0.2)
     assert np.bincount(train.y).tolist() == [40, 40, 40]
     assert np.bincount(test.y).tolist() == [10, 10, 10]
 
 
 def test_every_row_is_in_one_of_the_two_parts(problem: Problem) -> None:
     table = problem.load(None)
-    parts = split(table)
+    parts = split(table, 0.2)
     rows = sorted([*row, y] for part in parts for row, y in zip(part.X.tolist(), part.y.tolist(), strict=True))
     assert rows == sorted([*row, y] for row, y in zip(table.X.tolist(), table.y.tolist(), strict=True))
 
 
 def test_the_rows_are_shuffled(problem: Problem) -> None:
-    train, test = split(problem.load(None))
+    train, test = split(problem.load(None), 0.2)
     assert train.y.tolist() != sorted(train.y.tolist())
     assert test.y.tolist() != sorted(test.y.tolist())
 

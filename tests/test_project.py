@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
-from common.problem import get_problem
+from common.problem import Category, Number, get_problem
 from common.settings import PROJECT
 from scripts.demo import copy_project
 
@@ -119,7 +119,9 @@ def test_every_problem_loads_and_is_whole(name: str) -> None:
     assert len(set(problem.columns)) == len(problem.columns) > 0
     assert len(set(problem.target.classes)) == len(problem.target.classes) > 1
     assert problem.target.name not in problem.columns
-    assert [f.name for f in problem.features if not (f.minimum <= f.example <= f.maximum and f.description)] == []
+    assert all(feature.description for feature in problem.features)
+    assert [f.name for f in problem.features if isinstance(f, Number) and not f.minimum <= f.example <= f.maximum] == []
+    assert [f.name for f in problem.features if isinstance(f, Category) and f.example not in f.categories] == []
     parameters = [tuple(candidate.params.items()) for candidate in problem.candidates()]
     assert len(set(parameters)) == len(parameters) > 0
 

@@ -14,8 +14,8 @@ from common import evaluate, publish
 from common.files import md5, write_atomic
 from common.onnx_export import check_parity, export_onnx
 from common.outliers import fit_outlier_scorer
-from common.problem import Candidate, Classifier, Problem, Table
-from common.registry import Version
+from common.problem import Candidate, Classifier, Problem, Table, probabilities_of
+from common.registry import CHALLENGER, CHAMPION, Version
 from common.settings import Settings
 from common.split import split
 from common.table import read_table
@@ -43,20 +43,31 @@ class Result:
     run_id: str = ""
 
     @property
-    def log_loss(self) -> float:
-        """Validation log-loss, by which candidates compete."""
-        return self.metrics["val_log_loss"]
+    def log_loss(self) -> float | None:
+        """Validation log-loss, by which candidates compete; None for a model that gives no probabilities."""
+        return self.metrics.get("val_log_loss")
+
+    @property
+    def error(self) -> float:
+        """Share of the validation rows that it gets wrong, by which those compete of whom not all give any."""
+        return 1 - self.metrics["val_accuracy"]
 
 
-def train(problem: Problem, settings: Settings) -> tuple[Version, list[Result]]:
-    """Fit all candidates and register the one with the smallest validation log-loss.
+@dataclass(frozen=True)
+class Trained:
+    """What a search has registered, as ONNX versions, and the results of all candidates, best first."""
 
-    Returns:
-        The registered ONNX version, and the results, best first.
+    champion: Version
+    challenger: Version | None
+    results: Sequence[Result]
+
+
+def train(problem: Problem, settings: Settings) -> Trained:
+    """Fit all candidates and register the best as champion, and as its challenger the best of another family.
 
     Raises:
         DataError: the prepared data are missing or damaged.
-        ModelError: the ONNX export does not say the same as the model; nothing is registered.
+        ModelError: an ONNX export does not say the same as the model; it is not registered.
     """
     data = _read(problem, settings)
     experiment_id = publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
@@ -67,19 +78,27 @@ def train(problem: Problem, settings: Settings) -> tuple[Version, list[Result]]:
             logging.submit(log_run, experiment_id, try_candidate(candidate, data.fitting, data.validation))
             for candidate in candidates
         ]
-    results = [logged.result() for logged in pending]
-    results.sort(key=lambda result: result.log_loss)
-    return _register(problem, settings, results[0], data), results
+    results = ranked([logged.result() for logged in pending])
+    best = results[0]
+    other = next((each for each in results if each.candidate.family != best.candidate.family), None)
+    champion = _register(problem, settings, best, data, CHAMPION)
+    challenger = _register(problem, settings, other, data, CHALLENGER) if other else None
+    return Trained(champion, challenger, results)
+
+
+def ranked(results: Sequence[Result]) -> list[Result]:
+    """Return results, best first: by log-loss, or by error if one of the models gives no probabilities."""
+    losses = [result.log_loss for result in results if result.log_loss is not None]
+    keys = losses if len(losses) == len(results) else [result.error for result in results]
+    return [results[place] for place in sorted(range(len(results)), key=keys.__getitem__)]
 
 
 def try_candidate(candidate: Candidate, fitting: Table, validation: Table) -> Result:
     """Fit one candidate and see how it does on the validation rows."""
     model = candidate.fit(fitting.X, fitting.y)
-    probabilities = model.predict_proba(validation.X)
-    metrics = {
-        "val_log_loss": log_loss(validation.y, probabilities, labels=range(probabilities.shape[1])),
-        "val_accuracy": float((model.predict(validation.X) == validation.y).mean()),
-    }
+    metrics = {"val_accuracy": float((model.predict(validation.X) == validation.y).mean())}
+    if (probabilities := probabilities_of(model, validation.X)) is not None:
+        metrics["val_log_loss"] = log_loss(validation.y, probabilities, labels=range(probabilities.shape[1]))
     return Result(candidate, model, metrics)
 
 
@@ -103,18 +122,19 @@ def _read(problem: Problem, settings: Settings) -> Data:
     return Data(*split(rows), read_table(settings.data_dir / "test.csv", problem, indices=True))
 
 
-def _register(problem: Problem, settings: Settings, best: Result, data: Data) -> Version:
-    matrix = evaluate.confusion(data.test.y, best.model.predict(data.test.X), len(problem.target.classes))
+def _register(problem: Problem, settings: Settings, result: Result, data: Data, alias: str) -> Version:
+    matrix = evaluate.confusion(data.test.y, result.model.predict(data.test.X), len(problem.target.classes))
     metrics = evaluate.summary(matrix)
     scorer = fit_outlier_scorer(data.fitting, data.validation)
-    graph = export_onnx(best.model, problem, data.fitting, metrics, scorer)
-    check_parity(graph, best.model, data.test.X, scorer)
+    graph = export_onnx(result.model, problem, data.fitting, metrics, scorer)
+    check_parity(graph, result.model, data.test.X, scorer)
     tags = publish.metric_tags(metrics) | scorer.tags
-    tags |= {name: str(value) for name, value in best.candidate.params.items()}
+    tags |= {name: str(value) for name, value in result.candidate.params.items()}
     tags["train_md5"] = md5(settings.data_dir / "train.csv")
-    with mlflow.start_run(run_id=best.run_id):
+    with mlflow.start_run(run_id=result.run_id):
         mlflow.log_metrics({f"test_{name}": value for name, value in metrics.items()} | scorer.metrics)
         mlflow.log_figure(confusion_picture(matrix, problem.target.classes), "confusion_matrix.png")
-        version = publish.register(problem, best.model, graph, tags)
-    write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", graph.SerializeToString())
+        version = publish.register(problem, result.model, graph, tags, alias)
+    if alias == CHAMPION:
+        write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", graph.SerializeToString())
     return version

@@ -28,7 +28,7 @@ class PredictionRow(TypedDict):
     model_name: str
     model_version: int
     predicted_at: datetime
-    features: Mapping[str, float]
+    features: Mapping[str, float | str]
     class_name: str
     probabilities: Mapping[str, float] | None
     confidence: float | None

@@ -1,5 +1,6 @@
 """Corrections that people have sent, and how far each has come."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
@@ -21,7 +22,7 @@ class Suggestion:
 
     id: str
     problem: str
-    features: dict[str, float]
+    features: Mapping[str, float | str]
     class_name: str
     prediction_id: str | None = None
     flow_run_id: str | None = None

@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
-from common.problem import Problem, Table
+from common.problem import Number, Problem, Table
 from common.table import DataError, table_bytes
 from problems.iris import ERRATA
 
@@ -93,6 +93,7 @@ def test_a_bad_file_is_refused(problem: Problem, tmp_path: Path) -> None:
 
 def test_every_feature_has_a_unit_and_an_example_within_its_range(problem: Problem, flowers: Table) -> None:
     for feature, column in zip(problem.features, flowers.X.T, strict=True):
+        assert isinstance(feature, Number)
         assert feature.unit == "cm"
         assert feature.minimum <= column.min() <= column.max() <= feature.maximum
         assert feature.minimum <= feature.example <= feature.maximum

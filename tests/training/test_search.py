@@ -54,16 +54,18 @@ def test_a_quarter_of_each_class_is_kept_for_validation(prepared_data: Path, pro
 
 def test_the_results_are_sorted_and_the_first_is_registered(settings: Settings, problem: Problem) -> None:
     few = replace(problem, candidates=lambda: [regression(0.001), regression(10.0), regression(0.1)])
-    version, results = search.train(few, settings)
+    trained = search.train(few, settings)
+    version, results = trained.champion, trained.results
     assert [result.candidate.params["C"] for result in results] == [10.0, 0.1, 0.001]
-    assert [r.log_loss for r in results] == sorted(r.log_loss for r in results)
+    losses = [result.metrics["val_log_loss"] for result in results]
+    assert losses == sorted(losses)
     assert (version.name, version.number, version.tags["C"]) == ("IrisModel", 1, "10.0")
 
 
 def test_training_again_makes_the_next_version_and_moves_champion(settings: Settings, problem: Problem) -> None:
     few = replace(problem, candidates=lambda: [regression(1.0)])
     search.train(few, settings)
-    second, _ = search.train(few, settings)
+    second = search.train(few, settings).champion
     client = mlflow.MlflowClient(settings.mlflow_uri)
     assert second.number == 2
     assert second.tags["sklearn_version"] == "2"
@@ -82,7 +84,8 @@ def test_an_export_that_differs_registers_nothing_and_writes_no_file(settings: S
 def test_the_scorer_is_fitted_on_the_fitting_rows_and_its_threshold_set_by_the_validation_rows(
     settings: Settings, problem: Problem
 ) -> None:
-    version, [best] = search.train(replace(problem, candidates=lambda: [regression(1.0)]), settings)
+    trained = search.train(replace(problem, candidates=lambda: [regression(1.0)]), settings)
+    version, [best] = trained.champion, trained.results
     expected = fit_outlier_scorer(*split(read_table(settings.data_dir / "train.csv", problem, indices=True)))
     loaded = OnnxModel((settings.lab_home / "models" / "iris" / "model.onnx").read_bytes())
     assert loaded.metadata["outliers"] == {

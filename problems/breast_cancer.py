@@ -1,0 +1,116 @@
+"""Breast cancer in Wisconsin: thirty measurements of cell nuclei, benign or malignant.
+
+scikit-learn is imported where it is used: the api reads the features from this file and does without it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.problem import Candidate, Ints, Number, Problem, Rows, Table, Target
+from common.table import read_table
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+SEED = 42
+TEST_SHARE = 0.9  # little to learn from, as in the published example: so there is something to correct
+REGRESSION, PERCEPTRON = "logistic regression", "perceptron"
+# How strongly each is held back from fitting the training rows too well.
+REGULARISATION = {REGRESSION: (0.1, 1.0, 10.0), PERCEPTRON: (0.00001, 0.0001, 0.001)}
+WEIGHT_ORIGINAL = 0.7
+WEIGHT_CORRECTION = 1.0
+
+# Ten measurements of each nucleus: name, unit, largest value that is plausible for the mean, an example.
+# They come as mean over an image's nuclei, its standard error, and the mean of the three worst. Source: W. N. Street,
+# W. H. Wolberg, O. L. Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993.
+MEASUREMENTS = (
+    ("radius", "pixels", 100.0),
+    ("texture", "grey levels", 200.0),
+    ("perimeter", "pixels", 1_000.0),
+    ("area", "square pixels", 20_000.0),
+    ("smoothness", "relative", 5.0),
+    ("compactness", "relative", 10.0),
+    ("concavity", "relative", 10.0),
+    ("concave points", "relative", 5.0),
+    ("symmetry", "relative", 5.0),
+    ("fractal dimension", "relative", 5.0),
+)
+# The first row of the published data.
+EXAMPLE = (
+    *(17.99, 10.38, 122.8, 1001.0, 0.1184, 0.2776, 0.3001, 0.1471, 0.2419, 0.07871),
+    *(1.095, 0.9053, 8.589, 153.4, 0.006399, 0.04904, 0.05373, 0.01587, 0.03003, 0.006193),
+    *(25.38, 17.33, 184.6, 2019.0, 0.1622, 0.6656, 0.7119, 0.2654, 0.4601, 0.1189),
+)
+
+
+def load(source: Path | None) -> Table:
+    """Return the 569 tumours from a file of the same columns, or from the copy in scikit-learn."""
+    if source is not None:
+        return read_table(source, PROBLEM, indices=False)
+    from sklearn.datasets import load_breast_cancer
+
+    bunch = load_breast_cancer()
+    return Table(bunch.data, bunch.target.astype(np.int64))
+
+
+def candidates() -> list[Candidate]:
+    """Return two families: logistic regressions, and perceptrons, which give no probabilities."""
+    return [_candidate(family, strength) for family, strengths in REGULARISATION.items() for strength in strengths]
+
+
+def _candidate(family: str, strength: float) -> Candidate:
+    def fit(X: Rows, y: Ints) -> "Pipeline":
+        from sklearn.linear_model import LogisticRegression, Perceptron
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        if family == REGRESSION:
+            model = LogisticRegression(solver="liblinear", C=1 / strength, random_state=SEED)
+        else:
+            model = Perceptron(penalty="l2", alpha=strength, random_state=SEED)
+        return make_pipeline(StandardScaler(), model).fit(X, y)
+
+    return Candidate({"family": family, "regularisation": strength}, fit, family)
+
+
+def continue_training(model: "Pipeline", original: Table, corrections: Table) -> "Pipeline":
+    """Return a model like the given one that has learnt anew from all rows, corrections weighing more.
+
+    Neither family has a state worth continuing from: what a fit starts from does not change where it ends.
+    """
+    from sklearn.base import clone
+
+    weights = np.repeat((WEIGHT_ORIGINAL, WEIGHT_CORRECTION), (len(original.y), len(corrections.y)))
+    last = model.steps[-1][0]
+    X = np.concatenate([original.X, corrections.X])
+    y = np.concatenate([original.y, corrections.y])
+    return clone(model).fit(X, y, **{f"{last}__sample_weight": weights})
+
+
+def _features() -> tuple[Number, ...]:
+    spellings = (("mean {}", "mean"), ("{} error", "standard error"), ("worst {}", "mean of the three largest"))
+    return tuple(
+        Number(
+            spelling.format(name),
+            unit=unit,
+            description=f"{name} of the nuclei: {meaning}",
+            minimum=0.0,
+            maximum=largest,
+            example=EXAMPLE[place * len(MEASUREMENTS) + number],
+        )
+        for place, (spelling, meaning) in enumerate(spellings)
+        for number, (name, unit, largest) in enumerate(MEASUREMENTS)
+    )
+
+
+PROBLEM = Problem(
+    name="breast_cancer",
+    features=_features(),
+    target=Target("diagnosis", ("malignant", "benign")),
+    load=load,
+    candidates=candidates,
+    continue_training=continue_training,
+    test_share=TEST_SHARE,
+)
