@@ -15,6 +15,7 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
+from common import columns
 from common.onnx_io import OUTLIER_SCORE, OnnxModel, compare
 from common.outliers import OutlierScorer
 from common.problem import Classifier, Feature, Floats, Problem, Rows, Table, probabilities_of
@@ -47,7 +48,8 @@ def export_onnx(
         `[rows, classes]`, if the model gives any) and, with a scorer, `outlier_score` (float32 `[rows]`), described in
         `metadata_props`.
     """
-    graph = _convert(model, problem, _options(model))
+    convertible = _convertible(model)
+    graph = _convert(convertible, problem, _options(convertible))
     if not hasattr(model, "predict_proba"):
         # What the converter adds in their place are distances, which no reader would take for that.
         del graph.graph.output[1:]
@@ -66,6 +68,19 @@ def _options(model: Classifier) -> dict[int, dict[str, bool]]:
     # In a pipeline it is the last step that has the option.
     last: Any = model[-1] if isinstance(model, Pipeline) else model
     return {id(last): {"zipmap": False}}
+
+
+def _convertible(model: Any) -> Any:
+    """Return a model, or the same in other numbers, that skl2onnx can convert, after telling it how."""
+    columns.register_converters()
+    if isinstance(model, Pipeline):
+        return Pipeline([*model.steps[:-1], (model.steps[-1][0], _convertible(model[-1]))])
+    if not type(model).__module__.startswith("lightgbm"):
+        return model
+    from common import trees
+
+    trees.register_converter()
+    return trees.in_single_precision(model)
 
 
 def _convert(model: Any, problem: Problem, options: Mapping[int, Mapping[str, bool]] | None = None) -> ModelProto:

@@ -63,10 +63,14 @@ Feature = Number | Category
 
 @dataclass(frozen=True)
 class Target:
-    """The column to predict. The place of a name in `classes` is its index in files and models."""
+    """The column to predict. The place of a name in `classes` is its index in files and models.
+
+    `spellings` are other words for classes in raw data, such as 1 for Yes.
+    """
 
     name: str
     classes: tuple[str, ...]
+    spellings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,13 @@
-"""Reading and writing a problem's CSV files: no header, feature columns in order, the label last."""
+"""Reading and writing a problem's CSV files: feature columns in order, the label last, no header.
+
+Raw data may have a header instead, and then its columns in any order, and others beside them.
+"""
 
 import csv
 import io
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +31,9 @@ def read_table(path: Path, problem: Problem, *, indices: bool) -> Table:
         DataError: the file is missing, empty, not UTF-8, or a row has a missing or extra column, something that is
             not a finite number, or a label that is empty or unknown.
     """
-    classes = problem.target.classes
-    labels = [str(index) for index in range(len(classes))] if indices else list(classes)
+    labels = _labels(problem, indices=indices)
     rows, found = [], []
-    for row, cells in _rows(path):
-        _check_width(path, row, cells, problem)
+    for row, cells in _in_order(path, problem):
         rows.append([_value(path, row, *each) for each in zip(problem.features, cells, strict=False)])
         found.append(_label(path, row, problem.target.name, cells[-1], labels))
     if not rows:
@@ -79,6 +81,32 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             ) from None
 
 
+def _in_order(path: Path, problem: Problem) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of data with their columns in the problem's order, whatever a header says."""
+    rows = _rows(path)
+    first = next(rows, None)
+    if first is None:
+        return
+    header = [name.strip() for name in first[1]]
+    if problem.target.name not in header:
+        for row, cells in itertools.chain([first], rows):
+            _check_width(path, row, cells, problem)
+            yield row, cells
+        return
+    places = _places(path, header, problem)
+    for row, cells in rows:
+        if len(cells) != len(header):
+            raise DataError(f"{path}, row {row}: {len(cells)} columns, where the header has {len(header)}")
+        yield row, [cells[place] for place in places]
+
+
+def _places(path: Path, header: list[str], problem: Problem) -> list[int]:
+    wanted = [*problem.columns, problem.target.name]
+    if missing := [name for name in wanted if name not in header]:
+        raise DataError(f"{path}, row 1, column {missing[0]}: missing in the header, which has {', '.join(header)}")
+    return [header.index(name) for name in wanted]
+
+
 def _check_width(path: Path, row: int, cells: list[str], problem: Problem) -> None:
     names = [*problem.columns, problem.target.name]
     if len(cells) == 1 and len(names) > 1:
@@ -109,9 +137,18 @@ def _number(path: Path, row: int, column: str, text: str) -> float:
     return value
 
 
-def _label(path: Path, row: int, column: str, text: str, labels: list[str]) -> int:
+def _labels(problem: Problem, *, indices: bool) -> dict[str, int]:
+    """Return the words for classes in a file, each with the index that it means."""
+    classes = problem.target.classes
+    if indices:
+        return {str(index): index for index in range(len(classes))}
+    words = {name: index for index, name in enumerate(classes)}
+    return words | {word: words[name] for word, name in problem.target.spellings.items()}
+
+
+def _label(path: Path, row: int, column: str, text: str, labels: Mapping[str, int]) -> int:
     name = text.strip()
     if name not in labels:
         what = f"unknown label {name!r}" if name else "empty label"
         raise DataError(f"{path}, row {row}, column {column}: {what}; known are {', '.join(labels)}")
-    return labels.index(name)
+    return labels[name]
