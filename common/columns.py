@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from common.problem import Floats, Rows
 
 
-class Plausible(TransformerMixin, BaseEstimator):
+class Plausible(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """Numbers below `minimum` become the median of the others; those above `maximum` become `maximum`."""
 
     def __init__(self, minimum: float, maximum: float) -> None:
@@ -35,7 +35,7 @@ class Plausible(TransformerMixin, BaseEstimator):
         return np.minimum(np.where(numbers < self.minimum, self.medians_, numbers), self.maximum)
 
 
-class Grouped(TransformerMixin, BaseEstimator):
+class Grouped(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # likewise
     """Numbers become the number of the group that they are in; a group ends with, and includes, its edge."""
 
     def __init__(self, edges: Sequence[float]) -> None:

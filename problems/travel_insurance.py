@@ -183,7 +183,7 @@ def learn_in_batches(X: Rows, y: Ints) -> "Pipeline":
     for start in range(0, len(y), BATCH_ROWS):
         batch = slice(start, start + BATCH_ROWS)
         trees = _learn(columns.transform(X[batch]), y[batch], trees)
-        losses.append(trees.best_score_["valid_0"]["binary_logloss"])
+        losses.append(float(trees.best_score_["valid_0"]["binary_logloss"]))
     model = Pipeline([("columns", columns), ("trees", trees)])
     model.curves_ = {"batch_log_loss": losses}
     return model
@@ -223,7 +223,7 @@ def _learn(X: Floats, y: Ints, before: "LGBMClassifier | None") -> "LGBMClassifi
         random_state=SEED, deterministic=True, force_row_wise=True, n_jobs=1, verbose=-1,
     )  # fmt: skip
     return trees.fit(
-        X_fit, y_fit, eval_set=[(X_stop, y_stop)], init_model=before,
+        X_fit, y_fit, eval_X=X_stop, eval_y=y_stop, init_model=before,
         callbacks=[early_stopping(PATIENCE, verbose=False), log_evaluation(0)],
     )  # fmt: skip
 

@@ -28,6 +28,7 @@ from scripts.traffic_rows import Traffic
 
 DEMO = PROJECT / ".demo"
 PATIENCE = 120.0
+MOST_ROWS = 500
 TRAFFIC = Traffic(rate=40, seconds=8, label_delay=0.5, wrong_labels=0.01, outliers=0.03, noise=0.3, seed=42)
 console = Console(soft_wrap=True)
 
@@ -110,11 +111,11 @@ def run(command: list[str], environment: dict[str, str]) -> None:
 
 
 def rows_of(path: Path, problem: Problem) -> list[Row]:
-    """Return the rows of train.csv or test.csv."""
+    """Return rows of train.csv or test.csv, at most as many as a demo has time for."""
     table = read_table(path, problem, indices=True)
     return [
         (dict(zip(problem.columns, row, strict=True)), problem.target.classes[label])
-        for row, label in zip(table.X.tolist(), table.y.tolist(), strict=True)
+        for row, label in zip(table.X[:MOST_ROWS].tolist(), table.y[:MOST_ROWS].tolist(), strict=True)
     ]
 
 

@@ -102,14 +102,23 @@ def try_candidate(candidate: Candidate, fitting: Table, validation: Table) -> Re
     return Result(candidate, model, metrics)
 
 
+def learning_curves(model: Classifier) -> Mapping[str, Sequence[float]]:
+    """Return what a model tells of its learning, by name: a value for each epoch or batch."""
+    found: Mapping[str, Sequence[float]] = getattr(model, "curves_", {"loss": getattr(model, "loss_curve_", ())})
+    return found
+
+
 def log_run(experiment_id: str, result: Result) -> Result:
-    """Log a result as an MLflow run: parameters, validation metrics, the loss by epoch; return it with the run's id."""
+    """Log a result as an MLflow run: parameters, metrics, learning curves; return it with the run's id."""
     client, params = mlflow.MlflowClient(), result.candidate.params
     run = client.create_run(experiment_id, run_name=" ".join(f"{k}={v}" for k, v in params.items()))
     now = time.time_ns() // 1_000_000
     points = [Metric(key, value, now, 0) for key, value in result.metrics.items()]
-    curve: Sequence[float] = getattr(result.model, "loss_curve_", ())
-    points += [Metric("loss", value, now, epoch) for epoch, value in enumerate(curve, start=1)]
+    points += [
+        Metric(name, float(value), now, step)
+        for name, curve in learning_curves(result.model).items()
+        for step, value in enumerate(curve, start=1)
+    ]
     settled = [Param(key, str(value)) for key, value in params.items()]
     for start in range(0, len(points), METRICS_PER_REQUEST):
         client.log_batch(run.info.run_id, points[start : start + METRICS_PER_REQUEST], settled if start == 0 else ())
