@@ -17,8 +17,8 @@ $(INSTALLED): requirements/install.txt requirements/dev.txt
 	@sh scripts/install.sh $(VENV)
 	@touch $@
 
-data: $(INSTALLED) ## write data/<problem>/data.csv and split it with DVC
-	@python -m scripts.get_data
+data: $(INSTALLED) ## write data/<problem>/data.csv of each problem and split it with DVC
+	@python -m scripts.get_data --all
 	@dvc repro --quiet
 
 train: data ## search models and register the best (needs a running MLflow: `make up`)

@@ -1,4 +1,4 @@
-"""Raw data -> train.csv, test.csv, classes.json. The stage that `dvc repro` runs for each problem."""
+"""Raw data -> train.csv, test.csv, later.csv, classes.json. The stage that `dvc repro` runs for each problem."""
 
 import argparse
 import json
@@ -15,42 +15,44 @@ from common.table import DataError, table_bytes
 SEED = 42
 
 
-def split(table: Table, test_share: float) -> tuple[Table, Table]:
-    """Return training and test rows, the same at every run, with the same share of each class.
+def split(table: Table, share: float) -> tuple[Table, Table]:
+    """Return most rows, and a share of them apart: the same at every run, with the same share of each class.
 
     Raises:
         ValueError: a class has fewer than two rows, so that it cannot be in both.
     """
-    X_train, X_test, y_train, y_test = train_test_split(
-        table.X, table.y, test_size=test_share, random_state=SEED, stratify=table.y
+    if share == 0:
+        return table, Table(table.X[:0], table.y[:0])
+    X_most, X_apart, y_most, y_apart = train_test_split(
+        table.X, table.y, test_size=share, random_state=SEED, stratify=table.y
     )
-    return Table(X_train, y_train), Table(X_test, y_test)
+    return Table(X_most, y_most), Table(X_apart, y_apart)
 
 
 def preprocess(problem: Problem, folder: Path) -> dict[str, int]:
-    """Split `folder`/data.csv into train.csv and test.csv beside it, with the class names in classes.json.
+    """Split `folder`/data.csv into train.csv, test.csv and later.csv beside it, with the class names in classes.json.
 
-    Every file is made before the first is written. Returns the number of rows by file name.
+    Every file is made before the first is written; later.csv is empty where the problem sets nothing aside. Returns the
+    number of rows by file name.
 
     Raises:
         DataError: data.csv does not hold what it should.
     """
     source = folder / "data.csv"
     try:
-        train, test = split(problem.load(source), problem.test_share)
+        rest, test = split(problem.load(source), problem.test_share)
+        train, later = split(rest, problem.later_share / (1 - problem.test_share))
     except DataError:
         raise
     except ValueError as error:
         raise DataError(f"{source}: cannot be split: {error}") from error
     labels = [str(index) for index in range(len(problem.target.classes))]
-    contents = {
-        "train.csv": table_bytes(train, labels),
-        "test.csv": table_bytes(test, labels),
-        "classes.json": json.dumps(problem.target.classes).encode() + b"\n",
-    }
+    parts = {"train.csv": train, "test.csv": test, "later.csv": later}
+    contents = {name: table_bytes(part, labels) for name, part in parts.items()}
+    contents["classes.json"] = json.dumps(problem.target.classes).encode() + b"\n"
     for name, content in contents.items():
         write_atomic(folder / name, content)
-    return {"train.csv": len(train.y), "test.csv": len(test.y)}
+    return {name: len(part.y) for name, part in parts.items()}
 
 
 def main() -> None:
@@ -63,7 +65,7 @@ def main() -> None:
         rows = preprocess(get_problem(settings.problem), settings.data_dir)
     except (DataError, UnknownProblemError, SettingsError) as error:
         sys.exit(f"preprocess: {error}")
-    print(f"{settings.problem}: " + ", ".join(f"{count} rows in {name}" for name, count in rows.items()))
+    print(f"{settings.problem}: " + ", ".join(f"{count} rows in {name}" for name, count in rows.items() if count))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     state.outbox = Outbox(problem, settings, state.store)
     state.log = PredictionLog(problem, state.store.predictions, metrics)
     state.shadow = Shadow(state.challenger, state.log, metrics)
-    state.predictor = Predictor(state.log, state.shadow, metrics)
+    state.predictor = Predictor(problem, state.log, state.shadow, metrics)
     for thread in (state.log, state.shadow):
         thread.start()
         stack.push_async_callback(asyncio.to_thread, thread.stop)

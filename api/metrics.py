@@ -23,6 +23,9 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.predicted = self._counter("predicted_class_name", "Answered predictions by class.", "class_name")
         self.outliers = self._counter("predicted_outliers", "Answered predictions for rows unlike the training data.")
+        self.unseen_categories = self._counter(
+            "unseen_categories", "Answered rows with a category that is none of the known ones.", "feature"
+        )
         self.reload_failures = self._counter("model_reload_failures", "Versions that could not be taken into service.")
         self.swaps = self._counter("model_swaps", "Versions taken into service.", "role")
         self._served_version = self._of_model("served_model_version", "Number of the served version.")

@@ -16,8 +16,13 @@ from common.problem import Problem, Value
 class Predictor:
     """Answers requests, and sees that what is answered is counted, logged, and shown to the challenger."""
 
-    def __init__(self, log: PredictionLog, shadow: Shadow, metrics: Metrics) -> None:
+    def __init__(self, problem: Problem, log: PredictionLog, shadow: Shadow, metrics: Metrics) -> None:
         """Hand on what is answered to these."""
+        self._categories = [
+            (place, frozenset(feature.categories), metrics.unseen_categories.labels(feature.name))
+            for place, feature in enumerate(problem.features)
+            if feature.kind == "category"
+        ]
         self._log = log
         self._shadow = shadow
         self._metrics = metrics
@@ -29,9 +34,15 @@ class Predictor:
             self._metrics.predicted.labels(class_name).inc()
         if (outliers := served.model.is_outlier(answered.answer)) is not None:
             self._metrics.outliers.inc(int(outliers.sum()))
+        self._count_unseen(rows)
         self._log.add(answered)
         self._shadow.show(answered)
         return answered
+
+    def _count_unseen(self, rows: Sequence[Sequence[Value]]) -> None:
+        for place, known, counter in self._categories:
+            if unseen := sum(row[place] not in known for row in rows):
+                counter.inc(unseen)
 
 
 def answer(served: Served, rows: Sequence[Sequence[Value]]) -> Answered:

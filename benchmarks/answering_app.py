@@ -52,7 +52,7 @@ def unlogged() -> FastAPI:
 
     def replace(state: Any) -> None:
         log = Nowhere(state.problem, state.store.predictions, type(state.metrics)())
-        state.predictor = Predictor(log, state.shadow, state.metrics)
+        state.predictor = Predictor(state.problem, log, state.shadow, state.metrics)
 
     return _api(replace)
 

@@ -125,6 +125,7 @@ class Problem:
         continue_training: `(model, original, corrections)` -> a new model that has also learnt the corrections;
             the given model is left as it was.
         test_share: of the rows, kept to test on.
+        later_share: of the rows, set aside as what comes later, to continue training with.
 
     Raises:
         BadProblemError: features or classes cannot be told apart, or have names that are needed for something else.
@@ -137,6 +138,7 @@ class Problem:
     candidates: Callable[[], Sequence[Candidate]]
     continue_training: Callable[[Any, Table, Table], Classifier]
     test_share: float = 0.2
+    later_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Check that names tell things apart."""

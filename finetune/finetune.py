@@ -48,7 +48,7 @@ def fine_tune(problem: Problem, settings: Settings) -> "Tuned":
     """Continue the champion with all corrections."""
     from finetune.train import continue_champion
 
-    return continue_champion(problem, settings)
+    return continue_champion(problem, settings, settings.corrections)
 
 
 @task(name="check-accuracy", cache_policy=NO_CACHE)
@@ -87,7 +87,7 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
     from finetune.train import version_of_same_data
 
     batch = [waiting.id for waiting in store.suggestions.waiting(problem.name)]
-    known = version_of_same_data(problem, settings)
+    known = version_of_same_data(problem, settings, settings.corrections)
     if known is None:
         tuned = fine_tune(problem, settings)
         verdict = check_accuracy(problem, settings, tuned)

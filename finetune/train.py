@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -40,28 +41,33 @@ class Tuned:
     run_id: str
 
 
-def version_of_same_data(problem: Problem, settings: Settings) -> Version | None:
+def version_of_same_data(problem: Problem, settings: Settings, added: Path) -> Version | None:
     """Return the ONNX version that has learnt from exactly the data as they are now; None if there is none.
 
     There is one when an earlier attempt ended after registering and before it could say so.
     """
     publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
-    return publish.newest(problem.onnx_name, _data_tags(settings))
+    return publish.newest(problem.onnx_name, _data_tags(settings, added))
 
 
-def continue_champion(problem: Problem, settings: Settings) -> Tuned:
-    """Continue the champion's scikit-learn version with all corrections, in an MLflow run of its own.
+def continue_champion(problem: Problem, settings: Settings, added: Path) -> Tuned:
+    """Continue the champion's scikit-learn version with all rows of a file, in an MLflow run of its own.
+
+    Args:
+        problem: says how.
+        settings: say where MLflow and train.csv are.
+        added: finetune.csv with the corrections, or later.csv.
 
     Raises:
         NothingToContinueError: there is no version yet.
-        DataError: train.csv or finetune.csv is missing or damaged.
+        DataError: a file is missing or damaged.
     """
     publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
     base = publish.champion(problem.sklearn_name)
     if base is None:
         raise NothingToContinueError(f"there is no {problem.sklearn_name} to continue: run `python main.py` first")
     original = read_table(settings.data_dir / "train.csv", problem, indices=True)
-    corrections = read_table(settings.corrections, problem, indices=True)
+    corrections = read_table(added, problem, indices=True)
     model = problem.continue_training(publish.load_sklearn(base), original, corrections)
     # What was searched for holds on: the version learns more, it is not built anew.
     names = {name for candidate in problem.candidates() for name in candidate.params}
@@ -70,7 +76,7 @@ def continue_champion(problem: Problem, settings: Settings) -> Tuned:
         mlflow.log_params({**params, "continued_from": base.number, "corrections": len(corrections.y)})
     fitting, validation = split(original)
     scorer = fit_outlier_scorer(_concatenate(fitting, corrections), validation)
-    tags = {**params, **_data_tags(settings), "continued_from": str(base.number)}
+    tags = {**params, **_data_tags(settings, added), "continued_from": str(base.number)}
     return Tuned(model, _concatenate(original, corrections), scorer, tags, run.info.run_id)
 
 
@@ -104,8 +110,8 @@ def _concatenate(first: Table, second: Table) -> Table:
     return Table(np.concatenate([first.X, second.X]), np.concatenate([first.y, second.y]))
 
 
-def _data_tags(settings: Settings) -> dict[str, str]:
+def _data_tags(settings: Settings, added: Path) -> dict[str, str]:
     return {
         "train_md5": md5(settings.data_dir / "train.csv"),
-        "corrections_md5": md5(settings.corrections),
+        "corrections_md5": md5(added),
     }

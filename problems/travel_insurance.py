@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SEED = 42
 ROWS = 62_288
+LATER_SHARE = 0.2
 BATCH_ROWS = 5_000
 EARLY_STOPPING_SHARE = 0.1
 ROUNDS = 40
@@ -269,4 +270,5 @@ PROBLEM = Problem(
     load=load,
     candidates=candidates,
     continue_training=continue_training,
+    later_share=LATER_SHARE,
 )

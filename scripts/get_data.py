@@ -2,11 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from common.files import write_atomic
-from common.problem import UnknownProblemError, get_problem
-from common.settings import SettingsError, load_settings
+from common.problem import BadProblemError, UnknownProblemError, get_problem
+from common.settings import PROJECT, Settings, SettingsError, load_settings
 from common.table import DataError, table_bytes
 
 
@@ -20,20 +23,42 @@ def write_data(path: Path, content: bytes, *, force: bool) -> str:
     return f"{path}: written"
 
 
+def get(settings: Settings, source: Path | None, *, force: bool) -> str:
+    """Write the raw data of the chosen problem, from its own source or from a file; return what was done."""
+    problem = get_problem(settings.problem)
+    content = table_bytes(problem.load(source), problem.target.classes)
+    return write_data(settings.data_dir / "data.csv", content, force=force)
+
+
+def get_missing() -> Iterator[str]:
+    """Write the raw data of every problem of params.yaml that has none; yield what was done."""
+    listed: list[str] = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))["problems"]
+    for name in listed:
+        settings = load_settings(problem=name)
+        if not (settings.data_dir / "data.csv").exists():
+            yield get(settings, None, force=False)
+
+
 def main() -> None:
-    """Write the raw data of the problem that the command line names."""
+    """Write the raw data of the problem that the command line names, or of all."""
     parser = argparse.ArgumentParser(prog="python -m scripts.get_data", description=__doc__)
     parser.add_argument("problem", nargs="?", help="a file of problems/ (default: the setting PROBLEM)")
+    parser.add_argument("--all", action="store_true", help="of all problems in params.yaml, those that have none yet")
     parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="your own copy of the raw data")
     parser.add_argument("--force", action="store_true", help="replace a data.csv that holds something else")
     arguments = parser.parse_args()
+    if arguments.all and (arguments.problem or arguments.source or arguments.force):
+        parser.error("--all goes with nothing else")
+    chosen = {"problem": arguments.problem} if arguments.problem else {}
     try:
-        settings = load_settings(**({"problem": arguments.problem} if arguments.problem else {}))
-        problem = get_problem(settings.problem)
-        content = table_bytes(problem.load(arguments.source), problem.target.classes)
-    except (DataError, UnknownProblemError, SettingsError) as error:
+        if arguments.all:
+            done = get_missing()
+        else:
+            done = iter([get(load_settings(**chosen), arguments.source, force=arguments.force)])
+        for line in done:
+            print(line)
+    except (DataError, BadProblemError, UnknownProblemError, SettingsError) as error:
         sys.exit(f"get_data: {error}")
-    print(write_data(settings.data_dir / "data.csv", content, force=arguments.force))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from common.files import md5
 from common.settings import PROJECT
 from scripts.demo import copy_project
 
-FILES = ("classes.json", "data.csv", "test.csv", "train.csv")
+FILES = ("classes.json", "data.csv", "later.csv", "test.csv", "train.csv")
 
 
 class Lab:
@@ -69,7 +69,7 @@ def prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dvc") / "lab"
     copy_project(folder)
     lab = Lab(folder, folder.parent)
-    lab.run("python", "-m", "scripts.get_data")
+    lab.run("python", "-m", "scripts.get_data", "--all")
     lab.run("dvc", "repro")
     return folder
 

@@ -29,7 +29,7 @@ def corrected(settings: Settings, trained: Version) -> Settings:
 
 
 def register_next(problem: Problem, settings: Settings) -> Version:
-    tuned = train.continue_champion(problem, settings)
+    tuned = train.continue_champion(problem, settings, settings.corrections)
     return train.register(problem, settings, tuned, train.check_accuracy(problem, settings, tuned))
 
 
@@ -43,7 +43,7 @@ def test_five_epochs_at_a_tenth_of_the_rate_go_on_from_the_newest_model(problem:
     base_version = publish.newest(problem.sklearn_name)
     assert base_version is not None
     base = publish.load_sklearn(base_version)
-    tuned = train.continue_champion(problem, corrected).model
+    tuned = train.continue_champion(problem, corrected, corrected.corrections).model
     assert tuned.n_iter_ == 5  # type: ignore[attr-defined]  # of the perceptron
     assert tuned.learning_rate_init == pytest.approx(base.learning_rate_init / 10)  # type: ignore[attr-defined]
     before, after = base.coefs_, tuned.coefs_  # type: ignore[attr-defined]
@@ -57,7 +57,7 @@ def test_corrections_weigh_more_than_original_rows(problem: Problem, corrected: 
 
     rows = read_table(corrected.data_dir / "train.csv", problem, indices=True)
     table = read_table(corrected.corrections, problem, indices=True)
-    tuned = train.continue_champion(problem, corrected)
+    tuned = train.continue_champion(problem, corrected, corrected.corrections)
     base_version = publish.newest(problem.sklearn_name)
     assert base_version is not None
     weights = np.array([0.7] * len(rows.y) + [1.0] * len(table.y))
@@ -113,7 +113,7 @@ def test_the_scorer_of_outliers_learns_the_corrections(
 
 
 def test_both_flavours_and_the_run_tell_of_outliers(problem: Problem, corrected: Settings) -> None:
-    tuned = train.continue_champion(problem, corrected)
+    tuned = train.continue_champion(problem, corrected, corrected.corrections)
     train.register(problem, corrected, tuned, train.check_accuracy(problem, corrected, tuned))
     client = mlflow.MlflowClient(corrected.mlflow_uri)
     for name in ("IrisModel", "IrisDev"):
@@ -141,7 +141,7 @@ def test_the_bundle_says_what_the_scikit_learn_model_says(
 
 
 def test_the_run_in_mlflow_has_parameters_and_results(problem: Problem, corrected: Settings) -> None:
-    tuned = train.continue_champion(problem, corrected)
+    tuned = train.continue_champion(problem, corrected, corrected.corrections)
     verdict = train.check_accuracy(problem, corrected, tuned)
     run = mlflow.MlflowClient(corrected.mlflow_uri).get_run(tuned.run_id)
     assert run.data.params["continued_from"] == "1"
@@ -153,7 +153,7 @@ def test_the_run_in_mlflow_has_parameters_and_results(problem: Problem, correcte
 def test_why_a_model_is_refused_stands_in_its_run(problem: Problem, corrected: Settings) -> None:
     test = corrected.data_dir / "test.csv"
     test.write_text("".join(f"{row[:-1]}{(int(row[-1]) + 1) % 3}\n" for row in test.read_text().splitlines()))
-    tuned = train.continue_champion(problem, corrected)
+    tuned = train.continue_champion(problem, corrected, corrected.corrections)
     verdict = train.check_accuracy(problem, corrected, tuned)
     assert verdict.refused_because
     run = mlflow.MlflowClient(corrected.mlflow_uri).get_run(tuned.run_id)
@@ -161,12 +161,12 @@ def test_why_a_model_is_refused_stands_in_its_run(problem: Problem, corrected: S
 
 
 def test_a_version_is_found_by_the_data_it_has_learnt_from(problem: Problem, corrected: Settings) -> None:
-    assert train.version_of_same_data(problem, corrected) is None
+    assert train.version_of_same_data(problem, corrected, corrected.corrections) is None
     version = register_next(problem, corrected)
-    assert train.version_of_same_data(problem, corrected) == version
+    assert train.version_of_same_data(problem, corrected, corrected.corrections) == version
     with corrected.corrections.open("a") as file:
         file.write("5.1,3.5,1.4,0.2,0\n")
-    assert train.version_of_same_data(problem, corrected) is None
+    assert train.version_of_same_data(problem, corrected, corrected.corrections) is None
 
 
 def test_the_next_fine_tuning_goes_on_from_the_last(problem: Problem, corrected: Settings) -> None:
@@ -181,7 +181,7 @@ def test_the_next_fine_tuning_goes_on_from_the_last(problem: Problem, corrected:
 def test_an_export_that_says_something_else_is_not_registered(
     problem: Problem, corrected: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tuned = train.continue_champion(problem, corrected)
+    tuned = train.continue_champion(problem, corrected, corrected.corrections)
     verdict = train.check_accuracy(problem, corrected, tuned)
     # No export is as near as this.
     monkeypatch.setattr(onnx_io, "TOLERANCE", -1.0)
@@ -196,7 +196,7 @@ def test_an_export_that_says_something_else_is_not_registered(
 def test_an_export_with_other_outlier_scores_is_not_registered(
     problem: Problem, corrected: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tuned = train.continue_champion(problem, corrected)
+    tuned = train.continue_champion(problem, corrected, corrected.corrections)
     verdict = train.check_accuracy(problem, corrected, tuned)
     honest = OutlierScorer.score
     # Only for the test rows: the golden rows are a few.
@@ -210,7 +210,7 @@ def test_an_export_with_other_outlier_scores_is_not_registered(
 def test_without_a_version_there_is_nothing_to_go_on_from(problem: Problem, settings: Settings) -> None:
     settings.corrections.write_text(CORRECTIONS)
     with pytest.raises(train.NothingToContinueError, match=r"python main\.py"):
-        train.continue_champion(problem, settings)
+        train.continue_champion(problem, settings, settings.corrections)
 
 
 @pytest.mark.parametrize("broken", ["5.9,3.0,4.2,1.5\n", "5.9,3.0,4.2,x,1\n", "5.9,3.0,4.2,1.5,7\n", ""])
@@ -223,5 +223,5 @@ def test_damaged_corrections_are_named_and_nothing_is_trained(
     assert experiment is not None
     before = len(client.search_runs([experiment.experiment_id]))
     with pytest.raises(DataError, match=r"finetune\.csv, row 1, column"):
-        train.continue_champion(problem, corrected)
+        train.continue_champion(problem, corrected, corrected.corrections)
     assert len(client.search_runs([experiment.experiment_id])) == before

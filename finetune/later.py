@@ -1,0 +1,55 @@
+"""Continue the champion with the rows that a problem has set aside as later data: `python -m finetune.later`.
+
+What fine-tuning does with corrections, with a file of rows, by hand.
+"""
+
+import argparse
+import sys
+
+from filelock import FileLock
+
+from common.onnx_io import ModelError
+from common.problem import UnknownProblemError, get_problem
+from common.registry import RegistryUnavailableError, check_mlflow
+from common.settings import Settings, SettingsError, load_settings
+from common.table import DataError
+
+
+def learn_later(settings: Settings) -> str:
+    """Learn later.csv, and register the result if it is good enough; return what came of it, in a line.
+
+    Raises:
+        DataError: later.csv is missing or empty.
+        LookupError: there is no version to continue.
+    """
+    from finetune import train
+
+    problem = get_problem(settings.problem)
+    later = settings.data_dir / "later.csv"
+    with FileLock(settings.data_dir / "finetune.lock"):
+        if known := train.version_of_same_data(problem, settings, later):
+            return f"version {known.number} has learnt {later.name} already"
+        tuned = train.continue_champion(problem, settings, later)
+        verdict = train.check_accuracy(problem, settings, tuned)
+        if verdict.refused_because:
+            return f"refused: {verdict.refused_because}"
+        version = train.register(problem, settings, tuned, verdict)
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in verdict.metrics.items())
+    return f"registered {version.name} version {version.number}; on test.csv: {shown}"
+
+
+def main() -> None:
+    """Learn the later rows of the problem that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m finetune.later", description=__doc__)
+    parser.add_argument("--problem", help="a file of problems/ (default: the setting PROBLEM)")
+    arguments = parser.parse_args()
+    try:
+        settings = load_settings(**({"problem": arguments.problem} if arguments.problem else {}))
+        check_mlflow(settings.mlflow_uri)
+        print(learn_later(settings))
+    except (DataError, LookupError, ModelError, RegistryUnavailableError, SettingsError, UnknownProblemError) as error:
+        sys.exit(f"later: {error}")
+
+
+if __name__ == "__main__":
+    main()
