@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.onnx_io import ModelError
-from common.problem import Problem, UnknownProblemError, get_problem
+from common.problem import Problem, ProblemError, get_problem
 from common.registry import CHALLENGER, CHAMPION, RegistryUnavailableError, Version, check_mlflow
 from common.settings import SettingsError, load_settings
 from common.table import DataError
@@ -61,7 +61,7 @@ def main() -> None:
         from training.search import train
 
         trained = train(problem, settings)
-    except (DataError, ModelError, RegistryUnavailableError, SettingsError, UnknownProblemError) as error:
+    except (DataError, ModelError, RegistryUnavailableError, SettingsError, ProblemError) as error:
         sys.exit(f"main: {error}")
     show(problem, trained)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sklearn.model_selection import train_test_split
 
 from common.files import write_atomic
-from common.problem import Problem, Table, UnknownProblemError, get_problem
+from common.problem import Problem, ProblemError, Table, get_problem
 from common.settings import SettingsError, load_settings
 from common.table import DataError, table_bytes
 
@@ -63,7 +63,7 @@ def main() -> None:
     try:
         settings = load_settings(**({"problem": arguments.problem} if arguments.problem else {}))
         rows = preprocess(get_problem(settings.problem), settings.data_dir)
-    except (DataError, UnknownProblemError, SettingsError) as error:
+    except (DataError, ProblemError, SettingsError) as error:
         sys.exit(f"preprocess: {error}")
     print(f"{settings.problem}: " + ", ".join(f"{count} rows in {name}" for name, count in rows.items() if count))
 

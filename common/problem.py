@@ -23,11 +23,15 @@ Value = float | str  # of a feature
 RESERVED = {"class_name", "data", "prediction_id", "replace", "suggestion_id"}
 
 
-class UnknownProblemError(ValueError):
+class ProblemError(ValueError):
+    """There is no such problem to work on; the message says what to do."""
+
+
+class UnknownProblemError(ProblemError):
     """No file under problems/ has that name."""
 
 
-class BadProblemError(ValueError):
+class BadProblemError(ProblemError):
     """A file under problems/ describes no problem that the lab can work on; the message says what to change."""
 
 

@@ -9,7 +9,7 @@ import sys
 from filelock import FileLock
 
 from common.onnx_io import ModelError
-from common.problem import UnknownProblemError, get_problem
+from common.problem import ProblemError, get_problem
 from common.registry import RegistryUnavailableError, check_mlflow
 from common.settings import Settings, SettingsError, load_settings
 from common.table import DataError
@@ -47,7 +47,7 @@ def main() -> None:
         settings = load_settings(**({"problem": arguments.problem} if arguments.problem else {}))
         check_mlflow(settings.mlflow_uri)
         print(learn_later(settings))
-    except (DataError, LookupError, ModelError, RegistryUnavailableError, SettingsError, UnknownProblemError) as error:
+    except (DataError, LookupError, ModelError, RegistryUnavailableError, SettingsError, ProblemError) as error:
         sys.exit(f"later: {error}")
 
 

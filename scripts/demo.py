@@ -16,7 +16,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from common.problem import Problem, UnknownProblemError, Value, get_problem
+from common.problem import Problem, ProblemError, Value, get_problem
 from common.settings import PROJECT, Settings, SettingsError, load_settings
 from common.store.suggestions import TRAIN_AT
 from common.table import read_table
@@ -279,7 +279,7 @@ def main() -> None:
         play(problem, chosen.model_copy(update={"lab_home": DEMO, "database_url": f"sqlite:///{DEMO}/data/lab.db"}))
     except TimeoutError as error:
         sys.exit(f"demo: {error}; the logs are in {DEMO / '.lab' / 'logs'}")
-    except (DemoError, SettingsError, UnknownProblemError) as error:
+    except (DemoError, SettingsError, ProblemError) as error:
         sys.exit(f"demo: {error}")
     except PortInUseError as error:
         sys.exit(f"demo: {error.strerror}")

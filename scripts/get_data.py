@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from common.files import write_atomic
-from common.problem import BadProblemError, UnknownProblemError, get_problem
+from common.problem import ProblemError, get_problem
 from common.settings import PROJECT, Settings, SettingsError, load_settings
 from common.table import DataError, table_bytes
 
@@ -57,7 +57,7 @@ def main() -> None:
             done = iter([get(load_settings(**chosen), arguments.source, force=arguments.force)])
         for line in done:
             print(line)
-    except (DataError, BadProblemError, UnknownProblemError, SettingsError) as error:
+    except (DataError, ProblemError, SettingsError) as error:
         sys.exit(f"get_data: {error}")
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Grid
 
-from common.problem import Problem, Table, UnknownProblemError, get_problem
+from common.problem import Problem, ProblemError, Table, get_problem
 from common.settings import Settings, SettingsError, load_settings
 from common.table import DataError, read_table
 from scripts.ports import HOST
@@ -230,7 +230,7 @@ def main() -> None:
         asyncio.run(_run(_arguments(), screen))
     except KeyboardInterrupt:
         print("traffic: stopped early")
-    except (TrafficError, DataError, SettingsError, UnknownProblemError, httpx.InvalidURL) as error:
+    except (TrafficError, DataError, SettingsError, ProblemError, httpx.InvalidURL) as error:
         sys.exit(f"traffic: {error}")
     screen.console.print(screen.tally.grid())
     if screen.tally.sent and screen.tally.sent == screen.tally.failed["/predict no answer"]:
