@@ -33,7 +33,7 @@ def preprocess(problem: Problem, folder: Path) -> dict[str, int]:
     """Split `folder`/data.csv into train.csv, test.csv and later.csv beside it, with the class names in classes.json.
 
     Every file is made before the first is written; later.csv is empty where the problem sets nothing aside. Returns the
-    number of rows by file name.
+    number of rows by file name, for those that have any.
 
     Raises:
         DataError: data.csv does not hold what it should.
@@ -52,7 +52,7 @@ def preprocess(problem: Problem, folder: Path) -> dict[str, int]:
     contents["classes.json"] = json.dumps(problem.target.classes).encode() + b"\n"
     for name, content in contents.items():
         write_atomic(folder / name, content)
-    return {name: len(part.y) for name, part in parts.items()}
+    return {name: len(part.y) for name, part in parts.items() if len(part.y)}
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def main() -> None:
         rows = preprocess(get_problem(settings.problem), settings.data_dir)
     except (DataError, ProblemError, SettingsError) as error:
         sys.exit(f"preprocess: {error}")
-    print(f"{settings.problem}: " + ", ".join(f"{count} rows in {name}" for name, count in rows.items() if count))
+    print(f"{settings.problem}: " + ", ".join(f"{count} rows in {name}" for name, count in rows.items()))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from common.settings import Settings
 from common.store import Store, StoreError
 from common.store.suggestions import MAX_PAUSE, Suggestion
 
-DEPLOYMENT = "/deployments/name/finetune/finetune"
 LOOK_SECONDS = 1.0
 BATCH = 50
 
@@ -33,6 +32,7 @@ class Outbox:
         self._problem = problem
         self._suggestions = store.suggestions
         self._url = settings.prefect_api_url
+        self._deployment = f"/deployments/name/finetune/{settings.deployment}"
         # Its own: a shared one would be another user's whose draws it disturbs.
         self._random = random.Random()  # noqa: S311  # no secret
         self._wake = asyncio.Event()
@@ -81,7 +81,7 @@ class Outbox:
         await asyncio.to_thread(self._suggestions.delivery_failed, suggestion.id, reason, next_attempt)
 
     async def _start_flow_run(self, prefect: httpx.AsyncClient, suggestion: Suggestion) -> str:
-        deployment = (await prefect.get(DEPLOYMENT)).raise_for_status().json()
+        deployment = (await prefect.get(self._deployment)).raise_for_status().json()
         columns = zip(self._problem.slugs, self._problem.columns, strict=True)
         parameters = {
             **{slug: suggestion.features[name] for slug, name in columns},

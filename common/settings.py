@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         return self.lab_home / "data" / self.problem
 
     @property
+    def deployment(self) -> str:
+        """The name of the fine-tuning flow's deployment in Prefect: one for each problem that is at work there."""
+        first = Settings.model_fields["problem"].default
+        return "finetune" if self.problem == first else f"finetune-{self.problem}"
+
+    @property
     def corrections(self) -> Path:
         """The file of the corrections to learn from."""
         return self.data_dir / "finetune.csv"

@@ -137,7 +137,7 @@ def main() -> None:
     settings = load_settings()
     flow_to_serve = finetune_flow(get_problem(settings.problem), settings)
     with temporary_settings({PREFECT_API_URL: settings.prefect_api_url}):
-        asyncio.run(serve(flow_to_serve, ENTRYPOINT, settings.prefect_api_url))
+        asyncio.run(serve(flow_to_serve, ENTRYPOINT, settings))
 
 
 if __name__ == "__main__":

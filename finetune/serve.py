@@ -21,7 +21,8 @@ from prefect.flows import Flow
 from prefect.runner import Runner
 from prefect.states import Scheduled
 
-DEPLOYMENT = "finetune"
+from common.settings import Settings
+
 # By module, so that the worker's folder is found as a package, from the folder that the worker was started in.
 ENTRYPOINT = "finetune.finetune.finetune"
 POLL_SECONDS = 1
@@ -31,17 +32,17 @@ MAX_RETRY_SECONDS = 600
 logger = logging.getLogger(__name__)
 
 
-async def serve(flow: Flow[Any, Any], entrypoint: str, api_url: str) -> None:
+async def serve(flow: Flow[Any, Any], entrypoint: str, settings: Settings) -> None:
     """Run the flow's runs one at a time, for as long as the process lives, also across restarts of Prefect."""
     while True:
-        await _until_prefect_answers(api_url)
-        runner = Runner(name=DEPLOYMENT, limit=1, query_seconds=POLL_SECONDS)
-        deployment = await flow.ato_deployment(name=DEPLOYMENT)
+        await _until_prefect_answers(settings.prefect_api_url)
+        runner = Runner(name=settings.deployment, limit=1, query_seconds=POLL_SECONDS)
+        deployment = await flow.ato_deployment(name=settings.deployment)
         deployment.entrypoint = entrypoint
         try:
             deployment_id = await runner.aadd_deployment(deployment)
             await _reschedule_interrupted(deployment_id)
-            print("serving finetune/finetune", flush=True)
+            print(f"serving {flow.name}/{settings.deployment}", flush=True)
             await runner.start()
         except httpx.HTTPError as error:
             logger.warning("Prefect went away (%r); the worker waits for it", error)

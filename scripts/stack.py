@@ -72,7 +72,7 @@ def health_checks(settings: Settings) -> dict[str, str]:
     return {
         "mlflow": f"{settings.mlflow_uri}/health",
         "prefect": f"{settings.prefect_api_url}/health",
-        "worker": f"{settings.prefect_api_url}/deployments/name/finetune/finetune",
+        "worker": f"{settings.prefect_api_url}/deployments/name/finetune/{settings.deployment}",
         "api": f"http://{HOST}:{settings.api_port}/livez",
         "monitor": f"http://{HOST}:{settings.monitor_port}/readyz",
     }

@@ -61,7 +61,7 @@ class Rows:
         self._names = [each.name for each in numbers]
         drifting, shift = traffic.drift or ("", 0.0)
         if traffic.drift and drifting not in self._names:
-            raise TrafficError(f"--drift: no number is called {drifting!r}; known are {', '.join(self._names)}")
+            raise TrafficError(f"--drift: unknown feature {drifting!r}; known are {', '.join(self._names)}")
         self._traffic, self._problem, self._table = traffic, problem, table
         self._seed = secrets.randbits(64) if traffic.seed is None else traffic.seed % 2**64
         places = [problem.columns.index(name) for name in self._names]

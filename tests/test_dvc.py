@@ -93,7 +93,7 @@ def test_repro_writes_all_files_and_records_their_hashes(lab: Lab) -> None:
     assert tuple(sorted(lab.contents())) == FILES
     stage = yaml(lab.folder / "dvc.lock")["stages"]["preprocess@iris"]
     assert {out["path"]: out["md5"] for out in stage["outs"]} == {
-        f"data/iris/{name}": md5(lab.data / name) for name in ("classes.json", "test.csv", "train.csv")
+        f"data/iris/{name}": md5(lab.data / name) for name in FILES if name != "data.csv"
     }
 
 
@@ -128,14 +128,14 @@ def test_every_file_that_the_split_depends_on_is_watched(lab: Lab) -> None:
     for script in watched:
         with (lab.folder / script).open("a", encoding="utf-8") as file:
             file.write("# touched\n")
-    status = lab.run("dvc", "status", "preprocess")
+    status = lab.run("dvc", "status", "preprocess@iris")
     assert sorted(line.split()[1] for line in status.splitlines() if "modified:" in line) == sorted(watched)
 
 
 def test_another_script_runs_again(lab: Lab) -> None:
-    script = lab.folder / "preprocess.py"
+    script = lab.folder / "common" / "problem.py"
     text = script.read_text(encoding="utf-8")
-    script.write_text(text.replace("TEST_SHARE = 0.2", "TEST_SHARE = 0.4"), encoding="utf-8")
+    script.write_text(text.replace("test_share: float = 0.2", "test_share: float = 0.4"), encoding="utf-8")
     lab.run("dvc", "repro")
     assert lab.contents()["test.csv"].count(b"\n") == 60
 
@@ -159,8 +159,10 @@ def test_bad_data_stop_repro_and_leave_the_old_files(lab: Lab) -> None:
     assert left.items() <= before.items()
 
 
-def test_dvc_lists_exactly_the_four_files(lab: Lab) -> None:
-    assert lab.run("dvc", "ls", "-R", "--dvc-only", ".").split() == [f"data/iris/{name}" for name in FILES]
+def test_dvc_lists_exactly_the_files_of_each_problem(lab: Lab) -> None:
+    problems = sorted(yaml(PROJECT / "params.yaml")["problems"])
+    expected = [f"data/{problem}/{name}" for problem in problems for name in FILES]
+    assert lab.run("dvc", "ls", "-R", "--dvc-only", ".").split() == expected
 
 
 def test_push_and_pull_bring_lost_data_back(lab: Lab, tmp_path: Path) -> None:

@@ -104,3 +104,58 @@ def test_the_threshold_and_the_rate_are_told_with_four_digits() -> None:
     scorer = OutlierScorer(pipeline=None, threshold=-0.123456, training_rate=1 / 30)
     assert scorer.metrics == {"outlier_threshold": -0.123456, "outlier_rate": 1 / 30}
     assert scorer.tags == {"outlier_threshold": "-0.1235", "outlier_rate": "0.0333"}
+
+
+def mixed(count: int, seed: int) -> Table:
+    """Return rows of a name, a number near ten, another name, a number near one."""
+    rng = np.random.default_rng(seed)
+    columns = (
+        rng.choice(["a", "b"], count),
+        rng.normal(10, 1, count),
+        rng.choice(["c", "d"], count),
+        rng.random(count),
+    )
+    return Table(np.array([*map(list, columns)], dtype=object).T.copy(), rng.integers(0, 2, count))
+
+
+def test_of_mixed_rows_the_numbers_are_scored_and_names_make_no_difference() -> None:
+    scorer = fit_outlier_scorer(mixed(500, seed=1), mixed(500, seed=2))
+    near, other, far = scorer.score(
+        np.array([["a", 10.0, "c", 0.5], ["never seen", 10.0, "", 0.5], ["a", 30.0, "c", 0.5]], dtype=object)
+    )
+    assert near == other > scorer.threshold > far
+
+
+def test_of_mixed_rows_the_numbers_are_standardised_each_by_itself() -> None:
+    fitting = mixed(500, seed=1)
+    scorer = fit_outlier_scorer(fitting, mixed(500, seed=2))
+    numbers = fitting.X[:, [1, 3]].astype(np.float64)
+    expected = fit_outlier_scorer(Table(numbers, fitting.y), Table(numbers, fitting.y))
+    np.testing.assert_allclose(scorer.score(fitting.X), expected.score(numbers))
+
+
+def test_one_mixed_row_in_a_hundred_is_below_the_threshold() -> None:
+    fitting, validation = mixed(500, seed=1), mixed(1000, seed=2)
+    scorer = fit_outlier_scorer(fitting, validation)
+    assert (scorer.score(validation.X) < scorer.threshold).sum() == 10
+    assert scorer.training_rate == (scorer.score(fitting.X) < scorer.threshold).mean()
+
+
+def test_of_many_rows_a_sample_is_fitted_the_same_each_time() -> None:
+    many = normal(5000, seed=1)
+    first, second = fit_outlier_scorer(many, many), fit_outlier_scorer(many, many)
+    support = first.pipeline[-1]
+    assert (support.shape_fit_, support.n_support_.sum() < 2000) == ((2000, 2), True)
+    assert (first.threshold, first.training_rate) == (second.threshold, second.training_rate)
+    np.testing.assert_array_equal(first.score(many.X), second.score(many.X))
+    # It is drawn from all of them, and not their beginning.
+    assert first.threshold != fit_outlier_scorer(Table(many.X[:2000], many.y[:2000]), many).threshold
+    assert 0.003 < (first.score(normal(5000, seed=2).X) < first.threshold).mean() < 0.03
+
+
+def test_two_thousand_rows_are_fitted_whole() -> None:
+    rows = normal(2000, seed=1)
+    scorer = fit_outlier_scorer(rows, rows)
+    scaled = (rows.X - rows.X.mean(axis=0)) / rows.X.std(axis=0)
+    assert scorer.pipeline[-1].shape_fit_ == (2000, 2)
+    np.testing.assert_allclose(scorer.pipeline[0].transform(rows.X), scaled)

@@ -1,10 +1,10 @@
-"""Problems are found by the names of their files, and name their models."""
+"""Problems are found by the names of their files, name their models, and can be told apart."""
 
 from dataclasses import replace
 
 import pytest
 
-from common.problem import Problem, UnknownProblemError, get_problem
+from common.problem import BadProblemError, Category, Number, Problem, Target, UnknownProblemError, get_problem
 
 
 def test_a_problem_is_found_by_the_name_of_its_file(problem: Problem) -> None:
@@ -35,3 +35,60 @@ def test_names_of_models_follow_from_the_name(problem: Problem, name: str, onnx:
 
 def test_the_columns_are_the_features_in_order(problem: Problem) -> None:
     assert problem.columns == ("sepal_length", "sepal_width", "petal_length", "petal_width")
+
+
+def number(name: str) -> Number:
+    return Number(name, unit="cm", description="a length", minimum=0.0, maximum=1.0, example=0.5)
+
+
+def with_names(problem: Problem, *names: str) -> Problem:
+    return replace(problem, features=tuple(number(name) for name in names))
+
+
+def test_names_become_identifiers_for_what_cannot_do_with_spaces_and_brackets(problem: Problem) -> None:
+    named = with_names(problem, "Commision (in value)", "Net Sales", "od280/od315", "Größe [cm]", "  mean  radius ")
+    assert named.slugs == ("Commision_in_value", "Net_Sales", "od280_od315", "Größe_cm", "mean_radius")
+    assert named.columns[0] == "Commision (in value)"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("a", "b", "a"), "feature 'a' is there twice"),
+        (("Net Sales", "Net (Sales)"), "feature 'Net_Sales' is there twice"),
+        (("a", "class_name"), "no feature can be called 'class_name': rename its column"),
+        (("data",), "no feature can be called 'data'"),
+        (("prediction id",), "no feature can be called 'prediction_id'"),
+        (("[replace]",), "no feature can be called 'replace'"),
+        (("suggestion_id",), "no feature can be called 'suggestion_id'"),
+    ],
+)
+def test_features_that_cannot_be_told_apart_are_refused_in_words(
+    problem: Problem, names: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(BadProblemError) as refused:
+        with_names(problem, *names)
+    assert str(refused.value).startswith("problem iris: ")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (("yes", "no", "yes"), "class 'yes' is there twice"),
+        (("yes",), "a target needs two classes at least"),
+        ((), "a target needs two classes at least"),
+    ],
+)
+def test_classes_that_leave_nothing_to_tell_apart_are_refused_in_words(
+    problem: Problem, classes: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(BadProblemError, match=f"problem iris: {said}"):
+        replace(problem, target=Target("kind", classes))
+
+
+def test_a_problem_is_numeric_when_no_feature_is_a_category(problem: Problem) -> None:
+    assert problem.is_numeric
+    colour = Category("colour", "of the flower", ("blue", "red"), example="blue")
+    assert not replace(problem, features=(*problem.features, colour)).is_numeric

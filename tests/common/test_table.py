@@ -1,5 +1,6 @@
 """CSV files: what is read, and how each kind of bad input is told in one line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,21 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common.problem import Problem, Table, get_problem
+from common.problem import Category, Number, Problem, Table, Target, get_problem
 from common.table import DataError, csv_line, read_table, table_bytes
 
 IRIS = get_problem("iris")
 GOOD = "5.1,3.5,1.4,0.2,Iris-setosa"
+MIXED = replace(
+    IRIS,
+    name="mixed",
+    features=(
+        Category("Destination", "where to", ("ITALY", "KOREA, REPUBLIC OF"), example="ITALY"),
+        Number("Net (value)", "dollars", "price", minimum=-100.0, maximum=100.0, example=1.0),
+        Category("Kind of agency", "who sold", ("a", "b"), example="a"),
+    ),
+    target=Target("Claim", ("No", "Yes"), spellings={"0": "No", "1": "Yes"}),
+)
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +192,124 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(path: Path, con
         assert set(table.y.tolist()) <= {0, 1, 2}
     assert len(refusals) <= 1
     assert all(line.startswith(f"{path}, row ") for line in refusals)
+
+
+def mixed(path: Path, *lines: str) -> Table:
+    """Write the lines, and return what is read."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return read_table(path, MIXED, indices=False)
+
+
+HEADERS = {
+    "in the problem's order": ("Destination,Net (value),Kind of agency,Claim", "ITALY,-2.5,b,Yes"),
+    "in another order": ("Claim,Kind of agency,Net (value),Destination", "Yes,b,-2.5,ITALY"),
+    "with columns that are not read": (
+        "ID,Claim,Gender,Net (value),Kind of agency,x,Destination",
+        "7,Yes,,-2.5,b,?,ITALY",
+    ),
+    "with blanks round the names": (" Destination , Net (value),Kind of agency , Claim", " ITALY , -2.5 ,b, Yes "),
+    "in quotes": ('"Destination","Net (value)","Kind of agency","Claim"', '"ITALY","-2.5","b","Yes"'),
+    "no header": ("ITALY,-2.5,b,Yes", "ITALY,-2.5,b,Yes"),
+}
+
+
+@pytest.mark.parametrize(("header", "line"), HEADERS.values(), ids=HEADERS.keys())
+def test_columns_are_found_by_a_header_in_whatever_order(path: Path, header: str, line: str) -> None:
+    table = mixed(path, header, line)
+    assert table.X.dtype == object
+    assert table.X.tolist() == [["ITALY", -2.5, "b"]] * len(table.y)
+    assert table.y.tolist() == [1] * (2 if header == line else 1)
+
+
+def test_a_header_after_a_byte_order_mark_and_with_crlf_is_a_header(path: Path) -> None:
+    path.write_bytes("\ufeffClaim,Destination,Net (value),Kind of agency\r\nNo,ITALY,1,a\r\n".encode())
+    assert read_table(path, MIXED, indices=False).X.tolist() == [["ITALY", 1.0, "a"]]
+
+
+def test_a_header_helps_a_problem_whose_features_are_all_numbers(path: Path) -> None:
+    path.write_text(
+        "class,petal_width,petal_length,Id,sepal_width,sepal_length\nIris-setosa,0.2,1.4,1,3.5,5.1\n", encoding="utf-8"
+    )
+    table = read_table(path, IRIS, indices=False)
+    assert (str(table.X.dtype), table.X.tolist()) == ("float64", [[5.1, 3.5, 1.4, 0.2]])
+
+
+def test_a_feature_that_the_header_lacks_is_named_with_what_there_is(path: Path) -> None:
+    message = refusal(path, b"Destination,Net value,Kind of agency,Claim\nITALY,1,a,No\n", MIXED)
+    assert message == (
+        f"{path}, row 1, column Net (value): missing in the header, "
+        "which has Destination, Net value, Kind of agency, Claim"
+    )
+
+
+@pytest.mark.parametrize("line", ["ITALY,1,a", "ITALY,1,a,No,1", "", "ITALY"])
+def test_a_row_that_does_not_fit_the_header_is_refused(path: Path, line: str) -> None:
+    message = refusal(
+        path, f"Destination,Net (value),Kind of agency,Claim\nITALY,1,a,No\n{line}\nITALY,1,a,No".encode(), MIXED
+    )
+    assert message.startswith(f"{path}, row 3: ")
+    assert message.endswith("columns, where the header has 4")
+
+
+def test_a_header_alone_is_an_empty_file(path: Path) -> None:
+    assert "the file is empty" in refusal(path, b"Destination,Net (value),Kind of agency,Claim\n", MIXED)
+
+
+@pytest.mark.parametrize(("word", "label"), [("No", 0), ("Yes", 1), ("0", 0), ("1", 1), (" 1 ", 1)])
+def test_classes_may_be_spelt_in_other_ways_in_raw_data(path: Path, word: str, label: int) -> None:
+    assert mixed(path, f"ITALY,1,a,{word}").y.tolist() == [label]
+
+
+@pytest.mark.parametrize("word", ["yes", "2", "1.0", "True"])
+def test_a_spelling_that_the_problem_does_not_list_is_refused_with_those_that_it_does(path: Path, word: str) -> None:
+    message = refusal(path, f"ITALY,1,a,{word}\n".encode(), MIXED)
+    assert message == f"{path}, row 1, column Claim: unknown label {word!r}; known are No, Yes, 0, 1"
+
+
+def test_other_spellings_mean_nothing_where_indices_are_asked_for(path: Path) -> None:
+    assert "known are 0, 1" in refusal(path, b"ITALY,1,a,Yes\n", MIXED, indices=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (",1,a,No", "column Destination: empty"),
+        ("ITALY,1,  ,No", "column Kind of agency: empty"),
+        ('ITALY,1,"",No', "column Kind of agency: empty"),
+        ("ITALY,,a,No", "column Net (value): '' is not a number"),
+        ("1,ITALY,a,No", "column Net (value): 'ITALY' is not a number"),
+    ],
+)
+def test_a_bad_cell_of_a_mixed_row_is_refused_with_its_column(path: Path, line: str, said: str) -> None:
+    assert refusal(path, f"ITALY,1,a,No\n{line}\n".encode(), MIXED) == f"{path}, row 2, {said}"
+
+
+def test_text_with_commas_and_quotes_is_read(path: Path) -> None:
+    table = mixed(path, '"KOREA, REPUBLIC OF",1,"the ""best"" one",No', "LAO PEOPLE'S,2,7,Yes")
+    assert table.X.tolist() == [["KOREA, REPUBLIC OF", 1.0, 'the "best" one'], ["LAO PEOPLE'S", 2.0, "7"]]
+
+
+def test_a_row_of_text_is_written_as_spreadsheets_write_it() -> None:
+    assert (
+        csv_line(["KOREA, REPUBLIC OF", 1, 'the "best" one'], "0") == '"KOREA, REPUBLIC OF",1.0,"the ""best"" one",0\n'
+    )
+
+
+words = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1).map(str.strip).filter(bool)
+mixed_rows = st.tuples(words, numbers, words, st.integers(0, 1))
+
+
+@given(rows=st.lists(mixed_rows, min_size=1, max_size=10), indices=st.booleans())
+@example(
+    rows=[("a,b", 1.0, '"', 0), ('","', 1.0, "'", 1), ("0", -0.0, "Claim", 0), ("é ß", 1e-300, "=1+1", 1)],
+    indices=False,
+)
+@settings(deadline=None)
+def test_every_mixed_table_that_is_written_reads_back_equal(
+    path: Path, rows: list[tuple[str, float, str, int]], *, indices: bool
+) -> None:
+    table = Table(np.array([row[:3] for row in rows], dtype=object), np.array([row[3] for row in rows]))
+    path.write_bytes(table_bytes(table, ["0", "1"] if indices else MIXED.target.classes))
+    back = read_table(path, MIXED, indices=indices)
+    assert back.X.tolist() == table.X.tolist()
+    np.testing.assert_array_equal(back.y, table.y)
