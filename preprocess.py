@@ -5,14 +5,18 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 from sklearn.model_selection import train_test_split
 
 from common.files import write_atomic
 from common.problem import Problem, ProblemError, Table, get_problem
 from common.settings import SettingsError, load_settings
+from common.split import split as split_for_validation
 from common.table import DataError, table_bytes
 
 SEED = 42
+# Rows of every class: to be split at all, to be learnt and validated on, to be tested on.
+NEEDED = {"data.csv": 3, "train.csv": 2, "test.csv": 1}
 
 
 def split(table: Table, share: float) -> tuple[Table, Table]:
@@ -29,6 +33,15 @@ def split(table: Table, share: float) -> tuple[Table, Table]:
     return Table(X_most, y_most), Table(X_apart, y_apart)
 
 
+def check_classes(problem: Problem, part: Table, name: str) -> None:
+    """Raise `ValueError` if a class has too few rows in what is to become a file."""
+    counts = np.bincount(part.y, minlength=len(problem.target.classes)).tolist()
+    for class_name, count in zip(problem.target.classes, counts, strict=True):
+        if count < NEEDED[name]:
+            rows = "1 row" if count == 1 else f"{count} rows"
+            raise ValueError(f"class {class_name!r} has {rows} in {name}, and needs {NEEDED[name]} at least")
+
+
 def preprocess(problem: Problem, folder: Path) -> dict[str, int]:
     """Split `folder`/data.csv into train.csv, test.csv and later.csv beside it, with the class names in classes.json.
 
@@ -36,12 +49,17 @@ def preprocess(problem: Problem, folder: Path) -> dict[str, int]:
     number of rows by file name, for those that have any.
 
     Raises:
-        DataError: data.csv does not hold what it should.
+        DataError: data.csv does not hold what it should, or too few rows of a class to train and to test.
     """
     source = folder / "data.csv"
     try:
-        rest, test = split(problem.load(source), problem.test_share)
+        table = problem.load(source)
+        check_classes(problem, table, "data.csv")
+        rest, test = split(table, problem.test_share)
         train, later = split(rest, problem.later_share / (1 - problem.test_share))
+        check_classes(problem, train, "train.csv")
+        check_classes(problem, test, "test.csv")
+        split_for_validation(train)
     except DataError:
         raise
     except ValueError as error:

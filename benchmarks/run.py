@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from benchmarks import answering, lab, lookup, loop, machine, models, service, swap, training, writer
+from benchmarks import answering, batches, lab, lookup, loop, machine, models, service, swap, training, writer
 from benchmarks.report import Report
 from common.files import write_atomic
 from common.settings import PROJECT
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "models": models.measure,
     "loop": loop.measure,
     "training": training.measure,
+    "batches": batches.measure,
 }
 INTRODUCTION = """# Benchmarks
 

@@ -1,5 +1,7 @@
 """Steps for pipelines of mixed columns, which scikit-learn has not, with their counterparts in ONNX.
 
+They work in float32, as ONNX does, so that nothing that follows can part what is the same there.
+
 They need scikit-learn: import them where a model is fitted.
 """
 
@@ -25,14 +27,16 @@ class Plausible(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     def fit(self, X: Rows, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes it
         """Find the median of each column of `X` `[rows, columns]`."""
-        numbers = np.asarray(X, dtype=np.float64)
-        self.medians_ = np.array([np.median(column[column >= self.minimum]) for column in numbers.T])
+        numbers = np.asarray(X, dtype=np.float32)
+        medians = [np.median(column[column >= self.minimum]) for column in numbers.T]
+        self.medians_ = np.array(medians, dtype=np.float32)
         return self
 
     def transform(self, X: Rows) -> Floats:
         """Return the columns as they are plausible `[rows, columns]`."""
-        numbers = np.asarray(X, dtype=np.float64)
-        return np.minimum(np.where(numbers < self.minimum, self.medians_, numbers), self.maximum)
+        numbers = np.asarray(X, dtype=np.float32)
+        plausible: Floats = np.where(numbers < self.minimum, self.medians_, numbers)
+        return np.minimum(plausible, np.float32(self.maximum))
 
 
 class Grouped(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # likewise
@@ -49,7 +53,9 @@ class Grouped(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # likewis
 
     def transform(self, X: Rows) -> Floats:
         """Return the groups of each column `[rows, columns]`."""
-        return np.searchsorted(self.edges, np.asarray(X, dtype=np.float64)).astype(np.float64)
+        return np.searchsorted(np.array(self.edges, dtype=np.float32), np.asarray(X, dtype=np.float32)).astype(
+            np.float32
+        )
 
 
 def register_converters() -> None:

@@ -5,6 +5,7 @@ scikit-learn and LightGBM are imported where they are used: the api reads the fe
 
 import logging
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,7 @@ DESTINATIONS = {
 CLAIM_SHARE = 0.0148
 NOISE = 0.6  # of claims, in units of what makes them likely
 SLIPS, UNTOLD, REFUNDED = 0.0001, 0.015, 0.011  # shares of the rows: negative durations, ages, prices
+MONEY = 10_000.0  # Singapore dollars: more is a mistake
 LONGEST = 90.0  # days; longer trips count as this long
 CHILD, ADULT = 21.0, 60.0  # up to so many years
 
@@ -179,11 +181,13 @@ def learn_in_batches(X: Rows, y: Ints) -> "Pipeline":
     """Return a model that has learnt batches of 5 000 rows, each continuing from those before."""
     from sklearn.pipeline import Pipeline
 
-    columns = _columns().fit(X)
+    # On the first batch: a stream has no more to show when it begins.
+    columns = _columns().fit(X[:BATCH_ROWS])
     trees, losses = None, []
-    for start in range(0, len(y), BATCH_ROWS):
-        batch = slice(start, start + BATCH_ROWS)
-        trees = _learn(columns.transform(X[batch]), y[batch], trees)
+    # What is left is a batch if it is more than half a one: a few rows cannot say when to stop.
+    edges = [*range(0, max(len(y) - BATCH_ROWS // 2, 1), BATCH_ROWS), len(y)]
+    for start, end in pairwise(edges):
+        trees = _learn(columns.transform(X[start:end]), y[start:end], trees)
         losses.append(float(trees.best_score_["valid_0"]["binary_logloss"]))
     model = Pipeline([("columns", columns), ("trees", trees)])
     model.curves_ = {"batch_log_loss": losses}
@@ -211,9 +215,8 @@ def _learn(X: Floats, y: Ints, before: "LGBMClassifier | None") -> "LGBMClassifi
     from lightgbm import LGBMClassifier, early_stopping, log_evaluation
     from sklearn.model_selection import train_test_split
 
-    # In the precision of the ONNX model: else a threshold may part what is the same there.
     X_fit, X_stop, y_fit, y_stop = train_test_split(
-        X.astype(np.float32),
+        X,
         y,
         test_size=EARLY_STOPPING_SHARE,
         random_state=SEED,
@@ -238,13 +241,17 @@ def _columns() -> "ColumnTransformer":
 
     names = [each for each in PROBLEM.features if isinstance(each, Category)]
     known = OneHotEncoder(
-        categories=[list(each.categories) for each in names], handle_unknown="ignore", sparse_output=False
+        categories=[list(each.categories) for each in names],
+        handle_unknown="ignore",
+        sparse_output=False,
+        dtype=np.float32,
     )
+    place = PROBLEM.columns.index
     return ColumnTransformer([
-        ("names", known, [PROBLEM.columns.index(each.name) for each in names]),
-        ("duration", Plausible(minimum=0.0, maximum=LONGEST), [PROBLEM.columns.index("Duration")]),
-        ("age", Grouped((CHILD, ADULT)), [PROBLEM.columns.index("Age")]),
-        ("money", "passthrough", [PROBLEM.columns.index(name) for name in ("Net Sales", "Commision (in value)")]),
+        ("names", known, [place(each.name) for each in names]),
+        ("duration", Plausible(minimum=0.0, maximum=LONGEST), [place("Duration")]),
+        ("age", Grouped((CHILD, ADULT)), [place("Age")]),
+        ("money", Plausible(-MONEY, MONEY), [place("Net Sales"), place("Commision (in value)")]),
     ])  # fmt: skip
 
 
@@ -262,8 +269,8 @@ PROBLEM = Problem(
         _names("Product Name", "what was sold", PRODUCTS),
         Number("Duration", "days", "length of the trip; a negative one is a slip", -10_000.0, 10_000.0, 34.0),
         _names("Destination", "where the trip goes", DESTINATIONS),
-        Number("Net Sales", "Singapore dollars", "price, negative when refunded", -10_000.0, 10_000.0, 20.0),
-        Number("Commision (in value)", "Singapore dollars", "of the agency", 0.0, 10_000.0, 0.0),
+        Number("Net Sales", "Singapore dollars", "price, negative when refunded", -MONEY, MONEY, 20.0),
+        Number("Commision (in value)", "Singapore dollars", "of the agency", 0.0, MONEY, 0.0),
         Number("Age", "years", "of the traveller; 118 where nobody told", 0.0, 130.0, 36.0),
     ),
     target=Target("Claim", ("No", "Yes"), spellings={"0": "No", "1": "Yes"}),

@@ -34,7 +34,7 @@ def beside(*edges: float) -> Floats:
     """Return each edge with the float32 numbers next to it, as a column."""
     exact = np.array(edges, dtype=np.float32)
     around = [np.nextafter(exact, np.float32(-np.inf)), exact, np.nextafter(exact, np.float32(np.inf))]
-    return np.concatenate([*around, np.float32([0.0, -0.0, -1e30, 1e30, 45.0])]).reshape(-1, 1)
+    return np.concatenate([*around, np.array([0.0, -0.0, -1e30, 1e30, 45.0], dtype=np.float32)]).reshape(-1, 1)
 
 
 def test_what_is_below_the_minimum_becomes_the_median_of_the_others_and_what_is_above_the_maximum_is_cut() -> None:
@@ -60,6 +60,13 @@ def test_a_median_above_the_maximum_is_cut_like_any_number() -> None:
 )
 def test_a_group_ends_with_its_edge(age: float, group: int) -> None:
     assert Grouped(EDGES).fit(np.array([[age]])).transform(np.array([[age]])).tolist() == [[group]]
+
+
+def test_what_is_the_same_in_single_precision_is_not_parted() -> None:
+    almost = np.array([[21.0000000001], [-1e-50]])
+    assert Grouped(EDGES).fit(almost).transform(almost).tolist() == [[0.0], [0.0]]
+    step = Plausible(minimum=0.0, maximum=0.1).fit(np.array([[0.3]]))
+    assert step.transform(almost).tolist() == [[float(np.float32(0.1))], [0.0]]
 
 
 def test_columns_that_hold_objects_are_read_as_numbers() -> None:

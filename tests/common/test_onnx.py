@@ -522,16 +522,20 @@ def test_a_mixed_bundle_says_what_the_model_and_the_scorer_say(mixed: Mixed, cou
     np.testing.assert_allclose(answer.outlier_scores, mixed.scorer.score(rows), rtol=0, atol=1e-5)
 
 
-EDGES: list[dict[str, float | str]] = [
-    *({"Duration": days, "Agency": "C2B"} for days in (-1.0, -0.0, 0.0, 1.0, 89.0, 90.0, 91.0, 4881.0)),
-    *({"Age": years, "Agency": "C2B"} for years in (0.0, 21.0, 21.5, 22.0, 60.0, 60.5, 61.0, 118.0)),
-    *({"Net_Sales": price, "Commision_in_value": price / 3} for price in (-389.0, -0.01, 0.0, 0.01, 49.5, 1e4)),
-    *({"Destination": name} for name in ("KOREA, REPUBLIC OF", "LAO PEOPLE'S DEMOCRATIC REPUBLIC", "ATLANTIS", "ß")),
-]
+DAYS = (-1.0, -0.0, 0.0, 1.0, 89.0, 90.0, 91.0, 4881.0)
+YEARS = (0.0, 21.0, 21.5, 22.0, 60.0, 60.5, 61.0, 118.0)
+PRICES = (-389.0, -0.01, 0.0, 0.01, 49.5, 1e4)
+PLACES = ("KOREA, REPUBLIC OF", "LAO PEOPLE'S DEMOCRATIC REPUBLIC", "ATLANTIS", "ß")
 
 
 def test_a_mixed_bundle_says_the_same_at_every_edge_of_the_rules(mixed: Mixed) -> None:
-    rows = as_float32(mixed.loaded.as_rows([mixed.row(**changes) for changes in EDGES]))
+    edges = [
+        *(mixed.row(Duration=days, Agency="C2B") for days in DAYS),
+        *(mixed.row(Age=years, Agency="C2B") for years in YEARS),
+        *(mixed.row(Net_Sales=price, Commision_in_value=price / 3) for price in PRICES),
+        *(mixed.row(Destination=place) for place in PLACES),
+    ]
+    rows = as_float32(mixed.loaded.as_rows(edges))
     found = mixed.loaded.predict(rows).probabilities
     assert found is not None
     np.testing.assert_allclose(found, mixed.model.predict_proba(rows), rtol=0, atol=1e-5)

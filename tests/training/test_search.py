@@ -2,30 +2,47 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Perceptron
 
+from common import publish
+from common.files import write_atomic
+from common.onnx_export import as_float32
 from common.onnx_io import ModelError, OnnxModel
 from common.outliers import OutlierScorer, fit_outlier_scorer
-from common.problem import Candidate, Classifier, Floats, Ints, Problem
+from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, get_problem
+from common.registry import Version
 from common.settings import Settings
 from common.split import split
-from common.table import DataError, read_table
+from common.table import DataError, read_table, table_bytes
+from preprocess import preprocess
+from problems import travel_insurance
 from training import search
 
 
-def regression(strength: float) -> Candidate:
+def regression(strength: float, family: str = "") -> Candidate:
     """A candidate that fits at once: the weaker the regularisation, the smaller the log-loss."""
 
     def fit(X: Floats, y: Ints) -> Classifier:
         model: Classifier = LogisticRegression(C=strength, max_iter=1000).fit(X, y)
         return model
 
-    return Candidate({"C": strength}, fit)
+    return Candidate({"C": strength}, fit, family)
+
+
+def perceptron() -> Candidate:
+    """A candidate that gives no probabilities, and is wrong more often."""
+
+    def fit(X: Floats, y: Ints) -> Classifier:
+        model: Classifier = Perceptron(random_state=0).fit(X, y)
+        return model
+
+    return Candidate({"C": 0}, fit, "perceptron")
 
 
 def dishonest(strength: float) -> Candidate:
@@ -135,3 +152,119 @@ def test_damaged_data_are_refused_before_anything_is_logged(offline: Settings, p
         file.write("5.1,3.5,1.4,0.2,3\n")
     with pytest.raises(DataError, match=rf"{name}, row \d+, column class: unknown label '3'"):
         search.train(problem, offline)
+
+
+def aliases(settings: Settings, problem: Problem, alias: str) -> list[int | None]:
+    """Return the versions that an alias points at, of the ONNX and the scikit-learn model."""
+    client, names = mlflow.MlflowClient(settings.mlflow_uri), (problem.onnx_name, problem.sklearn_name)
+    found = [client.get_registered_model(name).aliases.get(alias) for name in names]
+    return [None if version is None else int(version) for version in found]
+
+
+def test_the_best_of_another_family_challenges_the_best(settings: Settings, problem: Problem) -> None:
+    few = [regression(0.001, "b"), regression(10.0, "a"), regression(1.0, "a"), regression(0.01, "b")]
+    trained = search.train(replace(problem, candidates=lambda: few), settings)
+    assert [result.candidate.params["C"] for result in trained.results] == [10.0, 1.0, 0.01, 0.001]
+    assert trained.challenger is not None
+    assert (trained.champion.tags["C"], trained.challenger.tags["C"]) == ("10.0", "0.01")
+    assert aliases(settings, problem, "champion") == [trained.champion.number] * 2 == [1, 1]
+    assert aliases(settings, problem, "challenger") == [trained.challenger.number] * 2 == [2, 2]
+
+
+def test_one_family_has_no_challenger(settings: Settings, problem: Problem) -> None:
+    trained = search.train(replace(problem, candidates=lambda: [regression(10.0), regression(1.0)]), settings)
+    assert trained.challenger is None
+    assert aliases(settings, problem, "challenger") == [None, None]
+    assert len(mlflow.MlflowClient(settings.mlflow_uri).search_model_versions(f"name = '{problem.onnx_name}'")) == 1
+
+
+def test_the_file_on_disk_is_the_champions(settings: Settings, problem: Problem) -> None:
+    few = [regression(0.001, "b"), regression(10.0, "a")]
+    trained = search.train(replace(problem, candidates=lambda: few), settings)
+    X = read_table(settings.data_dir / "test.csv", problem, indices=True).X.astype(np.float32)
+    written = OnnxModel((settings.lab_home / "models" / "iris" / "model.onnx").read_bytes()).predict(X).probabilities
+    assert written is not None
+    np.testing.assert_allclose(written, trained.results[0].model.predict_proba(X), atol=1e-5)
+
+
+def result(accuracy: float, log_loss: float | None, name: str = "") -> search.Result:
+    model: Any = None
+    metrics = {"val_accuracy": accuracy} | ({} if log_loss is None else {"val_log_loss": log_loss})
+    return search.Result(Candidate({"name": name}, lambda _, __: model), model, metrics)
+
+
+def test_where_all_give_probabilities_the_smallest_log_loss_is_best() -> None:
+    results = [result(0.9, 0.3), result(1.0, 0.2), result(0.8, 0.1)]
+    assert [each.log_loss for each in search.ranked(results)] == [0.1, 0.2, 0.3]
+
+
+def test_where_one_gives_none_the_fewest_errors_are_best_and_the_first_of_equals() -> None:
+    results = [result(0.8, 0.1, "a"), result(0.9, 0.3, "b"), result(0.9, None, "c"), result(1.0, 0.5, "d")]
+    assert [each.candidate.params["name"] for each in search.ranked(results)] == ["d", "b", "c", "a"]
+
+
+def test_a_model_without_probabilities_is_registered_and_has_no_log_loss(settings: Settings, problem: Problem) -> None:
+    trained = search.train(replace(problem, candidates=lambda: [perceptron(), regression(10.0)]), settings)
+    best, other = trained.results
+    assert (best.candidate.family, other.candidate.family) == ("", "perceptron")
+    client = mlflow.MlflowClient(settings.mlflow_uri)
+    assert client.get_run(other.run_id).data.metrics["val_accuracy"] == other.metrics["val_accuracy"]
+    assert "val_log_loss" not in client.get_run(other.run_id).data.metrics
+    assert trained.challenger is not None
+    assert float(trained.challenger.tags["test_accuracy"]) > 0.5
+    bundle = onnx_of(trained.challenger, settings)
+    assert bundle.predict(bundle.as_rows([[5.1, 3.5, 1.4, 0.2]])).probabilities is None
+
+
+def onnx_of(version: Version, settings: Settings) -> OnnxModel:
+    folder = settings.lab_home / "downloaded" / str(version.number)
+    path = mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder))
+    return OnnxModel((Path(path) / "model.onnx").read_bytes())
+
+
+def with_data(settings: Settings, problem: Problem, table: Table) -> Settings:
+    """Return the settings of a lab that works on another problem, and has rows of it."""
+    chosen = settings.model_copy(update={"problem": problem.name})
+    write_atomic(chosen.data_dir / "data.csv", table_bytes(table, problem.target.classes))
+    preprocess(problem, chosen.data_dir)
+    return chosen
+
+
+def test_of_breast_cancer_both_families_are_registered_the_better_one_as_champion(settings: Settings) -> None:
+    problem = get_problem("breast_cancer")
+    lab = with_data(settings, problem, problem.load(None))
+    trained = search.train(problem, lab)
+    assert trained.challenger is not None
+    tags = trained.champion.tags, trained.challenger.tags
+    assert [each["family"] for each in tags] == ["logistic regression", "perceptron"]
+    accuracies = [each.metrics["val_accuracy"] for each in trained.results]
+    assert accuracies == sorted(accuracies, reverse=True)
+    # What a fine-tuning is measured against: the champion could pass its gate.
+    assert float(tags[0]["test_accuracy"]) > 0.9
+    assert aliases(lab, problem, "champion") == [1, 1]
+    assert aliases(lab, problem, "challenger") == [2, 2]
+
+
+def test_travel_insurance_is_one_run_with_a_metric_for_each_batch_and_goes_on_from_the_registry(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(travel_insurance, "BATCH_ROWS", 500)
+    problem = travel_insurance.PROBLEM
+    lab = with_data(settings, problem, travel_insurance.synthesize(4000, np.random.default_rng(0)))
+    trained = search.train(problem, lab)
+    [best] = trained.results
+    client = mlflow.MlflowClient(lab.mlflow_uri)
+    history = client.get_metric_history(best.run_id, "batch_log_loss")
+    assert [point.step for point in history] == [1, 2, 3, 4]  # of 1 800 rows: the last has 300
+    assert [point.value for point in history] == best.model.curves_["batch_log_loss"]  # type: ignore[attr-defined]
+    assert (trained.challenger, trained.champion.name) == (None, "TravelInsuranceModel")
+    rows = read_table(lab.data_dir / "test.csv", problem, indices=True)
+    base = publish.newest(problem.sklearn_name)
+    assert base is not None
+    loaded = publish.load_sklearn(base)
+    np.testing.assert_array_equal(loaded.predict_proba(rows.X), best.model.predict_proba(rows.X))
+    answer = onnx_of(trained.champion, lab).predict(as_float32(rows.X)).probabilities
+    assert answer is not None
+    np.testing.assert_allclose(answer, loaded.predict_proba(as_float32(rows.X)), rtol=0, atol=1e-5)
+    continued: Any = problem.continue_training(loaded, rows, Table(rows.X[:5], 1 - rows.y[:5]))
+    assert continued[-1].n_estimators_ > loaded[-1].n_estimators_  # type: ignore[index]
