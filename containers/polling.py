@@ -1,23 +1,24 @@
 """Exit 0 if Prefect says that the worker has asked it for work a moment ago: the health check of the worker's image."""  # noqa: INP001  # a program
 
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from urllib.request import urlopen
 
+from common.settings import Settings, load_settings
+
 PATIENCE_SECONDS = 60.0
 
 
-def silent_for(api_url: str) -> float:
+def silent_for(settings: Settings) -> float:
     """Return for how many seconds nobody has asked for runs of the deployment."""
-    address = f"{api_url}/deployments/name/finetune/finetune"
+    address = f"{settings.prefect_api_url}/deployments/name/finetune/{settings.deployment}"
     with urlopen(address, timeout=5) as answer:  # noqa: S310  # the settings allow http alone
         polled = json.load(answer)["last_polled"]
     return (datetime.now(UTC) - datetime.fromisoformat(polled)).total_seconds()
 
 
 if __name__ == "__main__":
-    seconds = silent_for(os.environ["PREFECT_API_URL"])
+    seconds = silent_for(load_settings())
     if seconds > PATIENCE_SECONDS:
         sys.exit(f"the worker has not asked for work for {seconds:.0f} s")

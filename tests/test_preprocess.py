@@ -155,6 +155,56 @@ def test_data_too_few_to_split_are_refused_in_one_line(tmp_path: Path, problem: 
     assert list(contents(tmp_path)) == ["data.csv"]
 
 
+def flowers(*counts: int) -> str:
+    """Return so many rows of each species, no two alike."""
+    species = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
+    return "".join(
+        f"{5 + number / 100},{index},1.4,0.2,{species[index]}\n"
+        for index, count in enumerate(counts)
+        for number in range(count)
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "test_share", "said"),
+    [
+        ((40, 40, 2), 0.2, "class 'Iris-virginica' has 2 rows in data.csv, and needs 3 at least"),
+        ((1, 40, 40), 0.2, "class 'Iris-setosa' has 1 row in data.csv, and needs 3 at least"),
+        ((40, 0, 40), 0.2, "class 'Iris-versicolor' has 0 rows in data.csv, and needs 3 at least"),
+        ((100, 100, 4), 0.9, "class 'Iris-virginica' has 0 rows in train.csv, and needs 2 at least"),
+        ((100, 100, 12), 0.9, "class 'Iris-virginica' has 1 row in train.csv, and needs 2 at least"),
+        ((100, 100, 3), 0.05, "class 'Iris-virginica' has 0 rows in test.csv, and needs 1 at least"),
+        ((3, 3, 3), 0.3, "The test_size = 2 should be greater or equal to the number of classes = 3"),
+    ],
+)
+def test_a_class_with_too_few_rows_to_learn_and_to_test_is_named(
+    tmp_path: Path, problem: Problem, counts: tuple[int, ...], test_share: float, said: str
+) -> None:
+    (tmp_path / "data.csv").write_text(flowers(*counts), encoding="utf-8")
+    with pytest.raises(DataError) as refused:
+        preprocess(replace(problem, test_share=test_share), tmp_path)
+    assert str(refused.value) == f"{tmp_path / 'data.csv'}: cannot be split: {said}"
+    assert list(contents(tmp_path)) == ["data.csv"]
+
+
+def test_a_few_rows_of_every_class_are_enough(tmp_path: Path, problem: Problem) -> None:
+    (tmp_path / "data.csv").write_text(flowers(40, 40, 4), encoding="utf-8")
+    preprocess(problem, tmp_path)
+    for name in ("train.csv", "test.csv"):
+        assert set(read_table(tmp_path / name, problem, indices=True).y.tolist()) == {0, 1, 2}
+
+
+def test_later_rows_are_set_aside_from_those_to_learn_from(tmp_path: Path, problem: Problem, raw: bytes) -> None:
+    (tmp_path / "data.csv").write_bytes(raw)
+    counts = preprocess(replace(problem, later_share=0.2), tmp_path)
+    assert counts == {"train.csv": 90, "test.csv": 30, "later.csv": 30}
+    parts = [_lines(tmp_path / name) for name in counts]
+    assert sorted(line for part in parts for line in part) == sorted(
+        f"{line.rpartition(',')[0]},{problem.target.classes.index(line.rpartition(',')[2])}"
+        for line in raw.decode().splitlines()
+    )
+
+
 def test_another_problem_of_the_same_form_needs_no_other_code(problem: Problem, tmp_path: Path) -> None:
     def load(_: Path | None) -> Table:
         return Table(np.arange(20.0).reshape(10, 2), np.array([0, 1] * 5))

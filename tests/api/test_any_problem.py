@@ -1,6 +1,7 @@
 """The api for problems that are not iris: names with spaces and brackets, categories, models without probabilities."""
 
 import math
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.openapi import from_dict
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from api import outbox
 from common.onnx_export import export_onnx
 from common.onnx_io import OnnxModel
 from common.outliers import fit_outlier_scorer
@@ -28,7 +31,7 @@ from tests import servers
 from tests.api.test_bad_requests import check_field, check_problem, post
 from tests.api.test_log import counted, store_of
 from tests.api.test_metrics import predicted, samples
-from tests.api.test_openapi import FEW, answer_as_described
+from tests.api.test_openapi import FEW, PARTICULAR
 from tests.api.test_shadow import CHALLENGER, both_rows, keep_challenger
 from tests.conftest import KEPT, StartApi, keep_copy, served
 from tests.monitor.test_monitor import samples as monitored
@@ -66,6 +69,14 @@ class Lab:
 def exported(problem: Problem, model: Classifier, train: Table) -> bytes:
     graph = export_onnx(model, problem, train, {}, fit_outlier_scorer(*split(train)))
     return bytes(graph.SerializeToString())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def random_of_its_own() -> Iterator[None]:
+    """Let the outbox draw from elsewhere: Hypothesis takes offence at whoever uses `random` while it draws."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbox, "random", random.Random())  # noqa: S311  # no secret
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -352,7 +363,12 @@ def travel_schema(travel: Lab) -> Any:
 def test_whatever_is_sent_is_answered_as_the_description_says(
     travel_schema: Any, path: str, mode: GenerationMode, data: st.DataObject
 ) -> None:
-    answer_as_described(travel_schema, (path, "post"), mode, data)
+    case = data.draw(travel_schema[path]["post"].as_strategy(generation_mode=mode))
+    answer = case.call()
+    # Rows one too many, with long names, may also be too many bytes.
+    if answer.status_code != httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+        unasked = [positive_data_acceptance] if any(part in path for part in PARTICULAR) else []
+        case.validate_response(answer, excluded_checks=unasked)
 
 
 # Truth, corrections, Seldon, challenger, monitor

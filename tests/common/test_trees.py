@@ -1,16 +1,18 @@
 """LightGBM's trees in single precision: they part float32 numbers exactly as they did before."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from lightgbm import LGBMClassifier
 from skl2onnx import to_onnx
+from sklearn.pipeline import Pipeline
 
 from common import trees
-from common.onnx_export import OPSET
+from common.onnx_export import OPSET, export_onnx
 from common.onnx_io import OnnxModel
-from common.problem import Floats, Ints
+from common.problem import Floats, Ints, Problem, Table, Target
 
 Fitted = tuple[LGBMClassifier, Floats]
 
@@ -96,6 +98,16 @@ def test_the_graph_says_the_same_at_every_threshold_and_beside_it(fitted: Fitted
         assert answer.probabilities is not None
         np.testing.assert_array_equal(answer.labels, model.predict(rows))
         np.testing.assert_allclose(answer.probabilities, model.predict_proba(rows), rtol=0, atol=1e-5)
+
+
+def test_a_bundle_is_made_of_rounded_trees(fitted: Fitted, problem: Problem) -> None:
+    model, X = fitted
+    two = replace(problem, features=problem.features[:2], target=Target("kind", ("no", "yes")))
+    for classifier in (model, Pipeline([("trees", model)])):
+        graph = export_onnx(classifier, two, Table(X, np.asarray(model.predict(X), dtype=np.int64)), {})
+        found = OnnxModel(graph.SerializeToString()).predict(X).probabilities
+        assert found is not None
+        np.testing.assert_allclose(found, model.predict_proba(X), rtol=0, atol=1e-5)
 
 
 def test_with_the_nearest_single_the_graph_would_say_something_else(
