@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException
@@ -9,7 +10,7 @@ from fastapi import APIRouter, HTTPException
 from api.access import WITH_KEY
 from api.dependencies import TheChampion, TheLog, TheStore
 from api.errors import responses
-from api.schemas import RememberedPrediction, Told, Truth
+from api.schemas import RememberedPrediction, Told, truth_model
 from api.truth import check_class, tell
 from common.problem import Problem
 from common.store.predictions import Remembered
@@ -18,9 +19,11 @@ from common.store.predictions import Remembered
 def feedback_router(problem: Problem) -> APIRouter:
     """Return the routes for the truth about `problem`'s predictions."""
     router = APIRouter(tags=["feedback"], dependencies=[WITH_KEY])
+    # Made at run time from the problem's classes, so that a type checker cannot know it.
+    Body: Any = truth_model(problem)
 
     @router.post("/feedback", responses=responses(400, 401, 404, 409, 413, 415, 422, 503))
-    async def post_feedback(body: Truth, champion: TheChampion, store: TheStore, log: TheLog) -> Told:
+    async def post_feedback(body: Body, champion: TheChampion, store: TheStore, log: TheLog) -> Told:
         """Tell what a prediction should have been, whenever it is known. It is durable before this answers.
 
         Telling the same again changes nothing; something else needs `replace`.

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
-from common.problem import Feature, Problem, Value
+from common.problem import TEXT, Feature, Problem, Value
 from common.store.champions import How
 from common.store.suggestions import State
 from common.store.tables import Role
@@ -25,12 +25,10 @@ class Prediction(BaseModel):
 
     model_config = ANSWER
 
-    class_name: str = Field(examples=["Iris-setosa"])
-    probabilities: dict[str, float] | None = Field(
-        examples=[{"Iris-setosa": 0.98, "Iris-versicolor": 0.02, "Iris-virginica": 0.0}]
-    )
+    class_name: str
+    probabilities: dict[str, float] | None = Field(description="by class")
     prediction_id: UUID = Field(description="remember it: the truth about this prediction is told by it")
-    model_name: str = Field(examples=["IrisModel"])
+    model_name: str
     model_version: int = Field(examples=[3])
     is_outlier: bool | None = Field(examples=[False], description="whether the row is unlike the training data")
     outlier_score: float | None = Field(
@@ -202,7 +200,7 @@ class Truth(BaseModel):
     model_config = STRICT
 
     prediction_id: UUID = Field(description="as `/predict` has given it")
-    class_name: str = Field(examples=["Iris-setosa"])
+    class_name: str
     replace: bool = Field(default=False, description=REPLACE)
 
 
@@ -259,6 +257,13 @@ def suggestion_model(problem: Problem) -> type[BaseModel]:
     )
 
 
+def truth_model(problem: Problem) -> type[Truth]:
+    """Return the body of `POST /feedback`, with a class of the problem as its example."""
+    return create_model(
+        "Truth", __base__=Truth, class_name=(str, Field(examples=[problem.target.classes[0]])), __doc__=Truth.__doc__
+    )
+
+
 def _type(feature: Feature) -> type[Value]:
     return float if feature.kind == "number" else str
 
@@ -272,6 +277,7 @@ def _field(feature: Feature, alias: str | None = None) -> Any:
             strict=True,
             min_length=1,
             max_length=MAX_CATEGORY,
+            pattern=TEXT,
             description=f"{feature.description}; others than the known `categories` are answered, and counted",
             examples=[feature.example],
             json_schema_extra=known,

@@ -1,6 +1,7 @@
 """What a problem is: its features, its classes, where its data come from, how its models are made."""
 
 import importlib
+import keyword
 import pkgutil
 import re
 from collections import Counter
@@ -19,8 +20,13 @@ Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[Any]
 Value = float | str  # of a feature
 
-# Names that the bodies of requests have for something else.
-RESERVED = {"class_name", "data", "prediction_id", "replace", "suggestion_id"}
+# Characters that end lines, for some reader or other, or do not survive in files.
+_BREAKING = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+# Text that can be a category: it stands in one line of a file, and is not blank.
+TEXT = rf"^[^{_BREAKING}]*[^\s{_BREAKING}][^{_BREAKING}]*$"
+
+# Names that the bodies of requests, or the outputs of a graph, have for something else.
+RESERVED = {"class_name", "data", "outlier_score", "prediction_id", "replace", "suggestion_id"}
 
 
 class ProblemError(ValueError):
@@ -129,6 +135,7 @@ class Problem:
         continue_training: `(model, original, corrections)` -> a new model that has also learnt the corrections;
             the given model is left as it was.
         test_share: of the rows, kept to test on.
+        min_accuracy: on the test rows, which a fine-tuned model needs to be registered.
         later_share: of the rows, set aside as what comes later, to continue training with.
 
     Raises:
@@ -142,6 +149,7 @@ class Problem:
     candidates: Callable[[], Sequence[Candidate]]
     continue_training: Callable[[Any, Table, Table], Classifier]
     test_share: float = 0.2
+    min_accuracy: float = 0.9
     later_share: float = 0.0
 
     def __post_init__(self) -> None:
@@ -151,6 +159,12 @@ class Problem:
                 raise BadProblemError(f"problem {self.name}: {what} {twice[0]!r} is there twice")
         if taken := RESERVED.intersection(self.slugs):
             raise BadProblemError(f"problem {self.name}: no feature can be called {min(taken)!r}: rename its column")
+        pairs = zip(self.columns, self.slugs, strict=True)
+        if bad := [name for name, slug in pairs if not slug.isidentifier() or keyword.iskeyword(slug)]:
+            raise BadProblemError(
+                f"problem {self.name}: no feature can be called {bad[0]!r}: "
+                "begin with a letter, and take no word of Python's own"
+            )
         if len(self.target.classes) < 2:  # noqa: PLR2004  # as the message says
             raise BadProblemError(f"problem {self.name}: a target needs two classes at least")
 
@@ -189,10 +203,13 @@ def get_problem(name: str) -> Problem:
 
     Raises:
         UnknownProblemError: there is no such file; the message lists those there are.
+        BadProblemError: the file has no `PROBLEM` of that name, or one that the lab cannot work on.
     """
     package = importlib.import_module("problems")
     known = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     if name not in known:
         raise UnknownProblemError(f"unknown problem {name!r}: there is {', '.join(known)} (one file each in problems/)")
-    problem: Problem = importlib.import_module(f"problems.{name}").PROBLEM
+    problem = getattr(importlib.import_module(f"problems.{name}"), "PROBLEM", None)
+    if not isinstance(problem, Problem) or problem.name != name:
+        raise BadProblemError(f"problems/{name}.py has no PROBLEM whose name is {name!r}")
     return problem

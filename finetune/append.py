@@ -1,12 +1,13 @@
 """Writing corrections to finetune.csv, each once, whatever is retried or killed."""
 
 import math
+import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from common.files import write_atomic
-from common.problem import Feature, Problem
+from common.problem import TEXT, Feature, Problem
 from common.store import Store
 from common.store.suggestions import TRAIN_AT, Suggestion
 from common.table import csv_line
@@ -69,7 +70,7 @@ def _lines(path: Path) -> list[str]:
 
 def _is_value(feature: Feature, value: object) -> bool:
     if feature.kind == "category":
-        return isinstance(value, str) and value != ""
+        return isinstance(value, str) and re.fullmatch(TEXT, value) is not None
     return isinstance(value, int | float) and math.isfinite(value)
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from common import evaluate
 from common.problem import Classifier, Problem, Table
 
-MIN_ACCURACY = 0.90
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -18,11 +16,11 @@ class Verdict:
 
 
 def judge(problem: Problem, model: Classifier, test: Table) -> Verdict:
-    """Judge a classifier by its accuracy on the test rows: at least 90 % is needed."""
+    """Judge a classifier by its accuracy on the test rows: what the problem sets is needed."""
     matrix = evaluate.confusion(test.y, model.predict(test.X), len(problem.target.classes))
     metrics = evaluate.summary(matrix)
-    if metrics["accuracy"] >= MIN_ACCURACY:
+    if metrics["accuracy"] >= problem.min_accuracy:
         return Verdict(metrics, None)
     return Verdict(
-        metrics, f"accuracy on test.csv is {metrics['accuracy']:.1%}, and at least {MIN_ACCURACY:.0%} is needed"
+        metrics, f"accuracy on test.csv is {metrics['accuracy']:.1%}, and at least {problem.min_accuracy:.0%} is needed"
     )

@@ -86,9 +86,11 @@ class References:
 
 
 def read_reference(described: Any) -> Reference:
-    """Return the reference by feature from what a bundle holds under its key `reference`; empty if it is damaged."""
+    """Return the reference of numbers from what a bundle holds under its key `reference`; empty if it is damaged."""
     try:
-        return {name: _feature(feature) for name, feature in described["features"].items()}
+        found = described["features"].items()
+        # Of categories it holds their shares.
+        return {name: _feature(feature) for name, feature in found if "shares" not in feature}
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
 

@@ -179,6 +179,7 @@ def rare(copied: Copy) -> None:
 
 MISTAKES: dict[str, Callable[[Copy], None]] = {
     "a feature that the CSV lacks": lambda lab: lab.replace(PROBLEM, '("hue"', '("colour"'),
+    "a target that the CSV lacks": lambda lab: lab.replace(PROBLEM, 'Target("target"', 'Target("cultivar"'),
     "a class that the file does not list": unlisted,
     "a class that is too rare": lambda lab: lab.cut(132),
     "a class that appears only in test": rare,

@@ -1,7 +1,6 @@
 """The api for problems that are not iris: names with spaces and brackets, categories, models without probabilities."""
 
 import math
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from schemathesis import GenerationMode
 from schemathesis.openapi import from_dict
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from api import outbox
 from common.onnx_export import export_onnx
 from common.onnx_io import OnnxModel
 from common.outliers import fit_outlier_scorer
@@ -69,14 +67,6 @@ class Lab:
 def exported(problem: Problem, model: Classifier, train: Table) -> bytes:
     graph = export_onnx(model, problem, train, {}, fit_outlier_scorer(*split(train)))
     return bytes(graph.SerializeToString())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def random_of_its_own() -> Iterator[None]:
-    """Let the outbox draw from elsewhere: Hypothesis takes offence at whoever uses `random` while it draws."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outbox, "random", random.Random())  # noqa: S311  # no secret
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +205,10 @@ def test_what_was_sent_and_answered_is_remembered_by_the_names_of_the_columns(la
         ("Agency", None),
         ("Agency Type", ["Airlines"]),
         ("Product Name", "x" * 201),
+        ("Product Name", "  "),
+        ("Product Name", "Gold\nPlan"),
+        ("Product Name", "Gold\u2028Plan"),
+        ("Product Name", "Gold\x00Plan"),
         ("Distribution Channel", False),
     ],
 )
@@ -342,6 +336,15 @@ def test_the_examples_of_the_description_can_be_sent_as_they_are(lab: Lab) -> No
     assert lab.api.post("/predict", json=many).status_code == 200
     right = one | {"class_name": suggestion["class_name"]["examples"][0]}
     assert lab.api.post("/suggest", json=right).status_code == 202
+
+
+def test_the_description_names_no_other_problem(lab: Lab) -> None:
+    description = lab.api.get("/openapi.json")
+    schemas = description.json()["components"]["schemas"]
+    assert schemas["Truth"]["properties"]["class_name"]["examples"] == [lab.problem.target.classes[0]]
+    assert "IrisModel" not in description.text
+    assert schemas["Prediction"]["properties"].keys() >= {"class_name", "probabilities"}
+    assert "Iris" not in str([schemas[name] for name in ("Prediction", "Truth", "RememberedPrediction")])
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,12 @@
 """Problems are found by the names of their files, name their models, and can be told apart."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import problems
 from common.problem import BadProblemError, Category, Number, Problem, Target, UnknownProblemError, get_problem
 
 
@@ -60,6 +63,10 @@ def test_names_become_identifiers_for_what_cannot_do_with_spaces_and_brackets(pr
         (("data",), "no feature can be called 'data'"),
         (("prediction id",), "no feature can be called 'prediction_id'"),
         (("[replace]",), "no feature can be called 'replace'"),
+        (("outlier_score",), "no feature can be called 'outlier_score'"),
+        (("2nd value",), "no feature can be called '2nd value': begin with a letter"),
+        (("class",), "no feature can be called 'class': begin with a letter, and take no word of Python's own"),
+        (("%",), "no feature can be called '%'"),
         (("suggestion_id",), "no feature can be called 'suggestion_id'"),
     ],
 )
@@ -92,3 +99,14 @@ def test_a_problem_is_numeric_when_no_feature_is_a_category(problem: Problem) ->
     assert problem.is_numeric
     colour = Category("colour", "of the flower", ("blue", "red"), example="blue")
     assert not replace(problem, features=(*problem.features, colour)).is_numeric
+
+
+@pytest.mark.parametrize("content", ["", "PROBLEM = 7\n", "from problems.iris import PROBLEM as PROBLEM\n"])
+def test_a_file_without_a_problem_of_its_name_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    (tmp_path / "half_done.py").write_text(content, encoding="utf-8")
+    monkeypatch.setattr(problems, "__path__", [*problems.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "problems.half_done", raising=False)
+    with pytest.raises(BadProblemError, match=r"problems/half_done\.py has no PROBLEM whose name is 'half_done'"):
+        get_problem("half_done")

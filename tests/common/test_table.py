@@ -242,6 +242,14 @@ def test_a_feature_that_the_header_lacks_is_named_with_what_there_is(path: Path)
     )
 
 
+def test_a_target_that_the_header_lacks_is_named_with_what_there_is(path: Path) -> None:
+    message = refusal(path, b"Destination,Net (value),Kind of agency,Claimed\nITALY,1,a,No\n", MIXED)
+    assert message == (
+        f"{path}, row 1, column Claim: missing in the header, "
+        "which has Destination, Net (value), Kind of agency, Claimed"
+    )
+
+
 @pytest.mark.parametrize("line", ["ITALY,1,a", "ITALY,1,a,No,1", "", "ITALY"])
 def test_a_row_that_does_not_fit_the_header_is_refused(path: Path, line: str) -> None:
     message = refusal(

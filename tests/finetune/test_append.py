@@ -1,14 +1,16 @@
 """finetune.csv has every correction once, whatever is retried, killed or edited by hand."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from common.problem import Problem
+from common.problem import Problem, get_problem
 from common.settings import Settings
 from common.store import Store
 from common.store.suggestions import Suggestion
@@ -225,3 +227,17 @@ def test_a_bad_correction_that_was_handed_over_does_not_stop_the_others(
         append(bad)
     assert append(good[0]) == 2
     assert path.read_text() == "".join(map(line, good))
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\r", "\u2028", "a\x85b", "a\x0bb", "a\x00b", " ", "", 7.0, None])
+def test_a_name_that_no_line_can_hold_is_refused_and_the_file_stays_readable(tmp_path: Path, name: Any) -> None:
+    travel = get_problem("travel_insurance")
+    store = Store(f"sqlite:///{tmp_path}/lab.db")
+    features = {feature.name: feature.example for feature in travel.features}
+    path = tmp_path / "finetune.csv"
+    for agency in ("a, b", name, 'the "best"'):
+        suggestion = Suggestion(str(uuid4()), travel.name, features | {"Agency": agency}, "Yes")
+        with pytest.raises(BadCorrectionError, match="Agency: ") if agency == name else nullcontext():
+            append_corrections(store, travel, suggestion, path)
+    store.close()
+    assert read_table(path, travel, indices=True).X[:, 0].tolist() == ["a, b", 'the "best"']

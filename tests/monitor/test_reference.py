@@ -103,3 +103,9 @@ def test_what_is_known_stays_while_mlflow_is_away(
     store.close()
     assert caplog.text.count("references stay as they are") == 1
     assert mlflow.MlflowClient(settings.mlflow_uri).get_model_version(MODEL, "1")
+
+
+def test_the_numbers_of_a_mixed_problem_have_a_reference() -> None:
+    days = {"mean": 7.0, "bins": {"edges": [5.0], "shares": [0.4, 0.6]}}
+    found = read_reference({"features": {"Agency": {"shares": {"EPX": 0.7, "CWT": 0.3}}, "Duration": days}})
+    assert {name: feature.mean for name, feature in found.items()} == {"Duration": 7.0}
