@@ -12,13 +12,14 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from api.models import NoVersionError, RefusedError
+from api.schemas import BODIES
 from common.registry import RegistryError, RegistryUnavailableError
 from common.store import StoreError
 from common.store.feedback import ContradictionError, UnknownPredictionError
 
 MEDIA_TYPE = "application/problem+json"
 # Parts of an error's place that are not the client's: where it was, and which form of the body was meant.
-NOT_A_FIELD = {"body", "query", "path", "one", "many"}
+PARTS = ("body", "query", "path")  # of a request, in which a place begins
 
 # Errors whose words are for the client.
 STATUS = {UnknownPredictionError: 404, NoVersionError: 404, ContradictionError: 409, RefusedError: 409}
@@ -115,7 +116,9 @@ def _field_error(found: Mapping[str, Any], columns: Sequence[str]) -> FieldError
 
 
 def _field(place: Sequence[str | int], columns: Sequence[str]) -> str:
-    match [part for part in place if part not in NOT_A_FIELD]:
+    for beginnings in (PARTS, BODIES):
+        place = place[1:] if place and place[0] in beginnings else place
+    match place:
         case [*before, "data" | "ndarray" as rows, int(row), int(column)] if column < len(columns):
             return ".".join([*map(str, before), f"{rows}[{row}].{columns[column]}"])
         case parts:

@@ -15,6 +15,9 @@ MAX_ROWS = 10_000
 MAX_CATEGORY = 200  # characters
 REPLACE = "whether another truth, told before about the same prediction, was wrong"
 
+# Bodies that `/predict` takes, as the places of errors name them: no feature can be called so.
+BODIES = ("<one row>", "<many rows>")
+
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 # `model_` begins names of ours; pydantic would keep the prefix for itself.
 ANSWER = ConfigDict(protected_namespaces=())
@@ -214,15 +217,15 @@ class Told(BaseModel):
 def instance_model(problem: Problem) -> type[BaseModel]:
     """Return the body for one row: a field per feature."""
     fields: dict[str, Any] = {
-        slug: (_type(feature), _field(feature, alias=feature.name))
-        for slug, feature in zip(problem.slugs, problem.features, strict=True)
+        _attribute(index): (_type(feature), _field(feature, alias=feature.name))
+        for index, feature in enumerate(problem.features)
     }
     return create_model(f"{_title(problem)}Features", __config__=STRICT, **fields)
 
 
 def row_of(body: BaseModel, problem: Problem) -> list[Value]:
     """Return the features of a body that `instance_model` has made, in their order."""
-    return [getattr(body, slug) for slug in problem.slugs]
+    return [getattr(body, _attribute(index)) for index in range(len(problem.features))]
 
 
 def rows_type(problem: Problem) -> Any:
@@ -243,7 +246,8 @@ def batch_model(problem: Problem) -> type[BaseModel]:
 def predict_body(problem: Problem) -> Any:
     """Return the type of the body of `POST /predict`: one row or many."""
     one, many = instance_model(problem), batch_model(problem)
-    return Annotated[Annotated[one, Tag("one")] | Annotated[many, Tag("many")], Discriminator(_one_or_many)]
+    row, rows = BODIES
+    return Annotated[Annotated[one, Tag(row)] | Annotated[many, Tag(rows)], Discriminator(_one_or_many)]
 
 
 def suggestion_model(problem: Problem) -> type[BaseModel]:
@@ -262,6 +266,11 @@ def truth_model(problem: Problem) -> type[Truth]:
     return create_model(
         "Truth", __base__=Truth, class_name=(str, Field(examples=[problem.target.classes[0]])), __doc__=Truth.__doc__
     )
+
+
+def _attribute(index: int) -> str:
+    # Not the feature's name, which may be that of one of pydantic's methods, such as `json` or `copy`.
+    return f"feature_{index}"
 
 
 def _type(feature: Feature) -> type[Value]:
@@ -294,8 +303,7 @@ def _field(feature: Feature, alias: str | None = None) -> Any:
 
 
 def _one_or_many(body: Any) -> str:
-    many = isinstance(body, dict) and "data" in body
-    return "many" if many else "one"
+    return BODIES[isinstance(body, dict) and "data" in body]
 
 
 def _title(problem: Problem) -> str:

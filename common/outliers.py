@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.problem import Floats, Rows, Table
+from common.problem import Floats, Problem, Rows, Table
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -55,6 +55,12 @@ class OutlierScorer:
     def tags(self) -> dict[str, str]:
         """The same as tags of a version, with four digits."""
         return {name: f"{value:.4f}" for name, value in self.metrics.items()}
+
+
+def outlier_scorer_for(problem: Problem, fitting: Table, validation: Table) -> OutlierScorer | None:
+    """Return what `fit_outlier_scorer` makes of a problem's rows; None for a problem without any numbers."""
+    has_numbers = any(feature.kind == "number" for feature in problem.features)
+    return fit_outlier_scorer(fitting, validation) if has_numbers else None
 
 
 def fit_outlier_scorer(fitting: Table, validation: Table) -> OutlierScorer:

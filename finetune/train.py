@@ -10,7 +10,7 @@ import numpy as np
 from common import publish
 from common.files import md5
 from common.onnx_export import check_parity, export_onnx
-from common.outliers import OutlierScorer, fit_outlier_scorer
+from common.outliers import OutlierScorer, outlier_scorer_for
 from common.problem import Classifier, Problem, Table
 from common.registry import Version
 from common.settings import Settings
@@ -29,14 +29,14 @@ class Tuned:
 
     Attributes:
         rows: what it has learnt from, corrections last.
-        scorer: of outliers; it knows the corrections too.
+        scorer: of outliers; it knows the corrections too. None where there are no numbers to tell them by.
         tags: where it comes from: the version before, and the hashes of its data.
         run_id: its run in MLflow.
     """
 
     model: Classifier
     rows: Table
-    scorer: OutlierScorer
+    scorer: OutlierScorer | None
     tags: Mapping[str, str]
     run_id: str
 
@@ -75,7 +75,7 @@ def continue_champion(problem: Problem, settings: Settings, added: Path) -> Tune
     with mlflow.start_run(run_name=f"fine-tune version {base.number}") as run:
         mlflow.log_params({**params, "continued_from": base.number, "corrections": len(corrections.y)})
     fitting, validation = split(original)
-    scorer = fit_outlier_scorer(_concatenate(fitting, corrections), validation)
+    scorer = outlier_scorer_for(problem, _concatenate(fitting, corrections), validation)
     tags = {**params, **_data_tags(settings, added), "continued_from": str(base.number)}
     return Tuned(model, _concatenate(original, corrections), scorer, tags, run.info.run_id)
 
@@ -100,9 +100,11 @@ def register(problem: Problem, settings: Settings, tuned: Tuned, verdict: Verdic
     test = read_table(settings.data_dir / "test.csv", problem, indices=True)
     graph = export_onnx(tuned.model, problem, tuned.rows, verdict.metrics, tuned.scorer)
     check_parity(graph, tuned.model, test.X, tuned.scorer)
-    tags = {**tuned.tags, **publish.metric_tags(verdict.metrics), **tuned.scorer.tags}
+    tags = {**tuned.tags, **publish.metric_tags(verdict.metrics)}
     with mlflow.start_run(run_id=tuned.run_id):
-        mlflow.log_metrics(tuned.scorer.metrics)
+        if tuned.scorer:
+            tags |= tuned.scorer.tags
+            mlflow.log_metrics(tuned.scorer.metrics)
         return publish.register(problem, tuned.model, graph, tags)
 
 

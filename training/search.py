@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import mlflow
 from mlflow.entities import Metric, Param, RunStatus
+from onnx import ModelProto
 from rich.progress import track
 from sklearn.metrics import log_loss
 
 from common import evaluate, publish
 from common.files import md5, write_atomic
 from common.onnx_export import check_parity, export_onnx
-from common.outliers import fit_outlier_scorer
-from common.problem import Candidate, Classifier, Problem, Table, probabilities_of
+from common.outliers import OutlierScorer, outlier_scorer_for
+from common.problem import Candidate, Classifier, Ints, Problem, Table, probabilities_of
 from common.registry import CHALLENGER, CHAMPION, Version
 from common.settings import Settings
 from common.split import split
@@ -54,6 +55,16 @@ class Result:
 
 
 @dataclass(frozen=True)
+class _Exported:
+    """A result as ONNX bundle, with its confusion matrix `[classes, classes]` on the test rows."""
+
+    result: Result
+    graph: ModelProto
+    matrix: Ints
+    scorer: OutlierScorer | None
+
+
+@dataclass(frozen=True)
 class Trained:
     """What a search has registered, as ONNX versions, and the results of all candidates, best first."""
 
@@ -81,8 +92,13 @@ def train(problem: Problem, settings: Settings) -> Trained:
     results = ranked([logged.result() for logged in pending])
     best = results[0]
     other = next((each for each in results if each.candidate.family != best.candidate.family), None)
-    champion = _register(problem, settings, best, data, CHAMPION)
-    challenger = _register(problem, settings, other, data, CHALLENGER) if other else None
+    scorer = outlier_scorer_for(problem, data.fitting, data.validation)
+    # Both before either is registered: a challenger that cannot be exported must not be found out after the champion.
+    first = _export(problem, best, data, scorer)
+    second = _export(problem, other, data, scorer) if other else None
+    champion = _register(problem, settings, first, CHAMPION)
+    write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", first.graph.SerializeToString())
+    challenger = _register(problem, settings, second, CHALLENGER) if second else None
     return Trained(champion, challenger, results)
 
 
@@ -131,19 +147,20 @@ def _read(problem: Problem, settings: Settings) -> Data:
     return Data(*split(rows), read_table(settings.data_dir / "test.csv", problem, indices=True))
 
 
-def _register(problem: Problem, settings: Settings, result: Result, data: Data, alias: str) -> Version:
+def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer | None) -> _Exported:
     matrix = evaluate.confusion(data.test.y, result.model.predict(data.test.X), len(problem.target.classes))
-    metrics = evaluate.summary(matrix)
-    scorer = fit_outlier_scorer(data.fitting, data.validation)
-    graph = export_onnx(result.model, problem, data.fitting, metrics, scorer)
+    graph = export_onnx(result.model, problem, data.fitting, evaluate.summary(matrix), scorer)
     check_parity(graph, result.model, data.test.X, scorer)
-    tags = publish.metric_tags(metrics) | scorer.tags
+    return _Exported(result, graph, matrix, scorer)
+
+
+def _register(problem: Problem, settings: Settings, exported: _Exported, alias: str) -> Version:
+    result, scorer, metrics = exported.result, exported.scorer, evaluate.summary(exported.matrix)
+    tags = publish.metric_tags(metrics) | (scorer.tags if scorer else {})
     tags |= {name: str(value) for name, value in result.candidate.params.items()}
     tags["train_md5"] = md5(settings.data_dir / "train.csv")
+    logged = {f"test_{name}": value for name, value in metrics.items()} | (scorer.metrics if scorer else {})
     with mlflow.start_run(run_id=result.run_id):
-        mlflow.log_metrics({f"test_{name}": value for name, value in metrics.items()} | scorer.metrics)
-        mlflow.log_figure(confusion_picture(matrix, problem.target.classes), "confusion_matrix.png")
-        version = publish.register(problem, result.model, graph, tags, alias)
-    if alias == CHAMPION:
-        write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", graph.SerializeToString())
-    return version
+        mlflow.log_metrics(logged)
+        mlflow.log_figure(confusion_picture(exported.matrix, problem.target.classes), "confusion_matrix.png")
+        return publish.register(problem, result.model, exported.graph, tags, alias)

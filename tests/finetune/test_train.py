@@ -115,6 +115,7 @@ def test_the_scorer_of_outliers_learns_the_corrections(
 def test_both_flavours_and_the_run_tell_of_outliers(problem: Problem, corrected: Settings) -> None:
     tuned = train.continue_champion(problem, corrected, corrected.corrections)
     train.register(problem, corrected, tuned, train.check_accuracy(problem, corrected, tuned))
+    assert tuned.scorer
     client = mlflow.MlflowClient(corrected.mlflow_uri)
     for name in ("IrisModel", "IrisDev"):
         tags = client.get_model_version_by_alias(name, "champion").tags
