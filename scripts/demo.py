@@ -33,7 +33,7 @@ from scripts.demo_steps import (
     serving,
 )
 from scripts.parts import wait_for
-from scripts.ports import HOST, PortInUseError, listeners
+from scripts.ports import HOST, PortInUseError, check_free
 from scripts.stack import on_own_servers, process_environment, wait_until_ready
 from scripts.traffic import api_address, key_header
 
@@ -188,8 +188,7 @@ def main() -> None:
     try:
         chosen = on_own_servers(load_settings())
         problem = get_problem(chosen.problem)
-        for listener in listeners(chosen).values():
-            listener.check_free()
+        check_free(chosen)
         copy_project(DEMO)
         # The store, too, is the copy's own, whatever DATABASE_URL says.
         play(problem, chosen.model_copy(update={"lab_home": DEMO, "database_url": f"sqlite:///{DEMO}/data/lab.db"}))

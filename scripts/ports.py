@@ -6,6 +6,7 @@
 import errno
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.settings import Settings, SettingsError, load_settings
@@ -46,6 +47,13 @@ def listeners(settings: Settings) -> dict[str, Listener]:
         "api": Listener("the api", settings.api_port, "API_PORT"),
         "monitor": Listener("the monitor", settings.monitor_port, "MONITOR_PORT"),
     }
+
+
+def check_free(settings: Settings, only: Sequence[str] = ()) -> None:
+    """Raise `PortInUseError` if something listens on the port of a program, or of one of those that are named."""
+    for name, listener in listeners(settings).items():
+        if not only or name in only:
+            listener.check_free()
 
 
 def _can_bind(port: int) -> bool:

@@ -1,6 +1,8 @@
 """The embedded stack: the processes of the Procfile, started together and stopped together.
 
 Each process writes to `.lab/logs/<name>.log`. When one ends, the others are stopped, and its last lines are shown.
+Where a stack of the same lab is at work already, another problem's worker and api are started beside it, on its
+servers.
 """
 
 import os
@@ -9,20 +11,23 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 import httpx
+import yaml
+from filelock import FileLock, Timeout
 from honcho.environ import parse_procfile
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message
 
 from common.settings import PROJECT, Settings, SettingsError, load_settings
-from scripts.ports import HOST, PortInUseError, listeners
+from scripts.ports import HOST, PortInUseError, check_free
 
 READY_WITHIN = 180.0
 TAIL = 15
+OF_ONE_PROBLEM = ("worker", "api")  # the rest of the Procfile is for all problems
 
 
 class NotReadyError(TimeoutError):
@@ -78,13 +83,20 @@ def health_checks(settings: Settings) -> dict[str, str]:
     }
 
 
-def wait_until_ready(settings: Settings, *, stopped: Callable[[], bool], within: float = READY_WITHIN) -> None:
+def wait_until_ready(
+    settings: Settings,
+    *,
+    stopped: Callable[[], bool],
+    within: float = READY_WITHIN,
+    logs: Mapping[str, str] | None = None,
+) -> None:
     """Return when every part answers.
 
     Args:
         settings: say where the parts are.
         stopped: asked between two looks; when it says yes there is nothing left to wait for.
         within: seconds after which waiting ends.
+        logs: names of log files, of parts that have others than their own.
 
     Raises:
         NotReadyError: a part did not answer in time, or the stack stopped; the message names the part and its log.
@@ -94,13 +106,24 @@ def wait_until_ready(settings: Settings, *, stopped: Callable[[], bool], within:
         for name, address in health_checks(settings).items():
             while not _answers(client, address):
                 if stopped() or time.monotonic() > deadline:
-                    raise NotReadyError(f"{name} is not ready: see {log_path(settings, name)}")
+                    raise NotReadyError(f"{name} is not ready: see {log_path(settings, (logs or {}).get(name, name))}")
                 time.sleep(0.2)
 
 
 def log_path(settings: Settings, name: str) -> Path:
     """Return the log file of a process."""
     return settings.state_dir / "logs" / f"{name}.log"
+
+
+def beside(settings: Settings) -> Settings:
+    """Return the settings of a problem beside another: unless API_PORT is set, with the port of its place.
+
+    That is 8001 for the second problem of params.yaml, 8002 for the third, and so on.
+    """
+    problems = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))["problems"]
+    if "api_port" in settings.model_fields_set or settings.problem not in problems:
+        return settings
+    return settings.model_copy(update={"api_port": settings.api_port + problems.index(settings.problem)})
 
 
 class LogFiles:
@@ -143,16 +166,17 @@ class LogFiles:
         return self._files[name]
 
 
-def run(settings: Settings) -> int:
-    """Run the stack until a signal, or until one of its processes ends; return the exit code."""
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    processes = parse_procfile((PROJECT / "Procfile").read_text(encoding="utf-8")).processes
+def run(settings: Settings, only: Sequence[str] = ()) -> int:
+    """Run the processes of the Procfile, or `only` some, until a signal or until one ends; return the exit code."""
+    commands = parse_procfile((PROJECT / "Procfile").read_text(encoding="utf-8")).processes
+    # Of two apis each has a log of its own.
+    names = {name: f"{name}-{settings.problem}" if only else name for name in only or commands}
     over = threading.Event()
-    announcer = threading.Thread(target=_announce, args=(settings, over))
-    logs = LogFiles(settings, announcer.start, len(processes))
+    announcer = threading.Thread(target=_announce, args=(settings, names, over))
+    logs = LogFiles(settings, announcer.start, len(names))
     manager = Manager(logs)
-    for name, command in processes.items():
-        manager.add_process(name, command, env=process_environment(settings), cwd=str(PROJECT))
+    for name, shown in names.items():
+        manager.add_process(shown, commands[name], env=process_environment(settings), cwd=str(PROJECT))
     try:
         manager.loop()
     finally:
@@ -166,10 +190,10 @@ def run(settings: Settings) -> int:
     return 1
 
 
-def _announce(settings: Settings, over: threading.Event) -> None:
-    print("starting MLflow, Prefect, the fine-tuning worker, the api and the monitor …", flush=True)
+def _announce(settings: Settings, logs: Mapping[str, str], over: threading.Event) -> None:
+    print(f"starting what `make up` needs for {settings.problem} …", flush=True)
     try:
-        wait_until_ready(settings, stopped=over.is_set)
+        wait_until_ready(settings, stopped=over.is_set, logs=logs)
     except NotReadyError as error:
         if not over.is_set():
             print(error, file=sys.stderr, flush=True)
@@ -197,16 +221,22 @@ def _answers(client: httpx.Client, address: str) -> bool:
 
 
 def main() -> int:
-    """Start the stack on free ports."""
+    """Start the stack on free ports, or what a problem needs beside the one that is at work."""
     try:
         settings = on_own_servers(load_settings())
-        for listener in listeners(settings).values():
-            listener.check_free()
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(settings.state_dir / "stack.lock", timeout=0):
+                check_free(settings)
+                return run(settings)
+        except Timeout:
+            settings = beside(settings)
+            check_free(settings, OF_ONE_PROBLEM)
+            return run(settings, OF_ONE_PROBLEM)
     except SettingsError as error:
         sys.exit(str(error))
     except PortInUseError as error:
         sys.exit(error.strerror)
-    return run(settings)
 
 
 if __name__ == "__main__":

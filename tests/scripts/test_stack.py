@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from common.settings import PROJECT, Settings
 from scripts.parts import answers, free_port, process, stop, wait_for
-from scripts.stack import health_checks, log_path, process_environment
+from scripts.stack import beside, health_checks, log_path, process_environment
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def test_stack_says_where_it_is_and_ctrl_c_stops_all_of_it(lab: Settings, tmp_pa
         said = output.read_text()
         assert all(answers(address) for address in health_checks(lab).values())
         assert len(processes_of(tmp_path)) >= 5
+        another_problem_beside(lab, tmp_path)
         stop(stack, signal.SIGINT)
         assert stack.returncode == 0
     for port in (lab.api_port, lab.mlflow_port, lab.prefect_port, lab.monitor_port):
@@ -58,6 +60,29 @@ def test_stack_says_where_it_is_and_ctrl_c_stops_all_of_it(lab: Settings, tmp_pa
     wait_for("the end of every process", lambda: not processes_of(tmp_path))
     for name in ("mlflow", "prefect", "worker", "api", "monitor"):
         assert log_path(lab, name).stat().st_size > 0
+
+
+def another_problem_beside(lab: Settings, folder: Path) -> None:
+    """Start one beside a stack, on its servers, and stop it: the stack stays."""
+    output, other = folder / "beside", lab.model_copy(update={"problem": "breast_cancer", "api_port": free_port()})
+    with process([sys.executable, "-m", "scripts.stack"], output, process_environment(other)) as second:
+        wait_for("the second problem", lambda: "ready;" in output.read_text(), within=60)
+        assert answers(f"http://127.0.0.1:{other.api_port}/livez")
+        assert answers(f"{lab.prefect_api_url}/deployments/name/finetune/finetune-breast_cancer")
+        stop(second, signal.SIGINT)
+        assert second.returncode == 0
+    assert not answers(f"http://127.0.0.1:{other.api_port}/livez")
+    assert all(answers(address) for address in health_checks(lab).values())
+    assert log_path(lab, "api-breast_cancer").stat().st_size > 0
+
+
+def test_problems_beside_each_other_have_ports_of_their_own_unless_one_is_set() -> None:
+    def port(**values: Any) -> int:
+        return beside(Settings(**values)).api_port
+
+    ports = [port(problem=name) for name in ("iris", "breast_cancer", "travel_insurance", "unlisted")]
+    assert ports == [8000, 8001, 8002, 8000]
+    assert port(problem="breast_cancer", api_port=9000) == 9000
 
 
 def test_a_process_that_ends_stops_the_stack_and_is_named_with_its_log(lab: Settings, tmp_path: Path) -> None:
