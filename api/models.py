@@ -78,7 +78,7 @@ async def challenge(problem: Problem, registry: Registry, number: int) -> MovedA
     champion = await registry.serving_version(problem.onnx_name)
     if champion and champion.number == number:
         raise RefusedError(f"version {number} is the champion, and cannot challenge itself")
-    await registry.set_alias(problem.onnx_name, CHALLENGER, version.number)
+    await _point(problem, registry, CHALLENGER, version)
     return await _aliases(problem, registry)
 
 
@@ -133,13 +133,19 @@ async def _version(problem: Problem, registry: Registry, number: int) -> Version
 
 
 async def _crown(problem: Problem, registry: Registry, version: Version) -> None:
-    # The other flavour first: when the services see the ONNX version move, everything else has its place.
-    if twin := version.tags.get("sklearn_version"):
-        await registry.set_alias(problem.sklearn_name, CHAMPION, int(twin))
-    await registry.set_alias(problem.onnx_name, CHAMPION, version.number)
+    await _point(problem, registry, CHAMPION, version)
     challenger = await registry.aliased(problem.onnx_name, CHALLENGER)
     if challenger and challenger.number == version.number:
         await registry.delete_alias(problem.onnx_name, CHALLENGER)
+        if "sklearn_version" in version.tags:
+            await registry.delete_alias(problem.sklearn_name, CHALLENGER)
+
+
+async def _point(problem: Problem, registry: Registry, alias: str, version: Version) -> None:
+    # The other flavour first: when the services see the ONNX version move, everything else has its place.
+    if twin := version.tags.get("sklearn_version"):
+        await registry.set_alias(problem.sklearn_name, alias, int(twin))
+    await registry.set_alias(problem.onnx_name, alias, version.number)
 
 
 async def _aliases(problem: Problem, registry: Registry) -> MovedAliases:

@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from benchmarks import answering, batches, lab, lookup, loop, machine, models, service, swap, training, writer
+from benchmarks import answering, batches, lab, lookup, loop, machine, models, problems, service, swap, training, writer
 from benchmarks.report import Report
 from common.files import write_atomic
 from common.settings import PROJECT
@@ -12,6 +12,7 @@ from common.settings import PROJECT
 BENCHMARKS: dict[str, Callable[[], Report]] = {
     "service": service.measure,
     "answering": answering.measure,
+    "problems": problems.measure,
     "swap": swap.measure,
     "lookup": lookup.measure,
     "writer": writer.measure,

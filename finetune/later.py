@@ -5,27 +5,28 @@ What fine-tuning does with corrections, with a file of rows, by hand.
 
 import argparse
 import sys
+from pathlib import Path
 
 from filelock import FileLock
 
 from common.onnx_io import ModelError
-from common.problem import ProblemError, get_problem
+from common.problem import Problem, ProblemError, get_problem
 from common.registry import RegistryUnavailableError, check_mlflow
 from common.settings import Settings, SettingsError, load_settings
-from common.table import DataError
+from common.table import DataError, read_table
 
 
 def learn_later(settings: Settings) -> str:
     """Learn later.csv, and register the result if it is good enough; return what came of it, in a line.
 
     Raises:
-        DataError: later.csv is missing or empty.
+        DataError: later.csv or another file is missing, empty or damaged.
         LookupError: there is no version to continue.
     """
     from finetune import train
 
     problem = get_problem(settings.problem)
-    later = settings.data_dir / "later.csv"
+    later = _check_data(problem, settings)
     with FileLock(settings.data_dir / "finetune.lock"):
         if known := train.version_of_same_data(problem, settings, later):
             return f"version {known.number} has learnt {later.name} already"
@@ -36,6 +37,16 @@ def learn_later(settings: Settings) -> str:
         version = train.register(problem, settings, tuned, verdict)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in verdict.metrics.items())
     return f"registered {version.name} version {version.number}; on test.csv: {shown}"
+
+
+def _check_data(problem: Problem, settings: Settings) -> Path:
+    """Return the file of the later rows, after reading everything that is needed beside it."""
+    later = settings.data_dir / "later.csv"
+    if not problem.later_share and later.is_file() and not later.read_bytes().strip():
+        raise DataError(f"{later} is empty: problem {problem.name} sets no rows aside (its later_share is 0)")
+    for name in ("train.csv", "test.csv", later.name):
+        read_table(settings.data_dir / name, problem, indices=True)
+    return later
 
 
 def main() -> None:

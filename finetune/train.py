@@ -44,10 +44,14 @@ class Tuned:
 def version_of_same_data(problem: Problem, settings: Settings, added: Path) -> Version | None:
     """Return the ONNX version that has learnt from exactly the data as they are now; None if there is none.
 
-    There is one when an earlier attempt ended after registering and before it could say so.
+    There is one when an earlier attempt ended after registering and before it could say so. One that a newer champion
+    has overtaken does not count: that champion has learnt less.
     """
     publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
-    return publish.newest(problem.onnx_name, _data_tags(settings, added))
+    found = publish.newest(problem.onnx_name, _data_tags(settings, added))
+    champion = publish.champion(problem.onnx_name)
+    overtaken = found and champion and found.number < champion.number
+    return None if overtaken else found
 
 
 def continue_champion(problem: Problem, settings: Settings, added: Path) -> Tuned:
@@ -74,6 +78,9 @@ def continue_champion(problem: Problem, settings: Settings, added: Path) -> Tune
     params = {name: base.tags[name] for name in sorted(names) if name in base.tags}
     with mlflow.start_run(run_name=f"fine-tune version {base.number}") as run:
         mlflow.log_params({**params, "continued_from": base.number, "corrections": len(corrections.y)})
+        # So that the run itself shows what came of it: step 0 is before, step 1 after.
+        tested = {name: float(value) for name, value in base.tags.items() if name.startswith("test_")}
+        mlflow.log_metrics(tested, step=0)
     fitting, validation = split(original)
     scorer = outlier_scorer_for(problem, _concatenate(fitting, corrections), validation)
     tags = {**params, **_data_tags(settings, added), "continued_from": str(base.number)}
@@ -85,7 +92,7 @@ def check_accuracy(problem: Problem, settings: Settings, tuned: Tuned) -> Verdic
     test = read_table(settings.data_dir / "test.csv", problem, indices=True)
     verdict = judge(problem, tuned.model, test)
     with mlflow.start_run(run_id=tuned.run_id):
-        mlflow.log_metrics({f"test_{name}": value for name, value in verdict.metrics.items()})
+        mlflow.log_metrics({f"test_{name}": value for name, value in verdict.metrics.items()}, step=1)
         if verdict.refused_because:
             mlflow.set_tag("refused_because", verdict.refused_because)
     return verdict

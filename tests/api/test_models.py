@@ -221,6 +221,7 @@ def wait_for_serving(api: httpx.Client, **wanted: int) -> None:
 def test_a_challenger_is_made_promoted_and_rolled_back(api: httpx.Client, lab: Settings) -> None:
     moved = move(api, 3, "challenge")
     assert moved == {"model_name": "IrisModel", "champion": 1, "challenger": 3}
+    assert aliases(lab, "IrisDev") == {"champion": 2, "challenger": 4}
     wait_for_serving(api, champion=1, shadow=3)
     (answer,) = ask(api, SETOSA_ROW)
     champion, challenger = both_rows(api, answer["prediction_id"])

@@ -1,0 +1,135 @@
+"""The choice of the problem: every problem that Prometheus knows can be chosen, and no other's figures are shown.
+
+Told by Prometheus' own engine, which `promtool test rules` lets loose on series that are made up here.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from grafana.build import DASHBOARDS
+from tests.grafana.queries import Json, filled, marks, queries
+from tests.prometheus.programs import metrics_in, run, said
+
+FILES = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.iterdir())}
+# Shared by all problems, and so shown with each of them.
+OF_NO_PROBLEM = {'min by (job) (up{job=~"prefect|monitor"})'}
+OTHER = "breast_cancer"
+# Every label that some query tells series apart by, so that whatever it joins fits together.
+LABELS = {
+    "problem": OTHER,
+    "model_name": "BreastCancerModel",
+    "model_version": "1",
+    "role": "champion",
+    "instance": "api:8000",
+    "job": "api",
+    "class_name": "benign",
+    "true_class": "benign",
+    "predicted_class": "benign",
+    "feature": "mean radius",
+    "handler": "/predict",
+    "how": "registered",
+    "le": "+Inf",
+    "alertname": "Drift",
+    "git_commit": "c0ffee",
+    "train_md5": "d41d8c",
+}
+GROWING = "0+10x40"  # from 0, by 10 at each of 40 steps
+STEP, NOW = "15s", "10m"
+SELECTOR = re.compile(r"(\w+)\{([^}]*)\}")
+EXACT = re.compile(r'(\w+)="([^"$]*)"')
+ONE_ZERO = [{"labels": "{}", "value": 0}]
+
+
+@pytest.fixture(params=FILES)
+def dashboard(request: pytest.FixtureRequest) -> Json:
+    found: Json = FILES[request.param]
+    return found
+
+
+def asked(dashboard: Json) -> list[str]:
+    """Return what panels and marks of a dashboard ask of a problem, each once."""
+    return sorted({*queries(dashboard), *marks(dashboard)} - OF_NO_PROBLEM)
+
+
+def written(name: str, labels: Mapping[str, str]) -> str:
+    inside = ", ".join(f'{label}="{value}"' for label, value in labels.items())
+    return f"{name}{{{inside}}}"
+
+
+def series_of_another(expressions: Sequence[str]) -> Iterator[str]:
+    """Yield series of the other problem for every metric of the expressions, with the labels that they are asked by."""
+    for expr in expressions:
+        for name, matchers in SELECTOR.findall(expr):
+            yield written(name, LABELS | dict(EXACT.findall(matchers)))
+        for name in metrics_in(expr):
+            yield written(name, LABELS)
+
+
+def evaluated(folder: Path, series: Sequence[str], expected: Mapping[str, Sequence[Json]]) -> tuple[int, str]:
+    """Let Prometheus evaluate expressions on series that grow; return how many find what is not expected, and which."""
+    test: dict[str, Any] = {
+        "interval": STEP,
+        "input_series": [{"series": each, "values": GROWING} for each in series],
+        "promql_expr_test": [
+            {"expr": expr, "eval_time": NOW, "exp_samples": list(samples)} for expr, samples in expected.items()
+        ],
+    }
+    file = folder / "test.yml"
+    file.write_text(yaml.safe_dump({"evaluation_interval": STEP, "tests": [test]}), encoding="utf-8")
+    ended = run("promtool", "test", "rules", file)
+    unexpected = said(ended).count("expr:")
+    assert (ended.returncode == 0) == (unexpected == 0), said(ended)
+    return unexpected, said(ended)
+
+
+def nothing(expressions: Sequence[str], problem: str) -> dict[str, Sequence[Json]]:
+    """Return the expressions for a problem, each with what it finds where there is nothing to find."""
+    complete = {filled(expr, problem) for expr in expressions}
+    return {expr: ONE_ZERO if expr.endswith("or vector(0)") else [] for expr in sorted(complete)}
+
+
+def test_no_figure_of_another_problem_is_shown(dashboard: Json, tmp_path: Path) -> None:
+    expressions = asked(dashboard)
+    series = sorted(set(series_of_another(expressions)))
+    unexpected, what = evaluated(tmp_path, series, nothing(expressions, "iris"))
+    assert unexpected == 0, what
+    # The same series are found by every expression, once their problem is chosen.
+    own = nothing(expressions, OTHER)
+    found, what = evaluated(tmp_path, series, own)
+    assert found == len(own), what
+
+
+def test_every_dashboard_with_a_problems_figures_has_the_choice(dashboard: Json) -> None:
+    assert any("$problem" in expr for expr in queries(dashboard))
+    [variable] = [each for each in dashboard["templating"]["list"] if each["name"] == "problem"]
+    assert (variable["type"], variable["datasource"]) == ("query", {"type": "prometheus", "uid": "prometheus"})
+    # When a dashboard is opened: a problem whose api was started today is there.
+    assert variable["refresh"] in (1, 2)
+    assert not variable.get("hide")
+    assert "options" not in variable
+
+
+@pytest.mark.parametrize(
+    ("known", "choices"),
+    [
+        (['up{job="api", problem="iris"}', 'up{job="api", problem="breast_cancer"}'], {"iris", "breast_cancer"}),
+        (['logged_predictions_total{problem="travel_insurance", role="champion"}'], {"travel_insurance"}),
+        (['up{job="prometheus"}', 'up{job="monitor"}'], set()),
+    ],
+    ids=["whose api is a target", "whose api is away", "none"],
+)
+def test_the_choices_are_the_problems_that_prometheus_knows(
+    dashboard: Json, tmp_path: Path, known: list[str], choices: set[str]
+) -> None:
+    [variable] = dashboard["templating"]["list"]
+    asks = re.fullmatch(r"label_values\((\{.*\}), problem\)", variable["query"])
+    assert asks is not None
+    counted = [{"labels": f'{{problem="{name}"}}', "value": 1} for name in sorted(choices)]
+    unexpected, what = evaluated(tmp_path, known, {f"count by (problem) ({asks[1]})": counted})
+    assert unexpected == 0, what
