@@ -1,6 +1,7 @@
 """Fixtures: real servers, started once for all tests, and for each test a lab of its own."""
 
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -30,6 +31,12 @@ from scripts.parts import free_port, wait_for
 from tests import servers
 from tests.postgres import Postgres, postgres_server
 from training.search import train
+
+
+def pytest_configure() -> None:
+    # Shells start what runs in the background with Ctrl-C ignored, which the programs under test would inherit.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
