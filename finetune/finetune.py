@@ -19,6 +19,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.flows import Flow
+from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 
@@ -105,7 +106,8 @@ def finetune_flow(problem: Problem, settings: Settings) -> Flow[Any, Any]:
     def finetune(**parameters: Any) -> State[Any]:
         store = Store(settings.database_url)
         features = {name: parameters[slug] for name, slug in zip(problem.columns, problem.slugs, strict=True)}
-        suggestion = Suggestion(parameters["suggestion_id"], problem.name, features, parameters["class_name"])
+        told = parameters["suggestion_id"], problem.name, features, parameters["class_name"]
+        suggestion = Suggestion(*told, flow_run_id=flow_run.id)
         try:
             return learn(problem, settings, store, suggestion)
         finally:

@@ -180,6 +180,8 @@ def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
         "features": suggestion.features,
         "class_name": suggestion.class_name,
         "prediction_id": suggestion.prediction_id,
+        # Of one that was begun in Prefect itself: with a run, it is not due for another.
+        "flow_run_id": suggestion.flow_run_id,
         "received_at": now,
         "next_attempt_at": now,
     }

@@ -36,6 +36,14 @@ def test_what_is_added_is_there_as_it_was_given(store: Store) -> None:
     assert get(store, "a").state == "received"
 
 
+def test_what_was_begun_in_prefect_itself_has_its_run_and_is_due_for_no_other(store: Store) -> None:
+    given = replace(suggestion("a"), flow_run_id="run")
+    store.suggestions.add(given)
+    assert get(store, "a") == given
+    assert get(store, "a").state == "delivered"
+    assert due(store) == []
+
+
 def test_adding_twice_changes_nothing(store: Store) -> None:
     store.suggestions.add(suggestion("a"))
     store.suggestions.delivered("a", "run")
