@@ -18,8 +18,8 @@ from common.store import StoreError
 from common.store.feedback import ContradictionError, UnknownPredictionError
 
 MEDIA_TYPE = "application/problem+json"
-# Parts of an error's place that are not the client's: where it was, and which form of the body was meant.
-PARTS = ("body", "query", "path")  # of a request, in which a place begins
+# Where an error's place begins; what follows is the client's own.
+PARTS = ("body", "query", "path")
 
 # Errors whose words are for the client.
 STATUS = {UnknownPredictionError: 404, NoVersionError: 404, ContradictionError: 409, RefusedError: 409}

@@ -103,20 +103,21 @@ def settings_for(problem: Problem, home: Path, **more: Any) -> Settings:
     )
 
 
+def serving(problem: Problem, bundle: bytes, home: Path, start_api: StartApi) -> Iterator[Lab]:
+    settings = settings_for(problem, home)
+    keep_copy(settings, problem, bundle)
+    with start_api(settings) as api:
+        yield Lab(problem, settings, api, OnnxModel(bundle))
+
+
 @pytest.fixture(scope="module")
 def travel(home: Path, travel_bundle: bytes, start_api: StartApi) -> Iterator[Lab]:
-    settings = settings_for(TRAVEL, home)
-    keep_copy(settings, TRAVEL, travel_bundle)
-    with start_api(settings) as api:
-        yield Lab(TRAVEL, settings, api, OnnxModel(travel_bundle))
+    yield from serving(TRAVEL, travel_bundle, home, start_api)
 
 
 @pytest.fixture(scope="module")
 def cancer(home: Path, without_probabilities: bytes, start_api: StartApi) -> Iterator[Lab]:
-    settings = settings_for(CANCER, home)
-    keep_copy(settings, CANCER, without_probabilities)
-    with start_api(settings) as api:
-        yield Lab(CANCER, settings, api, OnnxModel(without_probabilities))
+    yield from serving(CANCER, without_probabilities, home, start_api)
 
 
 @pytest.fixture(params=["travel", "cancer"])
