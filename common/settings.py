@@ -3,15 +3,27 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
 # Lines of `.env` that are for docker-compose.yaml alone; .env.example explains them.
 COMPOSE_KEYS = frozenset({
-    "alert_webhook_url", "alertmanager_port", "api_published_port", "front_subnet", "grafana_admin_password",
+    "alertmanager_port", "api_published_port", "front_subnet", "grafana_admin_password",
     "grafana_port", "lab_data", "lab_gid", "lab_uid", "postgres_password", "publish_address",
 })  # fmt: skip
+
+
+def _web_address(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("http://", "https://")):
+        raise ValueError("it must begin with http:// or https://")
+    return value
+
+
+def _not_shorter(seconds: int, info: ValidationInfo) -> int:
+    if seconds < info.data.get("evaluate_seconds", seconds):
+        raise ValueError("it must not be below EVALUATE_SECONDS, or predictions fall between two windows")
+    return seconds
 
 
 class SettingsError(ValueError):
@@ -51,6 +63,21 @@ class Settings(BaseSettings):
         pattern=r"^https?://",
         description="the Prefect server's API, with /api at the end",
     )
+    mlflow_page: str = Field(
+        default_factory=lambda given: given.get("mlflow_uri", ""),
+        pattern=r"^https?://",
+        description="where people find MLflow, for links to it",
+    )
+    prefect_page: str = Field(
+        default_factory=lambda given: str(given.get("prefect_api_url", "")).rstrip("/").removesuffix("/api"),
+        pattern=r"^https?://",
+        description="where people find Prefect, for links to it",
+    )
+    monitor_page: str = Field(
+        default_factory=lambda given: f"http://127.0.0.1:{given.get('monitor_port', 5004)}",
+        pattern=r"^https?://",
+        description="where people find the monitor's page, for links to it",
+    )
     lab_home: Annotated[Path, AfterValidator(Path.resolve)] = Field(
         PROJECT, description="the folder that holds data/, models/ and .lab/"
     )
@@ -65,6 +92,18 @@ class Settings(BaseSettings):
         "120/minute",
         pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$",
         description="how many corrections one client may send",
+    )
+    evaluate_seconds: int = Field(60, ge=1, le=86_400, description="how often the monitor evaluates a window")
+    window_seconds: Annotated[int, AfterValidator(_not_shorter)] = Field(
+        default_factory=lambda given: max(300, given.get("evaluate_seconds", 0)),
+        le=86_400,
+        description="how long a window is; windows overlap where that is longer than EVALUATE_SECONDS",
+    )
+    export_seconds: int = Field(
+        3600, ge=1, le=604_800, description="how often the monitor writes to the external log in MLflow"
+    )
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(_web_address)] | None = Field(
+        None, description="when set, the monitor posts each alert there once, as JSON"
     )
     class_path: Path | None = Field(
         None, description="JSON list of class names, for a model that carries none, such as one registered by hand"
@@ -82,6 +121,15 @@ class Settings(BaseSettings):
         """Read what is given, then the environment, then `.env` without what is for docker compose."""
         file = dotenv_settings.env_file if isinstance(dotenv_settings, DotEnvSettingsSource) else None
         return init_settings, env_settings, _DotEnv(settings_cls, env_file=file)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that make the same settings, for a process of our own."""
+        values = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {
+            name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in values
+            if value is not None
+        }
 
     @property
     def data_dir(self) -> Path:

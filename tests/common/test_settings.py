@@ -35,6 +35,35 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
     assert settings.lab_home == PROJECT
     assert settings.database_url == f"sqlite:///{PROJECT}/data/lab.db"
     assert settings.class_path is None
+    assert (settings.evaluate_seconds, settings.window_seconds, settings.export_seconds) == (60, 300, 3600)
+    assert settings.alert_webhook_url is None
+
+
+def test_a_window_is_as_long_as_the_interval_at_least_so_that_nothing_falls_between_two() -> None:
+    assert load_settings(_env_file=None, evaluate_seconds=900).window_seconds == 900
+    assert load_settings(_env_file=None, evaluate_seconds=5).window_seconds == 300
+    assert load_settings(_env_file=None, evaluate_seconds=60, window_seconds=60).window_seconds == 60
+    with pytest.raises(SettingsError, match=r"WINDOW_SECONDS: .*EVALUATE_SECONDS"):
+        load_settings(_env_file=None, evaluate_seconds=60, window_seconds=59)
+
+
+def test_the_webhook_of_the_file_is_read_and_not_shown(env_file: Path) -> None:
+    env_file.write_text("ALERT_WEBHOOK_URL=https://example.org/hook?token=secret\n", encoding="utf-8")
+    settings = load_settings(_env_file=env_file)
+    assert settings.alert_webhook_url
+    assert settings.alert_webhook_url.get_secret_value() == "https://example.org/hook?token=secret"
+    assert "secret" not in repr(settings)
+
+
+def test_the_environment_of_settings_makes_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given = load_settings(
+        _env_file=None, lab_home=tmp_path, api_key="key", alert_webhook_url="http://127.0.0.1:1/", window_seconds=77
+    )
+    for name, value in given.environment().items():
+        monkeypatch.setenv(name, value)
+    again = without_file()
+    assert again == given
+    assert (again.api_key, again.alert_webhook_url) == (given.api_key, given.alert_webhook_url)
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_defaults(
@@ -121,6 +150,10 @@ def test_a_variable_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPat
         ("MLFLOW_URL=localhost:5000", "MLFLOW_UR"),
         ("PREFECT_API_URL=ftp://prefect/api", "PREFECT_API_URL"),
         ("PROBLEM=../iris", "PROBLEM"),
+        ("EVALUATE_SECONDS=0", "EVALUATE_SECONDS"),
+        ("WINDOW_SECONDS=59", "WINDOW_SECONDS"),
+        ("EXPORT_SECONDS=often", "EXPORT_SECONDS"),
+        ("ALERT_WEBHOOK_URL=example.org/hook", "ALERT_WEBHOOK_URL"),
         ("PROBLEM=Iris", "PROBLEM"),
     ],
 )
