@@ -1,14 +1,19 @@
-"""What the lab remembers: predictions, truths, corrections, champions. The only package that speaks SQL.
+"""What the lab remembers: predictions, truths, corrections, champions, alerts. The only package that speaks SQL.
 
 One code path for SQLite and PostgreSQL. Many processes may use one database at once.
 """
 
+from common.store.alerts import Alerts
+from common.store.answers import Answers
 from common.store.champions import Champions
 from common.store.database import Database, StoreError
+from common.store.exports import Exports
 from common.store.feedback import Feedback, judge
+from common.store.history import History
 from common.store.predictions import Predictions
 from common.store.statistics import Statistics
 from common.store.suggestions import Suggestion, Suggestions, add_suggestion
+from common.store.windows import Windows
 
 __all__ = ["Store", "StoreError"]
 
@@ -24,10 +29,15 @@ class Store:
         """Connect, and bring the tables up to date."""
         self._database = Database(url)
         self.predictions = Predictions(self._database)
+        self.answers = Answers(self._database)
         self.feedback = Feedback(self._database)
         self.suggestions = Suggestions(self._database)
         self.champions = Champions(self._database)
         self.statistics = Statistics(self._database)
+        self.history = History(self._database)
+        self.windows = Windows(self._database)
+        self.alerts = Alerts(self._database)
+        self.exports = Exports(self._database)
 
     def close(self) -> None:
         """Close all connections."""

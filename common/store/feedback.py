@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from common.store.database import Database
 from common.store.predictions import PredictionRow, insert_predictions, known_predictions
-from common.store.rollups import count_labels, tally
+from common.store.rollups import count_delays, count_labels, tally
 from common.store.tables import feedback
 
 
@@ -76,6 +76,7 @@ def judge(connection: sa.Connection, prediction_id: str, class_name: str, *, rep
     if known is None:
         values = {"prediction_id": prediction_id, "class_name": class_name, "received_at": now}
         connection.execute(feedback.insert().values(values))
+        count_delays(connection, rows, {prediction_id: now})
     else:
         connection.execute(feedback.update().where(here).values(class_name=class_name, replaced_at=now))
     count_labels(connection, tally(rows, class_name) - tally(rows, known))

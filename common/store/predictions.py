@@ -9,10 +9,13 @@ from typing import Any, TypedDict, cast
 import sqlalchemy as sa
 
 from common.store.database import Database
-from common.store.rollups import Judged, Tally, add_counts, count_labels, tally
-from common.store.tables import ROLES, Role, feedback, prediction_counts, predictions, suggestions
+from common.store.rollups import Judged, Tally, add_counts, count_delays, count_labels, tally
+from common.store.tables import ROLES, Role, exports, feedback, prediction_counts, predictions, suggestions
 
 ROWS_PER_STATEMENT = 500
+MOST_MATCHES = 200  # ids that begin alike and are looked for one by one
+# Ids are of hexadecimal digits and dashes: none comes after this, in whatever order the database keeps them.
+LAST = "z" * 36
 
 
 class PredictionRow(TypedDict):
@@ -46,6 +49,14 @@ class Remembered:
     trained_version: int | None
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """A prediction, and its truth as far as it is known."""
+
+    row: PredictionRow
+    truth: str | None
+
+
 class Predictions:
     """What the models have answered."""
 
@@ -63,25 +74,65 @@ class Predictions:
 
     def get(self, prediction_id: str) -> list[Remembered]:
         """Return what the champion, and the shadow if there was one, have answered; nothing for an unknown id."""
-        learnt = (
-            sa.select(sa.func.min(suggestions.c.trained_version))
-            .where(suggestions.c.prediction_id == predictions.c.id)
-            .scalar_subquery()
-        )
-        query = (
-            sa.select(predictions, feedback.c.class_name.label("truth"), learnt.label("trained_version"))
-            .outerjoin(feedback, feedback.c.prediction_id == predictions.c.id)
-            .where(predictions.c.id == prediction_id)
-            .order_by(predictions.c.role)
-        )
+        query = _everything().where(predictions.c.id == prediction_id).order_by(predictions.c.role)
         return [_remembered(found) for found in self._database.read(query)]
 
-    def newest(self, problem: str, since: datetime, limit: int) -> list[PredictionRow]:
-        """Return the champion's newest answers, newest first, at most so many."""
+    def between(self, problem: str, since: datetime, until: datetime, limit: int) -> list[PredictionRow]:
+        """Return the champion's answers from `since` to before `until`, newest first, at most so many."""
         c = predictions.c
-        query = sa.select(predictions).where(c.problem == problem, c.role == "champion", c.predicted_at >= since)
+        span = c.predicted_at >= since, c.predicted_at < until
+        query = sa.select(predictions).where(c.problem == problem, c.role == "champion", *span)
         found = self._database.read(query.order_by(c.predicted_at.desc()).limit(limit))
         return [_row(row) for row in found]
+
+    def latest(self, search: "Search", limit: int) -> list[Remembered]:
+        """Return the newest predictions that are looked for, in all roles, newest first."""
+        c = predictions.c
+        if search.begins and len(ids := self._beginning(search.begins)) <= MOST_MATCHES:
+            # By these alone: by their time, the database would look through all of the log.
+            alike = self._database.read(_everything().where(c.id.in_(ids), c.role.in_(ROLES)).order_by(c.id, c.role))
+            kept = [each for each in map(_remembered, alike) if search.means(each)]
+            return sorted(kept, key=lambda each: each.row["predicted_at"], reverse=True)[:limit]
+        query = _everything().where(*search.clauses())
+        found = self._database.read(query.order_by(c.predicted_at.desc(), c.id, c.role).limit(limit))
+        return [_remembered(row) for row in found]
+
+    def _beginning(self, begins: str) -> list[str]:
+        """Return ids that begin so, one more than are looked for one by one."""
+        c = predictions.c
+        query = sa.select(c.id).where(*_begin_with(begins)).distinct()
+        return [row["id"] for row in self._database.read(query.limit(MOST_MATCHES + 1))]
+
+
+@dataclass(frozen=True)
+class Search:
+    """Predictions of one problem from `since` to before `until`; with versions, only theirs.
+
+    `begins` is how their ids begin.
+    """
+
+    problem: str
+    since: datetime
+    until: datetime
+    versions: Sequence[int] = ()
+    begins: str = ""
+
+    def clauses(self) -> list[sa.ColumnElement[bool]]:
+        """Return it as conditions."""
+        c = predictions.c
+        found = [c.problem == self.problem, c.predicted_at >= self.since, c.predicted_at < self.until]
+        if self.versions:
+            found.append(c.model_version.in_(self.versions))
+        if self.begins:
+            found += _begin_with(self.begins)
+        return found
+
+    def means(self, found: Remembered) -> bool:
+        """Return whether a prediction is looked for."""
+        row = found.row
+        is_there = row["problem"] == self.problem and self.since <= row["predicted_at"] < self.until
+        is_there = is_there and row["id"].startswith(self.begins)
+        return is_there and (not self.versions or row["model_version"] in self.versions)
 
 
 def insert_predictions(connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
@@ -100,8 +151,9 @@ def _insert(connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
     connection.execute(predictions.insert(), new)
     add_counts(connection, prediction_counts, ("predictions", "outliers"), _volume(new))
     c = feedback.c
-    told = connection.execute(sa.select(c.prediction_id, c.class_name).where(c.prediction_id.in_(ids)))
+    told = connection.execute(sa.select(feedback).where(c.prediction_id.in_(ids))).all()
     count_labels(connection, _labels(there, new, {row.prediction_id: row.class_name for row in told}))
+    count_delays(connection, new, {row.prediction_id: row.received_at for row in told})
 
 
 def _labels(there: Sequence[Judged], new: Sequence[Judged], truths: Mapping[str, str]) -> Tally:
@@ -137,8 +189,34 @@ def _volume(rows: Sequence[PredictionRow]) -> dict[tuple[Any, ...], Sequence[int
     return {key: (count, outliers[key]) for key, count in counts.items()}
 
 
+def _begin_with(begins: str) -> list[sa.ColumnElement[bool]]:
+    # The first two are for the index, the last one for what else some order puts between them.
+    c = predictions.c.id
+    return [c >= begins, c <= begins + LAST, c.startswith(begins, autoescape=True)]
+
+
+def _everything() -> sa.Select[Any]:
+    c = predictions.c
+    learnt = sa.select(sa.func.min(suggestions.c.trained_version)).where(suggestions.c.prediction_id == c.id)
+    return (
+        sa.select(
+            predictions,
+            feedback.c.class_name.label("truth"),
+            exports.c.finished_at.label("exported_at"),
+            learnt.scalar_subquery().label("trained_version"),
+        )
+        .outerjoin(feedback, feedback.c.prediction_id == c.id)
+        .outerjoin(exports, exports.c.id == c.export_id)
+    )
+
+
 def _remembered(found: sa.RowMapping) -> Remembered:
     return Remembered(_row(found), found["truth"], found["exported_at"], found["trained_version"])
+
+
+def labelled(found: sa.RowMapping) -> Labelled:
+    """Return a row of the log that was joined with its `truth`."""
+    return Labelled(_row(found), found["truth"])
 
 
 def _row(found: sa.RowMapping) -> PredictionRow:

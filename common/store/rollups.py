@@ -1,13 +1,14 @@
 """Counting labels as they come, so that nobody ever has to scan the log."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from common.store.tables import confusion_counts, paired_counts
+from common.store.tables import confusion_counts, label_delays, paired_counts
 
 # A row of the log, as far as it is judged: id, role, problem, model, version, moment and class.
 Judged = Mapping[str, Any]
@@ -52,8 +53,21 @@ def count_labels(connection: sa.Connection, change: Tally) -> None:
         add_counts(connection, table, ("labels",), {key: (count,) for key, count in counts.items() if count})
 
 
+def count_delays(connection: sa.Connection, rows: Iterable[Judged], told: Mapping[str, datetime]) -> None:
+    """Add to the roll-up how late the first truths about predictions came, which were told at these times, by id."""
+    counts: Counter[Key] = Counter()
+    seconds: defaultdict[Key, float] = defaultdict(float)
+    for row in rows:
+        if row["role"] == "champion" and row["id"] in told:
+            key = row["problem"], row["model_name"], row["predicted_at"].date()
+            counts[key] += 1
+            # A truth may be kept before the prediction is: that is no delay.
+            seconds[key] += max((told[row["id"]] - row["predicted_at"]).total_seconds(), 0.0)
+    add_counts(connection, label_delays, ("labels", "seconds"), {key: (counts[key], seconds[key]) for key in counts})
+
+
 def add_counts(
-    connection: sa.Connection, table: sa.Table, columns: Sequence[str], counts: Mapping[Key, Sequence[int]]
+    connection: sa.Connection, table: sa.Table, columns: Sequence[str], counts: Mapping[Key, Sequence[float]]
 ) -> None:
     """Add to the `columns` of a table's rows, which are named by their primary key; rows that are missing are made.
 

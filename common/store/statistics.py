@@ -1,6 +1,7 @@
 """Reading the roll-ups: what costs the same with a thousand predictions and a million."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,9 +99,13 @@ class Statistics:
             *(c.problem == problem, c.model_name == model_name),
             *(c.champion_version == champion, c.challenger_version == challenger),
         )
-        found = self._database.read(query.group_by(c.champion_right, c.challenger_right))
-        counts = {(row["champion_right"], row["challenger_right"]): int(row["labels"]) for row in found}
-        return Paired(*(counts.get((a, b), 0) for a, b in ((True, True), (True, False), (False, True), (False, False))))
+        return paired_of(self._database.read(query.group_by(c.champion_right, c.challenger_right)))
+
+
+def paired_of(found: Sequence[sa.RowMapping]) -> Paired:
+    """Return sums of the paired roll-up, which were grouped by who was right, as one."""
+    counts = {(row["champion_right"], row["challenger_right"]): int(row["labels"]) for row in found}
+    return Paired(*(counts.get((a, b), 0) for a, b in ((True, True), (True, False), (False, True), (False, False))))
 
 
 def _volumes(problem: str, model_name: str) -> sa.Select[tuple[int, str, str, int, int]]:

@@ -1,7 +1,8 @@
 """Corrections that people have sent, and how far each has come."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
@@ -13,6 +14,7 @@ from common.store.tables import suggestions
 State = Literal["received", "delivered", "waiting", "trained", "refused"]
 STATES: tuple[State, ...] = get_args(State)
 TRAIN_AT = 5  # so many waiting suggestions make a new version
+Marks = Mapping[str, sa.ColumnElement[bool]]
 MAX_PAUSE = timedelta(seconds=30)  # between two attempts to hand a suggestion over
 
 
@@ -32,6 +34,7 @@ class Suggestion:
     written: bool = False
     trained_version: int | None = None
     refused_because: str | None = None
+    received_at: datetime | None = field(default=None, compare=False)
 
     @property
     def state(self) -> State:
@@ -134,21 +137,39 @@ class Suggestions:
         """Note why these suggestions have led to no version."""
         self._update(*suggestion_ids, refused_because=reason)
 
+    def newest(
+        self, problem: str, since: datetime, until: datetime, limit: int, versions: Collection[int] = ()
+    ) -> list[Suggestion]:
+        """Return the newest suggestions that came from `since` to before `until`, newest first.
+
+        With `versions`, only those that one of them has learnt from.
+        """
+        c = suggestions.c
+        query = sa.select(suggestions).where(*_span(problem, since, until))
+        if versions:
+            query = query.where(c.trained_version.in_(versions))
+        return [
+            _suggestion(row) for row in self._database.read(query.order_by(c.received_at.desc(), c.id).limit(limit))
+        ]
+
+    def by_class(self, problem: str, since: datetime, until: datetime) -> Counter[tuple[str, State]]:
+        """Return how many suggestions of each class, and in which state, came from `since` to before `until`."""
+        c, marks = suggestions.c, _marks()
+        query = sa.select(c.class_name, *_labelled(marks), sa.func.count().label("number"))
+        grouped = query.where(*_span(problem, since, until)).group_by(c.class_name, *marks.values())
+        found: Counter[tuple[str, State]] = Counter()
+        for row in self._database.read(grouped):
+            found[row["class_name"], _state_of(row, marks)] += row["number"]
+        return found
+
     def standings(self) -> list[Standing]:
         """Return how many suggestions are in which state; states in which there is none are left out."""
-        c = suggestions.c
-        # Columns of their own for what the state follows from: the rule is in one place.
-        marks = {
-            "refused": c.refused_because.is_not(None),
-            "trained": c.trained_version.is_not(None),
-            "written": c.written,
-            "delivered": c.flow_run_id.is_not(None),
-        }
-        keys = (c.problem, *(mark.label(name) for name, mark in marks.items()))
-        query = sa.select(*keys, sa.func.count().label("number"), sa.func.min(c.received_at).label("oldest"))
+        c, marks = suggestions.c, _marks()
+        counted = sa.func.count().label("number"), sa.func.min(c.received_at).label("oldest")
+        query = sa.select(c.problem, *_labelled(marks), *counted)
         found: dict[tuple[str, State], Standing] = {}
         for row in self._database.read(query.group_by(c.problem, *marks.values())):
-            key = row["problem"], _state(**{name: bool(row[name]) for name in marks})
+            key = row["problem"], _state_of(row, marks)
             now = Standing(*key, row["number"], row["oldest"])
             found[key] = _together(found[key], now) if key in found else now
         return list(found.values())
@@ -188,6 +209,30 @@ def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
     known = sa.select(suggestions.c.id).where(suggestions.c.id == suggestion.id)
     if connection.execute(known).first() is None:
         connection.execute(suggestions.insert().values(row))
+
+
+def _span(problem: str, since: datetime, until: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    c = suggestions.c
+    return c.problem == problem, c.received_at >= since, c.received_at < until
+
+
+def _marks() -> Marks:
+    # Columns of their own for what the state follows from: the rule is in one place.
+    c = suggestions.c
+    return {
+        "refused": c.refused_because.is_not(None),
+        "trained": c.trained_version.is_not(None),
+        "written": c.written == sa.true(),
+        "delivered": c.flow_run_id.is_not(None),
+    }
+
+
+def _labelled(marks: Marks) -> list[sa.Label[bool]]:
+    return [mark.label(name) for name, mark in marks.items()]
+
+
+def _state_of(row: sa.RowMapping, marks: Marks) -> State:
+    return _state(**{name: bool(row[name]) for name in marks})
 
 
 def _state(*, refused: bool, trained: bool, written: bool, delivered: bool) -> State:

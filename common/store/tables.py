@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-SCHEMA = "0002"  # the newest revision in migrations/versions/
+SCHEMA = "0003"  # the newest revision in migrations/versions/
 
 Role = Literal["champion", "shadow"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -45,6 +45,11 @@ def _model(*, key: bool) -> tuple[sa.Column[Any], ...]:
     )
 
 
+def _partial(name: str, *columns: str, condition: str) -> sa.Index:
+    where = sa.text(condition)
+    return sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
 metadata = sa.MetaData()
 
 # Every answered prediction. The challenger's row has the id of the champion's.
@@ -61,8 +66,12 @@ predictions = sa.Table(
     sa.Column("confidence", sa.Float),
     sa.Column("is_outlier", sa.Boolean),
     sa.Column("outlier_score", sa.Float),
-    sa.Column("exported_at", Moment),
+    # The export to the external log that has taken it.
+    sa.Column("export_id", sa.Integer),
     sa.Index("ix_predictions_problem_predicted_at", "problem", "predicted_at"),
+    # What waits, and what does not.
+    _partial("ix_predictions_unexported", "problem", "predicted_at", condition="export_id IS NULL"),
+    _partial("ix_predictions_in_export", "export_id", condition="export_id IS NOT NULL"),
 )
 
 # The truth about a prediction, whoever made it.
@@ -107,6 +116,66 @@ paired_counts = sa.Table(
     sa.Column("labels", sa.Integer, nullable=False),
 )
 
+# How late truths came: those of the predictions of a day, and the seconds from prediction to truth, added up.
+label_delays = sa.Table(
+    "label_delays",
+    metadata,
+    sa.Column("problem", sa.String(64), primary_key=True),
+    _name("model_name", primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("labels", sa.Integer, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+)
+
+# What the monitor found in each window of time.
+windows = sa.Table(
+    "windows",
+    metadata,
+    sa.Column("problem", sa.String(64), primary_key=True),
+    sa.Column("ended_at", Moment, primary_key=True),
+    sa.Column("began_at", Moment, nullable=False),
+    _name("model_name"),
+    sa.Column("model_version", sa.Integer),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("outliers", sa.Integer, nullable=False),
+    sa.Column("evaluation", sa.JSON, nullable=False),
+)
+
+# Episodes in which something was out of bounds; open as long as `ended_at` is null.
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("problem", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    _name("subject"),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("began_at", Moment, nullable=False),
+    sa.Column("seen_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    # The webhook: posted once; until then, when to try next and what went wrong.
+    sa.Column("posted_at", Moment),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("next_attempt_at", Moment, nullable=False),
+    sa.Column("last_error", sa.Text),
+    sa.Index("ix_alerts_problem_began_at", "problem", "began_at"),
+)
+
+# Batches of predictions on their way to the external log: rows of one problem and day.
+exports = sa.Table(
+    "exports",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("problem", sa.String(64), nullable=False),
+    _name("model_name"),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("claimed_at", Moment, nullable=False),
+    sa.Column("finished_at", Moment),
+    _id("run_id"),
+    sa.Index("ix_exports_problem_day", "problem", "day"),
+)
+
 # Who was champion since when, and how it became that.
 champions = sa.Table(
     "champions",
@@ -141,4 +210,5 @@ suggestions = sa.Table(
     sa.Column("refused_because", sa.Text),
     sa.Index("ix_suggestions_problem_row", "problem", "row_number"),
     sa.Index("ix_suggestions_prediction_id", "prediction_id"),
+    sa.Index("ix_suggestions_problem_received_at", "problem", "received_at"),
 )

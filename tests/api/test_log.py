@@ -146,7 +146,7 @@ def test_an_answered_row_is_one_row_of_the_log_with_what_was_sent_and_answered(
         "confidence": max(answer["probabilities"].values()),
         "is_outlier": answer["is_outlier"],
         "outlier_score": answer["outlier_score"],
-        "exported_at": None,
+        "export_id": None,
     }
     assert row["confidence"] == row["probabilities"][row["class_name"]]
 

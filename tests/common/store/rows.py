@@ -9,6 +9,7 @@ from common.store.tables import Role
 MODEL = "IrisModel"
 SETOSA, VERSICOLOR, VIRGINICA = CLASSES = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
 FEATURES = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
+PROBABILITIES = {SETOSA: 0.7, VERSICOLOR: 0.2, VIRGINICA: 0.1}
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -30,7 +31,7 @@ def prediction(  # noqa: PLR0913  # each is what some test is about
         "predicted_at": at,
         "features": FEATURES,
         "class_name": class_name,
-        "probabilities": {SETOSA: 0.7, VERSICOLOR: 0.2, VIRGINICA: 0.1},
+        "probabilities": PROBABILITIES,
         "confidence": 0.7,
         "is_outlier": False,
         "outlier_score": 0.25,

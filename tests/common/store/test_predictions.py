@@ -197,10 +197,11 @@ def test_postgresql_looks_predictions_up_by_the_index_before_it_has_statistics(p
     assert not [plan for plan in plans if "Seq Scan" in plan]
 
 
-def test_the_newest_are_the_champions_of_one_problem_since_a_moment_newest_first(store: Store) -> None:
+def test_between_two_moments_are_the_champions_answers_of_one_problem_newest_first(store: Store) -> None:
     late = {name: NOON + timedelta(seconds=second) for second, name in enumerate("abcd")}
     store.predictions.write([prediction(name, at=at) for name, at in late.items()])
     store.predictions.write([shadow("d"), prediction("e", at=late["d"], problem="other")])
-    assert [row["id"] for row in store.predictions.newest("iris", late["b"], 10)] == ["d", "c", "b"]
-    assert store.predictions.newest("iris", late["b"], 1) == [prediction("d", at=late["d"])]
-    assert store.predictions.newest("iris", late["d"] + timedelta(seconds=1), 1) == []
+    end = late["d"] + timedelta(seconds=1)
+    assert [row["id"] for row in store.predictions.between("iris", late["b"], late["d"], 10)] == ["c", "b"]
+    assert store.predictions.between("iris", late["b"], end, 1) == [prediction("d", at=late["d"])]
+    assert store.predictions.between("iris", end, end + timedelta(hours=1), 1) == []

@@ -8,7 +8,7 @@ import pytest
 
 from common.store import Store
 from common.store.suggestions import MAX_PAUSE, Suggestion
-from tests.common.store.rows import suggestion
+from tests.common.store.rows import SETOSA, suggestion
 
 
 def soon() -> datetime:
@@ -212,6 +212,35 @@ def test_standings_tell_for_each_problem_how_many_are_in_which_state_and_since_w
     }
     refused, received = standings["iris", "refused"].oldest, standings["iris", "received"].oldest
     assert before <= refused <= received <= datetime.now(UTC)
+
+
+def test_what_came_within_a_span_is_counted_by_class_and_state(store: Store) -> None:
+    for name in "abc":
+        store.suggestions.add(suggestion(name))
+    store.suggestions.add(replace(suggestion("d"), class_name="Iris-new"))
+    store.suggestions.add(suggestion("e", problem="other"))
+    store.suggestions.trained(["a"], 2)
+    # Refused in two ways, which count together.
+    store.suggestions.refused(["b", "c"], "no")
+    store.suggestions.delivered("c", "run")
+    hour, now = timedelta(hours=1), datetime.now(UTC)
+    assert store.suggestions.by_class("iris", now - hour, now + hour) == {
+        (SETOSA, "trained"): 1,
+        (SETOSA, "refused"): 2,
+        ("Iris-new", "received"): 1,
+    }
+    assert store.suggestions.by_class("iris", now - 2 * hour, now - hour) == {}
+
+
+def test_the_newest_that_some_versions_have_learnt_from_are_found_behind_any_number_of_others(store: Store) -> None:
+    for name in "abcde":
+        store.suggestions.add(suggestion(name))
+    store.suggestions.trained(["a", "b"], 2)
+    store.suggestions.trained(["c"], 3)
+    hour, now = timedelta(hours=1), datetime.now(UTC)
+    found = store.suggestions.newest("iris", now - hour, now + hour, 2, versions=[2, 3])
+    assert [each.id for each in found] == ["c", "b"]
+    assert len(store.suggestions.newest("iris", now - hour, now + hour, 9)) == 5
 
 
 def test_what_a_version_has_learnt_from_ends_with_the_last_that_came(store: Store) -> None:

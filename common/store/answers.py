@@ -1,0 +1,72 @@
+"""The log of predictions, column by column: what many rows say together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TypedDict
+
+import sqlalchemy as sa
+from pydantic_core import from_json
+
+from common.store.database import Database
+from common.store.tables import Moment, predictions
+
+PAGE_ROWS = 500
+
+
+class Answer(TypedDict):
+    """What a prediction says of itself beside others; a `PredictionRow` is one, too."""
+
+    model_name: str
+    model_version: int
+    features: Mapping[str, float | str]
+    class_name: str
+    confidence: float | None
+    is_outlier: bool | None
+
+
+class Answers:
+    """The champion's answers, as many as are wanted: only some of them are in memory at a time."""
+
+    def __init__(self, database: Database) -> None:
+        """Read them from `database`."""
+        self._database = database
+
+    def between(self, problem: str, since: datetime, until: datetime, limit: int) -> Iterator[Answer]:
+        """Yield the answers from `since` to before `until`, newest first, at most so many."""
+        c = predictions.c
+        span = c.problem == problem, c.role == "champion", c.predicted_at >= since
+        query = _wanted().where(*span).order_by(c.predicted_at.desc(), c.id.desc())
+        before: sa.ColumnElement[bool] = c.predicted_at < until
+        for start in range(0, limit, PAGE_ROWS):
+            page = self._database.read(query.where(before).limit(min(PAGE_ROWS, limit - start)))
+            yield from _answers(page)
+            if len(page) < PAGE_ROWS:
+                return
+            before = _before(page[-1])
+
+
+def _wanted() -> sa.Select[tuple[str, datetime, str]]:
+    c = predictions.c
+    told = (c.model_name, c.model_version, c.class_name, c.confidence, c.is_outlier)
+    return sa.select(c.id, c.predicted_at, sa.cast(c.features, sa.Text).label("features"), *told)
+
+
+def _before(row: sa.RowMapping) -> sa.ColumnElement[bool]:
+    # Many rows have one moment: those of a batch.
+    c = predictions.c
+    place = sa.tuple_(sa.literal(row["predicted_at"], Moment), sa.literal(row["id"]))
+    return sa.and_(c.predicted_at <= row["predicted_at"], sa.tuple_(c.predicted_at, c.id) < place)
+
+
+def _answers(page: Sequence[sa.RowMapping]) -> Iterator[Answer]:
+    # Read as one, they share the names of the features, which would take more room than their values.
+    features = from_json(f"[{','.join(row['features'] for row in page)}]", cache_strings="keys")
+    for row, each in zip(page, features, strict=True):
+        yield {
+            "model_name": row["model_name"],
+            "model_version": row["model_version"],
+            "features": each,
+            "class_name": row["class_name"],
+            "confidence": row["confidence"],
+            "is_outlier": row["is_outlier"],
+        }
