@@ -16,22 +16,23 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
 from common import columns
-from common.onnx_io import OUTLIER_SCORE, OnnxModel, compare
+from common.onnx_io import OUTLIER_SCORE, Answer, OnnxModel, compare
 from common.outliers import OutlierScorer
 from common.problem import Classifier, Feature, Floats, Problem, Rows, Table, probabilities_of
 
 GOLDEN_ROWS = 3
-QUANTILES = tuple(np.linspace(0.0, 1.0, 11))
+PERCENTILES = tuple(np.linspace(0.0, 1.0, 101))
 # What the converters of every model family in use here support.
 OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
-def export_onnx(
+def export_onnx(  # noqa: PLR0913, PLR0917  # each is a part of the bundle
     model: Classifier,
     problem: Problem,
     train: Table,
     metrics: Mapping[str, float],
     scorer: OutlierScorer | None = None,
+    held_out: Table | None = None,
 ) -> ModelProto:
     """Convert a fitted classifier, and the scorer of outliers beside it, into the bundle.
 
@@ -41,6 +42,7 @@ def export_onnx(
         train: the rows that the model learnt from; their statistics go into the bundle.
         metrics: results on the test rows, by name.
         scorer: says how unlike the training data a row is; None for a bundle that does not say it.
+        held_out: rows that the model has not learnt from; what it answers to them goes into the bundle, too.
 
     Returns:
         A graph with input `input` (float32 `[rows, features]`), or with an input for each feature (`[rows, 1]`, float32
@@ -57,9 +59,20 @@ def export_onnx(
         _rename_output(graph, output.name, name)
     if scorer:
         _merge(graph, _convert(scorer.pipeline, problem))
-    for key, value in _describe(model, problem, train, metrics, scorer).items():
-        graph.metadata_props.add(key=key, value=json.dumps(value))
+    bundle = _describe(model, problem, train, metrics, scorer)
+    _set_metadata(graph, bundle)
+    if held_out:
+        # As the service will answer: rounding matters where confidences crowd at 1.
+        answer = OnnxModel(graph.SerializeToString()).predict(as_float32(held_out.X))
+        bundle["reference"]["answers"] = answer_statistics(answer, problem)
+        _set_metadata(graph, bundle)
     return graph
+
+
+def _set_metadata(graph: ModelProto, bundle: Mapping[str, Any]) -> None:
+    del graph.metadata_props[:]
+    for key, value in bundle.items():
+        graph.metadata_props.add(key=key, value=json.dumps(value))
 
 
 def _options(model: Classifier) -> dict[int, dict[str, bool]]:
@@ -140,8 +153,9 @@ def _describe(
 def reference_statistics(problem: Problem, train: Table) -> dict[str, Any]:
     """Return what later data are compared with.
 
-    Number of rows, class counts, and per number mean, deviation, deciles, and the share of the rows in each bin
-    between inner deciles: a bin ends with, and includes, its edge; the last has none. Per category its shares.
+    Number of rows, class counts, and per number mean, deviation, percentiles, and the share of the rows in each bin
+    between edges near the inner deciles: a bin ends with, and includes, its edge; the last has none. Per category its
+    shares.
     """
     return {
         "rows": len(train.y),
@@ -153,6 +167,20 @@ def reference_statistics(problem: Problem, train: Table) -> dict[str, Any]:
     }
 
 
+def answer_statistics(answer: Answer, problem: Problem) -> dict[str, Any]:
+    """Return what later answers are compared with: those to rows that the model has not learnt from.
+
+    Their number, the shares of the classes, and, from a model that gives probabilities, the statistics of the
+    confidence as of a feature, else None.
+    """
+    confidence = None if answer.probabilities is None else answer.probabilities.max(axis=1)
+    return {
+        "rows": len(answer.labels),
+        "classes": _categories(np.array(problem.target.classes)[answer.labels]),
+        "confidence": None if confidence is None else _numbers(confidence),
+    }
+
+
 def _categories(column: Rows) -> dict[str, Any]:
     names, counts = np.unique(column.astype(str), return_counts=True)
     return {"shares": dict(zip(names.tolist(), (counts / len(column)).tolist(), strict=True))}
@@ -160,9 +188,8 @@ def _categories(column: Rows) -> dict[str, Any]:
 
 def _numbers(values: Rows) -> dict[str, Any]:
     column: Floats = values.astype(np.float64)
-    quantiles = np.quantile(column, QUANTILES)
-    # Measured values repeat, so that the bins between deciles hold more or less than a tenth: how much, is told.
-    edges = np.unique(quantiles[1:-1])
+    quantiles = np.quantile(column, PERCENTILES)
+    edges = _edges(np.unique(column), quantiles[10:-10:10])
     shares = np.bincount(np.searchsorted(edges, column), minlength=len(edges) + 1) / len(column)
     return {
         "mean": float(column.mean()),
@@ -170,6 +197,18 @@ def _numbers(values: Rows) -> dict[str, Any]:
         "quantiles": quantiles.tolist(),
         "bins": {"edges": edges.tolist(), "shares": shares.tolist()},
     }
+
+
+def _edges(known: Floats, deciles: Floats) -> Floats:
+    """Return the edges of bins: in the middle between the values that deciles fall on, or between, and the next.
+
+    Measured values repeat: an edge on one of them, or two between the same neighbours, would make a little noise, or a
+    finer scale, look like another distribution.
+    """
+    above = np.searchsorted(known, deciles, "right")
+    above = np.unique(above[above < len(known)])
+    edges: Floats = (known[above - 1] + known[above]) / 2
+    return edges
 
 
 def as_float32(X: Rows) -> Rows:

@@ -25,8 +25,10 @@ _BREAKING = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 # Text that can be a category: it stands in one line of a file, and is not blank.
 TEXT = rf"^[^{_BREAKING}]*[^\s{_BREAKING}][^{_BREAKING}]*$"
 
-# Names that the bodies of requests, or the outputs of a graph, have for something else.
-RESERVED = {"class_name", "data", "outlier_score", "prediction_id", "replace", "suggestion_id"}
+# Names that the bodies of requests, the outputs of a graph, or the monitor have for something else.
+RESERVED = {
+    "class_name", "confidence", "data", "outlier_score", "predicted_class", "prediction_id", "replace", "suggestion_id"
+}  # fmt: skip
 
 
 class ProblemError(ValueError):

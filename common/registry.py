@@ -66,9 +66,7 @@ class Registry:
         """Return the version to serve: the alias `champion` if it exists, else the latest; None if there is none."""
         if champion := await self.aliased(name, CHAMPION):
             return champion
-        newest = {"filter": f"name='{name}'", "order_by": "version_number DESC", "max_results": "1"}
-        versions = (await self._ask(f"{API}/model-versions/search", newest)).get("model_versions", [])
-        return _version(versions[0]) if versions else None
+        return next(iter(await self.versions(name, 1)), None)
 
     async def aliased(self, name: str, alias: str) -> Version | None:
         """Return the version under an alias; None if it is not set."""
@@ -79,6 +77,14 @@ class Registry:
         """Return a version by its number; None if there is none."""
         found = await self._ask(f"{API}/model-versions/get", {"name": name, "version": str(number)})
         return _version(found.get("model_version", {})) if found else None
+
+    async def versions(self, name: str, limit: int) -> list[Version]:
+        """Return the newest versions, newest first, at most so many."""
+        wanted = {"filter": f"name='{name}'", "order_by": "version_number DESC", "max_results": str(limit)}
+        return [
+            _version(each)
+            for each in (await self._ask(f"{API}/model-versions/search", wanted)).get("model_versions", [])
+        ]
 
     async def set_alias(self, name: str, alias: str, number: int) -> None:
         """Move an alias to a version."""

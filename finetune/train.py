@@ -105,7 +105,7 @@ def register(problem: Problem, settings: Settings, tuned: Tuned, verdict: Verdic
         ModelError: the export does not say the same; nothing is registered.
     """
     test = read_table(settings.data_dir / "test.csv", problem, indices=True)
-    graph = export_onnx(tuned.model, problem, tuned.rows, verdict.metrics, tuned.scorer)
+    graph = export_onnx(tuned.model, problem, tuned.rows, verdict.metrics, tuned.scorer, test)
     check_parity(graph, tuned.model, test.X, tuned.scorer)
     tags = {**tuned.tags, **publish.metric_tags(verdict.metrics)}
     with mlflow.start_run(run_id=tuned.run_id):

@@ -149,7 +149,7 @@ def _read(problem: Problem, settings: Settings) -> Data:
 
 def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer | None) -> _Exported:
     matrix = evaluate.confusion(data.test.y, result.model.predict(data.test.X), len(problem.target.classes))
-    graph = export_onnx(result.model, problem, data.fitting, evaluate.summary(matrix), scorer)
+    graph = export_onnx(result.model, problem, data.fitting, evaluate.summary(matrix), scorer, data.test)
     check_parity(graph, result.model, data.test.X, scorer)
     return _Exported(result, graph, matrix, scorer)
 
