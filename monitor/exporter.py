@@ -1,27 +1,22 @@
 """What the store knows, as metrics for Prometheus: right with any number of api processes, and after a restart."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import product
-from typing import TypeVar
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from common.store import Store
 from common.store.statistics import Live
 from common.store.suggestions import STATES, Learnt
+from monitor.families import by_problem, filled, gauge
 from monitor.reference import References
-from monitor.window import evaluate_window
+from monitor.window_metrics import alert_metrics, window_metrics
 
 MODEL = ("problem", "model_name", "model_version", "role")
-WINDOW = timedelta(minutes=5)
-WINDOW_ROWS = 2_000
 UNSETTLED = ("received", "delivered", "waiting")
-
-Sample = tuple[tuple[str, ...], float | None]
-Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
 
 
 class StoreCollector(Collector):
@@ -44,7 +39,8 @@ class StoreCollector(Collector):
         """Return the metrics as they are now."""
         models = self._store.statistics.models()
         yield from self._live(models)
-        yield from self._windows(models)
+        yield from window_metrics(self._store, self._references, dict(models))
+        yield from alert_metrics(self._store, dict(models))
         yield from self._suggestions({problem for problem, _ in models})
         yield from self._champions(models)
 
@@ -55,64 +51,34 @@ class StoreCollector(Collector):
             for live in self._store.statistics.live(*model)
         ]
         volumes = [((*model, name), volume) for model, live in found for name, volume in live.volumes.items()]
-        yield _filled(
+        yield filled(
             CounterMetricFamily("logged_predictions", "Logged predictions.", labels=(*MODEL, "class_name")),
             ((labels, volume.predictions) for labels, volume in volumes),
         )
-        yield _filled(
+        yield filled(
             CounterMetricFamily(
                 "logged_outliers", "Logged rows unlike the training data.", labels=(*MODEL, "class_name")
             ),
             ((labels, volume.outliers) for labels, volume in volumes),
         )
-        yield _gauge(
+        yield gauge(
             "live_labels",
             "Logged predictions whose truth is known, by true and predicted class.",
             (*MODEL, "true_class", "predicted_class", "correct"),
             (((*model, *cell), count) for model, live in found for cell, count in _cells(live)),
         )
 
-    def _windows(self, models: Sequence[tuple[str, str]]) -> Iterator[Metric]:
-        since = datetime.now(UTC) - WINDOW
-        references = {problem: self._references.of(model_name) for problem, model_name in models}
-        windows = {
-            problem: evaluate_window(self._store.predictions.newest(problem, since, WINDOW_ROWS), reference)
-            for problem, reference in references.items()
-        }
-        yield _by_problem(
-            "window_predictions", "Newest predictions, evaluated together.", {p: w.rows for p, w in windows.items()}
-        )
-        yield _by_problem(
-            "window_outliers_ratio", "Share of outliers among them.", {p: w.outliers for p, w in windows.items()}
-        )
-        yield _by_problem(
-            "window_confidence_mean_ratio",
-            "Mean probability of the answered class.",
-            {p: w.confidence for p, w in windows.items()},
-        )
-        for name, documentation, by_feature in (
-            ("window_feature_mean", "Mean of a feature among them.", {p: w.means for p, w in windows.items()}),
-            ("window_feature_psi", "Population stability index of a feature.", {p: w.psi for p, w in windows.items()}),
-            (
-                "training_feature_mean",
-                "Mean of a feature in the training rows.",
-                {p: {name: each.mean for name, each in r.items()} for p, r in references.items()},
-            ),
-        ):
-            samples = (((p, feature), value) for p, values in by_feature.items() for feature, value in values.items())
-            yield _gauge(name, documentation, ("problem", "feature"), samples)
-
     def _suggestions(self, problems: set[str]) -> Iterator[Metric]:
         now = datetime.now(UTC)
         found = {(each.problem, each.state): each for each in self._store.suggestions.standings()}
         places = list(product(sorted(problems | {problem for problem, _ in found}), STATES))
-        yield _gauge(
+        yield gauge(
             "suggestions",
             "Corrections by how far they are.",
             ("problem", "state"),
             ((place, found[place].suggestions if place in found else 0) for place in places),
         )
-        yield _gauge(
+        yield gauge(
             "suggestions_oldest_seconds",
             "Age of the oldest correction in a state; 0 when there is none.",
             ("problem", "state"),
@@ -126,18 +92,18 @@ class StoreCollector(Collector):
     def _champions(self, models: Sequence[tuple[str, str]]) -> Iterator[Metric]:
         versions = self._store.suggestions.learnt()
         learnt = {model: [each for each in versions if each.problem == model[0]] for model in models}
-        yield _gauge(
+        yield gauge(
             "champion_changes",
             "Versions that became champion, by how.",
             ("model_name", "how"),
             (((name, how.replace(" ", "_")), n) for (name, how), n in self._store.champions.changes().items()),
         )
-        yield _by_problem(
+        yield by_problem(
             "finetuned_versions",
             "Versions that learnt from corrections.",
             {problem: len(versions) for (problem, _), versions in learnt.items()},
         )
-        yield _gauge(
+        yield gauge(
             "loop_seconds",
             "From the last correction that a version learnt from to its becoming champion.",
             ("problem", "model_name", "model_version"),
@@ -160,19 +126,3 @@ def _cells(live: Live) -> Iterator[tuple[tuple[str, str, str], int]]:
     # Zeros too, since a rule cannot add what is absent; also of classes that were only predicted so far.
     for true, predicted in product(sorted(live.classes | live.volumes.keys()), repeat=2):
         yield (true, predicted, str(true == predicted).lower()), live.labels.get((true, predicted), 0)
-
-
-def _by_problem(name: str, documentation: str, values: dict[str, float | None] | dict[str, int]) -> Metric:
-    return _gauge(name, documentation, ("problem",), (((problem,), value) for problem, value in values.items()))
-
-
-def _gauge(name: str, documentation: str, labels: Sequence[str], samples: Iterable[Sample]) -> Metric:
-    return _filled(GaugeMetricFamily(name, documentation, labels=labels), samples)
-
-
-def _filled(family: Family, samples: Iterable[Sample]) -> Family:
-    """Add samples, but for those that have no value."""
-    for labels, value in samples:
-        if value is not None:
-            family.add_metric(labels, value)
-    return family

@@ -1,37 +1,46 @@
-"""What a model learnt from, as its bundle tells it: means and bins of each feature."""
+"""What a model learnt from, as its bundle tells it, and what it answered then."""
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from common.background import BackgroundTask
 from common.onnx_io import ModelError, OnnxModel
 from common.registry import Registry, RegistryError, RegistryUnavailableError, Version
 from common.store import Store, StoreError
+from monitor.windows.drift import CategoryReference, NumberReference
 
 POLL_SECONDS = 2.0
+MOST_VERSIONS = 200
+TESTED = "test_"  # begins the tags with the results on the test rows
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class FeatureReference:
-    """A feature of the training rows: its mean, and the `shares` of the rows in the bins that end with `edges`.
+class Reference:
+    """What a version learnt from, and what it answered to rows that it had not learnt from.
 
-    There is one share more than edges: that of the rows above the last.
+    Attributes:
+        version: its number.
+        classes: their names, in order.
+        class_counts: rows of the training data, by class.
+        features: by name.
+        answers: the shares of the classes that it answered; None in a bundle that does not tell.
+        confidence: the probability of the class that it answered; None, too, of a model that gives none.
     """
 
-    mean: float
-    edges: npt.NDArray[np.float64]
-    shares: npt.NDArray[np.float64]
-
-
-Reference = Mapping[str, FeatureReference]
+    version: int
+    classes: tuple[str, ...]
+    class_counts: Mapping[str, int]
+    features: Mapping[str, NumberReference | CategoryReference]
+    answers: CategoryReference | None
+    confidence: NumberReference | None
 
 
 class References:
@@ -44,13 +53,22 @@ class References:
         """Ask `store` for models, and `registry` for their served versions."""
         self._store = store
         self._registry = registry
-        self._found: dict[str, tuple[Version, Reference]] = {}
+        self._found: dict[str, tuple[Version, Reference | None]] = {}
+        self._tested: dict[str, dict[int, dict[str, float]]] = {}
         self._told: str | None = None
         self._following = BackgroundTask("follow the registry for references", self._follow)
 
-    def of(self, model_name: str) -> Reference:
-        """Return the reference of a model by feature; empty while it is not known."""
-        return self._found[model_name][1] if model_name in self._found else {}
+    def of(self, model_name: str) -> Reference | None:
+        """Return the reference of a model; None while it is not known, and of one that tells none."""
+        return self._found[model_name][1] if model_name in self._found else None
+
+    def knows(self, model_name: str) -> bool:
+        """Return whether the served version has been read, whatever it tells."""
+        return model_name in self._found
+
+    def tested(self, model_name: str, version: int) -> Mapping[str, float]:
+        """Return the results of a version on the test rows, such as accuracy; nothing while they are not known."""
+        return self._tested.get(model_name, {}).get(version, {})
 
     async def start(self) -> None:
         """Begin to follow the registry."""
@@ -75,8 +93,11 @@ class References:
         for _, model_name in await asyncio.to_thread(self._store.statistics.models):
             version = await self._registry.serving_version(model_name)
             if version and (model_name not in self._found or self._found[model_name][0].identity != version.identity):
+                # A version that passed the gate is served then, so that a new one cannot be missed.
+                found = await self._registry.versions(model_name, MOST_VERSIONS)
+                self._tested[model_name] = {each.number: _results(each) for each in found}
                 content = await self._registry.download(version)
-                self._found[model_name] = version, await asyncio.to_thread(_read, version, content)
+                self._found[model_name] = version, await asyncio.to_thread(read_bundle, version, content)
 
     def _tell(self, error: Exception) -> None:
         # Once, not at each look.
@@ -85,30 +106,54 @@ class References:
         self._told = str(error)
 
 
-def read_reference(described: Any) -> Reference:
-    """Return the reference of numbers from what a bundle holds under its key `reference`; empty if it is damaged."""
+def read_reference(version: int, metadata: Mapping[str, Any]) -> Reference | None:
+    """Return the reference of a version from what its bundle says of itself; None if it says none, or a damaged one."""
     try:
-        found = described["features"].items()
-        # Of categories it holds their shares.
-        return {name: _feature(feature) for name, feature in found if "shares" not in feature}
+        told, classes = metadata["reference"], metadata["classes"]
+        rows, answers = told["rows"], told.get("answers")
+        return Reference(
+            version,
+            tuple(classes),
+            dict(zip(classes, told["class_counts"], strict=True)),
+            {name: _feature(rows, feature) for name, feature in told["features"].items()},
+            _category(answers["rows"], answers["classes"]) if answers else None,
+            _number(answers["rows"], answers["confidence"]) if answers and answers["confidence"] else None,
+        )
     except (KeyError, TypeError, ValueError, AttributeError):
-        return {}
+        return None
 
 
-def _read(version: Version, content: bytes) -> Reference:
+def read_bundle(version: Version, content: bytes) -> Reference | None:
+    """Return the reference in a version's file; None, and a warning, if there is none."""
     try:
-        # The names of its classes do not matter here.
-        reference = read_reference(OnnxModel(content, classes=["any"]).metadata.get("reference"))
+        reference = read_reference(version.number, OnnxModel(content, classes=["any"]).metadata)
     except ModelError:
-        reference = {}
-    if not reference:
+        reference = None
+    if reference is None:
         logger.warning("%s version %d tells no reference of its training rows", version.name, version.number)
     return reference
 
 
-def _feature(described: Mapping[str, Any]) -> FeatureReference:
-    bins = described["bins"]
-    edges, shares = (np.array(bins[name], dtype=np.float64) for name in ("edges", "shares"))
-    if len(shares) != len(edges) + 1:
+def _results(version: Version) -> dict[str, float]:
+    told = {name.removeprefix(TESTED): value for name, value in version.tags.items() if name.startswith(TESTED)}
+    return {name: float(value) for name, value in told.items() if re.fullmatch(r"[0-9.]+", value)}
+
+
+def _feature(rows: int, told: Mapping[str, Any]) -> NumberReference | CategoryReference:
+    return _category(rows, told) if "shares" in told else _number(rows, told)
+
+
+def _category(rows: int, told: Mapping[str, Any]) -> CategoryReference:
+    if rows < 1 or not told["shares"]:
+        raise ValueError("there is nothing to compare with")
+    return CategoryReference(rows, dict(told["shares"]))
+
+
+def _number(rows: int, told: Mapping[str, Any]) -> NumberReference:
+    bins = told["bins"]
+    edges, shares, quantiles = (
+        np.array(values, dtype=np.float64) for values in (bins["edges"], bins["shares"], told["quantiles"])
+    )
+    if rows < 1 or len(shares) != len(edges) + 1:
         raise ValueError(f"{len(shares)} shares for {len(edges)} edges")
-    return FeatureReference(float(described["mean"]), edges, shares)
+    return NumberReference(rows, float(told["mean"]), float(told["std"]), quantiles, edges, shares)

@@ -469,16 +469,22 @@ def test_a_challenger_of_another_family_answers_in_the_shadow(
     assert (comparison["both_right"], comparison["p_value"]) == (1, 1.0)
 
 
+def windows_of_two(monitor: httpx.Client) -> dict[tuple[str, ...], float] | None:
+    """Return how many predictions the windows hold, when those of both problems hold some."""
+    rows = monitored(monitor, "window_predictions", "problem")
+    return rows if len(rows) == 2 and all(rows.values()) else None
+
+
 def test_one_monitor_shows_both_with_the_means_of_their_numbers(travel: Lab, cancer: Lab) -> None:
     for lab in (travel, cancer):
         remembered(lab, lab.predict()["prediction_id"])
-    with served(create_app(travel.settings)) as monitor:
-        assert monitor.get("/readyz").is_success
-        rows = monitored(monitor, "window_predictions", "problem")
+    often = travel.settings.model_copy(update={"evaluate_seconds": 1})
+    with served(create_app(often)) as monitor:
+        rows = wait_for("two windows", lambda: windows_of_two(monitor))
         means = monitored(monitor, "window_feature_mean", "problem", "feature")
         sure = monitored(monitor, "window_confidence_mean_ratio", "problem")
         outliers = monitored(monitor, "window_outliers_ratio", "problem")
-    assert {problem for (problem,), count in rows.items() if count} == {"travel_insurance", "breast_cancer"}
+    assert set(rows) == {("travel_insurance",), ("breast_cancer",)}
     assert {feature for problem, feature in means if problem == "travel_insurance"} == {
         "Duration", "Net Sales", "Commision (in value)", "Age",
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -14,9 +14,13 @@ from common.settings import Settings
 from common.store import Store
 from common.store.suggestions import STATES
 from monitor.monitor import create_app
+from monitor.reference import Reference
+from monitor.runs import Runs
+from monitor.windows.evaluation import Evaluator, Pace
 from scripts.parts import wait_for
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 from tests.conftest import served
+from tests.monitor.references import answered, knowing
 
 Samples = dict[tuple[str, ...], float]
 MODEL_LABELS = ("problem", "model_name", "model_version", "role")
@@ -42,7 +46,8 @@ def store(on_either: Settings) -> Iterator[Store]:
 
 @pytest.fixture
 def monitor(on_either: Settings) -> Iterator[httpx.Client]:
-    with served(create_app(on_either)) as client:
+    # Not at a full hour that may come meanwhile.
+    with served(create_app(on_either.model_copy(update={"export_seconds": 604_800}))) as client:
         yield client
 
 
@@ -132,15 +137,84 @@ def test_the_loop_is_timed_from_the_last_correction_to_the_champion(store: Store
     }
 
 
+def evaluate_now(store: Store, reference: Reference | None = None) -> None:
+    """Let the job run that evaluates each minute, as if all that was predicted by now were a minute old."""
+    pace = Pace(timedelta(minutes=1), timedelta(minutes=5))
+    evaluator = Evaluator(store, knowing(store, reference), Runs(store), pace, lambda: now() + timedelta(seconds=63))
+    evaluator._started -= timedelta(hours=1)
+    evaluator.run()
+
+
+def test_before_a_window_was_evaluated_none_is_shown(store: Store, monitor: httpx.Client) -> None:
+    store.predictions.write([prediction("new") | {"predicted_at": now()}])
+    assert samples(monitor, "window_predictions", "problem") == {}
+    assert samples(monitor, "window_end_timestamp_seconds", "problem") == {}
+
+
 def test_the_window_holds_the_newest_predictions_of_the_champion(store: Store, monitor: httpx.Client) -> None:
     old = prediction("old") | {"is_outlier": True}
     other = shadow("new") | {"is_outlier": True, "predicted_at": now()}
     store.predictions.write([old, prediction("new") | {"predicted_at": now(), "confidence": 0.5}, other])
+    evaluate_now(store)
     assert samples(monitor, "window_predictions", "problem") == {("iris",): 1}
+    assert samples(monitor, "window_outliers", "problem") == {("iris",): 0}
     assert samples(monitor, "window_outliers_ratio", "problem") == {("iris",): 0}
     assert samples(monitor, "window_confidence_mean_ratio", "problem") == {("iris",): 0.5}
+    assert samples(monitor, "window_class_ratio", "problem", "class_name") == {("iris", SETOSA): 1}
     assert samples(monitor, "window_feature_mean", "problem", "feature")["iris", "sepal_length"] == 5.1
     assert samples(monitor, "training_feature_mean", "problem", "feature") == {}
+    assert samples(monitor, "window_drift_verdict", "problem", "subject") == {}
+    [ended] = samples(monitor, "window_end_timestamp_seconds", "problem").values()
+    assert ended % 60 == 0
+    assert abs(ended - now().timestamp()) < 63
+
+
+def test_verdicts_and_indices_are_shown_where_there_is_enough_to_say(
+    store: Store, monitor: httpx.Client, problem: Problem, learnt: Reference
+) -> None:
+    rows = problem.load(None)
+    rows.X[:, 0] += 2 * rows.X[:, 0].std()
+    newest = [row | {"predicted_at": now()} for row in answered(problem, rows, times=4)]
+    # Answers of another version are not compared with those of this one.
+    store.predictions.write([row | {"model_version": 9} for row in newest])
+    evaluate_now(store, learnt)
+    verdicts = samples(monitor, "window_drift_verdict", "problem", "subject")
+    assert verdicts == {("iris", name): float(name == "sepal_length") for name in problem.columns}
+    indices = samples(monitor, "window_feature_psi", "problem", "feature")
+    assert indices.keys() == verdicts.keys()
+    assert indices["iris", "sepal_length"] > 0.2 > max(indices["iris", name] for name in problem.columns[1:])
+
+
+def test_alerts_are_shown_while_they_are_open_and_their_episodes_counted(store: Store, monitor: httpx.Client) -> None:
+    store.predictions.write([prediction(name) | {"predicted_at": now(), "is_outlier": True} for name in "abcdefgh"])
+    assert samples(monitor, "monitor_alerts_total", "problem", "kind") == {
+        ("", "run_failed"): 0,
+        **{("iris", kind): 0 for kind in ("drift", "feature_mean", "outliers", "run_failed")},
+    }
+    evaluate_now(store)
+    Runs(store).failed("", "external log", "MLflow is away", now())
+    labels = ("problem", "kind", "subject")
+    assert samples(monitor, "monitor_alert_open", *labels) == {
+        ("iris", "outliers", ""): 1,
+        ("", "run_failed", "external log"): 1,
+    }
+    Runs(store).succeeded("", "external log", now())
+    assert samples(monitor, "monitor_alert_open", *labels) == {("iris", "outliers", ""): 1}
+    begun = samples(monitor, "monitor_alerts_total", "problem", "kind")
+    assert {episode: count for episode, count in begun.items() if count} == {
+        ("", "run_failed"): 1,
+        ("iris", "outliers"): 1,
+    }
+
+
+def test_rows_that_wait_for_the_external_log_are_counted(store: Store, monitor: httpx.Client) -> None:
+    store.predictions.write([prediction("a"), prediction("b"), prediction("a", problem="other", role="shadow")])
+    waiting = {("iris",): 2, ("other",): 1}
+    assert samples(monitor, "external_log_unexported_rows", "problem") == waiting
+    claimed = store.exports.claim(9, now())
+    assert claimed
+    store.exports.finish(claimed, "run")
+    assert samples(monitor, "external_log_unexported_rows", "problem") == waiting | {("iris",): 0}
 
 
 def test_the_means_of_the_training_rows_come_from_the_served_version(

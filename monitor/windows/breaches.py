@@ -1,0 +1,64 @@
+"""What is out of bounds in a window. Pure: an evaluation in, kinds, subjects and messages out."""
+
+import math
+
+from common.evaluate import wilson
+from common.store.alerts import Breach
+from monitor.windows.window import Evaluation, Subject
+
+FEATURE_MEAN, OUTLIERS, DRIFT = "feature_mean", "outliers", "drift"
+MEAN_TOLERANCE = 0.05  # of the training mean
+OUTLIER_LIMIT = 0.2
+# Of the distance of two means, each of a sample: the fewer their rows, the further apart they are by chance.
+# Of windows of five minutes a day has some 300 that share no row. With four features and three standard errors, three
+# of them would be told without any reason; with four standard errors it is one in two weeks.
+STANDARD_ERRORS = 4.0
+MEAN_ROWS = 30  # below them, the mean of a skewed feature is further off than that more often
+ALL_KINDS = frozenset({FEATURE_MEAN, OUTLIERS, DRIFT})
+
+
+def breaches(evaluation: Evaluation) -> dict[Breach, str]:
+    """Return what is out of bounds, with a message for each; nothing without rows, which say nothing."""
+    found: dict[Breach, str | None] = {(OUTLIERS, ""): _outliers(evaluation)}
+    found |= {(FEATURE_MEAN, name): _mean(name, subject) for name, subject in evaluation.features.items()}
+    found |= {(DRIFT, name): _drift(name, subject) for name, subject in evaluation.subjects.items()}
+    return {breach: message for breach, message in found.items() if message}
+
+
+def looked_for(evaluation: Evaluation) -> frozenset[str]:
+    """Return the kinds of which `breaches` can tell whether they are there: without a reference only outliers."""
+    compared = any(subject.reference_rows is not None for subject in evaluation.subjects.values())
+    return ALL_KINDS if compared else frozenset({OUTLIERS})
+
+
+def _outliers(evaluation: Evaluation) -> str | None:
+    # Wilson's lower end: one of three rows is no news.
+    share = wilson(evaluation.outliers, evaluation.told_outlier)
+    if share is None or share.low <= OUTLIER_LIMIT:
+        return None
+    ratio = evaluation.outliers / evaluation.told_outlier
+    return (
+        f"{ratio:.1%} of {evaluation.told_outlier} predictions were for rows unlike the training data; "
+        f"{OUTLIER_LIMIT:.0%} may be"
+    )
+
+
+def _mean(name: str, subject: Subject) -> str | None:
+    mean, learnt, std = subject.mean, subject.reference_mean, subject.reference_std
+    if mean is None or learnt is None or std is None or subject.rows < MEAN_ROWS:
+        return None
+    distance, error = abs(mean - learnt), std * math.sqrt(1 / subject.rows + 1 / (subject.reference_rows or 1))
+    if distance <= MEAN_TOLERANCE * abs(learnt) or distance <= STANDARD_ERRORS * error:
+        return None
+    # Of a mean of zero there is no percentage.
+    apart = f"{distance / abs(learnt):.1%}" if learnt else f"{distance:.4g}"
+    where = f"{apart} {'above' if mean > learnt else 'below'} its mean in the training data, {learnt:.4g}"
+    return f"the mean of {name} was {mean:.4g} in {subject.rows} predictions, {where}; {MEAN_TOLERANCE:.0%} may be"
+
+
+def _drift(name: str, subject: Subject) -> str | None:
+    if subject.verdict != "drift":
+        return None
+    numbers = ", ".join(f"{key} {value:.3g}" for key, value in subject.statistics.items())
+    p_value = "" if subject.p_value is None else f", p = {subject.p_value:.2g}"
+    return f"{name} has drifted from what the model learnt from: {numbers}{p_value}, {subject.rows} predictions"

@@ -1,0 +1,211 @@
+"""A window of predictions, held against what the model learnt from. Pure: rows and a reference in, numbers out."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from common.store.answers import Answer
+from monitor.reference import Reference
+from monitor.windows.columns import Columns, Observed
+from monitor.windows.drift import (
+    CategoryReference,
+    Drift,
+    Floats,
+    NumberReference,
+    Verdict,
+    category_drift,
+    number_drift,
+    verdicts,
+)
+
+CLASS, CONFIDENCE = "predicted class", "confidence"  # what is compared beside the features
+OTHERS = "all others"  # names that the reference does not know: one entry, however many there are
+MOST_NAMES = 50  # of a category without a reference
+
+
+class Distribution(BaseModel):
+    """Shares of the rows by `labels`, which are bins or names; `reference` is None where there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    labels: list[str]
+    window: list[float]
+    reference: list[float] | None = None
+
+
+class Subject(BaseModel):
+    """A feature, the predicted class or the confidence: what it was, and how that stands to the reference.
+
+    Attributes:
+        rows: how many have told it.
+        mean: of a number; None without rows.
+        reference_rows: how many the reference is from; None, like all that follows, without a reference.
+        reference_mean: of a number.
+        reference_std: of a number.
+        statistics: of the drift, by name.
+        p_value: of the drift.
+        verdict: on the drift.
+        distribution: of a number only with a reference, whose bins it has.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["number", "category"]
+    rows: int
+    mean: float | None = None
+    reference_rows: int | None = None
+    reference_mean: float | None = None
+    reference_std: float | None = None
+    statistics: dict[str, float] = {}
+    p_value: float | None = None
+    verdict: Verdict | None = None
+    distribution: Distribution | None = None
+
+
+class Evaluation(BaseModel):
+    """What the rows of a window say together.
+
+    Attributes:
+        rows: how many.
+        told_outlier: those of them whose model tells whether they are outliers.
+        outliers: those that are.
+        confidence_mean: the mean probability of the class that was answered; None where no row tells.
+        class_counts: rows by answered class, also of classes of the reference that no row has.
+        subjects: the features by name, then `CLASS` and `CONFIDENCE`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    told_outlier: int
+    outliers: int
+    confidence_mean: float | None
+    class_counts: dict[str, int]
+    subjects: dict[str, Subject]
+
+    @property
+    def outlier_ratio(self) -> float | None:
+        """The share of outliers among the rows that tell; None where none does."""
+        return self.outliers / self.told_outlier if self.told_outlier else None
+
+    @property
+    def class_shares(self) -> dict[str, float]:
+        """The shares of the answered classes; nothing without rows."""
+        return {name: count / self.rows for name, count in self.class_counts.items()} if self.rows else {}
+
+    @property
+    def features(self) -> dict[str, Subject]:
+        """The subjects that are features."""
+        return {name: subject for name, subject in self.subjects.items() if name not in {CLASS, CONFIDENCE}}
+
+
+def evaluate(rows: Iterable[Answer], reference: Reference | None) -> Evaluation:
+    """Evaluate the rows of one problem against a reference, as far as it is known.
+
+    Features are compared whichever version has answered. The answered classes and confidences of another version are
+    not: they are no drift, but that version.
+    """
+    seen = Columns(rows, reference.features if reference else {})
+    observed, references = _observed(seen, reference), _references(reference)
+    compared = {name: _compared(observed[name], references.get(name)) for name in observed}
+    told = verdicts({name: drift for name, (_, drift) in compared.items() if drift})
+    subjects = {name: subject.model_copy(update={"verdict": told.get(name)}) for name, (subject, _) in compared.items()}
+    classes, confidences = seen.classes(), seen.confidences()
+    return Evaluation(
+        rows=classes.total(),
+        told_outlier=sum(seen.outliers.values()),
+        outliers=seen.outliers[True],
+        confidence_mean=float(confidences.mean()) if len(confidences) else None,
+        class_counts=dict.fromkeys(reference.classes if reference else (), 0) | classes,
+        subjects=subjects,
+    )
+
+
+def _references(reference: Reference | None) -> dict[str, NumberReference | CategoryReference]:
+    if reference is None:
+        return {}
+    own = {CLASS: reference.answers, CONFIDENCE: reference.confidence}
+    return {**reference.features, **{name: each for name, each in own.items() if each is not None}}
+
+
+def _observed(seen: Columns, reference: Reference | None) -> dict[str, Observed]:
+    version = reference.version if reference else None
+    return {
+        **{name: column.observed() for name, column in seen.features.items()},
+        CLASS: seen.classes(version),
+        CONFIDENCE: seen.confidences(version),
+    }
+
+
+def _compared(
+    observed: Observed, reference: NumberReference | CategoryReference | None
+) -> tuple[Subject, Drift | None]:
+    if isinstance(observed, Counter):
+        names = reference if isinstance(reference, CategoryReference) else None
+        return _category(observed, names)
+    return _number(observed, reference if isinstance(reference, NumberReference) else None)
+
+
+def _category(counts: Counter[str], reference: CategoryReference | None) -> tuple[Subject, Drift | None]:
+    drift = category_drift(reference, counts) if reference else None
+    subject = Subject(
+        kind="category",
+        rows=counts.total(),
+        reference_rows=reference.rows if reference else None,
+        distribution=_names(counts, reference.shares if reference else None),
+    )
+    return _with_drift(subject, drift), drift
+
+
+def _number(values: Floats, reference: NumberReference | None) -> tuple[Subject, Drift | None]:
+    mean = float(values.mean()) if len(values) else None
+    if reference is None:
+        return Subject(kind="number", rows=len(values), mean=mean), None
+    drift = number_drift(reference, values)
+    subject = Subject(
+        kind="number",
+        rows=len(values),
+        mean=mean,
+        reference_rows=reference.rows,
+        reference_mean=reference.mean,
+        reference_std=reference.std,
+        distribution=_bins(values, reference),
+    )
+    return _with_drift(subject, drift), drift
+
+
+def _with_drift(subject: Subject, drift: Drift | None) -> Subject:
+    if drift is None or not drift.rows:
+        return subject
+    return subject.model_copy(update={"statistics": dict(drift.statistics), "p_value": drift.p_value})
+
+
+def _names(counts: Counter[str], reference: Mapping[str, float] | None) -> Distribution:
+    names = list(reference) if reference is not None else [name for name, _ in counts.most_common(MOST_NAMES)]
+    found = [counts[name] for name in names]
+    window = _shares([*found, counts.total() - sum(found)])
+    learnt = [*reference.values(), 0.0] if reference is not None else None
+    return Distribution(labels=[*names, OTHERS], window=window, reference=learnt and _short(learnt))
+
+
+def _bins(values: Floats, reference: NumberReference) -> Distribution:
+    # As the reference was counted: a bin ends with, and includes, its edge.
+    counts = np.bincount(np.searchsorted(reference.edges, values), minlength=len(reference.shares))
+    edges = [f"{edge:.4g}" for edge in reference.edges]
+    between = [f"{low} to {high}" for low, high in pairwise(edges)]
+    labels = [f"up to {edges[0]}", *between, f"above {edges[-1]}"] if edges else ["all"]
+    return Distribution(labels=labels, window=_shares(counts.tolist()), reference=_short(reference.shares.tolist()))
+
+
+def _shares(counts: Sequence[int]) -> list[float]:
+    total = sum(counts)
+    return _short([count / total if total else 0.0 for count in counts])
+
+
+def _short(values: Sequence[float]) -> list[float]:
+    # They are kept for every window: digits that nobody sees are half of what they would take.
+    return [round(value, 5) for value in values]
