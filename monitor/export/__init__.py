@@ -1,0 +1,1 @@
+"""The external log: predictions, day by day, in MLflow."""

@@ -1,0 +1,80 @@
+"""The experiment of a problem's monitoring in MLflow: a run for each day of a model, in it a step for each export."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Run
+
+from common.store.exports import day_bounds
+from monitor.export.profile import Profile
+
+POINTS_AT_ONCE = 1_000  # what MLflow takes
+PROFILES = "profiles"
+EXPORTS = "exports"  # the metric that counts the steps
+MANY = 1_000  # runs of one day, or of the days asked for
+
+
+class DayRuns:
+    """The runs of `problem` on the MLflow server at `uri`.
+
+    Raises:
+        MlflowException: from each method, when the server does not do what it is asked.
+    """
+
+    def __init__(self, uri: str, problem: str) -> None:
+        """Find the experiment, or make it."""
+        self._client = MlflowClient(uri)
+        name = f"{problem.title().replace('_', '')}Monitoring"
+        found = self._client.get_experiment_by_name(name)
+        self._experiment = found.experiment_id if found else self._client.create_experiment(name)
+        self._problem = problem
+
+    def of(self, model_name: str, day: date) -> str:
+        """Return the id of a day's run, which is made if there is none."""
+        found = self._search(f"tags.day = '{day}'", MANY)
+        for run in found:
+            if run.data.tags.get("model_name") == model_name:
+                return str(run.info.run_id)
+        begin, end = (round(moment.timestamp() * 1e3) for moment in day_bounds(day))
+        tags = {"problem": self._problem, "model_name": model_name, "day": str(day)}
+        made = self._client.create_run(self._experiment, start_time=begin, tags=tags, run_name=str(day))
+        # As long as the day, and never `running`: that it takes more points does not depend on it.
+        self._client.set_terminated(made.info.run_id, end_time=end)
+        return str(made.info.run_id)
+
+    def newest(self, days: int) -> list[Run]:
+        """Return the runs of the newest days."""
+        return self._search("", days)
+
+    def between(self, since: date, until: date) -> list[Run]:
+        """Return the runs of some days, the last included, among the newest thousand."""
+        return [run for run in self._search("", MANY) if str(since) <= run.data.tags.get("day", "") <= str(until)]
+
+    def log(self, run_id: str, points: Mapping[str, float], step: int, at: datetime) -> None:
+        """Log numbers as a step; those that are there already, with the same step and moment, are not logged twice."""
+        moment = round(at.timestamp() * 1e3)
+        metrics = [Metric(name, value, moment, step) for name, value in points.items()]
+        for start in range(0, len(metrics), POINTS_AT_ONCE):
+            self._client.log_batch(run_id, metrics[start : start + POINTS_AT_ONCE])
+
+    def put(self, run_id: str, path: str, text: str) -> None:
+        """Keep a text as an artefact of a run, in place of what was there."""
+        self._client.log_text(run_id, text, path)
+
+    def profiles(self, run_id: str) -> list[str]:
+        """Return the paths of a run's profiles, in order."""
+        return sorted(file.path for file in self._client.list_artifacts(run_id, PROFILES))
+
+    def read_profiles(self, runs: Sequence[Run]) -> Iterator[Profile]:
+        """Yield all profiles of some runs."""
+        for run in runs:
+            for path in self.profiles(run.info.run_id):
+                with tempfile.TemporaryDirectory() as folder:
+                    file = self._client.download_artifacts(run.info.run_id, path, folder)
+                    yield Profile.from_json(Path(file).read_text(encoding="utf-8"))
+
+    def _search(self, wanted: str, limit: int) -> list[Run]:
+        return list(self._client.search_runs([self._experiment], wanted, max_results=limit, order_by=["tags.day DESC"]))
