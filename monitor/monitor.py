@@ -6,13 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 
 from common.registry import Registry
 from common.settings import Settings, load_settings
 from common.store import Store, StoreError
 from monitor.exporter import StoreCollector
+from monitor.page.routes import add_page
+from monitor.page.source import Source
+from monitor.page.tabs import TABS
 from monitor.reference import References
+from monitor.schedule import Schedule
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -21,14 +26,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("monitor").setLevel(logging.INFO)  # what a window was like is told, if all is well, too
         async with AsyncExitStack() as stack:
             await _start(app, settings or load_settings(), stack)
             yield
 
-    app = FastAPI(title="Monitor of the closed-loop MLOps lab", version="0.1.0", lifespan=lifespan)
+    app = FastAPIOffline(title="Monitor of the closed-loop MLOps lab", version="0.1.0", lifespan=lifespan)
     app.get("/livez", tags=["service"])(live)
     app.get("/readyz", tags=["service"])(ready)
     app.get("/metrics", tags=["service"], response_class=Response)(metrics)
+    add_page(app, TABS)
     return app
 
 
@@ -38,11 +45,16 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     stack.callback(state.store.close)
     registry = await stack.enter_async_context(Registry(settings.mlflow_uri))
     references = References(state.store, registry)
+    state.problem = settings.problem
+    state.source = Source(state.store, references, settings.mlflow_page, settings.prefect_page)
     state.exported = CollectorRegistry()
     ProcessCollector(registry=state.exported)
     state.exported.register(StoreCollector(state.store, references))
     await references.start()
     stack.push_async_callback(references.stop)
+    schedule = Schedule(settings, state.store, references)
+    schedule.start()
+    stack.push_async_callback(asyncio.to_thread, schedule.stop)
 
 
 async def live() -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""The web page: tabs of panels, as HTML, JSON and CSV."""

@@ -1,0 +1,137 @@
+"""Panels in words: values as people read them, cells of tables, and charts for those who cannot see them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitor.page.panels import Cell, Column, Kind, Panel
+
+NOTHING = "–"
+DRAWN = {"line": "Line chart", "bars": "Bar chart", "stacked": "Stacked bar chart", "pie": "Pie chart"}
+MOST_TOLD = 12  # values of a series that a description lists one by one
+HEATS = 10  # shades of a matrix
+SMALL, LARGE = 0.001, 0.999  # what a percentage with one digit would round to nothing, or to everything
+MANY = 1000  # from where on digits behind the point are noise
+
+
+@dataclass(frozen=True)
+class ShownCell:
+    """A cell as a table shows it; `look` are its classes in CSS."""
+
+    text: str
+    look: str
+    url: str = ""
+    moment: str = ""
+
+
+def shown(value: Cell, kind: Kind) -> str:
+    """Return a value as people read it."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, str):
+        return _moment(value) if kind == "moment" else value
+    return {"ratio": _percentage, "integer": _integer}.get(kind, _number)(value)
+
+
+def shown_interval(low: Cell, high: Cell, kind: Kind) -> str:
+    """Return an interval without its unit; nothing if it has no ends."""
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        return ""
+    say = _percent if kind == "ratio" else _number
+    return f"{say(low)}–{say(high)}"
+
+
+def table_columns(panel: Panel) -> list[Column]:
+    """Return the columns of a panel's table: the ends of an interval stand beside its value."""
+    ends = _ends(panel)
+    return [column for column in panel.columns if column.name not in ends]
+
+
+def table_rows(panel: Panel) -> list[list[ShownCell]]:
+    """Return the rows of a panel's table."""
+    if panel.drawing == "matrix":
+        return [_matrix_row(panel, row, place) for place, row in enumerate(panel.rows, 1)]
+    cells = [_cell(panel, column) for column in table_columns(panel)]
+    return [[cell(row) for cell in cells] for row in panel.rows]
+
+
+def link_of(value: Cell) -> tuple[str, str] | None:
+    """Return text and address of a link; None if there is none to follow."""
+    text, _, url = str(value or "").rpartition("|")
+    return (text, url) if url.startswith(("https://", "http://", "/")) else None
+
+
+def described(panel: Panel) -> str:
+    """Return what a chart shows, in a few sentences."""
+    labels = [shown(row[0], panel.columns[0].kind) for row in panel.rows]
+    told = [_told(panel, column, labels) for column in panel.series()]
+    return " ".join([f"{DRAWN.get(panel.drawing, 'Chart')}: {panel.title}, {labels[0]} to {labels[-1]}.", *told])
+
+
+def _told(panel: Panel, column: Column, labels: Sequence[str]) -> str:
+    index = panel.columns.index(column)
+    found = [(label, row[index]) for label, row in zip(labels, panel.rows, strict=True)]
+    values = [(label, value) for label, value in found if isinstance(value, int | float)]
+    if not values:
+        return f"{column.label}: no values."
+    if panel.drawing != "line" and len(values) <= MOST_TOLD:
+        return f"{column.label}: {', '.join(f'{label} {shown(value, column.kind)}' for label, value in values)}."
+    numbers = [value for _, value in values]
+    lowest, highest, latest = (shown(value, column.kind) for value in (min(numbers), max(numbers), numbers[-1]))
+    return f"{column.label}: between {lowest} and {highest}, at the end {latest}."
+
+
+def _cell(panel: Panel, column: Column) -> Callable[[list[Cell]], ShownCell]:
+    places = {each.name: place for place, each in enumerate(panel.columns)}
+    at, low, high = (places.get(name or "") for name in (column.name, column.low, column.high))
+
+    def cell(row: list[Cell]) -> ShownCell:
+        value = row[at] if at is not None else None
+        if column.kind == "link" and (link := link_of(value)):
+            return ShownCell(link[0], "link", url=link[1])
+        text = shown(value, column.kind)
+        interval = shown_interval(row[low], row[high], column.kind) if low is not None and high is not None else ""
+        moment = str(value) if column.kind == "moment" and value else ""
+        return ShownCell(f"{text} ({interval})" if interval else text, column.kind, moment=moment)
+
+    return cell
+
+
+def _matrix_row(panel: Panel, row: list[Cell], diagonal: int) -> list[ShownCell]:
+    counts = [value if isinstance(value, int | float) else 0 for value in row[1:]]
+    total = sum(counts) or 1
+    looks = [
+        f"{column.kind} {'right' if place == diagonal else 'wrong'} heat-{round(HEATS * count / total)}"
+        for place, (count, column) in enumerate(zip(counts, panel.columns[1:], strict=True), 1)
+    ]
+    cells = zip(row, panel.columns, [panel.columns[0].kind, *looks], strict=True)
+    return [ShownCell(shown(value, column.kind), look) for value, column, look in cells]
+
+
+def _ends(panel: Panel) -> set[str | None]:
+    return {end for column in panel.columns for end in (column.low, column.high)}
+
+
+def _percentage(value: float) -> str:
+    return f"{_percent(value)} %"
+
+
+def _percent(value: float) -> str:
+    if 0 < value < SMALL:
+        return "<0.1"
+    return ">99.9" if LARGE < value < 1 else f"{100 * value:.1f}"
+
+
+def _integer(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= MANY else f"{value:.4g}"
+
+
+def _moment(value: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return value

@@ -1,0 +1,76 @@
+/** Draws the page's charts, and keeps all of it up to date without a reload. */
+
+import { draw, forget } from "./charts.js";
+import { morph } from "./morph.js";
+
+const EVERY = 5_000; // milliseconds from one look to the next
+const AT_MOST = 20_000; // that an answer may take
+
+const notice = /** @type {HTMLElement} */ (document.getElementById("notice"));
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let looking = false;
+
+/** @returns {import("./charts.js").Panel[]} what the server has put into the page */
+function panels() {
+  const data = document.getElementById("data");
+  return data ? JSON.parse(data.textContent ?? "").panels : [];
+}
+
+function drawAll() {
+  forget();
+  for (const panel of panels()) {
+    const canvas = document.getElementById(`chart-${panel.id}`);
+    if (canvas instanceof HTMLCanvasElement) draw(canvas, panel);
+  }
+}
+
+/** @returns {Promise<Document>} this page as it is now */
+async function read() {
+  const options = { headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(AT_MOST) };
+  const response = await fetch(location.href, options).catch(() => {
+    throw new Error("The monitor does not answer");
+  });
+  if (response.status === 503) throw new Error("The monitor cannot read the store");
+  if (!response.ok) throw new Error(`The monitor answers with an error (${response.status})`);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+async function look() {
+  if (looking || document.hidden) return;
+  looking = true;
+  try {
+    const next = await read();
+    morph(part(document), part(next));
+    document.title = next.title;
+    drawAll();
+    tell("");
+  } catch (error) {
+    tell(`${error.message}. ${shownUntilNow()}It is asked again every ${EVERY / 1000} seconds.`);
+  } finally {
+    looking = false;
+  }
+}
+
+/** @param {Document} whole @returns {HTMLElement} all of it that changes */
+function part(whole) {
+  return /** @type {HTMLElement} */ (whole.getElementById("page"));
+}
+
+function shownUntilNow() {
+  const updated = document.getElementById("updated");
+  return updated ? `This page shows what it read at ${updated.textContent}. ` : "";
+}
+
+/** @param {string} text said to whoever looks or listens, once */
+function tell(text) {
+  if (notice.textContent !== text) notice.textContent = text;
+}
+
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+drawAll();
+document.documentElement.dataset.ready = "true";
+dark.addEventListener("change", drawAll);
+if (document.body.dataset.live === "true") {
+  setInterval(look, EVERY);
+  document.addEventListener("visibilitychange", look);
+}

@@ -1,0 +1,152 @@
+"""Tab *Drift*: how far the newest predictions are from what the served version has learnt from."""
+
+from collections.abc import Sequence
+from string import ascii_lowercase
+
+from common.store.windows import WindowRecord
+from monitor.page.panels import Cell, Column, Panel, Query
+from monitor.page.source import Source
+from monitor.page.tabs.parts import moment, share, version_link
+from monitor.page.tabs.scope import bounds_of
+from monitor.windows.drift import FALSE_DISCOVERIES, MIN_ROWS
+from monitor.windows.window import Distribution, Evaluation, Subject
+
+MOST_WINDOWS = 60
+MOST_LINES = 7  # more cannot be told apart
+STATISTICS = {
+    "psi": "PSI",
+    "wasserstein": "Wasserstein",
+    "ks": "Kolmogorov-Smirnov",
+    "chi2": "Chi-square",
+    "vanished": "Vanished share",
+}
+NO_WINDOW = (
+    "No window of these days and versions was evaluated: the monitor does that as soon as there are predictions. "
+    "POST /predict at the api, or python -m scripts.traffic."
+)
+NO_REFERENCE = (
+    "The window has nothing to be compared with: the served version tells nothing of what it has learnt from."
+)
+
+
+def build(source: Source, query: Query) -> list[Panel]:
+    """Return its panels; the distributions are those of the newest window of the span."""
+    windows = source.store.windows.between(query.problem, *bounds_of(query), MOST_WINDOWS, query.versions)
+    newest = windows[-1] if windows else None
+    evaluation = Evaluation.model_validate(newest.evaluation) if newest else None
+    subjects = evaluation.subjects if evaluation else {}
+    distributions = [(name, each.distribution) for name, each in subjects.items() if each.distribution]
+    return [
+        _window(source, newest, evaluation),
+        _verdicts(subjects),
+        _lines(windows),
+        *(_distribution(number, name, each) for number, (name, each) in enumerate(distributions)),
+    ]
+
+
+def _window(source: Source, window: WindowRecord | None, evaluation: Evaluation | None) -> Panel:
+    rows: list[list[Cell]] = []
+    if window and evaluation:
+        version = version_link(source, window.model_name, window.model_version)
+        told = share(evaluation.outliers, evaluation.told_outlier)
+        rows = [
+            [moment(window.ended_at), moment(window.began_at), version, window.rows, told, evaluation.confidence_mean]
+        ]
+    return Panel(
+        id="window",
+        title="Newest window",
+        drawing="table",
+        columns=[
+            Column(name="ended", label="To", kind="moment"),
+            Column(name="began", label="From", kind="moment"),
+            Column(name="version", label="Held against", kind="link"),
+            Column(name="rows", label="Predictions", kind="integer"),
+            Column(name="outliers", label="Outliers", kind="ratio"),
+            Column(name="confidence", label="Mean confidence", kind="ratio"),
+        ],
+        rows=rows,
+        empty=NO_WINDOW,
+    )
+
+
+def _verdicts(subjects: dict[str, Subject]) -> Panel:
+    told = {name for each in subjects.values() for name in each.statistics}
+    names = [name for name in STATISTICS if name in told]
+    rows: list[list[Cell]] = [
+        [
+            *(name, each.verdict or "nothing to compare with", each.rows, each.mean, each.reference_mean),
+            *(each.statistics.get(statistic) for statistic in names),
+            each.p_value,
+        ]
+        for name, each in subjects.items()
+    ]
+    return Panel(
+        id="verdicts",
+        title="Verdicts",
+        note=(
+            f"A drift is large by its statistics, and no accident: p below {FALSE_DISCOVERIES}, corrected for their "
+            f"number. It takes {MIN_ROWS} predictions. Wasserstein is in standard deviations of the training rows."
+        ),
+        drawing="table",
+        columns=[
+            Column(name="subject", label="Subject"),
+            Column(name="verdict", label="Verdict"),
+            Column(name="rows", label="Predictions", kind="integer"),
+            Column(name="mean", label="Mean", kind="number"),
+            Column(name="reference_mean", label="Mean learnt from", kind="number"),
+            *(Column(name=name, label=STATISTICS[name], kind="number") for name in names),
+            Column(name="p_value", label="p (uncorrected)", kind="number"),
+        ],
+        rows=rows,
+        empty=NO_WINDOW,
+    )
+
+
+def _lines(windows: Sequence[WindowRecord]) -> Panel:
+    indices = [_stability(each) for each in windows]
+    newest = indices[-1] if indices else {}
+    # What is furthest off now comes first.
+    names = sorted(newest, key=lambda name: newest[name], reverse=True)[:MOST_LINES]
+    rows: list[list[Cell]] = [
+        [moment(window.ended_at), *(found.get(name) for name in names)]
+        for window, found in zip(windows, indices, strict=True)
+    ]
+    columns = [Column(name=f"subject:{name}", label=name, kind="number") for name in names]
+    return Panel(
+        id="psi",
+        title="Population stability index by window",
+        note=f"The newest {MOST_WINDOWS} windows at most; the {MOST_LINES} subjects that are furthest off in the last.",
+        drawing="line",
+        columns=[Column(name="ended", label="Window to", kind="moment"), *columns],
+        rows=rows if names else [],
+        empty=NO_REFERENCE if windows else NO_WINDOW,
+    )
+
+
+def _stability(window: WindowRecord) -> dict[str, float]:
+    # Of sixty windows one number each: reading them as models would take longer than all the rest.
+    subjects = window.evaluation.get("subjects", {})
+    return {name: each["statistics"]["psi"] for name, each in subjects.items() if "psi" in each["statistics"]}
+
+
+def _distribution(number: int, name: str, found: Distribution) -> Panel:
+    reference: Sequence[Cell] = found.reference or [None] * len(found.labels)
+    rows: list[list[Cell]] = [list(row) for row in zip(found.labels, reference, found.window, strict=True)]
+    return Panel(
+        id=f"shares-{_letters(number)}",
+        title=f"Distribution of {name}",
+        drawing="bars",
+        columns=[
+            Column(name="value", label="Value"),
+            Column(name="reference", label="Learnt from", kind="ratio"),
+            Column(name="window", label="Newest window", kind="ratio"),
+        ],
+        rows=rows,
+        empty=NO_WINDOW,
+    )
+
+
+def _letters(number: int) -> str:
+    """Return 0 as a, 25 as z, 26 as aa: what names a panel has no digits."""
+    more, last = divmod(number, len(ascii_lowercase))
+    return (_letters(more - 1) if more else "") + ascii_lowercase[last]

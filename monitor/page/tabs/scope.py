@@ -1,0 +1,61 @@
+"""What a tab is about: the model of the problem, its classes, and the versions that are in its places."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.store.exports import day_bounds
+from common.store.history import Span, VolumeSum
+from common.store.tables import Role
+from monitor.page.panels import Query
+from monitor.page.source import Source
+
+# The places, and what people call who is in them.
+PLACES: dict[Role, str] = {"champion": "Champion", "shadow": "Challenger"}
+
+
+@dataclass(frozen=True)
+class Served:
+    """The versions that are champion and challenger; None where there is none."""
+
+    champion: int | None
+    challenger: int | None
+
+    def places(self) -> list[tuple[Role, int]]:
+        """Return the places that are taken, and by which version."""
+        pairs: list[tuple[Role, int | None]] = [("champion", self.champion), ("shadow", self.challenger)]
+        return [(role, version) for role, version in pairs if version is not None]
+
+
+def span_of(source: Source, query: Query) -> Span:
+    """Return the days that are asked for, of the problem's model; of no model if it has not answered yet."""
+    models = [model_name for problem, model_name in source.store.statistics.models() if problem == query.problem]
+    return Span(query.problem, models[-1] if models else "", query.since, query.until, tuple(query.versions))
+
+
+def bounds_of(query: Query) -> tuple[datetime, datetime]:
+    """Return the first moment of the days that are asked for, and the first one after them."""
+    return day_bounds(query.since)[0], day_bounds(query.until)[1]
+
+
+def known_classes(source: Source, span: Span) -> tuple[str, ...]:
+    """Return the classes of the served version, in its order; none while it is not known."""
+    reference = source.references.of(span.model_name)
+    return reference.classes if reference else ()
+
+
+def served(source: Source, span: Span, volumes: Iterable[VolumeSum]) -> Served:
+    """Return who was champion and challenger at the end of a span, whose volumes are given.
+
+    Champion: of the versions that are meant, the last one to have become it by then; if nobody has noted that, the
+    newest that has answered in its place. Challenger: the newest version that has answered in the shadow within the
+    span, unless it has become champion since. MLflow's aliases tell the present only, and not to a page.
+    """
+    end = day_bounds(span.until)[1]
+    reigns = [reign for reign in source.store.champions.history(span.model_name) if reign.since < end]
+    crowned = [reign.model_version for reign in reigns if not span.versions or reign.model_version in span.versions]
+    answered: dict[Role, set[int]] = {"champion": set(), "shadow": set()}
+    for each in volumes:
+        answered[each.role].add(each.model_version)
+    champion = crowned[-1] if crowned else max(answered["champion"], default=None)
+    return Served(champion, max(answered["shadow"] - {champion}, default=None))

@@ -1,0 +1,49 @@
+"""What a store keeps beside the log: windows, and corrections."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from common.store import Store
+from common.store.predictions import PredictionRow
+from common.store.windows import WindowRecord
+from monitor.windows.window import Evaluation
+from tests.common.store.rows import CLASSES, FEATURES, MODEL, NOON, prediction, suggestion
+
+MINUTE = timedelta(minutes=1)
+RUN = "118f7a4a-708a-43bd-ad77-9391a0d24b4f"
+
+
+def shifted_rows(shift: float, count: int = 600) -> list[PredictionRow]:
+    """Rows of which one feature has moved."""
+    random = np.random.default_rng(3)
+    found = []
+    for number in range(count):
+        features = {name: float(random.normal(3.0, 1.0)) for name in FEATURES}
+        features["petal_width"] += shift
+        answered = prediction(str(number), CLASSES[number % 3], version=2)
+        found.append(answered | {"features": features, "is_outlier": number % 10 == 0, "confidence": None})
+    return found
+
+
+def write_window(store: Store, evaluation: Evaluation, ended_at: datetime = NOON, version: int | None = 2) -> None:
+    record = WindowRecord(
+        problem="iris",
+        model_name=MODEL,
+        model_version=version,
+        began_at=ended_at - 5 * MINUTE,
+        ended_at=ended_at,
+        rows=evaluation.rows,
+        outliers=evaluation.outliers,
+        evaluation=evaluation.model_dump(mode="json"),
+    )
+    store.windows.write(record)
+
+
+def learn(store: Store, name: str, row: int, flow_run: str = RUN) -> None:
+    """Bring a correction as far as the file."""
+    store.suggestions.add(suggestion(name))
+    store.suggestions.delivered(name, flow_run)
+    store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
+    store.suggestions.row_written(name)

@@ -1,0 +1,98 @@
+"""The corrections tab says of each one where it is, and of each fine-tuning what came of it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from common.store import Store
+from monitor.page.panels import Query
+from monitor.page.source import Source
+from monitor.page.tabs import corrections
+from tests.common.store.rows import MODEL, SETOSA, prediction, suggestion
+from tests.monitor.page.tabs.kept import RUN, learn
+from tests.monitor.page.tabs.log import asking, by_id, table
+
+
+def today(*versions: int) -> Query:
+    day = datetime.now(UTC).date()
+    return asking(day, day, *versions)
+
+
+@pytest.fixture
+def sent(store: Store) -> Store:
+    """One correction in each state."""
+    store.predictions.write([prediction("p")])
+    store.suggestions.add(suggestion("new"))
+    store.suggestions.add(suggestion("stuck"))
+    store.suggestions.delivery_failed("stuck", "no Prefect", datetime.now(UTC))
+    store.suggestions.add(suggestion("delivered", prediction_id="p"))
+    store.suggestions.delivered("delivered", RUN)
+    learn(store, "waiting", 0)
+    learn(store, "learnt", 1)
+    store.suggestions.trained(["learnt"], 2)
+    store.suggestions.add(suggestion("bad"))
+    store.suggestions.refused(["bad"], "no such class")
+    store.suggestions.add(suggestion("elsewhere", problem="other"))
+    return store
+
+
+def test_each_correction_says_where_it_is(sent: Store, source: Source) -> None:
+    assert sent
+    panel = by_id(corrections.build(source, today()))["corrections"]
+    places = {column.name: place for place, column in enumerate(panel.columns)}
+    found = {row[places["id"]]: row for row in panel.rows}
+    told = {name: (row[places["state"]], row[places["detail"]]) for name, row in found.items()}
+    assert told == {
+        "new": ("received", "to be handed to Prefect"),
+        "stuck": ("received", "not handed to Prefect after 1 attempts: no Prefect"),
+        "delivered": ("delivered", "Prefect has it"),
+        "waiting": ("waiting", "waiting (1 of 5)"),
+        "learnt": ("trained", "learnt by version 2"),
+        "bad": ("refused", "no such class"),
+    }
+    assert found["learnt"][places["version"]] == "version 2|http://mlflow/#/models/IrisModel/versions/2"
+    assert found["learnt"][places["flow_run"]] == f"flow run|http://prefect/runs/flow-run/{RUN}"
+    assert found["delivered"][places["prediction"]] == "p|/tab/predictions?problem=iris&id=p"
+    assert found["new"][places["prediction"]] is None
+    assert {row[places["class"]] for row in panel.rows} == {SETOSA}
+    received = [str(row[places["received"]]) for row in panel.rows]
+    assert received == sorted(received, reverse=True)
+
+
+def test_fine_tunings_are_told_by_the_version_or_the_refusal_that_came_of_them(store: Store, source: Source) -> None:
+    store.predictions.write([prediction("p")])
+    for number, name in enumerate(("a", "b", "c", "d", "e", "f")):
+        learn(store, name, number, flow_run=f"run-{name}")
+    store.suggestions.trained(["a", "b"], 2)
+    store.suggestions.refused(["c", "d"], "accuracy is 80 %")
+    store.suggestions.trained(["e"], 3)
+    # Refused before it was written anywhere: no fine-tuning.
+    store.suggestions.add(suggestion("bad"))
+    store.suggestions.refused(["bad"], "no such class")
+    source.references._tested = {MODEL: {2: {"accuracy": 0.97, "f1": 0.96}}}
+    panel = by_id(corrections.build(source, today()))["runs"]
+    names = [column.name for column in panel.columns]
+    found = [dict(zip(names, row, strict=True)) for row in panel.rows]
+    assert [(run["corrections"], run["state"], run["reason"]) for run in found] == [
+        (1, "trained", None),
+        (2, "refused", "accuracy is 80 %"),
+        (2, "trained", None),
+    ]
+    assert [str(run["flow_run"])[-5:] for run in found] == ["run-e", "run-d", "run-b"]
+    assert [(run["accuracy"], run["recall"], run["f1"]) for run in found] == [
+        *[(None, None, None)] * 2,
+        (0.97, None, 0.96),
+    ]
+    assert str(found[0]["version"]).startswith("version 3|")
+    only = by_id(corrections.build(source, today(2)))
+    assert [row[1] for row in only["runs"].rows] == [2]
+    assert len(only["corrections"].rows) == 2
+
+
+def test_corrections_are_those_of_the_days(sent: Store, source: Source) -> None:
+    assert sent
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    panels = by_id(corrections.build(source, asking(yesterday, yesterday)))
+    assert panels["corrections"].rows == panels["runs"].rows == []
+    assert "POST /suggest" in panels["corrections"].empty
+    assert table(panels["runs"]) == {}

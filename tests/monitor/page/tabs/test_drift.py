@@ -1,0 +1,112 @@
+"""The drift tab shows the newest window of the days, as it was evaluated."""
+
+from datetime import timedelta
+
+import pytest
+
+from common.store import Store
+from monitor.page.source import Source
+from monitor.page.tabs import drift
+from monitor.page.tabs.drift import MOST_LINES, MOST_WINDOWS, _letters
+from monitor.reference import Reference
+from monitor.windows.drift import CategoryReference
+from monitor.windows.window import CLASS, Evaluation, evaluate
+from tests.common.store.rows import CLASSES, NOON, prediction
+from tests.monitor.page.tabs.kept import MINUTE, shifted_rows, write_window
+from tests.monitor.page.tabs.log import asking, by_id, table
+
+DAY = NOON.date()
+
+
+@pytest.fixture(scope="module")
+def shifted(reference: Reference) -> Evaluation:
+    return evaluate(shifted_rows(shift=2.0), reference)
+
+
+def test_each_subject_has_its_verdict_and_its_statistics(store: Store, source: Source, shifted: Evaluation) -> None:
+    write_window(store, shifted)
+    found = table(by_id(drift.build(source, asking(DAY, DAY)))["verdicts"])
+    assert list(found) == list(shifted.subjects)
+    for name, subject in shifted.subjects.items():
+        told = {key: value for key, value in found[name].items() if key in drift.STATISTICS and value is not None}
+        assert told == pytest.approx(subject.statistics), name
+        assert (found[name]["rows"], found[name]["mean"]) == (subject.rows, subject.mean)
+        assert found[name]["p_value"] == subject.p_value
+    assert found["petal_width"]["verdict"] == "drift"
+    assert found[CLASS]["verdict"] == "no drift"
+    assert found["confidence"]["verdict"] == "nothing to compare with"
+
+
+def test_both_distributions_of_each_subject_are_shown(store: Store, source: Source, shifted: Evaluation) -> None:
+    write_window(store, shifted)
+    panels = {panel.title: panel for panel in drift.build(source, asking(DAY, DAY))}
+    for name, subject in shifted.subjects.items():
+        if subject.distribution:
+            found = panels[f"Distribution of {name}"]
+            assert found.drawing == "bars"
+            columns = [list(column) for column in zip(*found.rows, strict=True)]
+            told = subject.distribution
+            assert columns == [told.labels, told.reference, told.window]
+            assert sum(told.window) == pytest.approx(1, abs=1e-4)
+    assert "Distribution of confidence" not in panels
+
+
+def test_the_window_is_told_with_the_version_it_was_held_against(
+    store: Store, source: Source, shifted: Evaluation
+) -> None:
+    write_window(store, shifted)
+    [window] = by_id(drift.build(source, asking(DAY, DAY)))["window"].rows
+    link = "version 2|http://mlflow/#/models/IrisModel/versions/2"
+    assert window == [NOON.isoformat(), (NOON - 5 * MINUTE).isoformat(), link, 600, pytest.approx(0.1), None]
+
+
+def test_the_line_is_of_the_newest_windows_and_what_is_furthest_off(store: Store, source: Source) -> None:
+    names = [f"feature {number}" for number in range(MOST_LINES + 2)]
+    references = {name: CategoryReference(100, {"a": 0.5, "b": 0.5}) for name in names}
+    many = Reference(2, CLASSES, {}, references, None, None)
+    moved = names[3]
+    answered = [
+        prediction(str(n)) | {"features": {name: "a" if name == moved or n % 2 else "b" for name in names}}
+        for n in range(40)
+    ]
+    evaluation = evaluate(answered, many)
+    for number in range(MOST_WINDOWS + 3):
+        write_window(store, evaluation, NOON + number * MINUTE)
+    panel = by_id(drift.build(source, asking(DAY, DAY)))["psi"]
+    assert [column.label for column in panel.columns][:2] == ["Window to", moved]
+    assert len(panel.series()) == MOST_LINES
+    assert [row[0] for row in panel.rows] == [(NOON + n * MINUTE).isoformat() for n in range(3, MOST_WINDOWS + 3)]
+    assert panel.rows[-1][1] == evaluation.subjects[moved].statistics["psi"]
+
+
+def test_windows_are_those_of_the_days_and_the_versions(store: Store, source: Source, shifted: Evaluation) -> None:
+    small = shifted.model_copy(update={"rows": 7})
+    for ended_at, version, evaluation in (
+        (NOON, 1, small),
+        (NOON + MINUTE, 2, shifted),
+        (NOON + timedelta(days=1), 2, small),
+    ):
+        write_window(store, evaluation, ended_at, version)
+    write_window(store, small, NOON + 2 * MINUTE, None)
+
+    def sizes(*versions: int) -> list[object]:
+        return [row[3] for row in by_id(drift.build(source, asking(DAY, DAY, *versions)))["window"].rows]
+
+    assert (sizes(), sizes(2), sizes(1), sizes(3)) == ([7], [600], [7], [])
+
+
+def test_without_a_reference_there_is_nothing_to_compare_but_what_came_in(store: Store, source: Source) -> None:
+    evaluation = evaluate(shifted_rows(shift=0.0, count=30), None)
+    write_window(store, evaluation, version=None)
+    panels = by_id(drift.build(source, asking(DAY, DAY)))
+    assert {each["verdict"] for each in table(panels["verdicts"]).values()} == {"nothing to compare with"}
+    assert panels["psi"].rows == []
+    assert "nothing to be compared with" in panels["psi"].empty
+    shares = table(panels["shares-a"])
+    assert shares[CLASSES[0]] == {"value": CLASSES[0], "reference": None, "window": pytest.approx(1 / 3, abs=1e-4)}
+
+
+def test_panels_are_told_apart_by_letters() -> None:
+    found = [_letters(number) for number in range(1000)]
+    assert found[:3] + found[25:28] == ["a", "b", "c", "z", "aa", "ab"]
+    assert len(set(found)) == len(found)

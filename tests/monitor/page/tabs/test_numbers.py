@@ -1,0 +1,181 @@
+"""The numbers of the tabs are those that scikit-learn finds in the same rows."""
+
+from collections import Counter
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import sklearn.metrics
+from scipy.stats import binomtest
+
+from common.store import Store
+from monitor.page.panels import Cell, Query
+from monitor.page.performance import CLASS_METRICS, METRICS
+from monitor.page.source import Source
+from monitor.page.tabs import classes, comparison, metrics, overview, samples
+from monitor.page.tabs.scope import span_of
+from tests.common.store.rows import CLASSES, NOON, SETOSA, prediction
+from tests.monitor.page.tabs.judges import class_scores, scores
+from tests.monitor.page.tabs.log import FIRST, LAST, Log, asking, by_id, pairs, table
+
+if TYPE_CHECKING:
+    from common.store.tables import Role
+
+# All of it; days of which both ends count; versions of which one was champion only on later days.
+QUERIES = [asking(), asking(date(2026, 3, 2), date(2026, 3, 3)), asking(FIRST, LAST, 2), asking(FIRST, LAST, 2, 3)]
+LABELS = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
+asked = pytest.mark.parametrize("query", QUERIES, ids=lambda query: f"{query.since}-{query.until}-{query.versions}")
+
+
+@asked
+def test_the_overview_counts_and_judges_what_the_champion_has_answered(logged: Source, log: Log, query: Query) -> None:
+    rows, (truth, predicted) = log.of("champion", query), log.labelled("champion", query)
+    panels = by_id(overview.build(logged, query))
+    counts = {name: each["value"] for name, each in table(panels["counts"]).items()}
+    outliers = sum(row.is_outlier for row in rows)
+    assert counts == {
+        "Predictions": len(rows),
+        "Validated samples": len(truth),
+        "Outliers": outliers,
+        "Open alerts": 0,
+    }
+    found = table(panels["metrics"])
+    expected = scores(truth, predicted)
+    assert {name: found[LABELS[name]]["value"] for name in METRICS} == pytest.approx(expected)
+    for name, value in expected.items():
+        low, high = found[LABELS[name]]["low"], found[LABELS[name]]["high"]
+        assert isinstance(low, float)
+        assert isinstance(high, float)
+        assert 0 <= low < value < high <= 1, name
+
+
+@asked
+def test_the_metrics_of_each_day_are_those_of_its_rows(logged: Source, log: Log, query: Query) -> None:
+    panels = by_id(metrics.build(logged, query))
+    for name, panel_id in metrics.IDS.items():
+        for day, found in table(panels[panel_id]).items():
+            assert_day(log, query, name, str(day), found)
+    days = {row.day for role in ("champion", "shadow") for row in log.of(role, query)}
+    assert list(table(panels["accuracy"])) == [str(day) for day in sorted(days)]
+
+
+def assert_day(log: Log, query: Query, name: str, day: str, found: dict[str, Cell]) -> None:
+    roles: tuple[Role, Role] = ("champion", "shadow")
+    for role in roles:
+        truth, predicted = pairs([row for row in log.of(role, query) if str(row.day) == day])
+        expected = scores(truth, predicted)[name] if truth else None
+        assert found.get(role) == pytest.approx(expected), (day, role)
+
+
+def test_the_coverage_of_each_day_tells_how_many_truths_are_known(logged: Source, log: Log) -> None:
+    panels = by_id(metrics.build(logged, asking()))
+    delays = {str(each.day): each.mean_seconds for each in logged.store.history.delays(span_of(logged, asking()))}
+    for day, found in table(panels["labels"]).items():
+        rows = [row for row in log.of("champion") if str(row.day) == day]
+        known = sum(row.truth is not None for row in rows)
+        assert (found["predictions"], found["labels"]) == (len(rows), known)
+        assert found["coverage"] == table(panels["coverage"])[day]["champion"] == pytest.approx(known / len(rows))
+        assert found["delay"] == delays.get(str(day))
+        assert (found["delay"] is not None) == bool(known)
+    assert table(panels["coverage"])[str(LAST)] == {"day": str(LAST), "champion": 0, "shadow": None}
+
+
+@asked
+def test_samples_are_counted_by_predicted_and_by_true_class(logged: Source, log: Log, query: Query) -> None:
+    panels = by_id(samples.build(logged, query))
+    rows = log.of("champion", query)
+    counts = {name: each["samples"] for name, each in table(panels["predicted"]).items()}
+    assert counts == Counter(row.predicted for row in rows)
+    counts = {name: each["samples"] for name, each in table(panels["validated"]).items()}
+    assert counts == Counter(log.labelled("champion", query)[0])
+    for panel_id, field in (("predicted-by-day", "predicted"), ("validated-by-day", "truth")):
+        for day, cells in table(panels[panel_id]).items():
+            expected = Counter(getattr(row, field) for row in rows if str(row.day) == day)
+            assert {name: cells[f"class:{name}"] for name in CLASSES} == {name: expected[name] for name in CLASSES}
+
+
+@asked
+def test_each_class_has_its_metrics_and_its_row_of_the_matrix(logged: Source, log: Log, query: Query) -> None:
+    panels = by_id(classes.build(logged, query))
+    roles: dict[str, Role] = {"champion": "champion", "challenger": "shadow"}
+    for panel_id, role in roles.items():
+        truth, predicted = log.labelled(role, query)
+        expected = class_scores(truth, predicted, CLASSES)
+        found = table(panels[panel_id])
+        for name in CLASSES:
+            assert [found[name][metric] for metric in CLASS_METRICS] == pytest.approx(expected[name])
+        matrix = [row[1:] for row in panels[f"{panel_id}-confusion"].rows]
+        assert matrix == sklearn.metrics.confusion_matrix(truth, predicted, labels=CLASSES).tolist()
+
+
+@asked
+def test_each_class_has_its_metrics_of_each_day(logged: Source, log: Log, query: Query) -> None:
+    panel = by_id(classes.build(logged, query))["by-day"]
+    names = [column.name for column in panel.columns]
+    found = {(row[0], row[1], row[2]): dict(zip(names, row, strict=True)) for row in panel.rows}
+    places: dict[str, Role] = {"Champion": "champion", "Challenger": "shadow"}
+    days = {place: {row.day for row in log.of(role, query) if row.truth} for place, role in places.items()}
+    assert found.keys() == {(str(day), place, name) for place in places for day in days[place] for name in CLASSES}
+    for (day, place, name), cells in found.items():
+        truth, predicted = pairs([row for row in log.of(places[str(place)], query) if str(row.day) == day])
+        assert [cells[metric] for metric in CLASS_METRICS] == pytest.approx(
+            class_scores(truth, predicted, CLASSES)[str(name)]
+        )
+        assert cells["labels"] == truth.count(str(name))
+
+
+def test_metrics_by_day_and_class_are_of_the_newest_days(store: Store, source: Source) -> None:
+    days = [NOON + timedelta(days=number) for number in range(classes.MOST_DAYS + 2)]
+    for number, day in enumerate(days):
+        store.predictions.write([prediction(str(number), at=day)])
+        store.feedback.give(str(number), SETOSA)
+    panel = by_id(classes.build(source, asking(FIRST, days[-1].date())))["by-day"]
+    assert [row[0] for row in panel.rows] == [str(day.date()) for day in days[2:]]
+
+
+@pytest.mark.parametrize(
+    ("query", "champion", "challenger"),
+    [
+        (asking(), 2, 3),
+        (asking(FIRST, date(2026, 3, 2)), 1, 2),
+        (asking(FIRST, LAST, 1, 2), 2, None),
+        (asking(FIRST, LAST, 1), 1, None),
+    ],
+)
+def test_champion_and_challenger_stand_side_by_side(
+    logged: Source, log: Log, query: Query, champion: int, challenger: int | None
+) -> None:
+    panels = by_id(comparison.build(logged, query))
+    found = table(panels["versions"])
+    places: dict[str, tuple[Role, int | None]] = {
+        "Champion": ("champion", champion),
+        "Challenger": ("shadow", challenger),
+    }
+    assert set(found) == {place for place, (_, version) in places.items() if version}
+    for place, (role, version) in places.items():
+        if version:
+            truth, predicted = log.labelled(role, query, version)
+            assert (found[place]["predictions"], found[place]["labels"]) == (
+                len(log.of(role, query, version)),
+                len(truth),
+            )
+            expected = scores(truth, predicted) if truth else dict.fromkeys(METRICS)
+            assert {name: found[place][name] for name in METRICS} == pytest.approx(expected)
+            bars = table(panels["metrics"])
+            assert {name: bars[LABELS[name]][role] for name in METRICS} == pytest.approx(expected)
+
+
+def test_the_paired_test_is_over_the_rows_that_both_have_answered(logged: Source, log: Log) -> None:
+    panels = by_id(comparison.build(logged, asking()))
+    second = {row.id: row for row in log.of("shadow", version=3)}
+    both = [(row, second[row.id]) for row in log.of("champion", version=2) if row.id in second and row.truth]
+    counts = Counter((one.predicted == one.truth, two.predicted == two.truth) for one, two in both)
+    pairs_of = table(panels["pairs"])
+    assert pairs_of["Champion right"]["right"] == counts[True, True]
+    assert pairs_of["Champion right"]["wrong"] == counts[True, False]
+    assert pairs_of["Champion wrong"]["right"] == counts[False, True]
+    assert pairs_of["Champion wrong"]["wrong"] == counts[False, False]
+    apart = counts[True, False] + counts[False, True]
+    [test] = table(panels["test"]).values()
+    assert test["value"] == pytest.approx(binomtest(counts[True, False], apart, 0.5).pvalue)
+    assert f"of {len(both)} rows" in str(test["text"])

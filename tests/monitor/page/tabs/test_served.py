@@ -1,0 +1,126 @@
+"""Who is said to be champion and challenger, what is out of bounds, and what the training data are."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from common.evaluate import mcnemar
+from common.store import Store
+from common.store.statistics import Paired
+from common.store.tables import champions
+from monitor.page.panels import Query
+from monitor.page.source import Source
+from monitor.page.tabs import overview, training
+from monitor.page.tabs.comparison import _verdict
+from monitor.page.tabs.scope import Served, served, span_of
+from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, suggestion
+from tests.monitor.page.tabs.log import asking, by_id, table
+
+DAY = NOON.date()
+
+
+def crown(store: Store, *reigns: tuple[int, datetime]) -> None:
+    with store._database.writing() as connection:
+        for version, since in reigns:
+            row = {"model_name": MODEL, "model_version": version, "since": since, "how": "registered"}
+            connection.execute(sa.insert(champions).values(row))
+
+
+def places(source: Source, query: Query) -> Served:
+    span = span_of(source, query)
+    return served(source, span, source.store.history.volume_sums(span))
+
+
+def days(first: int, last: int, *versions: int) -> Query:
+    return asking(DAY.replace(day=first), DAY.replace(day=last), *versions)
+
+
+def test_the_champion_is_the_last_of_the_versions_that_became_it_by_the_end(store: Store, source: Source) -> None:
+    store.predictions.write([prediction("a")])
+    crown(store, (1, NOON), (2, NOON.replace(day=3)), (3, NOON.replace(day=5)), (2, NOON.replace(day=7)))
+    assert [places(source, days(1, last)).champion for last in (1, 2, 3, 5, 7)] == [1, 1, 2, 3, 2]
+    assert places(source, days(1, 7, 1, 3)).champion == 3
+
+
+def test_where_nobody_has_noted_it_the_champion_is_the_newest_that_has_answered(store: Store, source: Source) -> None:
+    store.predictions.write([prediction("a", version=1), prediction("b", version=4)])
+    assert places(source, days(1, 1)) == Served(4, None)
+    assert places(source, days(2, 2)) == Served(None, None)
+    assert places(source, days(1, 1, 1)) == Served(1, None)
+
+
+def test_the_challenger_is_the_newest_in_the_shadow_that_is_not_champion_by_now(store: Store, source: Source) -> None:
+    shadows = [(1, 2), (2, 3), (3, 4)]
+    store.predictions.write(
+        [prediction(f"p{day}", role="shadow", version=version, at=NOON.replace(day=day)) for day, version in shadows]
+    )
+    assert [places(source, days(1, last)).challenger for last in (1, 2, 3)] == [2, 3, 4]
+    assert places(source, days(1, 3, 2, 3)).challenger == 3
+    crown(store, (4, NOON))
+    assert places(source, days(1, 3)) == Served(4, 3)
+
+
+def test_served_versions_link_to_mlflow_and_tell_since_when(store: Store, source: Source) -> None:
+    store.predictions.write([prediction("a", version=2), prediction("a", VERSICOLOR, role="shadow", version=3)])
+    store.feedback.give("a", SETOSA)
+    crown(store, (2, NOON))
+    found = table(by_id(overview.build(source, asking()))["served"])
+    assert found["Champion"] == {
+        "role": "Champion",
+        "version": "version 2|http://mlflow/#/models/IrisModel/versions/2",
+        "since": NOON.isoformat(),
+        "how": "registered",
+        "predictions": 1,
+        "labels": 1,
+    }
+    assert found["Challenger"]["version"] == "version 3|http://mlflow/#/models/IrisModel/versions/3"
+    assert (found["Challenger"]["since"], found["Challenger"]["labels"]) == (None, 1)
+
+
+def test_open_alerts_are_those_of_the_problem_and_of_the_monitor(store: Store, source: Source) -> None:
+    kinds = {"drift", "run_failed"}
+    store.alerts.settle("iris", kinds, {("drift", "sepal_length"): "it has drifted"}, NOON)
+    store.alerts.settle("iris", {"outliers"}, {("outliers", ""): "too many"}, NOON)
+    store.alerts.settle("iris", {"outliers"}, {}, NOON + timedelta(minutes=1))
+    store.alerts.settle("", kinds, {("run_failed", "evaluation"): "MLflow is away"}, NOON)
+    store.alerts.settle("other", kinds, {("drift", "x"): "not here"}, NOON)
+    panels = by_id(overview.build(source, asking(DAY.replace(year=2020), DAY.replace(year=2020))))
+    assert panels["alerts"].rows == [
+        [NOON.isoformat(), "drift", "sepal_length", "it has drifted"],
+        [NOON.isoformat(), "run failed", "evaluation", "MLflow is away"],
+    ]
+    assert table(panels["counts"])["Open alerts"]["value"] == 2
+
+
+def test_training_rows_stand_beside_the_corrections(store: Store, known: Source) -> None:
+    store.predictions.write([prediction("a")])
+    for number, name in enumerate((SETOSA, SETOSA, VIRGINICA, VIRGINICA, "Iris-new")):
+        store.suggestions.add(replace(suggestion(f"s{number}"), class_name=name))
+    store.suggestions.trained(["s0"], 2)
+    store.suggestions.refused(["s3"], "not good enough")
+    today = datetime.now(UTC).date()
+    panels = by_id(training.build(known, asking(today, today)))
+    assert panels["training"].title == "Training rows of version 2"
+    assert panels["training"].rows == [[name, count] for name, count in zip(CLASSES, (40, 41, 39), strict=True)]
+    assert panels["corrections"].rows == [["Iris-new", 1], [SETOSA, 2], [VIRGINICA, 1]]
+    found = table(panels["together"])
+    assert list(found[SETOSA].values()) == [SETOSA, 40, pytest.approx(40 / 120), 1, 1]
+    assert list(found["Iris-new"].values()) == ["Iris-new", 0, 0.0, 0, 1]
+    yesterday = today - timedelta(days=1)
+    assert by_id(training.build(known, asking(yesterday, yesterday)))["corrections"].rows == []
+
+
+@pytest.mark.parametrize(
+    ("paired", "words"),
+    [
+        (Paired(50, 12, 3, 5), "the champion is better, and chance hardly explains it (p = 0.035)"),
+        (Paired(50, 3, 12, 5), "the challenger is better"),
+        (Paired(50, 0, 40, 5), "the challenger is better, and chance hardly explains it (p < 0.001)"),
+        (Paired(50, 4, 3, 5), "that may be chance (p = 1)"),
+        (Paired(50, 0, 0, 5), "on 0 of 55 rows: that may be chance (p = 1)"),
+    ],
+)
+def test_the_test_is_told_in_words(paired: Paired, words: str) -> None:
+    assert words in _verdict(paired, mcnemar(paired.only_champion_right, paired.only_challenger_right))
