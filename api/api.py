@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from api.access import Access
 from api.errors import add_error_handlers
@@ -41,7 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await _start(app, settings or load_settings(), stack)
             yield
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Closed-loop MLOps lab",
         summary="Predictions, and corrections that become the next model.",
         version="0.1.0",

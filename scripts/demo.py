@@ -33,7 +33,7 @@ from scripts.demo_steps import (
     serving,
 )
 from scripts.parts import wait_for
-from scripts.ports import HOST, PortInUseError, check_free
+from scripts.ports import PortInUseError, check_free
 from scripts.stack import on_own_servers, process_environment, wait_until_ready
 from scripts.traffic import api_address, key_header
 
@@ -165,8 +165,9 @@ def show(problem: Problem, settings: Settings, outcome: Outcome, hops: Hops) -> 
         table.add_row(name, f"{seconds:.1f} s", style="dim")
     console.print(table)
     console.print(live_table(outcome.models))
-    console.print(f"versions in MLflow:  http://{HOST}:{settings.mlflow_port}/#/models/{problem.onnx_name}")
-    console.print(f"last run in Prefect: http://{HOST}:{settings.prefect_port}/runs/flow-run/{outcome.flow_run_id}")
+    console.print(f"versions in MLflow:  {settings.mlflow_page}/#/models/{problem.onnx_name}")
+    console.print(f"last run in Prefect: {settings.prefect_page}/runs/flow-run/{outcome.flow_run_id}")
+    console.print(f"all of it, watched:  {settings.monitor_page}/?problem={problem.name}")
     console.print(f"Everything is stopped; `cd {DEMO.name} && make up` opens those pages.")
 
 

@@ -39,7 +39,9 @@ def on_own_servers(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             "mlflow_uri": f"http://{HOST}:{settings.mlflow_port}",
+            "mlflow_page": f"http://{HOST}:{settings.mlflow_port}",
             "prefect_api_url": f"http://{HOST}:{settings.prefect_port}/api",
+            "prefect_page": f"http://{HOST}:{settings.prefect_port}",
         }
     )
 
@@ -48,19 +50,11 @@ def process_environment(settings: Settings) -> dict[str, str]:
     """Return the environment for the stack's processes: the addresses of each other, and quiet, small servers."""
     environment = {
         **os.environ,
-        "MLFLOW_PORT": str(settings.mlflow_port),
-        "PREFECT_PORT": str(settings.prefect_port),
-        "API_PORT": str(settings.api_port),
-        "MONITOR_PORT": str(settings.monitor_port),
-        "MLFLOW_URI": settings.mlflow_uri,
-        "PREFECT_API_URL": settings.prefect_api_url,
+        **settings.environment(),
         # Job runners would take four times the memory of the rest of the server.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "PROBLEM": settings.problem,
-        "LAB_HOME": str(settings.lab_home),
-        "DATABASE_URL": settings.database_url,
+        # Also where the shell has a key and these settings have none.
         "API_KEY": settings.api_key.get_secret_value() if settings.api_key else "",
-        "SUGGEST_RATE": settings.suggest_rate,
         "STATE_DIR": str(settings.state_dir),
         "PREFECT_HOME": str(settings.state_dir / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -198,9 +192,9 @@ def _announce(settings: Settings, logs: Mapping[str, str], over: threading.Event
         if not over.is_set():
             print(error, file=sys.stderr, flush=True)
         return
-    api = f"http://{HOST}:{settings.api_port}"
-    print(f"  api      {api}/docs\n  MLflow   http://{HOST}:{settings.mlflow_port}")
-    print(f"  Prefect  http://{HOST}:{settings.prefect_port}\n  monitor  http://{HOST}:{settings.monitor_port}/metrics")
+    print(f"  monitor  {settings.monitor_page}/?problem={settings.problem}")
+    print(f"  api      http://{HOST}:{settings.api_port}/docs")
+    print(f"  MLflow   {settings.mlflow_page}\n  Prefect  {settings.prefect_page}")
     print(f"  logs     {log_path(settings, '*')}")
     print("ready; Ctrl-C stops everything. No model yet? `make train` in another terminal.", flush=True)
 

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from common.settings import PROJECT, Settings
 from monitor.monitor import create_app
+from scripts.pictures import chromium
 from tests.conftest import StartApi, served
+from tests.monitor.page.browser import visiting
 
 DOCS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
@@ -67,6 +70,14 @@ def test_every_metric_of_the_api_is_documented_and_no_other(lone_api: httpx.Clie
 def test_every_metric_of_the_monitor_is_documented_and_no_other(offline: Settings) -> None:
     with served(create_app(offline)) as monitor:
         assert documented_metrics("monitor") == shown_metrics(monitor)
+
+
+def test_swagger_needs_nothing_from_the_network(lone_api: httpx.Client, offline: Settings) -> None:
+    with served(create_app(offline)) as monitor, chromium() as browser:
+        for service, route in ((lone_api, "/predict"), (monitor, "/api/{tab}")):
+            with visiting(browser, str(service.base_url)) as visit:
+                page = visit("/docs", ready=f".opblock-summary-path[data-path='{route}']")
+                expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
 def test_the_readme_tree_names_every_top_level_entry() -> None:
