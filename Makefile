@@ -39,9 +39,9 @@ dashboards: $(INSTALLED) ## write grafana/dashboards/ anew from the Python besid
 api: $(INSTALLED) ## start the api alone, reloading when the code changes
 	@port=$$(python -m scripts.ports api) && fastapi dev api/api.py --port $$port
 
-# Two at a time, each with servers of its own: much of a test is waiting for them.
+# Three at a time, each with servers of its own: much of a test is waiting for them.
 test: $(INSTALLED) ## run the tests against real servers
-	@pytest --numprocesses 2 --dist loadfile
+	@pytest --numprocesses 3 --dist loadfile
 
 lint: $(INSTALLED) ## check style and types
 	@ruff format --check .

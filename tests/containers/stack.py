@@ -121,6 +121,7 @@ def new_environment(data: Path) -> dict[str, str]:
         "LAB_UID": str(owner.st_uid),
         "LAB_GID": str(owner.st_gid),
         "FRONT_SUBNET": "10.213.98.0/24",
+        "EVALUATE_SECONDS": "2",
         "GRAFANA_PORT": str(free_port()),
         **{variable: str(free_port()) for variable in PORTS},
     }

@@ -57,10 +57,12 @@ def served(api: httpx.Client, number: int) -> None:
 def memory(api: httpx.Client, prediction_id: str, suggestions: list[str]) -> dict[str, Any]:
     """Return what is remembered of a prediction and its truth, and of corrections."""
     models = api.get("/models").raise_for_status().json()
+    predictions = api.get(f"/predictions/{prediction_id}").raise_for_status().json()
     return {
         "prediction_id": prediction_id,
         "suggestions": suggestions,
-        "predictions": api.get(f"/predictions/{prediction_id}").raise_for_status().json(),
+        # The monitor may export it at any moment.
+        "predictions": [{name: value for name, value in each.items() if name != "exported"} for each in predictions],
         "states": [state(api, each) for each in suggestions],
         "labels": sum(each["labels"] for each in models["versions"]),
     }
@@ -97,6 +99,36 @@ def test_traffic_comes_through_the_proxy_without_a_failure(stack: Stack, learnt:
     said = stack.once("traffic", "--seconds", "3", "--rate", "20", "--labels", "0")
     assert re.search(r"requests\W+60", said)
     assert re.search(r"failed\W+0", said)
+    assert learnt["labels"] == 1
+
+
+def window(stack: Stack) -> float | None:
+    """Return how many predictions the newest window of the monitor holds."""
+    text = httpx.get(f"{stack.address('MONITOR_PORT')}/metrics").raise_for_status().text
+    found = re.search(r'^window_predictions\{problem="iris"\} (\S+)$', text, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+def test_the_monitor_evaluates_what_was_predicted_and_shows_it(stack: Stack, learnt: dict[str, Any]) -> None:
+    with stack.client() as api:
+        serving(api)
+    assert wait_for("a window", lambda: window(stack), PATIENCE) > 0
+    page = httpx.get(f"{stack.address('MONITOR_PORT')}/", headers={"Accept": "text/html"}).raise_for_status().text
+    assert "Champion v" in page
+    assert f"http://localhost:{stack.environment['MLFLOW_PORT']}/" in page
+    assert learnt["labels"] == 1
+
+
+def test_the_monitor_writes_to_the_external_log_in_mlflow(stack: Stack, learnt: dict[str, Any]) -> None:
+    stack.inside("monitor", "python", "-m", "monitor.external_log")
+    mlflow = f"{stack.address('MLFLOW_PORT')}/api/2.0/mlflow"
+    named = httpx.get(f"{mlflow}/experiments/get-by-name", params={"experiment_name": "IrisMonitoring"})
+    experiment = named.raise_for_status().json()["experiment"]["experiment_id"]
+    runs = httpx.post(f"{mlflow}/runs/search", json={"experiment_ids": [experiment]}).raise_for_status().json()["runs"]
+    assert {metric["key"] for run in runs for metric in run["data"]["metrics"]} >= {
+        "champion_predictions",
+        "champion_accuracy",
+    }
     assert learnt["labels"] == 1
 
 
