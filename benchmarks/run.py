@@ -4,7 +4,24 @@ import signal
 import sys
 from collections.abc import Callable
 
-from benchmarks import answering, batches, lab, lookup, loop, machine, models, problems, service, swap, training, writer
+from benchmarks import (
+    answering,
+    batches,
+    drift,
+    lab,
+    lookup,
+    loop,
+    machine,
+    models,
+    monitor,
+    pages,
+    problems,
+    service,
+    swap,
+    training,
+    windows,
+    writer,
+)
 from benchmarks.report import Report
 from common.files import write_atomic
 from common.settings import PROJECT
@@ -20,6 +37,10 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "loop": loop.measure,
     "training": training.measure,
     "batches": batches.measure,
+    "drift": drift.measure,
+    "windows": windows.measure,
+    "pages": pages.measure,
+    "monitor": monitor.measure,
 }
 INTRODUCTION = """# Benchmarks
 
