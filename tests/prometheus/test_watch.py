@@ -66,6 +66,7 @@ def lab(
         "prefect_api_url": prefect_api_url,
         "prefect_port": httpx.URL(prefect_api_url).port,
         "prometheus_port": free_port(),
+        "evaluate_seconds": 1,
     }
     offline = offline_settings(tmp_path_factory.mktemp("watched"), prepared_data)
     on_servers = offline.model_copy(update=servers_of_it)
