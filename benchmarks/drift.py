@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from benchmarks import lab
 from benchmarks.report import Report, ratio, seconds, wanted
+from common.onnx_export import number_statistics
 from common.problem import get_problem, probabilities_of
+from monitor.reference import read_number
 from monitor.windows.drift import (
     LIMITS,
     CategoryReference,
@@ -24,13 +26,13 @@ from monitor.windows.drift import (
     number_drift,
     verdicts,
 )
+from monitor.windows.window import CLASS, CONFIDENCE
 
 SEED = 0
 WINDOWS = 200
 LEAST, MOST = 500, 1_000  # rows of a window
 FALSE_ALARMS_AT_MOST, DETECTED_AT_LEAST = 0.05, 0.95
 BIG_ROWS, BIG_FEATURES, WITHIN, REPEATS = 60_000, 30, 2.0, 5
-CLASS, CONFIDENCE = "predicted class", "confidence"
 
 Columns = Mapping[str, npt.NDArray[Any]]  # the values of every subject
 Shift = Callable[[Columns, np.random.Generator], tuple[Columns, str | None]]
@@ -189,10 +191,7 @@ def reference_of(values: npt.NDArray[Any]) -> NumberReference | CategoryReferenc
     if values.dtype != np.float64:
         counts = Counter(values.tolist())
         return CategoryReference(len(values), {name: count / len(values) for name, count in sorted(counts.items())})
-    quantiles = np.quantile(values, np.linspace(0.0, 1.0, 101))
-    edges = np.unique(quantiles[10:-1:10])
-    shares = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1) / len(values)
-    return NumberReference(len(values), float(values.mean()), float(values.std()), quantiles, edges, shares)
+    return read_number(len(values), number_statistics(values))
 
 
 def judged(references: Mapping[str, NumberReference | CategoryReference], window: Columns) -> dict[str, Verdict]:

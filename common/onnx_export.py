@@ -161,7 +161,7 @@ def reference_statistics(problem: Problem, train: Table) -> dict[str, Any]:
         "rows": len(train.y),
         "class_counts": np.bincount(train.y, minlength=len(problem.target.classes)).tolist(),
         "features": {
-            feature.name: _numbers(column) if feature.kind == "number" else _categories(column)
+            feature.name: number_statistics(column) if feature.kind == "number" else _categories(column)
             for feature, column in zip(problem.features, train.X.T, strict=True)
         },
     }
@@ -177,7 +177,7 @@ def answer_statistics(answer: Answer, problem: Problem) -> dict[str, Any]:
     return {
         "rows": len(answer.labels),
         "classes": _categories(np.array(problem.target.classes)[answer.labels]),
-        "confidence": None if confidence is None else _numbers(confidence),
+        "confidence": None if confidence is None else number_statistics(confidence),
     }
 
 
@@ -186,7 +186,8 @@ def _categories(column: Rows) -> dict[str, Any]:
     return {"shares": dict(zip(names.tolist(), (counts / len(column)).tolist(), strict=True))}
 
 
-def _numbers(values: Rows) -> dict[str, Any]:
+def number_statistics(values: Rows) -> dict[str, Any]:
+    """Return what later values of a number are compared with."""
     column: Floats = values.astype(np.float64)
     quantiles = np.quantile(column, PERCENTILES)
     edges = _edges(np.unique(column), quantiles[10:-10:10])

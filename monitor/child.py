@@ -29,15 +29,15 @@ class Child:
         self._running: subprocess.Popen[str] | None = None
         self._stopped = False
 
-    def run(self) -> None:
-        """Run it and wait for its end; after `stop`, do nothing.
+    def run(self) -> bool:
+        """Run it and wait for its end; return whether it came to that: `stop` kills it, and keeps others back.
 
         Raises:
             ChildError: it ended with another code than 0, or not in time.
         """
         with self._lock:
             if self._stopped:
-                return
+                return False
             self._running = process = subprocess.Popen(
                 self._command,
                 cwd=PROJECT,
@@ -50,6 +50,7 @@ class Child:
             )
         with process:
             self._follow(process)
+        return not self._stopped
 
     def stop(self) -> None:
         """Kill what runs, and let nothing be run any more."""

@@ -90,14 +90,23 @@ class References:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _look(self) -> None:
+        failed: RegistryError | None = None
         for _, model_name in await asyncio.to_thread(self._store.statistics.models):
-            version = await self._registry.serving_version(model_name)
-            if version and (model_name not in self._found or self._found[model_name][0].identity != version.identity):
-                # A version that passed the gate is served then, so that a new one cannot be missed.
-                found = await self._registry.versions(model_name, MOST_VERSIONS)
-                self._tested[model_name] = {each.number: _results(each) for each in found}
-                content = await self._registry.download(version)
-                self._found[model_name] = version, await asyncio.to_thread(read_bundle, version, content)
+            try:
+                await self._look_at(model_name)
+            except RegistryError as error:  # of this model: the others are looked at all the same
+                failed = error
+        if failed:
+            raise failed
+
+    async def _look_at(self, model_name: str) -> None:
+        version = await self._registry.serving_version(model_name)
+        if version and (model_name not in self._found or self._found[model_name][0].identity != version.identity):
+            # A version that passed the gate is served then, so that a new one cannot be missed.
+            found = await self._registry.versions(model_name, MOST_VERSIONS)
+            self._tested[model_name] = {each.number: _results(each) for each in found}
+            content = await self._registry.download(version)
+            self._found[model_name] = version, await asyncio.to_thread(read_bundle, version, content)
 
     def _tell(self, error: Exception) -> None:
         # Once, not at each look.
@@ -117,7 +126,7 @@ def read_reference(version: int, metadata: Mapping[str, Any]) -> Reference | Non
             dict(zip(classes, told["class_counts"], strict=True)),
             {name: _feature(rows, feature) for name, feature in told["features"].items()},
             _category(answers["rows"], answers["classes"]) if answers else None,
-            _number(answers["rows"], answers["confidence"]) if answers and answers["confidence"] else None,
+            read_number(answers["rows"], answers["confidence"]) if answers and answers["confidence"] else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
@@ -140,7 +149,7 @@ def _results(version: Version) -> dict[str, float]:
 
 
 def _feature(rows: int, told: Mapping[str, Any]) -> NumberReference | CategoryReference:
-    return _category(rows, told) if "shares" in told else _number(rows, told)
+    return _category(rows, told) if "shares" in told else read_number(rows, told)
 
 
 def _category(rows: int, told: Mapping[str, Any]) -> CategoryReference:
@@ -149,7 +158,8 @@ def _category(rows: int, told: Mapping[str, Any]) -> CategoryReference:
     return CategoryReference(rows, dict(told["shares"]))
 
 
-def _number(rows: int, told: Mapping[str, Any]) -> NumberReference:
+def read_number(rows: int, told: Mapping[str, Any]) -> NumberReference:
+    """Return the reference of a number from its statistics in a bundle; raise ValueError if they are none."""
     bins = told["bins"]
     edges, shares, quantiles = (
         np.array(values, dtype=np.float64) for values in (bins["edges"], bins["shares"], told["quantiles"])

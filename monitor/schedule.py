@@ -65,8 +65,9 @@ class Schedule:
     def export(self) -> None:
         """Write to the external log, in a process of its own; that it fails is an alert."""
         try:
-            self._export.run()
+            ended = self._export.run()
         except (ChildError, OSError) as error:
             self._runs.failed("", EXTERNAL_LOG, f"the external log was not written: {error}", datetime.now(UTC))
         else:
-            self._runs.succeeded("", EXTERNAL_LOG, datetime.now(UTC))
+            if ended:
+                self._runs.succeeded("", EXTERNAL_LOG, datetime.now(UTC))

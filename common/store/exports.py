@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 import sqlalchemy as sa
 
 from common.store.database import Database
-from common.store.predictions import Labelled, labelled
-from common.store.tables import exports, feedback, prediction_counts, predictions
+from common.store.predictions import PredictionRow, row_of
+from common.store.tables import exports, prediction_counts, predictions
 
 # Rows that one transaction claims, and seconds to the next one: truths that are told meanwhile wait for no more.
 BITE = 1_000
@@ -62,13 +62,11 @@ class Exports:
         query = sa.select(exports).where(exports.c.finished_at.is_(None)).order_by(exports.c.id)
         return [_export(row) for row in self._database.read(query)]
 
-    def rows(self, export: Export) -> list[Labelled]:
-        """Return the predictions of an export, with the truths that are known."""
+    def rows(self, export: Export) -> list[PredictionRow]:
+        """Return the predictions of an export."""
         c = predictions.c
-        joined = sa.outerjoin(predictions, feedback, feedback.c.prediction_id == c.id)
-        query = sa.select(predictions, feedback.c.class_name.label("truth")).select_from(joined)
-        mine = query.where(c.export_id == export.id).order_by(c.predicted_at, c.id, c.role)
-        return [labelled(row) for row in self._database.read(mine)]
+        mine = sa.select(predictions).where(c.export_id == export.id).order_by(c.predicted_at, c.id, c.role)
+        return [row_of(each) for each in self._database.read(mine)]
 
     def finish(self, export: Export, run_id: str) -> None:
         """Note, durably, that an export is in the external log, in the run `run_id`."""

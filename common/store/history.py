@@ -111,6 +111,14 @@ class History:
         found = self._database.read(query)
         return [DayDelay(row["day"], row["labels"], row["seconds"] / row["labels"]) for row in found if row["labels"]]
 
+    def shadows(self, span: Span) -> dict[int, date]:
+        """Return the last day on which each version has answered in the shadow."""
+        c = prediction_counts.c
+        query = sa.select(c.model_version, sa.func.max(c.day).label("last")).where(
+            *_days(prediction_counts, span), *_versions(prediction_counts, span), c.role == "shadow"
+        )
+        return {row["model_version"]: row["last"] for row in self._database.read(query.group_by(c.model_version))}
+
     def paired(self, span: Span, champion: int, challenger: int) -> Paired:
         """Return how two versions compare on the labelled rows of the days that both have answered."""
         c = paired_counts.c

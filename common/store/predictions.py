@@ -49,14 +49,6 @@ class Remembered:
     trained_version: int | None
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """A prediction, and its truth as far as it is known."""
-
-    row: PredictionRow
-    truth: str | None
-
-
 class Predictions:
     """What the models have answered."""
 
@@ -76,14 +68,6 @@ class Predictions:
         """Return what the champion, and the shadow if there was one, have answered; nothing for an unknown id."""
         query = _everything().where(predictions.c.id == prediction_id).order_by(predictions.c.role)
         return [_remembered(found) for found in self._database.read(query)]
-
-    def between(self, problem: str, since: datetime, until: datetime, limit: int) -> list[PredictionRow]:
-        """Return the champion's answers from `since` to before `until`, newest first, at most so many."""
-        c = predictions.c
-        span = c.predicted_at >= since, c.predicted_at < until
-        query = sa.select(predictions).where(c.problem == problem, c.role == "champion", *span)
-        found = self._database.read(query.order_by(c.predicted_at.desc()).limit(limit))
-        return [_row(row) for row in found]
 
     def latest(self, search: "Search", limit: int) -> list[Remembered]:
         """Return the newest predictions that are looked for, in all roles, newest first."""
@@ -211,13 +195,9 @@ def _everything() -> sa.Select[Any]:
 
 
 def _remembered(found: sa.RowMapping) -> Remembered:
-    return Remembered(_row(found), found["truth"], found["exported_at"], found["trained_version"])
+    return Remembered(row_of(found), found["truth"], found["exported_at"], found["trained_version"])
 
 
-def labelled(found: sa.RowMapping) -> Labelled:
-    """Return a row of the log that was joined with its `truth`."""
-    return Labelled(_row(found), found["truth"])
-
-
-def _row(found: sa.RowMapping) -> PredictionRow:
+def row_of(found: sa.RowMapping) -> PredictionRow:
+    """Return what was read as a row of the log."""
     return cast("PredictionRow", {name: found[name] for name in PredictionRow.__annotations__})

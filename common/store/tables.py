@@ -159,6 +159,9 @@ alerts = sa.Table(
     sa.Column("next_attempt_at", Moment, nullable=False),
     sa.Column("last_error", sa.Text),
     sa.Index("ix_alerts_problem_began_at", "problem", "began_at"),
+    sa.Index("ix_alerts_problem_kind", "problem", "kind"),
+    _partial("ix_alerts_open", "problem", condition="ended_at IS NULL"),
+    _partial("ix_alerts_unposted", "next_attempt_at", condition="posted_at IS NULL"),
 )
 
 # Batches of predictions on their way to the external log: rows of one problem and day.

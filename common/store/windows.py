@@ -47,6 +47,11 @@ class Windows:
         with self._database.writing(durable=False) as connection:
             connection.execute(windows.delete().where(windows.c.problem == problem, windows.c.ended_at < before))
 
+    def forget_after(self, problem: str, moment: datetime) -> None:
+        """Let go of the windows that ended after a moment."""
+        with self._database.writing(durable=False) as connection:
+            connection.execute(windows.delete().where(windows.c.problem == problem, windows.c.ended_at > moment))
+
     def newest(self, problem: str) -> WindowRecord | None:
         """Return the window that ended last."""
         query = sa.select(windows).where(windows.c.problem == problem).order_by(windows.c.ended_at.desc()).limit(1)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Run
+from mlflow.entities import Metric, Run, RunTag
 
 from common.store.exports import day_bounds
 from monitor.export.profile import Profile
@@ -14,6 +14,7 @@ from monitor.export.profile import Profile
 POINTS_AT_ONCE = 1_000  # what MLflow takes
 PROFILES = "profiles"
 EXPORTS = "exports"  # the metric that counts the steps
+NUMBERS = "numbers_of"  # the tag that names the export whose numbers came last
 MANY = 1_000  # runs of one day, or of the days asked for
 
 
@@ -34,16 +35,22 @@ class DayRuns:
 
     def of(self, model_name: str, day: date) -> str:
         """Return the id of a day's run, which is made if there is none."""
+        begin, end = (round(moment.timestamp() * 1e3) for moment in day_bounds(day))
         found = self._search(f"tags.day = '{day}'", MANY)
         for run in found:
             if run.data.tags.get("model_name") == model_name:
+                if run.info.status == "RUNNING":  # who made it was killed
+                    self._client.set_terminated(run.info.run_id, end_time=end)
                 return str(run.info.run_id)
-        begin, end = (round(moment.timestamp() * 1e3) for moment in day_bounds(day))
         tags = {"problem": self._problem, "model_name": model_name, "day": str(day)}
         made = self._client.create_run(self._experiment, start_time=begin, tags=tags, run_name=str(day))
         # As long as the day, and never `running`: that it takes more points does not depend on it.
         self._client.set_terminated(made.info.run_id, end_time=end)
         return str(made.info.run_id)
+
+    def get(self, run_id: str) -> Run:
+        """Return a run as it is now."""
+        return self._client.get_run(run_id)
 
     def newest(self, days: int) -> list[Run]:
         """Return the runs of the newest days."""
@@ -53,12 +60,19 @@ class DayRuns:
         """Return the runs of some days, the last included, among the newest thousand."""
         return [run for run in self._search("", MANY) if str(since) <= run.data.tags.get("day", "") <= str(until)]
 
-    def log(self, run_id: str, points: Mapping[str, float], step: int, at: datetime) -> None:
-        """Log numbers as a step; those that are there already, with the same step and moment, are not logged twice."""
+    def log(
+        self, run_id: str, points: Mapping[str, float], step: int, at: datetime, tags: Mapping[str, str] | None = None
+    ) -> None:
+        """Log numbers as a step, and tags with the last of them.
+
+        Numbers that are there already, with the same step, moment and value, are not logged twice.
+        """
         moment = round(at.timestamp() * 1e3)
         metrics = [Metric(name, value, moment, step) for name, value in points.items()]
         for start in range(0, len(metrics), POINTS_AT_ONCE):
-            self._client.log_batch(run_id, metrics[start : start + POINTS_AT_ONCE])
+            is_last = start + POINTS_AT_ONCE >= len(metrics)
+            told = [RunTag(*tag) for tag in (tags or {}).items()] if is_last else []
+            self._client.log_batch(run_id, metrics[start : start + POINTS_AT_ONCE], tags=told)
 
     def put(self, run_id: str, path: str, text: str) -> None:
         """Keep a text as an artefact of a run, in place of what was there."""

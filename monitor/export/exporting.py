@@ -18,7 +18,7 @@ from common.store import Store
 from common.store.alone import alone
 from common.store.exports import Export, day_bounds
 from common.store.history import Span
-from monitor.export.day_runs import EXPORTS, PROFILES, DayRuns
+from monitor.export.day_runs import EXPORTS, NUMBERS, PROFILES, DayRuns
 from monitor.export.points import day_points, export_points
 from monitor.export.profile import Profile
 from monitor.export.report import can_report, html_report
@@ -93,7 +93,7 @@ class ExternalLog:
     def _write(self, export: Export) -> Export:
         runs = self._runs_of(export.problem)
         run_id = runs.of(export.model_name, export.day)
-        rows = [each.row for each in self._store.exports.rows(export)]
+        rows = self._store.exports.rows(export)
         # The number is unique in its store; with the moment, also among stores that were begun anew.
         name = f"{export.id}-{export.claimed_at:%Y%m%dT%H%M%S%f}.json"
         there = runs.profiles(run_id)
@@ -106,18 +106,24 @@ class ExternalLog:
                 (row for row in rows if row["role"] == "champion"), self._reference(export.model_name)
             )
             at = max((row["predicted_at"] for row in rows), default=day_bounds(export.day)[0])
-            runs.log(run_id, export_points(evaluation, profile.rows) | {EXPORTS: step}, step, at)
+            # Those that are there already may be of another champion: others would stand beside them.
+            if runs.get(run_id).data.tags.get(NUMBERS) != name:
+                runs.log(run_id, export_points(evaluation, profile.rows) | {EXPORTS: step}, step, at, {NUMBERS: name})
         # After the numbers, so that where it is they are, too.
         runs.put(run_id, path, profile.to_json())
+        # Before it is finished: of a backlog, `_tell_labels` sees the newest days alone.
+        self._tell_day(export.problem, runs.get(run_id))
         self._store.exports.finish(export, run_id)
         return export
 
     def _tell_labels(self, problem: str) -> None:
-        runs = self._runs_of(problem)
-        for run in runs.newest(LATE_DAYS):
-            points, told = self._day_points(problem, run), run.data.metrics
-            new = {name: value for name, value in points.items() if told.get(name) != value}
-            runs.log(run.info.run_id, new, int(told.get(EXPORTS, 0)), datetime.now(UTC))
+        for run in self._runs_of(problem).newest(LATE_DAYS):
+            self._tell_day(problem, run)
+
+    def _tell_day(self, problem: str, run: Run) -> None:
+        points, told = self._day_points(problem, run), run.data.metrics
+        new = {name: value for name, value in points.items() if told.get(name) != value}
+        self._runs_of(problem).log(run.info.run_id, new, int(told.get(EXPORTS, 0)), datetime.now(UTC))
 
     def _day_points(self, problem: str, run: Run) -> dict[str, float]:
         tags, history = run.data.tags, self._store.history
@@ -127,9 +133,9 @@ class ExternalLog:
 
     def _report(self, day: Day) -> None:
         begin, end = day_bounds(day.day)
-        answers = self._store.predictions
-        rows = answers.between(day.problem, begin, end, REPORT_ROWS)
-        day_before = answers.between(day.problem, begin - timedelta(days=1), begin, REPORT_ROWS)
+        answers = self._store.answers
+        rows = list(answers.between(day.problem, begin, end, REPORT_ROWS))
+        day_before = list(answers.between(day.problem, begin - timedelta(days=1), begin, REPORT_ROWS))
         runs = self._runs_of(day.problem)
         try:
             html = html_report(rows, day_before)

@@ -16,7 +16,7 @@ from monitor.windows.breaches import ALL_KINDS, breaches, looked_for
 from monitor.windows.window import Evaluation, evaluate
 
 JOB = "evaluation"
-# The log is written up to a quarter of a second late: by then everybody has.
+# The log is written up to a quarter of a second late, unless the store was away: by then everybody has.
 SETTLED = timedelta(seconds=2)
 MOST_MISSED = 60
 MOST_ROWS = 100_000  # of a window: of more, the newest
@@ -67,6 +67,7 @@ class Evaluator:
         self._pace, self._clock = pace, clock
         self._started = clock()
         self._stopping = threading.Event()
+        self._was_away = False
 
     def stop(self) -> None:
         """Let a run that is under way end after the window that it is at."""
@@ -76,13 +77,18 @@ class Evaluator:
         """Evaluate what is due. What fails for one problem is told as an alert, tried again, and stops no other."""
         now = self._clock()
         models = self._guarded("", self._store.statistics.models, now)
+        # When the store is back, the apis write what has waited: the next run finds it.
+        was_away, self._was_away = self._was_away, models is None
+        if was_away:
+            return
         for problem, model_name in dict(models or []).items():
             self._guarded(problem, partial(self._catch_up, problem, model_name, now), now)
 
     def _guarded(self, problem: str, work: Callable[[], Found], now: datetime) -> Found | None:
         try:
-            found = work()
-            self._runs.succeeded(problem, JOB, now)
+            # None: nothing was done, so that nothing went well either.
+            if (found := work()) is not None:
+                self._runs.succeeded(problem, JOB, now)
         except StoreError as error:
             logger.error("the evaluation of %s failed: %s", problem or "all problems", error)
             self._runs.failed(problem, JOB, f"the evaluation failed: {error}", now)
@@ -93,27 +99,33 @@ class Evaluator:
             return found
         return None
 
-    def _catch_up(self, problem: str, model_name: str, now: datetime) -> None:
+    def _catch_up(self, problem: str, model_name: str, now: datetime) -> bool | None:
+        """Evaluate what is due; return None if that could not be begun, or not ended."""
         # It becomes known in the first moments; without it windows would stay without a verdict.
         if not self._references.knows(model_name) and now - self._started < self._pace.every:
-            return
+            return None
         newest = self._store.windows.newest(problem)
+        if newest and newest.ended_at > now + self._pace.every:  # the clock has been set back since
+            self._store.windows.forget_after(problem, now)
+            newest = self._store.windows.newest(problem)
         due = self._pace.due(newest.ended_at if newest else None, now)
         if skipped := due[:-MOST_MISSED]:
             logger.warning("%s: %d windows up to %s were missed and are skipped", problem, len(skipped), skipped[-1])
         for ended_at in due[-MOST_MISSED:]:
             if self._stopping.is_set():
-                return
+                return None
             self._evaluate(problem, model_name, ended_at)
         if due:
             self._store.windows.forget(problem, now - KEPT)
+        return True
 
     def _evaluate(self, problem: str, model_name: str, ended_at: datetime) -> None:
         began_at = ended_at - self._pace.length
-        reference = self._references.of(model_name)
+        # Asked first: it may become known meanwhile.
+        known, reference = self._references.knows(model_name), self._references.of(model_name)
         evaluation = evaluate(self._store.answers.between(problem, began_at, ended_at, MOST_ROWS), reference)
         found, kinds = breaches(evaluation), looked_for(evaluation)
-        if reference is None and self._references.knows(model_name):
+        if reference is None and known:
             # There is nothing to be out of bounds of any more.
             kinds = ALL_KINDS
         # The window comes last: who is ended in between settles the same again.

@@ -53,8 +53,8 @@ def test_it_has_the_settings_of_its_parent_and_runs_in_the_projects_folder(
         "print(s.model_dump_json()); print(s.alert_webhook_url.get_secret_value()); print(os.getcwd())"
     )
     with caplog.at_level(logging.INFO, "monitor"):
-        child(code, secret).run()
-    told, url, folder = (record.getMessage() for record in caplog.records)
+        assert child(code, secret).run()
+    told, url, folder = (record.getMessage() for record in caplog.records if record.name == "monitor.child")
     assert told == secret.model_dump_json()
     assert (url, folder) == ("https://example.org/hook", str(PROJECT))
 
@@ -100,8 +100,8 @@ def test_a_stop_kills_what_runs_and_is_no_failure(offline: Settings, started: Pa
 def test_after_a_stop_nothing_is_run(offline: Settings, tmp_path: Path) -> None:
     file = tmp_path / "there"
     stopped = child(f"open({str(file)!r}, 'w')", offline)
-    stopped.run()
+    assert stopped.run()
     file.unlink()
     stopped.stop()
-    stopped.run()
+    assert not stopped.run()
     assert not file.exists()

@@ -2,20 +2,23 @@
 
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from common import store as package
 from common.store import Store, StoreError
-from common.store.tables import SCHEMA, metadata
-from tests.common.store.rows import SETOSA, prediction, suggestion
+from common.store.history import Span
+from common.store.tables import SCHEMA, label_delays, metadata
+from tests.common.store.rows import MODEL, NOON, SETOSA, prediction, suggestion
 from tests.common.store.writer import assert_succeed, writers
+from tests.postgres import TIME_ZONE
 
 # As the first version of the lab made it, which knew no migrations.
 FIRST_SCHEMA = """
@@ -149,3 +152,27 @@ def test_eight_processes_open_an_empty_database_at_once(url: str) -> None:
         assert_succeed(started)
     with closing(Store(url)) as store:
         assert (differences(store), schemas(store)) == ([], [SCHEMA])
+
+
+def test_truths_that_were_told_before_the_delays_were_counted_are_counted(url: str) -> None:
+    span = Span("iris", MODEL, NOON.date(), NOON.date() + timedelta(days=1))
+    late = NOON.replace(hour=23, minute=59)  # the next day, in the time zone of the tests' PostgreSQL
+    with closing(Store(url)) as store:
+        store.predictions.write([prediction("a"), prediction("b", at=late), prediction("a", role="shadow", version=2)])
+        store.predictions.write([prediction("c", at=datetime.now(UTC) + timedelta(days=1))])
+        for name in "abc":
+            store.feedback.give(name, SETOSA)
+        before = store.history.delays(span)
+    assert [(each.day, each.labels) for each in before] == [(NOON.date(), 2)]
+    engine = sa.create_engine(url)
+    script = ScriptDirectory(str(Path(package.__file__).parent / "migrations")).get_revision("0003")
+    with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET timezone TO '{TIME_ZONE}'")
+        connection.execute(label_delays.delete())
+        script.module._count_delays()
+    engine.dispose()
+    with closing(Store(url)) as store:
+        [after] = store.history.delays(span)
+    assert (after.day, after.labels) == (NOON.date(), 2)
+    assert after.mean_seconds == pytest.approx(before[0].mean_seconds, abs=1e-3)

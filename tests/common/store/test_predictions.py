@@ -195,13 +195,3 @@ def test_postgresql_looks_predictions_up_by_the_index_before_it_has_statistics(p
     postgres_store.feedback.give("now 7", SETOSA)
     assert len(plans) == 2
     assert not [plan for plan in plans if "Seq Scan" in plan]
-
-
-def test_between_two_moments_are_the_champions_answers_of_one_problem_newest_first(store: Store) -> None:
-    late = {name: NOON + timedelta(seconds=second) for second, name in enumerate("abcd")}
-    store.predictions.write([prediction(name, at=at) for name, at in late.items()])
-    store.predictions.write([shadow("d"), prediction("e", at=late["d"], problem="other")])
-    end = late["d"] + timedelta(seconds=1)
-    assert [row["id"] for row in store.predictions.between("iris", late["b"], late["d"], 10)] == ["c", "b"]
-    assert store.predictions.between("iris", late["b"], end, 1) == [prediction("d", at=late["d"])]
-    assert store.predictions.between("iris", end, end + timedelta(hours=1), 1) == []

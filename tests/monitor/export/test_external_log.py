@@ -119,6 +119,7 @@ def test_each_day_is_a_run_and_each_export_a_step_in_it(either_lab: Settings, na
     }
     assert points(either_lab, found[NEXT_DAY], "challenger_rows") == [(1, 1), (2, 2)]
     tags = {tag: value for tag, value in found[DAY].data.tags.items() if not tag.startswith("mlflow.")}
+    assert tags.pop("numbers_of").endswith(".json")
     assert tags == {"problem": name, "model_name": f"{name}Model", "day": "2026-03-01"}
     assert found[DAY].info.run_name == "2026-03-01"
     assert found[DAY].info.start_time == datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1e3

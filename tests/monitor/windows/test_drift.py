@@ -7,7 +7,6 @@ import pytest
 from scipy.stats import chi2_contingency, false_discovery_control, ks_2samp, norm, wasserstein_distance
 
 from benchmarks.drift import (
-    CLASS,
     DETECTED_AT_LEAST,
     FALSE_ALARMS_AT_MOST,
     SHIFTS,
@@ -32,6 +31,7 @@ from monitor.windows.drift import (
     verdicts,
 )
 from monitor.windows.two_samples import chi_square, corrected
+from monitor.windows.window import CLASS
 
 Draw = Callable[[np.random.Generator, int], Floats]
 

@@ -413,3 +413,37 @@ def test_one_that_is_stopped_does_not_go_on_to_the_next_window(
     monkeypatch.setattr(job.evaluator._store.answers, "between", stopping)
     job.run(9)
     assert ends(kept) == [3, 4]
+
+
+def test_a_run_that_has_nothing_to_compare_with_yet_ends_no_alert(kept: Store) -> None:
+    write(kept, outliers(), 0)
+    job = Job(kept)
+    job.evaluator._started = START
+    Runs(kept).failed("iris", JOB, "it fails", START)
+    job.run(0.5)
+    assert [alert.ended_at for alert in alerts(kept)] == [None]
+
+
+def test_after_a_clock_that_was_ahead_windows_go_on(job: Job, kept: Store) -> None:
+    write(kept, outliers(), 1)
+    job.run(24 * 60)
+    assert ends(kept)[-1] == 24 * 60
+    job.run(2)
+    assert ends(kept) == [2]
+
+
+def test_what_waited_for_the_store_is_written_before_it_is_evaluated(
+    job: Job, kept: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> Any:
+        raise StoreError("the store is away")
+
+    write(kept, outliers(), 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(kept.statistics, "models", away)
+        job.run(1)
+    job.run(2)
+    assert ends(kept) == []
+    write(kept, outliers(), 1.5)
+    job.run(3)
+    assert [window.rows for window in windows(kept)][-1] == 40

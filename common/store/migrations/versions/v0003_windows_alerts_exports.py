@@ -23,14 +23,30 @@ def upgrade() -> None:
         sa.Column("labels", sa.Integer, nullable=False),
         sa.Column("seconds", sa.Float, nullable=False),
     )
+    _count_delays()
     _make_windows()
     _make_alerts()
     _make_exports()
 
 
-def _make_index(name: str, columns: list[str], condition: str) -> None:
+def _count_delays() -> None:
+    """Count the truths that have been told already, as the store counts them from now on."""
+    if op.get_bind().dialect.name == "sqlite":
+        day, late = "date(p.predicted_at)", "(julianday(f.received_at) - julianday(p.predicted_at)) * 86400.0"
+        late = f"max({late}, 0.0)"
+    else:
+        day = "CAST(p.predicted_at AT TIME ZONE 'UTC' AS date)"
+        late = "greatest(CAST(extract(epoch FROM f.received_at - p.predicted_at) AS double precision), 0.0)"
+    op.execute(
+        "INSERT INTO label_delays (problem, model_name, day, labels, seconds) "  # noqa: S608  # of our own words
+        f"SELECT p.problem, p.model_name, {day}, count(*), sum({late}) FROM predictions p "
+        "JOIN feedback f ON f.prediction_id = p.id WHERE p.role = 'champion' GROUP BY 1, 2, 3"
+    )
+
+
+def _make_index(name: str, columns: list[str], condition: str, table: str = "predictions") -> None:
     where = sa.text(condition)
-    op.create_index(name, "predictions", columns, sqlite_where=where, postgresql_where=where)
+    op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
 
 
 def _make_windows() -> None:
@@ -64,6 +80,9 @@ def _make_alerts() -> None:
         sa.Column("last_error", sa.Text),
     )
     op.create_index("ix_alerts_problem_began_at", "alerts", ["problem", "began_at"])
+    op.create_index("ix_alerts_problem_kind", "alerts", ["problem", "kind"])
+    _make_index("ix_alerts_open", ["problem"], "ended_at IS NULL", "alerts")
+    _make_index("ix_alerts_unposted", ["next_attempt_at"], "posted_at IS NULL", "alerts")
 
 
 def _make_exports() -> None:
