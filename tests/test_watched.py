@@ -26,6 +26,7 @@ from tests.receiver import Receiver, receiving
 
 WINDOW = timedelta(seconds=20)
 BEFORE = 10  # seconds without drift
+STARTING = 15  # seconds that a program may take to start
 ALERTS = {("feature_mean", "petal_width"), ("drift", "petal_width")}
 
 
@@ -92,8 +93,11 @@ def test_drift_is_told_by_the_page_the_metrics_and_a_webhook_within_two_windows(
         wait_for("the webhook", lambda: {(each["kind"], each["subject"]) for each in receiver.posted} >= ALERTS)
         for alert in ALERTS:
             wait_for(f"{alert} on the page", partial(shows, page, *alert))
+        told_within = time.time() - began - BEFORE
         pictures = take_pictures(browser, lab.monitor_page, tmp_path)
     assert [file.read_bytes()[:8] for file in pictures] == [b"\x89PNG\r\n\x1a\n"] * len(PICTURES)
+    # Of the two windows, and of what starts the traffic.
+    assert told_within <= 2 * WINDOW.seconds + STARTING
     told = {(each["kind"], each["subject"]): each for each in receiver.posted}
     for alert in ALERTS:
         assert told[alert]["monitor"] == f"{lab.monitor_page}/?problem=iris"

@@ -41,6 +41,10 @@ def add_error_handlers(app: FastAPI) -> None:
         first = error.errors()[0]
         return _answer(request, 422, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}")
 
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, _: Exception) -> Response:  # Starlette logs it
+        return _answer(request, 500, "the monitor has failed; its log says why")
+
     @app.exception_handler(StoreError)
     async def store_away(request: Request, error: StoreError) -> Response:
         logger.error("%s", error)

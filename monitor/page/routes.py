@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi import Query as InQuery
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from monitor.page.csv_table import as_csv
 from monitor.page.data import ModelInfo, ProblemInfo, TabData, known_problems, tab_data
@@ -27,6 +27,9 @@ def _blank(value: Any) -> Any:
 
 
 Day = Annotated[date | None, Field(ge=FIRST_DAY, lt=LAST_DAY), BeforeValidator(_blank)]
+Version = Annotated[int, Field(ge=1, lt=2**31)]
+# PostgreSQL knows no text with a zero.
+PredictionId = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64, pattern=r"^[^\x00]*$")]
 
 
 class Asked(BaseModel):
@@ -35,8 +38,8 @@ class Asked(BaseModel):
     problem: str | None = Field(None, description="the first one by name, or the one at work, unless named")
     since: Day = Field(None, description="first day in UTC; 30 days up to the last one unless named")
     until: Day = Field(None, description="last day in UTC, which is included; today unless named")
-    version: list[int] = Field([], description="versions of the model; all of them unless named")
-    id: str = Field("", max_length=64, description="of a prediction, or how it begins")
+    version: list[Version] = Field([], description="versions of the model; all of them unless named")
+    id: PredictionId = Field("", description="of a prediction, or how it begins")
 
     def suffix(self, **other: Any) -> str:
         """Return it as the end of a URL, with some of it replaced."""
@@ -100,7 +103,7 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
             "data": data,
             "asked": asked,
             "problems": sorted({data.problem, *(each.name for each in problems)}),
-            "versions": _versions(_models(problems, data.problem)),
+            "versions": sorted({*_versions(_models(problems, data.problem)), *data.versions}),
             "ranges": [(days, asked.suffix(**_last(days))) for days in RANGES],
         }
         return render(request, "tab.html", context)
@@ -111,7 +114,10 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
 def _data(request: Request, tab: Tab, asked: Asked, problems: Sequence[ProblemInfo]) -> TabData:
     name = _problem(asked.problem, [each.name for each in problems], request.app.state.problem)
     models = _models(problems, name)
-    return tab_data(request.app.state.source, tab, _query(asked, name, _versions(models)), models)
+    # Those of another problem, which was shown before, do not count; one that nobody knows finds nothing.
+    elsewhere = {version for each in problems if each.name != name for version in _versions(each.models)}
+    versions = sorted({*asked.version} - (elsewhere - {*_versions(models)}))
+    return tab_data(request.app.state.source, tab, _query(asked, name, versions), models)
 
 
 def _problem(asked: str | None, known: Sequence[str], at_work: str) -> str:
@@ -125,9 +131,7 @@ def _query(asked: Asked, problem: str, versions: Sequence[int]) -> Query:
     since = asked.since or until - timedelta(days=DAYS - 1)
     if since > until:
         raise HTTPException(422, f"the first day, {since}, is after the last one, {until}")
-    # Those of another problem, which was shown before, do not count.
-    kept = [version for version in versions if version in asked.version]
-    return Query(problem=problem, since=since, until=until, versions=kept, id=asked.id)
+    return Query(problem=problem, since=since, until=until, versions=list(versions), id=asked.id)
 
 
 def _models(problems: Sequence[ProblemInfo], name: str) -> list[ModelInfo]:

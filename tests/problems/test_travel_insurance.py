@@ -123,7 +123,7 @@ def test_the_columns_are_those_of_the_published_data_without_gender() -> None:
 
 
 def test_without_a_file_there_are_synthetic_rows_and_it_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, PROBLEM.load.__module__):
         table = PROBLEM.load(None)
     assert table.X.shape == (ROWS, 9) == (62_288, 9)
     assert "synthetic" in caplog.text

@@ -1,5 +1,6 @@
 """The demo, as `make demo` runs it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,5 +58,6 @@ def test_the_demo_closes_the_loop_and_shows_both_versions(
     assert "IrisModel version 1 (trained)" in demo.stdout
     assert "IrisModel version 2 (fine-tuned)" in demo.stdout
     assert "served without a restart" in demo.stdout
+    assert re.search(r"http://127\.0\.0\.1:\d+/\?problem=iris$", demo.stdout, re.MULTILINE)
     assert _changes() == tracked_files
     assert not processes_of(DEMO)

@@ -11,10 +11,11 @@ const { Chart } = globalThis;
 const NUMERIC = new Set(["number", "integer", "ratio"]);
 const TYPES = { line: "line", bars: "bar", stacked: "bar", pie: "doughnut" };
 const COLOURS = 7;
-// Series differ by more than their colour.
+// Lines differ by more than their colour.
 const POINTS = ["circle", "rect", "triangle", "rectRot", "crossRot", "star", "dash"];
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3], [], [6, 3], [2, 2]];
 const MANY_POINTS = 40;
+const MOST_NAMED = 10; // of more, the names would leave no room for what they name: the table has them
 
 /**
  * Draws a panel, or gives the chart that is there already its new numbers.
@@ -70,7 +71,9 @@ function look(panel, index) {
   if (panel.drawing === "pie") {
     return { backgroundColor: panel.rows.map((_, slice) => colour(slice)), borderColor: theme("card"), borderWidth: 2 };
   }
-  const paint = { borderColor: colour(index), backgroundColor: colour(index), pointStyle: POINTS[index % COLOURS] };
+  // The other marks are strokes, which a bar does not have.
+  const pointStyle = panel.drawing === "line" ? POINTS[index % COLOURS] : "rect";
+  const paint = { borderColor: colour(index), backgroundColor: colour(index), pointStyle };
   if (panel.drawing !== "line") return { ...paint, maxBarThickness: 40, borderRadius: panel.drawing === "bars" ? 2 : 0 };
   const pointRadius = panel.rows.length > MANY_POINTS ? 0 : 3;
   const line = { borderWidth: 2, borderDash: DASHES[index % COLOURS] };
@@ -82,6 +85,7 @@ function optionsOf(panel, series) {
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   Chart.defaults.color = theme("quiet");
   const pie = panel.drawing === "pie";
+  const named = pie ? panel.rows.length : series.length;
   return {
     animation: false,
     responsive: true,
@@ -89,7 +93,7 @@ function optionsOf(panel, series) {
     interaction: pie ? { mode: "nearest", intersect: true } : { mode: "index", intersect: false },
     scales: pie ? {} : scales(panel, series),
     plugins: {
-      legend: legend(pie || series.length > 1, pie ? "right" : "top"),
+      legend: legend((pie || named > 1) && named <= MOST_NAMED, pie ? "right" : "top"),
       tooltip: { usePointStyle: true, callbacks: tooltip(pie, panel.columns[0].kind) },
     },
     ...(pie && { cutout: series.length > 1 ? "35%" : "58%" }),
@@ -171,6 +175,8 @@ function shown(value, kind) {
 
 /** @param {number} value @param {string} kind */
 function bare(value, kind) {
+  if (kind === "ratio" && value > 0 && value < 0.001) return "<0.1";
+  if (kind === "ratio" && value > 0.999 && value < 1) return ">99.9";
   if (kind === "ratio") return (100 * value).toFixed(1);
   return kind === "integer" || Math.abs(value) >= 1000
     ? Math.round(value).toLocaleString("en")
@@ -184,7 +190,8 @@ function tick(value, kind) {
 
 /** @param {number} index */
 function colour(index) {
-  return theme(`series-${(index % COLOURS) + 1}`);
+  // Beyond those that everybody can tell apart, at least no two are equal.
+  return index < COLOURS ? theme(`series-${index + 1}`) : `hsl(${(index * 137.5) % 360} 55% 50%)`;
 }
 
 /** @param {string} name of a colour in monitor.css */

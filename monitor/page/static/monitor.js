@@ -66,6 +66,13 @@ function tell(text) {
   if (notice.textContent !== text) notice.textContent = text;
 }
 
+// Days that nobody has chosen go on with the clock.
+document.addEventListener("formdata", ({ target, formData }) => {
+  for (const day of /** @type {HTMLFormElement} */ (target).querySelectorAll('[type="date"]:not([data-asked])')) {
+    if (day.value === day.defaultValue) formData.delete(day.name);
+  }
+});
+
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 drawAll();
 document.documentElement.dataset.ready = "true";

@@ -22,7 +22,7 @@ from monitor.page.tabs.scope import PLACES, known_classes, span_of
 
 # In the URLs of the tables.
 IDS: dict[Role, str] = {"champion": "champion", "shadow": "challenger"}
-MOST_DAYS = 31
+MOST_DAYS, MOST_ROWS = 31, 400
 
 
 def build(source: Source, query: Query) -> list[Panel]:
@@ -43,7 +43,8 @@ def _panels(role: Role, labels: Sequence[LabelSum], classes: Sequence[str]) -> I
 
 
 def _by_day(labels: Sequence[DayLabels], classes: Sequence[str]) -> Panel:
-    newest = sorted({each.day for each in labels})[-MOST_DAYS:]
+    most = max(1, min(MOST_DAYS, MOST_ROWS // max(1, len(classes) * len(PLACES))))
+    newest = sorted({each.day for each in labels})[-most:]
     shown = [each for each in labels if each.day in newest]
     matrices = matrices_by(shown, classes, lambda each: (each.day, each.role))
     rows: list[list[Cell]] = [

@@ -9,6 +9,7 @@ from monitor.page.source import Source
 from monitor.page.tabs.parts import moment, share, version_link
 from monitor.page.tabs.scope import bounds_of
 from monitor.windows.drift import FALSE_DISCOVERIES, MIN_ROWS
+from monitor.windows.evaluation import KEPT
 from monitor.windows.window import Distribution, Evaluation, Subject
 
 MOST_WINDOWS = 60
@@ -21,11 +22,13 @@ STATISTICS = {
     "vanished": "Vanished share",
 }
 NO_WINDOW = (
-    "No window of these days and versions was evaluated: the monitor does that as soon as there are predictions. "
+    f"No window of these days and versions is kept: it takes predictions, and after {KEPT.days} days they are let go. "
     "POST /predict at the api, or python -m scripts.traffic."
 )
+NO_ROWS = "Nothing was predicted in these windows. POST /predict at the api, or python -m scripts.traffic."
 NO_REFERENCE = (
-    "The window has nothing to be compared with: the served version tells nothing of what it has learnt from."
+    "The window has nothing to be compared with: the served version tells nothing of what it has learnt from. "
+    "Start MLflow, and register a version: make train, or python main.py."
 )
 
 
@@ -104,7 +107,7 @@ def _verdicts(subjects: dict[str, Subject]) -> Panel:
 
 def _lines(windows: Sequence[WindowRecord]) -> Panel:
     indices = [_stability(each) for each in windows]
-    newest = indices[-1] if indices else {}
+    newest = next((each for each in reversed(indices) if each), {})
     # What is furthest off now comes first.
     names = sorted(newest, key=lambda name: newest[name], reverse=True)[:MOST_LINES]
     rows: list[list[Cell]] = [
@@ -119,8 +122,14 @@ def _lines(windows: Sequence[WindowRecord]) -> Panel:
         drawing="line",
         columns=[Column(name="ended", label="Window to", kind="moment"), *columns],
         rows=rows if names else [],
-        empty=NO_REFERENCE if windows else NO_WINDOW,
+        empty=_nothing_to_draw(windows),
     )
+
+
+def _nothing_to_draw(windows: Sequence[WindowRecord]) -> str:
+    if not windows:
+        return NO_WINDOW
+    return NO_REFERENCE if windows[-1].model_version is None else NO_ROWS
 
 
 def _stability(window: WindowRecord) -> dict[str, float]:

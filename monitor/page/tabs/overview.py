@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from common.store.alerts import Alert
+from common.store.exports import day_bounds
 from common.store.history import LabelSum, Span, VolumeSum
 from common.store.tables import Role
 from monitor.page.panels import Cell, Column, Panel, Query
@@ -106,7 +107,9 @@ def _alerts(alerts: Sequence[Alert]) -> Panel:
 
 
 def _served(source: Source, span: Span, volumes: Sequence[VolumeSum], labels: Sequence[LabelSum]) -> Panel:
-    reigns = {reign.model_version: reign for reign in source.store.champions.history(span.model_name)}
+    end = day_bounds(span.until)[1]
+    history = source.store.champions.history(span.model_name)
+    reigns = {reign.model_version: reign for reign in history if reign.since < end}
     rows: list[list[Cell]] = []
     for role, version in served(source, span, volumes).places():
         reign = reigns.get(version) if role == "champion" else None

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from monitor.page.panels import Cell, Column, Kind
 from monitor.page.performance import Estimate
+from monitor.page.shown import shown
 from monitor.page.source import Source
 
 NO_PREDICTIONS = (
@@ -63,7 +64,7 @@ def share(part: float, whole: float) -> float | None:
 
 def percent(part: float, whole: float) -> str:
     """Return a share in words."""
-    return f"{100 * part / whole:.1f} %" if whole else "none"
+    return shown(part / whole, "ratio") if whole else "none"
 
 
 def moment(at: datetime | None) -> str | None:
@@ -75,6 +76,8 @@ def version_link(source: Source, model_name: str, version: int | None) -> str | 
     """Return a link to a version in MLflow."""
     if version is None:
         return None
+    if not model_name:  # nothing was predicted yet
+        return f"version {version}"
     return f"version {version}|{source.mlflow_url}/#/models/{quote(model_name)}/versions/{version}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from common.store.exports import day_bounds
 from common.store.history import Span, VolumeSum
@@ -48,14 +48,16 @@ def served(source: Source, span: Span, volumes: Iterable[VolumeSum]) -> Served:
     """Return who was champion and challenger at the end of a span, whose volumes are given.
 
     Champion: of the versions that are meant, the last one to have become it by then; if nobody has noted that, the
-    newest that has answered in its place. Challenger: the newest version that has answered in the shadow within the
-    span, unless it has become champion since. MLflow's aliases tell the present only, and not to a page.
+    newest that has answered in its place. Challenger: the version that has answered in the shadow last, of two on one
+    day the newer, unless it has become champion on a later day. MLflow's aliases tell the present only, and not to a
+    page.
     """
     end = day_bounds(span.until)[1]
     reigns = [reign for reign in source.store.champions.history(span.model_name) if reign.since < end]
     crowned = [reign.model_version for reign in reigns if not span.versions or reign.model_version in span.versions]
-    answered: dict[Role, set[int]] = {"champion": set(), "shadow": set()}
-    for each in volumes:
-        answered[each.role].add(each.model_version)
-    champion = crowned[-1] if crowned else max(answered["champion"], default=None)
-    return Served(champion, max(answered["shadow"] - {champion}, default=None))
+    answered = (each.model_version for each in volumes if each.role == "champion")
+    champion = crowned[-1] if crowned else max(answered, default=None)
+    became = {reign.model_version: reign.since.date() for reign in reigns}
+    shadows = source.store.history.shadows(span).items()
+    challengers = [(day, each) for each, day in shadows if each != champion and became.get(each, date.min) <= day]
+    return Served(champion, max(challengers)[1] if challengers else None)

@@ -23,7 +23,7 @@ def build(source: Source, query: Query) -> list[Panel]:
     for (class_name, state), number in found.items():
         if state != "refused":
             (learnt if state == "trained" else ahead)[class_name] += number
-    return [_training(reference), _corrections(learnt + ahead), _together(reference, learnt, ahead)]
+    return [_training(reference), _corrections(ahead), _together(reference, learnt, ahead)]
 
 
 def _training(reference: Reference | None) -> Panel:
@@ -46,7 +46,7 @@ def _corrections(corrections: Counter[str]) -> Panel:
     return Panel(
         id="corrections",
         title="Corrections since",
-        note="Those that came in these days and were not refused.",
+        note="Those of these days that no version has learnt from yet, and that were not refused.",
         drawing="pie",
         columns=[CLASS, Column(name="corrections", label="Corrections", kind="integer")],
         rows=rows,

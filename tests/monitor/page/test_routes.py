@@ -85,6 +85,20 @@ def test_while_the_store_is_away_it_is_a_503_for_both(client: httpx.Client, show
     assert client.get("/api/overview").is_success
 
 
+def test_a_version_that_nobody_knows_is_asked_for_and_one_of_another_problem_is_not(
+    client: httpx.Client, shown: Shown
+) -> None:
+    for asked, versions in (("version=99", [99]), ("version=2", []), ("version=3&version=2", [3])):
+        assert client.get(f"/api/overview?{asked}").json()["versions"] == versions
+        assert shown.asked[-1].versions == versions
+
+
+def test_an_id_is_taken_without_the_spaces_around_it(client: httpx.Client, shown: Shown) -> None:
+    client.get("/api/predictions", params={"id": " 0a1b\n"}).raise_for_status()
+    assert shown.asked[-1].id == "0a1b"
+    assert client.get("/api/predictions", params={"id": "a\x00"}).status_code == 422
+
+
 def test_the_problems_are_listed_with_their_models_versions_and_days(client: httpx.Client) -> None:
     problems = client.get("/api/problems").raise_for_status().json()
     assert [(each["name"], [model["versions"] for model in each["models"]]) for each in problems] == [

@@ -14,8 +14,9 @@ from tests.monitor.page.tabs.log import asking, by_id, table
 
 
 def today(*versions: int) -> Query:
+    # And yesterday, in case that the day ends between what was sent and what is asked.
     day = datetime.now(UTC).date()
-    return asking(day, day, *versions)
+    return asking(day - timedelta(days=1), day, *versions)
 
 
 @pytest.fixture
@@ -91,8 +92,7 @@ def test_fine_tunings_are_told_by_the_version_or_the_refusal_that_came_of_them(s
 
 def test_corrections_are_those_of_the_days(sent: Store, source: Source) -> None:
     assert sent
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    panels = by_id(corrections.build(source, asking(yesterday, yesterday)))
+    panels = by_id(corrections.build(source, asking()))
     assert panels["corrections"].rows == panels["runs"].rows == []
     assert "POST /suggest" in panels["corrections"].empty
     assert table(panels["runs"]) == {}

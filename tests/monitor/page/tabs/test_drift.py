@@ -95,6 +95,24 @@ def test_windows_are_those_of_the_days_and_the_versions(store: Store, source: So
     assert (sizes(), sizes(2), sizes(1), sizes(3)) == ([7], [600], [7], [])
 
 
+def test_when_nothing_comes_any_more_the_line_stays(store: Store, source: Source, shifted: Evaluation) -> None:
+    write_window(store, shifted)
+    write_window(store, evaluate([], None), NOON + MINUTE)
+    panel = by_id(drift.build(source, asking(DAY, DAY)))["psi"]
+    assert [row[0] for row in panel.rows] == [NOON.isoformat(), (NOON + MINUTE).isoformat()]
+    assert panel.columns[1].label == "petal_width"
+
+
+def test_windows_of_some_versions_are_found_behind_any_number_of_others(
+    store: Store, source: Source, shifted: Evaluation
+) -> None:
+    write_window(store, shifted, version=1)
+    for number in range(1, MOST_WINDOWS + 2):
+        write_window(store, shifted.model_copy(update={"rows": 7}), NOON + number * MINUTE)
+    [window] = by_id(drift.build(source, asking(DAY, DAY, 1)))["window"].rows
+    assert window[3] == 600
+
+
 def test_without_a_reference_there_is_nothing_to_compare_but_what_came_in(store: Store, source: Source) -> None:
     evaluation = evaluate(shifted_rows(shift=0.0, count=30), None)
     write_window(store, evaluation, version=None)

@@ -199,7 +199,7 @@ def test_the_distributions_of_drift_are_those_of_the_window(visit: Visit, refere
 def test_training_rows_stand_beside_the_corrections(visit: Visit, reference: Reference) -> None:
     page = visit(f"/tab/training?{SINCE}")
     assert drawn(page, "training") == {"Rows": reference.class_counts}
-    assert drawn(page, "corrections") == {"Corrections": {SETOSA: 2}}
+    assert drawn(page, "corrections") == {"Corrections": {SETOSA: 1}}
 
 
 def test_versions_and_days_of_the_url_choose_what_is_counted(visit: Visit, log: Log) -> None:

@@ -62,6 +62,28 @@ def test_the_challenger_is_the_newest_in_the_shadow_that_is_not_champion_by_now(
     assert places(source, days(1, 3)) == Served(4, 3)
 
 
+def test_of_two_challengers_it_is_the_one_that_has_answered_last(store: Store, source: Source) -> None:
+    for day, version in ((1, 3), (2, 1)):
+        at = NOON.replace(day=day)
+        store.predictions.write([prediction(f"p{day}", version=2, at=at)])
+        store.predictions.write([prediction(f"p{day}", role="shadow", version=version, at=at)])
+    assert places(source, days(1, 3)) == Served(2, 1)
+
+
+def test_who_became_champion_after_it_was_in_the_shadow_is_no_challenger_any_more(store: Store, source: Source) -> None:
+    store.predictions.write([prediction("a", version=2), prediction("a", role="shadow", version=1)])
+    crown(store, (2, NOON), (1, NOON.replace(day=3)), (2, NOON.replace(day=4)))
+    assert places(source, days(1, 2)) == Served(2, 1)
+    assert places(source, days(1, 5)) == Served(2, None)
+
+
+def test_a_champion_is_shown_since_the_last_time_by_then(store: Store, source: Source) -> None:
+    store.predictions.write([prediction("a")])
+    crown(store, (1, NOON), (2, NOON.replace(day=3)), (1, NOON.replace(day=10)))
+    found = table(by_id(overview.build(source, days(1, 2)))["served"])
+    assert found["Champion"]["since"] == NOON.isoformat()
+
+
 def test_served_versions_link_to_mlflow_and_tell_since_when(store: Store, source: Source) -> None:
     store.predictions.write([prediction("a", version=2), prediction("a", VERSICOLOR, role="shadow", version=3)])
     store.feedback.give("a", SETOSA)
@@ -101,15 +123,15 @@ def test_training_rows_stand_beside_the_corrections(store: Store, known: Source)
     store.suggestions.trained(["s0"], 2)
     store.suggestions.refused(["s3"], "not good enough")
     today = datetime.now(UTC).date()
-    panels = by_id(training.build(known, asking(today, today)))
+    # And yesterday, in case that the day ends between what was sent and what is asked.
+    panels = by_id(training.build(known, asking(today - timedelta(days=1), today)))
     assert panels["training"].title == "Training rows of version 2"
     assert panels["training"].rows == [[name, count] for name, count in zip(CLASSES, (40, 41, 39), strict=True)]
-    assert panels["corrections"].rows == [["Iris-new", 1], [SETOSA, 2], [VIRGINICA, 1]]
+    assert panels["corrections"].rows == [["Iris-new", 1], [SETOSA, 1], [VIRGINICA, 1]]
     found = table(panels["together"])
     assert list(found[SETOSA].values()) == [SETOSA, 40, pytest.approx(40 / 120), 1, 1]
     assert list(found["Iris-new"].values()) == ["Iris-new", 0, 0.0, 0, 1]
-    yesterday = today - timedelta(days=1)
-    assert by_id(training.build(known, asking(yesterday, yesterday)))["corrections"].rows == []
+    assert by_id(training.build(known, asking()))["corrections"].rows == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What holds for every tab: what it says when there is nothing, and that its panels are tables."""
 
 import json
+import re
 
 import pytest
 
@@ -35,6 +36,7 @@ def test_a_tab_of_nothing_says_what_to_do(source: Source, tab: Tab) -> None:
     assert_tables(panels)
     for panel in panels:
         assert panel.rows == []
+        assert re.search(r"POST /|python |make |Nothing is out of bounds", panel.empty), panel.id
         assert panel.empty.endswith(".")
 
 
