@@ -1,15 +1,12 @@
 """The experiment of a problem's monitoring in MLflow: a run for each day of a model, in it a step for each export."""
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
-from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run, RunTag
 
 from common.store.exports import day_bounds
-from monitor.export.profile import Profile
 
 POINTS_AT_ONCE = 1_000  # what MLflow takes
 PROFILES = "profiles"
@@ -56,10 +53,6 @@ class DayRuns:
         """Return the runs of the newest days."""
         return self._search("", days)
 
-    def between(self, since: date, until: date) -> list[Run]:
-        """Return the runs of some days, the last included, among the newest thousand."""
-        return [run for run in self._search("", MANY) if str(since) <= run.data.tags.get("day", "") <= str(until)]
-
     def log(
         self, run_id: str, points: Mapping[str, float], step: int, at: datetime, tags: Mapping[str, str] | None = None
     ) -> None:
@@ -81,14 +74,6 @@ class DayRuns:
     def profiles(self, run_id: str) -> list[str]:
         """Return the paths of a run's profiles, in order."""
         return sorted(file.path for file in self._client.list_artifacts(run_id, PROFILES))
-
-    def read_profiles(self, runs: Sequence[Run]) -> Iterator[Profile]:
-        """Yield all profiles of some runs."""
-        for run in runs:
-            for path in self.profiles(run.info.run_id):
-                with tempfile.TemporaryDirectory() as folder:
-                    file = self._client.download_artifacts(run.info.run_id, path, folder)
-                    yield Profile.from_json(Path(file).read_text(encoding="utf-8"))
 
     def _search(self, wanted: str, limit: int) -> list[Run]:
         return list(self._client.search_runs([self._experiment], wanted, max_results=limit, order_by=["tags.day DESC"]))

@@ -20,9 +20,10 @@ from monitor.page.tabs.parts import (
     percent,
     version_link,
 )
-from monitor.page.tabs.scope import PLACES, served, span_of
+from monitor.page.tabs.scope import PLACES, bounds_of, served, span_of
 
 Row = TypeVar("Row", LabelSum, VolumeSum)
+MOST_ALERTS = 50
 METHODS = (
     "Wilson's for the accuracy; for the means of precision and recall those of a sum of independent shares; for the "
     "mean of F1, whose classes share rows, one that is rather too wide."
@@ -40,6 +41,7 @@ def build(source: Source, query: Query) -> list[Panel]:
         _metrics(_answered(labels)),
         _alerts(alerts),
         _served(source, span, volumes, labels),
+        _history(source.store.alerts.between(query.problem, *bounds_of(query), MOST_ALERTS)),
     ]
 
 
@@ -103,6 +105,28 @@ def _alerts(alerts: Sequence[Alert]) -> Panel:
         columns=columns,
         rows=rows,
         empty="Nothing is out of bounds.",
+    )
+
+
+def _history(alerts: Sequence[Alert]) -> Panel:
+    rows: list[list[Cell]] = [
+        [moment(each.began_at), moment(each.ended_at), each.kind.replace("_", " "), each.subject, each.message]
+        for each in alerts
+    ]
+    return Panel(
+        id="history",
+        title="Alerts of these days",
+        note=f"Open ones and those that are over, the newest {MOST_ALERTS} at most.",
+        drawing="table",
+        columns=[
+            Column(name="began", label="From", kind="moment"),
+            Column(name="ended", label="To", kind="moment"),
+            Column(name="kind", label="Kind"),
+            Column(name="subject", label="Subject"),
+            Column(name="message", label="Message"),
+        ],
+        rows=rows,
+        empty="Nothing is out of bounds in these days.",
     )
 
 

@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from contextlib import closing
@@ -94,8 +95,13 @@ def points(lab: Settings, run: Run, metric: str) -> list[tuple[int, float]]:
 
 
 def profile_of(lab: Settings, name: str, since: date = DAY, until: date = NEXT_DAY) -> Profile:
-    experiment = DayRuns(lab.mlflow_uri, name)
-    return Profile.merged(experiment.read_profiles(experiment.between(since, until)))
+    """Return the profiles of some days, the last included, as one."""
+    experiment, client = DayRuns(lab.mlflow_uri, name), mlflow.MlflowClient(lab.mlflow_uri)
+    days = [run for run in experiment.newest(1_000) if str(since) <= run.data.tags["day"] <= str(until)]
+    places = [(run.info.run_id, path) for run in days for path in experiment.profiles(run.info.run_id)]
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(client.download_artifacts(*place, folder)) for place in places]
+        return Profile.merged([Profile.from_json(file.read_text(encoding="utf-8")) for file in files])
 
 
 def command(lab: Settings, *words: str) -> subprocess.Popen[str]:

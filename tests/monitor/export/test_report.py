@@ -1,6 +1,5 @@
 """Evidently's report: a page of its own, made where evidently is installed, and imported only there."""
 
-import importlib.util
 import json
 import os
 import re
@@ -25,8 +24,6 @@ def pages(day):
     return [report.html_report(day, day_before) for day_before in (day, [])]
 print(json.dumps({name: pages(rows(*case)) for name, case in cases.items()}))
 """
-
-pytestmark = pytest.mark.skipif(not importlib.util.find_spec("evidently"), reason="evidently is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -114,6 +114,19 @@ def test_open_alerts_are_those_of_the_problem_and_of_the_monitor(store: Store, s
         [NOON.isoformat(), "run failed", "evaluation", "MLflow is away"],
     ]
     assert table(panels["counts"])["Open alerts"]["value"] == 2
+    assert panels["history"].rows == []
+
+
+def test_alerts_of_the_days_are_shown_with_their_beginning_and_end(store: Store, source: Source) -> None:
+    over = NOON + timedelta(minutes=1)
+    store.alerts.settle("iris", {"outliers"}, {("outliers", ""): "too many"}, NOON)
+    store.alerts.settle("iris", {"outliers"}, {}, over)
+    store.alerts.settle("iris", {"drift"}, {("drift", "x"): "it has drifted"}, over)
+    store.alerts.settle("other", {"drift"}, {("drift", "y"): "not here"}, over)
+    assert by_id(overview.build(source, asking(DAY, DAY)))["history"].rows == [
+        [over.isoformat(), None, "drift", "x", "it has drifted"],
+        [NOON.isoformat(), over.isoformat(), "outliers", "", "too many"],
+    ]
 
 
 def test_training_rows_stand_beside_the_corrections(store: Store, known: Source) -> None:
