@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from common.store.database import Database
 from common.store.tables import Moment, predictions
 
-PAGE_ROWS = 500
+PAGE_ROWS = 1_000
 
 
 class Answer(TypedDict):
