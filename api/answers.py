@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from uuid import UUID
+from typing import Any
 
-from api.schemas import Prediction
+import numpy as np
+
+from api.ids import ends
 from api.serving import Served
-from common.onnx_io import Answer
+from common.onnx_io import Answer, ModelError
 from common.problem import Problem, Rows, Value
 from common.store.predictions import PredictionRow
 from common.store.tables import Role
@@ -19,78 +21,93 @@ class Answered:
     """Rows that one version has answered together.
 
     Attributes:
-        ids: one per row.
+        start: how their ids begin.
         at: the moment, in UTC.
-        rows: the features, as the client gave them, in order.
-        X: the same as an array `[rows, features]`, as the model took them.
+        rows: the features, as the client gave them, in order; also as an array `[rows, features]`.
+        X: the same as an array, as the model took them.
     """
 
-    ids: Sequence[UUID]
+    start: str
     at: datetime
     role: Role
     served: Served
-    rows: Sequence[Sequence[Value]]
+    rows: Sequence[Sequence[Value]] | Rows
     X: Rows
     answer: Answer
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return len(self.ids)
+        return len(self.rows)
 
     @cached_property
+    def ids(self) -> list[str]:
+        """The id of each row."""
+        return [self.start + end for end in ends(len(self))]
+
+    @cached_property
+    def labels(self) -> list[int]:
+        """The index of the predicted class of each row."""
+        found: list[int] = self.answer.labels.tolist()
+        return found
+
+    @property
     def class_names(self) -> list[str]:
         """The predicted class of each row."""
-        classes = self.served.model.classes
-        return [classes[label] for label in self.answer.labels.tolist()]
+        return list(map(self.served.model.classes.__getitem__, self.labels))
 
-    def predictions(self) -> list[Prediction]:
-        """Return them as answers to a client."""
-        classes, version = self.served.model.classes, self.served.version
-        return [
-            Prediction(
-                class_name=class_name,
-                probabilities=dict(zip(classes, shares, strict=True)) if shares is not None else None,
-                prediction_id=prediction_id,
-                model_name=version.name,
-                model_version=version.number,
-                is_outlier=is_outlier,
-                outlier_score=score,
-            )
-            for prediction_id, class_name, shares, is_outlier, score in zip(*self._columns(), strict=True)
-        ]
+    @cached_property
+    def flags(self) -> Any:
+        """Whether each row is an outlier, as an array `[rows]`; None for a model without outlier scores."""
+        return self.served.model.is_outlier(self.answer)
+
+    def json_rows(self) -> list[bytes]:
+        """Return the answer to each row as JSON, for clients."""
+        return self.served.answer_json.rows(self.start, self.labels, self.flags, self.answer)
+
+    def json_batch(self) -> bytes:
+        """Return the answers to all rows as JSON, for the client that has sent them as a batch."""
+        return self.served.answer_json.batch(self.start, self.labels, self.flags, self.answer)
 
     def log_rows(self, problem: Problem) -> list[PredictionRow]:
         """Return them as rows of the log."""
-        classes, version, columns = self.served.model.classes, self.served.version, problem.columns
+        classes, version, columns, answer = self.served.model.classes, self.served.version, problem.columns, self.answer
+        nothing: list[None] = [None] * len(self)
+        rows = self.rows.tolist() if isinstance(self.rows, np.ndarray) else self.rows
         return [
-            PredictionRow(
-                id=str(prediction_id),
-                role=self.role,
-                problem=problem.name,
-                model_name=version.name,
-                model_version=version.number,
-                predicted_at=self.at,
-                features=dict(zip(columns, row, strict=True)),
-                class_name=class_name,
-                probabilities=dict(zip(classes, shares, strict=True)) if shares is not None else None,
-                confidence=max(shares) if shares is not None else None,
-                is_outlier=is_outlier,
-                outlier_score=score,
-            )
-            for row, (prediction_id, class_name, shares, is_outlier, score) in zip(
-                self.rows, zip(*self._columns(), strict=True), strict=True
+            {
+                "id": prediction_id,
+                "role": self.role,
+                "problem": problem.name,
+                "model_name": version.name,
+                "model_version": version.number,
+                "predicted_at": self.at,
+                "features": dict(zip(columns, row, strict=True)),
+                "class_name": class_name,
+                "probabilities": dict(zip(classes, shares, strict=True)) if shares is not None else None,
+                "confidence": max(shares) if shares is not None else None,
+                "is_outlier": is_outlier,
+                "outlier_score": score,
+            }
+            for prediction_id, row, class_name, shares, is_outlier, score in zip(
+                self.ids,
+                rows,
+                self.class_names,
+                answer.probabilities.tolist() if answer.probabilities is not None else nothing,
+                self.flags.tolist() if self.flags is not None else nothing,
+                answer.outlier_scores.tolist() if answer.outlier_scores is not None else nothing,
+                strict=True,
             )
         ]
 
-    def _columns(
-        self,
-    ) -> tuple[Sequence[UUID], list[str], Sequence[list[float] | None], Sequence[bool | None], Sequence[float | None]]:
-        nothing = [None] * len(self)
-        answer, flags = self.answer, self.served.model.is_outlier(self.answer)
-        return (
-            self.ids,
-            self.class_names,
-            answer.probabilities.tolist() if answer.probabilities is not None else nothing,
-            flags.tolist() if flags is not None else nothing,
-            answer.outlier_scores.tolist() if answer.outlier_scores is not None else nothing,
-        )
+
+def class_counts(answer: Answer, rows: int, classes: int) -> list[int]:
+    """Return how many of so many rows are said to be of each of so many classes.
+
+    Raises:
+        ModelError: a label is no index of a class, or there is not one for each row.
+    """
+    labels = answer.labels
+    counts = np.bincount(labels, minlength=classes).tolist() if labels.shape == (rows,) and labels.min() >= 0 else []
+    if len(counts) != classes:
+        raise ModelError(f"its labels are no indices of {classes} classes, one for each of {rows} rows")
+    return list(counts)

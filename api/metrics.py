@@ -7,6 +7,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_fastapi_instrumentator import Instrumentator
 
+from api.http_metrics import HttpMetrics
 from common.registry import Version
 from common.store.tables import Role
 
@@ -21,6 +22,7 @@ class Metrics:
         """Declare them."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self.http = HttpMetrics(self.registry)
         self.predicted = self._counter("predicted_class_name", "Answered predictions by class.", "class_name")
         self.outliers = self._counter("predicted_outliers", "Answered predictions for rows unlike the training data.")
         self.unseen_categories = self._counter(
@@ -76,7 +78,7 @@ class Metrics:
 
     def instrument(self, app: FastAPI) -> None:
         """Measure every HTTP request of `app`, and show all metrics on `/metrics`."""
-        instrumentator = Instrumentator(registry=self.registry)
+        instrumentator = Instrumentator(registry=self.registry).add(self.http.observe)
         instrumentator.instrument(app).expose(
             app, response_class=PlainTextResponse, tags=["service"], summary="Metrics for Prometheus"
         )

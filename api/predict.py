@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import uuid_utils.compat as uuid_utils
+import numpy as np
 
-from api.answers import Answered
+from api.answers import Answered, class_counts
+from api.ids import new_start
 from api.log import PredictionLog
 from api.metrics import Metrics
 from api.serving import Served
 from api.shadow import Shadow
-from common.problem import Problem, Value
+from common.problem import Problem, Rows, Value
 
 
 class Predictor:
@@ -27,30 +28,34 @@ class Predictor:
         self._shadow = shadow
         self._metrics = metrics
 
-    def predict(self, served: Served, rows: Sequence[Sequence[Value]]) -> Answered:
-        """Answer `rows`, each the features in order, by `served`."""
+    def predict(self, served: Served, rows: Sequence[Sequence[Value]] | Rows) -> Answered:
+        """Answer `rows`, each the features in order, by `served`.
+
+        Raises:
+            ModelError: the model answers with labels that are no classes; nothing is counted or logged.
+        """
         answered = answer(served, rows)
-        for class_name in answered.class_names:
-            self._metrics.predicted.labels(class_name).inc()
-        if (outliers := served.model.is_outlier(answered.answer)) is not None:
-            self._metrics.outliers.inc(int(outliers.sum()))
+        classes = served.model.classes
+        for class_name, count in zip(classes, class_counts(answered.answer, len(answered), len(classes)), strict=True):
+            if count:
+                self._metrics.predicted.labels(class_name).inc(count)
+        if answered.flags is not None:
+            self._metrics.outliers.inc(int(np.count_nonzero(answered.flags)))
         self._count_unseen(rows)
         self._log.add(answered)
         self._shadow.show(answered)
         return answered
 
-    def _count_unseen(self, rows: Sequence[Sequence[Value]]) -> None:
+    def _count_unseen(self, rows: Sequence[Sequence[Value]] | Rows) -> None:
         for place, known, counter in self._categories:
             if unseen := sum(row[place] not in known for row in rows):
                 counter.inc(unseen)
 
 
-def answer(served: Served, rows: Sequence[Sequence[Value]]) -> Answered:
+def answer(served: Served, rows: Sequence[Sequence[Value]] | Rows) -> Answered:
     """Answer rows as champion, without counting or logging."""
     X = served.model.as_rows(rows)
-    found = served.model.predict(X)
-    ids = [uuid_utils.uuid7() for _ in rows]
-    return Answered(ids, datetime.now(UTC), "champion", served, rows, X, found)
+    return Answered(new_start(), datetime.now(UTC), "champion", served, rows, X, served.model.predict(X))
 
 
 def sample_row(problem: Problem) -> list[list[Value]]:

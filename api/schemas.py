@@ -1,6 +1,8 @@
 """Bodies of requests and answers. Those that hold features are made from the problem."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -223,9 +225,12 @@ def instance_model(problem: Problem) -> type[BaseModel]:
     return create_model(f"{_title(problem)}Features", __config__=STRICT, **fields)
 
 
-def row_of(body: BaseModel, problem: Problem) -> list[Value]:
-    """Return the features of a body that `instance_model` has made, in their order."""
-    return [getattr(body, _attribute(index)) for index in range(len(problem.features))]
+def row_reader(problem: Problem) -> Callable[[BaseModel], Sequence[Value]]:
+    """Return what reads the features, in their order, from a body that `instance_model` has made."""
+    names = [_attribute(index) for index in range(len(problem.features))]
+    if len(names) == 1:
+        return lambda body: (getattr(body, names[0]),)
+    return attrgetter(*names)
 
 
 def rows_type(problem: Problem) -> Any:

@@ -83,7 +83,7 @@ def output(answered: Answered) -> Output:
         data = OutputData(names=list(model.classes), ndarray=probabilities.tolist())
     else:
         data = OutputData(names=["class"], ndarray=[[label] for label in answered.answer.labels.tolist()])
-    tags = {"prediction_ids": [str(each) for each in answered.ids], "class_names": answered.class_names}
+    tags = {"prediction_ids": answered.ids, "class_names": answered.class_names}
     return Output(data=data, meta=_meta(answered) | {"tags": tags})
 
 
@@ -121,4 +121,4 @@ def _invalid(place: tuple[str | int, ...], message: str) -> RequestValidationErr
 
 def _meta(answered: Answered) -> dict[str, Any]:
     version = answered.served.version
-    return {"puid": str(answered.ids[0]), "requestPath": {version.name: str(version.number)}}
+    return {"puid": answered.ids[0], "requestPath": {version.name: str(version.number)}}

@@ -6,8 +6,10 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
+from api.answer_json import AnswerJson
 from api.kept import KeptCopy
 from api.metrics import Metrics
 from common.background import BackgroundTask
@@ -30,6 +32,11 @@ class Served:
 
     version: Version
     model: OnnxModel
+
+    @cached_property
+    def answer_json(self) -> AnswerJson:
+        """What puts its answers into JSON."""
+        return AnswerJson(self.model.classes, self.version.name, self.version.number)
 
 
 @dataclass(frozen=True)

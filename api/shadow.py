@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from api.answers import Answered
+from api.answers import Answered, class_counts
 from api.log import PredictionLog
 from api.metrics import Metrics
 from api.row_queue import RowQueue
 from api.serving import ChallengerServer, Served
-from common.onnx_io import Answer, ModelError
+from common.onnx_io import Answer
 
 MAX_WAITING_ROWS = 10_000
 GATHER_SECONDS = 0.05  # waking a thread for every request would cost the requests more than the scoring does
@@ -75,7 +75,7 @@ class Shadow:
         try:
             X = np.concatenate([answered.X for answered in batch])
             answer = challenger.model.predict(X)
-            check_labels(answer, len(X), len(challenger.model.classes))
+            class_counts(answer, len(X), len(challenger.model.classes))  # the log could not name another class
         except Exception as error:  # noqa: BLE001  # what a model can raise has no common base
             self._failed(challenger, batch, error)
             return
@@ -95,13 +95,6 @@ class Shadow:
             return
         for answered in batch:
             self._score(challenger, [answered])
-
-
-def check_labels(answer: Answer, rows: int, classes: int) -> None:
-    """Raise a ModelError unless there is an index of a class for each row: the log could not name the class."""
-    labels = answer.labels
-    if labels.shape != (rows,) or not ((labels >= 0) & (labels < classes)).all():
-        raise ModelError(f"its labels are no indices of {classes} classes, one for each of {rows} rows")
 
 
 def part(answer: Answer, start: int, end: int) -> Answer:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException
 from api.access import NOT_TOO_OFTEN, WITH_KEY
 from api.dependencies import ServedModel, TheLog, TheOutbox, TheStore
 from api.errors import responses
-from api.schemas import Accepted, SuggestionStatus, row_of, suggestion_model
+from api.schemas import Accepted, SuggestionStatus, row_reader, suggestion_model
 from api.truth import check_class, tell
 from common.problem import Problem
 from common.store import Store
@@ -23,6 +23,7 @@ def suggest_router(problem: Problem) -> APIRouter:
     router = APIRouter(prefix="/suggest", tags=["suggest"], dependencies=[WITH_KEY])
     # Made at run time from the problem's features, so that a type checker cannot know it.
     Body: Any = suggestion_model(problem)
+    features = row_reader(problem)
 
     @router.post(
         "",
@@ -42,7 +43,7 @@ def suggest_router(problem: Problem) -> APIRouter:
         suggestion = Suggestion(
             id=str(suggestion_id),
             problem=problem.name,
-            features=dict(zip(problem.columns, row_of(body, problem), strict=True)),
+            features=dict(zip(problem.columns, features(body), strict=True)),
             class_name=body.class_name,
             prediction_id=str(body.prediction_id) if body.prediction_id else None,
         )

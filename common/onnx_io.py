@@ -91,7 +91,7 @@ class OnnxModel:
         size = self._inputs[0].shape[1]
         return size if isinstance(size, int) else None
 
-    def as_rows(self, rows: Sequence[Sequence[Value]]) -> Rows:
+    def as_rows(self, rows: Sequence[Sequence[Value]] | Rows) -> Rows:
         """Return rows of features as `predict` takes them: as float32, or as objects for a model with text columns."""
         return np.array(rows, dtype=object if self._has_columns else np.float32)
 

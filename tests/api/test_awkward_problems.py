@@ -12,7 +12,7 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from api.errors import add_error_handlers
-from api.schemas import predict_body, row_of, suggestion_model
+from api.schemas import predict_body, row_reader, suggestion_model
 from common.onnx_export import check_parity, export_onnx
 from common.onnx_io import OnnxModel
 from common.outliers import outlier_scorer_for
@@ -33,14 +33,15 @@ def client(awkward: Problem) -> TestClient:
     app.state.problem = awkward
     add_error_handlers(app)
     Body, Correction = predict_body(awkward), suggestion_model(awkward)
+    features = row_reader(awkward)
 
     @app.post("/predict")
     def predict(body: Body) -> list[Any]:  # type: ignore[valid-type]
-        return row_of(body, awkward)
+        return list(features(body))
 
     @app.post("/suggest")
     def suggest(body: Correction) -> list[Any]:  # type: ignore[valid-type]
-        return row_of(body, awkward)
+        return list(features(body))
 
     return TestClient(app)
 
