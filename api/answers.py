@@ -106,8 +106,10 @@ def class_counts(answer: Answer, rows: int, classes: int) -> list[int]:
     Raises:
         ModelError: a label is no index of a class, or there is not one for each row.
     """
-    labels = answer.labels
-    counts = np.bincount(labels, minlength=classes).tolist() if labels.shape == (rows,) and labels.min() >= 0 else []
-    if len(counts) != classes:
+    try:
+        counts = np.bincount(answer.labels, minlength=classes).tolist()
+    except ValueError:  # negative ones
+        counts = []
+    if len(counts) != classes or answer.labels.shape != (rows,):
         raise ModelError(f"its labels are no indices of {classes} classes, one for each of {rows} rows")
     return list(counts)

@@ -10,10 +10,11 @@ from typing import Any, TypedDict, cast
 import sqlalchemy as sa
 
 from common.store.database import Database
-from common.store.inserting import ROWS_PER_STATEMENT, insert_missing
+from common.store.inserting import insert_missing
 from common.store.rollups import Judged, Tally, add_counts, count_delays, count_labels, tally
 from common.store.tables import ROLES, Role, exports, feedback, prediction_counts, predictions, suggestions
 
+ROWS_AT_ONCE = 512
 MOST_MATCHES = 200  # ids that begin alike and are looked for one by one
 # Ids are of hexadecimal digits and dashes: none comes after this, in whatever order the database keeps them.
 LAST = "z" * 36
@@ -123,8 +124,8 @@ class Search:
 
 def insert_predictions(connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
     """Insert rows that are not there yet, and count them; with the labels, where the truth was told before."""
-    for start in range(0, len(rows), ROWS_PER_STATEMENT):
-        _insert(connection, rows[start : start + ROWS_PER_STATEMENT])
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        _insert(connection, rows[start : start + ROWS_AT_ONCE])
 
 
 def _insert(connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:

@@ -12,9 +12,7 @@ from common.onnx_io import Answer
 
 START = "01a20379-8dd4-7779-a0c2-28e6ab"
 number = st.floats(width=32)
-names = st.lists(
-    st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), min_size=2, max_size=4, unique=True
-)
+names = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), min_size=2, max_size=4, unique=True)
 
 
 @st.composite

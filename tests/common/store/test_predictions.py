@@ -9,8 +9,7 @@ import sqlalchemy as sa
 
 from common.store import Store
 from common.store.database import BadRowError
-from common.store.inserting import ROWS_PER_STATEMENT
-from common.store.predictions import PredictionRow
+from common.store.predictions import ROWS_AT_ONCE, PredictionRow
 from common.store.tables import prediction_counts
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow, suggestion
@@ -125,7 +124,7 @@ def test_a_row_that_is_there_stays_as_it_is(store: Store) -> None:
 
 
 def test_a_batch_larger_than_one_statement_is_written_and_counted_whole(store: Store) -> None:
-    many = 2 * ROWS_PER_STATEMENT + 1
+    many = 2 * ROWS_AT_ONCE + 1
     store.predictions.write([prediction(f"p{number}") for number in range(many)])
     assert counted(store) == (many, 0)
     assert_counted(store)
@@ -139,7 +138,7 @@ def test_a_batch_larger_than_one_statement_is_written_and_counted_whole(store: S
     ],
 )
 def test_a_batch_with_a_row_that_cannot_be_kept_is_not_kept_at_all(store: Store, bad: PredictionRow) -> None:
-    rows = [prediction(f"p{number}") for number in range(ROWS_PER_STATEMENT)]
+    rows = [prediction(f"p{number}") for number in range(ROWS_AT_ONCE)]
     with pytest.raises(BadRowError, match="cannot be written") as refused:
         store.predictions.write([*rows, bad])
     assert len(str(refused.value).splitlines()) == 1
@@ -147,7 +146,7 @@ def test_a_batch_with_a_row_that_cannot_be_kept_is_not_kept_at_all(store: Store,
     assert store.predictions.get("p0") == []
     assert counted(store) == (0, 0)
     store.predictions.write(rows)
-    assert counted(store) == (ROWS_PER_STATEMENT, 0)
+    assert counted(store) == (ROWS_AT_ONCE, 0)
 
 
 def test_no_rows_are_nothing_to_write(store: Store) -> None:
