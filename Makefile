@@ -41,7 +41,7 @@ api: $(INSTALLED) ## start the api alone, reloading when the code changes
 
 # Three at a time, each with servers of its own: much of a test is waiting for them.
 test: $(INSTALLED) ## run the tests against real servers
-	@pytest --numprocesses 3 --dist loadfile
+	@pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED) ## check style and types
 	@ruff format --check .

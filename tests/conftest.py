@@ -33,6 +33,23 @@ from tests.postgres import Postgres, postgres_server
 from training.search import train
 
 
+# Files that take minutes are begun first, or one process would be left with them while the others have nothing to do.
+LONG = (
+    "test_loop.py",
+    "test_your_problem.py",
+    "test_demo.py",
+    "test_watched.py",
+    "test_breaking.py",
+    "test_any_problem.py",
+    "test_log.py",
+    "test_serving.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 def pytest_configure() -> None:
     # Shells start what runs in the background with Ctrl-C ignored, which the programs under test would inherit.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
