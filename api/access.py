@@ -1,29 +1,30 @@
 """Who may change things: the key of the API, and how often one client may ask."""
 
 import hmac
-import math
-import time
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, HTTPException, Request, Security
 from fastapi.security import APIKeyHeader
-from limits import parse
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
 
 from common.settings import Settings
 
 KEY_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="needed when API_KEY is set")
 
 
-class Access:
-    """The rules of one application: made when it starts, since the limiter belongs to an event loop."""
+class Limit(Protocol):
+    """Tells how long a client has to wait before it may ask again; 0 counts as having asked."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Read them from the settings."""
+    async def seconds_to_wait(self, client: str) -> int: ...  # noqa: D102  # said above
+
+
+class Access:
+    """The rules of one application."""
+
+    def __init__(self, settings: Settings, limit: Limit) -> None:
+        """Read the key from the settings; `limit` knows who asks too often."""
         self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
-        self._rate = parse(settings.suggest_rate)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._rate = settings.suggest_rate
+        self._limit = limit
 
     def check_key(self, key: str | None) -> None:
         """Raise 401 unless no key is set, or it is this one."""
@@ -33,11 +34,8 @@ class Access:
 
     async def check_rate(self, client: str) -> None:
         """Raise 429, with the seconds to wait, when a client asks too often."""
-        if await self._limiter.hit(self._rate, client):
-            return
-        reset, _ = await self._limiter.get_window_stats(self._rate, client)
-        wait = max(math.ceil(reset - time.time()), 1)
-        raise HTTPException(429, f"more than {self._rate}: try again in {wait} s", {"Retry-After": str(wait)})
+        if wait := await self._limit.seconds_to_wait(client):
+            raise HTTPException(429, f"more than {self._rate}: try again in {wait} s", {"Retry-After": str(wait)})
 
 
 async def _with_key(request: Request, key: Annotated[str | None, Security(KEY_HEADER)]) -> None:

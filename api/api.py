@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -23,6 +24,7 @@ from api.model_routes import model_router
 from api.outbox import Outbox
 from api.predict import Predictor
 from api.predict_routes import predict_router
+from api.rate import RateLimit
 from api.request_ids import RequestIds
 from api.seldon_routes import seldon_router
 from api.service_routes import service_router
@@ -34,6 +36,9 @@ from common.registry import Registry
 from common.settings import Settings, load_settings
 from common.store import Store
 
+if TYPE_CHECKING:
+    from api.workers.shared import Shared
+
 # Counted in Prometheus' metrics; looking for OpenTelemetry's providers would cost each request 4 µs.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 # How long the threads that log and compare may keep the event loop waiting; Python's default is 5 ms.
@@ -41,15 +46,18 @@ SWITCH_SECONDS = 0.0005
 ROUTERS = (predict_router, feedback_router, suggest_router, model_router, service_router, seldon_router)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application; without `settings` they are read when it starts."""
+def create_app(settings: Settings | None = None, shared: "Shared | None" = None) -> FastAPI:
+    """Return the application; without `settings` they are read when it starts.
+
+    It is one of several processes of a service if there is something `shared`.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("api").setLevel(logging.INFO)
         async with AsyncExitStack() as stack:
-            await _start(app, settings or load_settings(), stack)
+            await _start(app, settings or load_settings(), shared, stack)
             yield
 
     app = FastAPIOffline(
@@ -62,12 +70,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     add_error_handlers(app)
     app.add_middleware(BodyGuard)
-    app.state.metrics.instrument(app)
+    app.state.metrics.instrument(app, shared)
     app.add_middleware(RequestIds)
     return app
 
 
-async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
+async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stack: AsyncExitStack) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     problem, state, metrics = get_problem(settings.problem), app.state, app.state.metrics
     state.problem = problem
@@ -76,7 +84,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     state.store = await asyncio.to_thread(Store, settings.database_url)
     stack.callback(state.store.close)
     state.registry = await stack.enter_async_context(Registry(settings.mlflow_uri))
-    state.access = Access(settings)
+    state.access = Access(settings, shared or RateLimit(settings.suggest_rate))
     state.champion = ChampionServer(problem, settings, state.registry, metrics, state.store)
     state.challenger = ChallengerServer(problem, settings, state.registry, metrics)
     state.outbox = Outbox(problem, settings, state.store)

@@ -1,8 +1,10 @@
 """The last good model on disk, so that a service can start while MLflow is away."""
 
+import fcntl
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,13 +25,18 @@ class KeptCopy:
         """Keep a version, then forget the one before."""
         digest = version.source.rpartition("/")[2].replace(":", "-")
         kept = self._folder / f"{version.number}-{digest}.onnx"
-        # The description first: a model file without one is not read, so what is read is always a pair.
-        write_atomic(kept.with_suffix(".json"), json.dumps(asdict(version)).encode())
-        write_atomic(kept, content)
-        self.forget(but=kept.stem)
+        with self._alone():
+            # The description first: a model file without one is not read, so what is read is always a pair.
+            write_atomic(kept.with_suffix(".json"), json.dumps(asdict(version)).encode())
+            write_atomic(kept, content)
+            self._forget(but=kept.stem)
 
-    def forget(self, but: str = "") -> None:
-        """Remove what is kept, but for the files of that stem."""
+    def forget(self) -> None:
+        """Remove what is kept."""
+        with self._alone():
+            self._forget()
+
+    def _forget(self, but: str = "") -> None:
         for other in self._folder.glob("*.*"):
             if other.stem != but and not other.name.startswith("."):
                 other.unlink(missing_ok=True)
@@ -45,3 +52,11 @@ class KeptCopy:
                 logger.warning("the copy %s cannot be read: %s", path, error)
             else:
                 yield version, content
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other workers out meanwhile: one that forgets must not take half of what another keeps."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

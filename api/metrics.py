@@ -1,6 +1,7 @@
 """Every metric of the api, declared once."""
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
@@ -10,6 +11,9 @@ from prometheus_fastapi_instrumentator import Instrumentator
 from api.http_metrics import HttpMetrics
 from common.registry import Version
 from common.store.tables import Role
+
+if TYPE_CHECKING:
+    from api.workers.shared import Shared
 
 TEST_METRICS = ("accuracy", "precision", "recall", "f1")
 PROVENANCE = ("git_commit", "train_md5")  # the version's tags that model_info repeats
@@ -76,9 +80,10 @@ class Metrics:
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(name, documentation, labels, registry=self.registry)
 
-    def instrument(self, app: FastAPI) -> None:
-        """Measure every HTTP request of `app`, and show all metrics on `/metrics`."""
-        instrumentator = Instrumentator(registry=self.registry).add(self.http.observe)
-        instrumentator.instrument(app).expose(
+    def instrument(self, app: FastAPI, shared: "Shared | None" = None) -> None:
+        """Measure every HTTP request of `app`, and show all metrics on `/metrics`, of all processes that share them."""
+        Instrumentator(registry=self.registry).add(self.http.observe).instrument(app)
+        shown = shared.shown(self.registry) if shared else self.registry
+        Instrumentator(registry=shown).expose(
             app, response_class=PlainTextResponse, tags=["service"], summary="Metrics for Prometheus"
         )

@@ -20,6 +20,7 @@ from benchmarks import (
     swap,
     training,
     windows,
+    workers,
     writer,
 )
 from benchmarks.report import Report
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "service": service.measure,
     "answering": answering.measure,
     "problems": problems.measure,
+    "workers": workers.measure,
     "swap": swap.measure,
     "lookup": lookup.measure,
     "writer": writer.measure,

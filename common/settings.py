@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the MLflow server that `make up` starts")
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the Prefect server that `make up` starts")
     api_port: int = Field(8000, ge=1, le=65535, description="port of the api that `make up` and `make api` start")
+    api_workers: int = Field(1, ge=1, le=128, description="how many processes serve the api together, on its port")
     monitor_port: int = Field(5004, ge=1, le=65535, description="port of the monitor that `make up` starts")
     prometheus_port: int = Field(9090, ge=1, le=65535, description="port of the Prometheus that `make watch` starts")
     mlflow_uri: str = Field(
