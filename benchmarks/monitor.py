@@ -10,7 +10,7 @@ import psutil
 from benchmarks import lab
 from benchmarks.problems import of
 from benchmarks.report import Report, ratio, wanted
-from benchmarks.service import resident
+from benchmarks.running import resident
 from benchmarks.windows import ROWS, prepared
 from common.problem import get_problem
 from common.settings import Settings

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from statistics import median
 
 import httpx
-import psutil
 
 from benchmarks import lab
 from benchmarks.report import Report, ratio, seconds, wanted
+from benchmarks.running import resident
 from common.problem import get_problem
 from common.settings import Settings
 from scripts.parts import part, process, wait_for
@@ -73,12 +73,6 @@ def start(app: str, settings: Settings) -> Start:
             for _ in range(PREDICTIONS):
                 http.post("/predict", json=examples).raise_for_status()
             return Start(ready, idle, resident(service.pid))
-
-
-def resident(pid: int) -> float:
-    """Return the resident memory of a process and its children, in MB."""
-    process = psutil.Process(pid)
-    return float(sum(each.memory_info().rss for each in (process, *process.children(recursive=True))) / 1e6)
 
 
 def _rows(api: Sequence[Start], empty: Sequence[Start]) -> list[tuple[str, ...]]:
