@@ -11,8 +11,8 @@ class Claim:
     Attributes:
         what: what was measured, in words that stand alone.
         measured: the number with its unit.
-        ratio: how many times `against` it is; empty where a number is required by itself.
-        required: of the ratio if there is one, else of the number.
+        ratio: how many times `against` it is; empty where a number stands by itself.
+        required: of the number where it has a unit, else of the ratio.
     """
 
     what: str

@@ -10,15 +10,16 @@ from benchmarks.report import Claim, Report, seconds, table
 from common.files import write_atomic
 from common.settings import PROJECT
 
-RESULTS = PROJECT / "benchmarks" / "results.json"
-PAGE = PROJECT / "docs" / "benchmarks.md"
+RESULTS = Path("benchmarks", "results.json")
+PAGE = Path("docs", "benchmarks.md")
 HEADER = ("claim", "measured", "ratio", "to", "required", "met", "details")
 INTRODUCTION = """# Benchmarks
 
 Made by `make bench`, which takes about {minutes:.0f} minutes on such a machine and wants it for itself. Seconds and
 megabytes depend on the machine; the ratios, to something measured beside it in the same run, do so much less.
 `python -m benchmarks.run NAME …` measures some of them anew and writes them into this page, `python -m benchmarks.NAME`
-only prints one: {names}. `make bench-quick` takes two minutes and writes nothing.
+only prints one: {names}.
+`make bench-quick` takes a minute and writes nothing.
 
 {machine}
 """
@@ -34,29 +35,29 @@ class Result:
     report: Report
 
 
-def read(path: Path = RESULTS) -> dict[str, Result]:
-    """Return the results by the benchmarks' names."""
+def read(folder: Path = PROJECT) -> dict[str, Result]:
+    """Return the results in a folder like the project's, by the benchmarks' names."""
+    path = folder / RESULTS
     if not path.exists():
         return {}
     found = json.loads(path.read_text(encoding="utf-8"))
     return {name: Result(**{**result, "report": _report(result["report"])}) for name, result in found.items()}
 
 
-def keep(name: str, result: Result, order: Sequence[str], path: Path = RESULTS, page: Path = PAGE) -> None:
+def keep(name: str, result: Result, order: Sequence[str], folder: Path = PROJECT) -> None:
     """Put a result in the place of the one before, and write the page anew. Those of other benchmarks stay.
 
     Args:
         name: the benchmark.
         result: what it has found.
         order: the names of all benchmarks; results of others are forgotten.
-        path: where the results are kept.
-        page: what is made of them.
+        folder: where results and page are, as in the project.
     """
-    known = {**read(path), name: result}
+    known = {**read(folder), name: result}
     results = {each: known[each] for each in order if each in known}
     content = json.dumps({each: asdict(found) for each, found in results.items()}, indent=1, ensure_ascii=False)
-    write_atomic(path, f"{content}\n".encode())
-    write_atomic(page, markdown(results).encode())
+    write_atomic(folder / RESULTS, f"{content}\n".encode())
+    write_atomic(folder / PAGE, markdown(results).encode())
 
 
 def markdown(results: Mapping[str, Result]) -> str:
@@ -66,8 +67,8 @@ def markdown(results: Mapping[str, Result]) -> str:
         minutes=sum(result.seconds for result in results.values()) / 60, names=", ".join(results), machine=newest
     )
     claims = [_row(claim, result.report.title) for result in results.values() for claim in result.report.claims]
-    summary = f"## What is claimed\n\n{table(HEADER, claims)}\n"
-    return "\n".join([introduction, summary, *(_section(result, newest) for result in results.values())])
+    summary = [f"## What is claimed\n\n{table(HEADER, claims)}\n"] if claims else []
+    return "\n".join([introduction, *summary, *(_section(result, newest) for result in results.values())])
 
 
 def _row(claim: Claim, title: str) -> Sequence[str]:

@@ -6,12 +6,12 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks import (
     answering,
     batches,
     drift,
-    http_load,
     lab,
     lookup,
     loop,
@@ -28,6 +28,7 @@ from benchmarks import (
     windows,
     writer,
 )
+from benchmarks.http_load import LoadError
 from benchmarks.report import Report
 from benchmarks.results import PAGE, Result, keep
 from common.settings import PROJECT
@@ -53,34 +54,49 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
 
 
 def main(names: Sequence[str]) -> None:
-    """Measure; show what is found, and put it into the page, as it comes. One that fails does not end the others."""
+    """Measure what is named, or all; say at the end what has failed."""
     if unknown := set(names) - set(BENCHMARKS):
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
     try:
-        http_load.sender()
-    except http_load.LoadError as error:
+        described = machine.description()
+    except LoadError as error:
         sys.exit(f"{error}")
     # What a benchmark has started is stopped, too, when the run is told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    failed = [name for name in names or BENCHMARKS if not measured(name)]
-    lab.say(f"written: {PAGE.relative_to(PROJECT)}")
+    failed = measure(BENCHMARKS, names or list(BENCHMARKS), described)
+    lab.say(f"written: {PAGE}")
     if failed:
-        sys.exit(f"these have failed, as told above, and stay as they were: {', '.join(failed)}")
+        sys.exit(f"failed, as told above, and left as they were: {', '.join(failed)}")
 
 
-def measured(name: str) -> bool:
-    """Run one benchmark; return whether it came to its end."""
-    lab.say(f"— {name} —")
-    start, begin = time.perf_counter(), datetime.now(UTC)
-    try:
-        report = BENCHMARKS[name]()
-    except Exception:  # noqa: BLE001  # whatever it is, hours of other measuring shall not be lost to it
-        traceback.print_exc()
-        return False
-    took = time.perf_counter() - start
-    keep(name, Result(f"{begin:%Y-%m-%d %H:%M}", took, machine.description(), report), order=list(BENCHMARKS))
-    print(report.markdown(), flush=True)
-    return True
+def measure(
+    benchmarks: Mapping[str, Callable[[], Report]], names: Sequence[str], described: str, folder: Path = PROJECT
+) -> list[str]:
+    """Measure; show what is found, and put it into the page, as it comes. One that fails does not end the others.
+
+    Args:
+        benchmarks: all that are on the page, by their names, in its order.
+        names: those to measure.
+        described: the machine.
+        folder: where the page is, as in the project.
+
+    Returns:
+        The names of those that have failed.
+    """
+    failed = []
+    for name in names:
+        lab.say(f"— {name} —")
+        begin, start = datetime.now(UTC), time.perf_counter()
+        try:
+            report = benchmarks[name]()
+        except Exception:  # noqa: BLE001  # whatever it is, an hour of other measuring shall not be lost to it
+            traceback.print_exc()
+            failed.append(name)
+            continue
+        result = Result(f"{begin:%Y-%m-%d %H:%M}", time.perf_counter() - start, described, report)
+        keep(name, result, list(benchmarks), folder)
+        print(report.markdown(), flush=True)
+    return failed
 
 
 if __name__ == "__main__":

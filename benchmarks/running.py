@@ -104,3 +104,4 @@ def _ended_with(first: psutil.Process) -> Iterator[None]:
         for each in alive:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
+        psutil.wait_procs(alive, timeout=END_WITHIN)
