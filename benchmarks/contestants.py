@@ -15,7 +15,7 @@ from benchmarks.peers.commands import command_of
 from benchmarks.peers.environment import version_of
 from benchmarks.questions import Asked, Question
 from benchmarks.running import Running, running
-from benchmarks.serving import BARE, EMPTY, Service, challenged, serving, whole
+from benchmarks.serving import BARE, EMPTY, Service, challenged, serving, unlogged, whole
 from common.onnx_io import OnnxModel
 from common.problem import Problem
 from common.settings import Settings
@@ -76,7 +76,7 @@ def make_model(problem: Problem, settings: Settings) -> Model:
 
 
 def ours(model: Model) -> Sequence[Contestant]:
-    """Return the bare application, the empty endpoint, and the api without and with a challenger."""
+    """Return the bare application, the empty endpoint, and the api: everything on, with a challenger, without a log."""
     problem, bundle, one, many = model.problem, model.fitted.bundle, model.one, model.many
     ways = {'`{"data": …}`': many.data(), "OIP v2, JSON": many.open_json(), "OIP v2, binary": many.open_binary()}
 
@@ -87,6 +87,7 @@ def ours(model: Model) -> Sequence[Contestant]:
         *(contestant(service, checked=False) for service in (BARE, EMPTY)),
         replace(contestant(replace(whole(bundle), name=API), checked=True), many=ways),
         contestant(replace(challenged(bundle), name=CHALLENGED), checked=True),
+        replace(contestant(unlogged(bundle), checked=True), many=ways),
     )
 
 

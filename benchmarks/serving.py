@@ -42,6 +42,11 @@ def challenged(bundle: bytes) -> Service:
     return replace(whole(bundle), name="the api with everything on and a challenger", challenger=bundle)
 
 
+def unlogged(bundle: bytes) -> Service:
+    """Return the api with everything on but the log of predictions and a challenger."""
+    return Service("the api without the log", "benchmarks.answering_app:unlogged", bundle)
+
+
 def is_ready(http: httpx.Client) -> bool:
     """Return whether a service says that it is ready."""
     return http.get("/readyz").is_success
