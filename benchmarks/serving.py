@@ -58,15 +58,20 @@ def own_home(settings: Settings, name: str) -> Settings:
     return settings.model_copy(update={"lab_home": home, "database_url": f"sqlite:///{home}/lab.db"})
 
 
+def keep_models(service: Service, settings: Settings, problem: Problem) -> None:
+    """Leave a service's models on disk, where it finds them when it starts."""
+    for role, number, content in (("champion", CHAMPION, service.champion), ("shadow", CHALLENGER, service.challenger)):
+        if content:
+            kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / role)
+            kept.keep(Version(problem.onnx_name, number, role, {}), content)
+
+
 @contextmanager
 def serving(
     service: Service, settings: Settings, problem: Problem, answers: Callable[[httpx.Client], bool] = is_ready
 ) -> Iterator[Running]:
     """Run a service on its core, with its models on disk and MLflow away; yield it when `answers` is content."""
-    for role, number, content in (("champion", CHAMPION, service.champion), ("shadow", CHALLENGER, service.challenger)):
-        if content:
-            kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / role)
-            kept.keep(Version(problem.onnx_name, number, role, {}), content)
+    keep_models(service, settings, problem)
     command = [*lab.uvicorn(service.app, settings.api_port), "--factory", "--no-access-log"]
     log, environment = log_path(settings, "service"), process_environment(settings)
     with running(command, environment, log, settings.api_port, answers) as started:
