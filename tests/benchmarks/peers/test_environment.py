@@ -67,6 +67,17 @@ def test_what_fails_is_told_and_not_used_later(tmp_path: Path, requirements: Pat
     assert not mark.exists()
 
 
+def test_what_may_be_half_removed_is_not_whole(
+    tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path / "env", requirements)
+    requirements.write_text("# nothing else\n", encoding="utf-8")
+    monkeypatch.setattr("uv.find_uv_bin", lambda: "false")
+    with pytest.raises(PeerError, match="false venv"):
+        made(tmp_path / "env", requirements)
+    assert not (tmp_path / "env" / WHOLE).exists()
+
+
 def test_two_at_once_make_it_once(tmp_path: Path, requirements: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with ThreadPoolExecutor(2) as pool:
         pythons = set(pool.map(lambda _: made(tmp_path / "env", requirements), range(2)))
