@@ -1,15 +1,16 @@
 # The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install data train demo up watch dashboards api test lint format bench containers lock clean
+.PHONY: help install data train demo up watch dashboards api test lint format bench bench-quick containers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PEERS := $(basename $(wildcard benchmarks/peers/requirements/*.in))
 # Programs of the virtual environment come first, also for what they start (dvc runs `python`, honcho runs `mlflow`).
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 install: $(INSTALLED) ## set up .venv with everything, from the pinned requirements
 
@@ -52,8 +53,11 @@ format: $(INSTALLED) ## put the code into the project's style
 	@ruff format .
 	@ruff check --fix .
 
-bench: $(INSTALLED) ## measure what the documentation claims about speed and memory
+bench: $(INSTALLED) ## measure what the documentation claims about speed and memory (an hour; needs wrk)
 	@python -m benchmarks.run
+
+bench-quick: $(INSTALLED) ## measure the api against an empty endpoint, before and after a change (a minute; needs wrk)
+	@python -m benchmarks.quick
 
 containers: $(INSTALLED) ## build the images, start the stack from them, and run the loop against it
 	@bash containers/check.sh
@@ -66,6 +70,8 @@ lock: ## resolve the dependencies anew and export the pinned requirements (needs
 	poetry export --only main,finetune -o finetune/requirements.txt
 	poetry export --only main,monitor -o monitor/requirements.txt
 	poetry export --only tracking -o containers/mlflow/requirements.txt
+	for peer in $(PEERS); do uv pip compile --quiet --upgrade --system-certs --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header --no-emit-index-url $$peer.in -o $$peer.txt >/dev/null || exit 1; done
 
 clean: ## forget all state: servers, logs, store, corrections, models, the demo
 	rm -rf .lab .demo data/lab.db data/lab.db-* data/*/finetune.csv data/*/finetune.lock models/*/

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from api.schemas import instance_model
@@ -42,17 +43,25 @@ def empty() -> FastAPI:
 
 def unlogged() -> FastAPI:
     """Return the api without a log of predictions."""
-    from api.answers import Answered
-    from api.log import PredictionLog
-    from api.predict import Predictor
-
-    class Nowhere(PredictionLog):
-        def add(self, answered: Answered) -> None:
-            """Forget it."""
 
     def replace(state: Any) -> None:
-        log = Nowhere(state.problem, state.store.predictions, type(state.metrics)())
-        state.predictor = Predictor(state.problem, log, state.shadow, state.metrics)
+        state.log.add = lambda _: None
+
+    return _api(replace)
+
+
+def counting_runs() -> FastAPI:
+    """Return the api, which counts how often it runs the model: `model_runs_total`."""
+
+    def replace(state: Any) -> None:
+        runs = Counter("model_runs", "Runs of the champion.", registry=state.metrics.registry)
+        predict = state.predictor.predict
+
+        def predict_and_count(*arguments: Any) -> Any:
+            runs.inc()
+            return predict(*arguments)
+
+        state.predictor.predict = predict_and_count
 
     return _api(replace)
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from benchmarks import lab
-from benchmarks.report import Report, ratio, seconds, wanted
+from benchmarks.report import Claim, Report, ratio, seconds
 from common.problem import get_problem
 from common.settings import Settings
 from common.store.suggestions import TRAIN_AT
@@ -152,11 +152,13 @@ def no_runs(prefect: httpx.Client) -> bool:
 
 def _report(times: Times) -> Report:
     unit = median(times.noop)
-    rows = [("a Prefect flow run that does nothing", seconds(unit), "1", "")]
+    nothing, claims = "a Prefect flow run that does nothing", []
+    rows = [(nothing, seconds(unit), "1", "")]
     for what, found in (("the first four settled before", times.one_by_one), ("all five at once", times.burst)):
-        value = median(found)
-        limit = wanted(f"< {MAX_SECONDS} s", met=value < MAX_SECONDS)
-        rows.append((f"fifth correction to new version, {what}", seconds(value), ratio(value, unit), limit))
+        value, name = median(found), f"fifth correction to new version, {what}"
+        claim = Claim(name, seconds(value), ratio(value, unit), nothing, f"< {MAX_SECONDS} s", met=value < MAX_SECONDS)
+        rows.append((name, claim.measured, claim.ratio, claim.verdict))
+        claims.append(claim)
     return Report(
         "The loop",
         "From `POST /suggest` with the fifth correction until the api answers with the version that has learnt from "
@@ -164,6 +166,7 @@ def _report(times: Times) -> Report:
         "its end, served by a process like the worker's.",
         ("", "time", "ratio", "required"),
         rows,
+        claims,
     )
 
 

@@ -2,12 +2,18 @@
 
 import os
 import platform
+import subprocess
+import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks.http_load import sender
+from benchmarks.peers.environment import PEERS, version_of
+
 PACKAGES = (
     "fastapi",
+    "httptools",
     "httpx",
     "mlflow",
     "numpy",
@@ -17,16 +23,29 @@ PACKAGES = (
     "skl2onnx",
     "sqlalchemy",
     "uvicorn",
+    "uvloop",
 )
 
 
 def description() -> str:
-    """Return cores, CPU, memory, Python and package versions, in sentences."""
+    """Return cores, CPU, memory, Python and versions, in sentences."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    peers = ", ".join(f"{name} {version_of(name)}" for name in PEERS)
     return (
         f"{os.cpu_count()} cores of {_cpu_model()}, {_memory()}{platform.system()}, "
-        f"{platform.python_implementation()} {platform.python_version()}. {_byte_code()} Packages: {packages}."
+        f"{platform.python_implementation()} {platform.python_version()}. {_binding()}{_byte_code()} "
+        f"Packages: {packages}. Peers: {peers}. Load by {_wrk()}."
     )
+
+
+def _binding() -> str:
+    return "" if sys.platform == "linux" else "Processes cannot be bound to cores: server and load share them. "
+
+
+def _wrk() -> str:
+    # It says its version with its usage, and calls that a failure.
+    said = subprocess.run([sender(), "--version"], capture_output=True, text=True, check=False).stdout
+    return " ".join(said.split()[:2]).replace("debian/", "")
 
 
 def _byte_code() -> str:

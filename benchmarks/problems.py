@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from benchmarks import lab
-from benchmarks.answering import EMPTY, ROUNDS, SECONDS, Service, Start, start
+from benchmarks.answering import ROUNDS, SECONDS, Start, start
 from benchmarks.http_load import CONNECTIONS
 from benchmarks.report import Report, ratio
+from benchmarks.serving import EMPTY, Service, own_home, whole
 from common.onnx_export import export_onnx
 from common.outliers import outlier_scorer_for
 from common.problem import Problem, get_problem
@@ -16,7 +17,6 @@ from common.split import split
 from common.table import read_table
 
 PROBLEMS = ("iris", "breast_cancer", "travel_insurance")
-API = "the api"
 TEXT = (
     f"{CONNECTIONS} connections, on each one `POST /predict` of one row at a time, as above: the api with the model "
     "that training would make champion, its outlier scores and the log in SQLite, without a challenger; and for each "
@@ -69,8 +69,8 @@ def make_services(problem: Problem, settings: Settings) -> tuple[Service, Servic
     lab.python(settings, "-m", "scripts.get_data")
     lab.python(settings, "preprocess.py")
     return (
-        Service(EMPTY, "benchmarks.answering_app:empty"),
-        Service(API, "api.api:create_app", champion_of(problem, settings)),
+        EMPTY,
+        whole(champion_of(problem, settings)),
     )
 
 
@@ -86,8 +86,7 @@ def champion_of(problem: Problem, settings: Settings) -> bytes:
 
 def once(service: Service, problem: Problem, settings: Settings, turn: int) -> Start:
     """Start a service in a home of its own, and put the load on it."""
-    home = settings.lab_home / f"{turn} {problem.name} {service.name}"
-    own = settings.model_copy(update={"lab_home": home, "database_url": f"sqlite:///{home}/lab.db"})
+    own = own_home(settings, f"{turn} {problem.name} {service.name}")
     return start(service, of(problem, own), problem)
 
 
@@ -96,7 +95,7 @@ def _report(problems: Sequence[Problem], found: Mapping[str, Measured]) -> Repor
     answers = sum(start.load.answers for each in found.values() for start in each.api)
     checked = (
         f"All requests were answered with 200; the {answers} answers of the api are as many as its own counters say. "
-        f"What sends them was busy for {busiest:.0%} of the time at most."
+        f"wrk was busy for {busiest:.0%} of the time at most."
     )
     rows = [_row(problem, found[problem.name]) for problem in problems]
     return Report("What an answer costs, by problem", TEXT + checked, HEADER, rows)

@@ -1,8 +1,12 @@
-"""Run all benchmarks and write docs/benchmarks.md: `make bench`."""
+"""Run benchmarks, all or those named, and write docs/benchmarks.md: `make bench`, `python -m benchmarks.run NAME …`."""
 
 import signal
 import sys
-from collections.abc import Callable
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks import (
     answering,
@@ -12,10 +16,13 @@ from benchmarks import (
     lookup,
     loop,
     machine,
+    many_rows,
     models,
     monitor,
     pages,
     problems,
+    profile,
+    servers,
     service,
     swap,
     training,
@@ -23,13 +30,17 @@ from benchmarks import (
     workers,
     writer,
 )
+from benchmarks.http_load import LoadError
 from benchmarks.report import Report
-from common.files import write_atomic
+from benchmarks.results import PAGE, Result, keep
 from common.settings import PROJECT
 
-BENCHMARKS: dict[str, Callable[[], Report]] = {
-    "service": service.measure,
+BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "answering": answering.measure,
+    "servers": servers.measure,
+    "many_rows": many_rows.measure,
+    "profile": profile.measure,
+    "service": service.measure,
     "problems": problems.measure,
     "workers": workers.measure,
     "swap": swap.measure,
@@ -44,30 +55,53 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "pages": pages.measure,
     "monitor": monitor.measure,
 }
-INTRODUCTION = """# Benchmarks
-
-Made by `make bench` (`python -m benchmarks.run`), all in one run. Seconds and megabytes depend on the machine; the
-ratios, to something measured beside it in the same run, do so much less. `python -m benchmarks.<name>` runs one of
-them alone: {names}.
-
-{machine}
-"""
 
 
-def main() -> None:
-    """Measure, show what is found as it comes, and write the page."""
+def main(names: Sequence[str]) -> None:
+    """Measure what is named, or all; say at the end what has failed."""
+    if unknown := set(names) - set(BENCHMARKS):
+        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
+    try:
+        described = machine.description()
+    except LoadError as error:
+        sys.exit(f"{error}")
     # What a benchmark has started is stopped, too, when the run is told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    introduction = INTRODUCTION.format(names=", ".join(BENCHMARKS), machine=machine.description())
-    found = []
-    for name, measure in BENCHMARKS.items():
+    failed = measure(BENCHMARKS, names or list(BENCHMARKS), described)
+    lab.say(f"written: {PAGE}")
+    if failed:
+        sys.exit(f"failed, as told above, and left as they were: {', '.join(failed)}")
+
+
+def measure(
+    benchmarks: Mapping[str, Callable[[], Report]], names: Sequence[str], described: str, folder: Path = PROJECT
+) -> list[str]:
+    """Measure; show what is found, and put it into the page, as it comes. One that fails does not end the others.
+
+    Args:
+        benchmarks: all that are on the page, by their names, in its order.
+        names: those to measure.
+        described: the machine.
+        folder: where the page is, as in the project.
+
+    Returns:
+        The names of those that have failed.
+    """
+    failed = []
+    for name in names:
         lab.say(f"— {name} —")
-        found.append(measure().markdown())
-        print(found[-1], flush=True)
-    page = PROJECT / "docs" / "benchmarks.md"
-    write_atomic(page, "\n".join([introduction, *found]).encode())
-    lab.say(f"written: {page.relative_to(PROJECT)}")
+        begin, start = datetime.now(UTC), time.perf_counter()
+        try:
+            report = benchmarks[name]()
+        except Exception:  # noqa: BLE001  # whatever it is, an hour of other measuring shall not be lost to it
+            traceback.print_exc()
+            failed.append(name)
+            continue
+        result = Result(f"{begin:%Y-%m-%d %H:%M}", time.perf_counter() - start, described, report)
+        keep(name, result, list(benchmarks), folder)
+        print(report.markdown(), flush=True)
+    return failed
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

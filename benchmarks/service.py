@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from statistics import median
 
 import httpx
-import psutil
 
 from benchmarks import lab
-from benchmarks.report import Report, ratio, seconds, wanted
+from benchmarks.report import Claim, Report, ratio, seconds
+from benchmarks.running import resident
 from common.problem import get_problem
 from common.settings import Settings
 from scripts.parts import part, process, wait_for
@@ -18,13 +18,13 @@ from scripts.stack import log_path, process_environment
 
 REPEATS = 5
 PREDICTIONS = 1000
-MAX_MB = 150
-MAX_SECONDS = 3
+MAX_MB = 130
+MAX_SECONDS = 1
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start of a service: seconds from the process' start until it is ready, then its memory in MB."""
+    """One start of a service: seconds from the process' start until its first answer, then its memory in MB."""
 
     seconds: float
     idle: float
@@ -43,10 +43,10 @@ def measure() -> Report:
     return Report(
         "The service's process",
         f"The api with its last good model on disk and MLflow down, and an empty FastAPI application, each started "
-        f"{REPEATS} times under uvicorn, in turn; medians. Ready means that `/readyz` answers 200. Memory is what "
+        f"{REPEATS} times under uvicorn, in turn; medians. The first answer is that of `POST /predict`. Memory is what "
         f"is resident; the last row is after {PREDICTIONS} predictions over HTTP.",
         ("", "empty application", "api", "ratio", "required"),
-        tuple(_rows(api, empty)),
+        *_rows_and_claims(api, empty),
     )
 
 
@@ -67,30 +67,36 @@ def start(app: str, settings: Settings) -> Start:
     with httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=5.0) as http:
         begin = time.perf_counter()
         with process(command, log_path(settings, "service"), process_environment(settings)) as service:
-            wait_for(app, lambda: http.get("/readyz").is_success, within=60.0, every=0.01)
-            ready = time.perf_counter() - begin
+            wait_for(app, lambda: http.post("/predict", json=examples).is_success, within=60.0, every=0.01)
+            first = time.perf_counter() - begin
             idle = resident(service.pid)
             for _ in range(PREDICTIONS):
                 http.post("/predict", json=examples).raise_for_status()
-            return Start(ready, idle, resident(service.pid))
+            return Start(first, idle, resident(service.pid))
 
 
-def resident(pid: int) -> float:
-    """Return the resident memory of a process and its children, in MB."""
-    process = psutil.Process(pid)
-    return float(sum(each.memory_info().rss for each in (process, *process.children(recursive=True))) / 1e6)
+def _rows_and_claims(api: Sequence[Start], empty: Sequence[Start]) -> tuple[list[Sequence[str]], list[Claim]]:
+    rows: list[Sequence[str]] = []
+    claims: list[Claim] = []
+    for name, what in (
+        ("seconds", "seconds until the first answer"),
+        ("idle", "memory, idle"),
+        ("used", f"memory after {PREDICTIONS} predictions"),
+    ):
+        mine, unit = (median(getattr(each, name) for each in starts) for starts in (api, empty))
+        timed = name == "seconds"
+        shown = seconds if timed else _megabytes
+        limit, required = (MAX_SECONDS, f"< {MAX_SECONDS} s") if timed else (MAX_MB, f"< {MAX_MB} MB")
+        claim = Claim(
+            f"the api: {what}", shown(mine), ratio(mine, unit), "an empty application", required, mine < limit
+        )
+        rows.append((what, shown(unit), claim.measured, claim.ratio, claim.verdict))
+        claims.append(claim)
+    return rows, claims
 
 
-def _rows(api: Sequence[Start], empty: Sequence[Start]) -> list[tuple[str, ...]]:
-    ready, unit = median(each.seconds for each in api), median(each.seconds for each in empty)
-    limit = wanted(f"< {MAX_SECONDS} s", met=ready < MAX_SECONDS)
-    rows: list[tuple[str, ...]] = [("seconds until ready", seconds(unit), seconds(ready), ratio(ready, unit), limit)]
-    for name in ("idle", "used"):
-        mine, unit = median(getattr(each, name) for each in api), median(getattr(each, name) for each in empty)
-        limit = wanted(f"< {MAX_MB} MB", met=mine < MAX_MB)
-        what = "memory, idle" if name == "idle" else f"memory after {PREDICTIONS} predictions"
-        rows.append((what, f"{unit:.0f} MB", f"{mine:.0f} MB", ratio(mine, unit), limit))
-    return rows
+def _megabytes(value: float) -> str:
+    return f"{value:.0f} MB"
 
 
 if __name__ == "__main__":

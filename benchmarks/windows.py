@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from benchmarks import lab
-from benchmarks.report import Report, ratio, seconds, wanted
+from benchmarks.report import Claim, Report, ratio, seconds, wanted
 from benchmarks.writer import Place, postgresql, sqlite
 from common.onnx_export import as_float32, export_onnx
 from common.onnx_io import OnnxModel
@@ -38,7 +38,7 @@ TEXT = (
 
 def measure() -> Report:
     """Evaluate the same window over and over, on SQLite and on PostgreSQL."""
-    rows = []
+    rows, slowest = [], 0.0
     with lab.lab() as settings, ExitStack() as stack:
         places = [stack.enter_context(sqlite(settings.lab_home)), stack.enter_context(postgresql())]
         for problem in map(get_problem, PROBLEMS):
@@ -48,8 +48,11 @@ def measure() -> Report:
                 place.store.predictions.write(predictions)
                 reading, everything = timed(problem, place, reference, predictions[0]["predicted_at"])
                 rows.append(_row(problem, place, reading, everything))
+                slowest = max(slowest, everything)
     header = ("", "features", "reading", "all of it", "rows/s", "ratio", f"under {LIMIT:.0f} s")
-    return Report("A window of 60 000 rows", TEXT, header, rows)
+    what, limit = "evaluating a window of 60 000 rows, the slowest", f"under {LIMIT:.0f} s"
+    claim = Claim(what, seconds(slowest), "", "", limit, met=slowest < LIMIT)
+    return Report("A window of 60 000 rows", TEXT, header, rows, [claim])
 
 
 def _row(problem: Problem, place: Place, reading: float, everything: float) -> tuple[str, ...]:

@@ -1,0 +1,100 @@
+"""How each peer is started: on a port, with an ONNX file, without access logs and without telling anybody."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers.environment import python_of
+from benchmarks.questions import MODEL
+from common.settings import PROJECT
+from scripts.parts import free_port
+from scripts.ports import HOST
+
+SERVICES = "benchmarks.peers.services"
+ENVIRONMENT = {
+    "BENTOML_DO_NOT_TRACK": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PYTHONPATH": str(PROJECT),
+    "UVICORN_ACCESS_LOG": "false",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a peer gets: its Python, a port, a folder of its own, and the ONNX file."""
+
+    python: Path
+    port: int
+    folder: Path
+    model: Path
+
+
+def command_of(name: str, port: int, folder: Path, model: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+    """Return the command and the environment that serve the ONNX file by a peer; its files go into `folder`.
+
+    Raises:
+        PeerError: there is no such peer, or it cannot be installed.
+    """
+    python = python_of(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {
+        **os.environ,
+        **ENVIRONMENT,
+        "BENTOML_HOME": str(folder),
+        "MODEL_FILE": str(model),
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    return [str(python), *COMMANDS[name](Place(python, port, folder, model))], environment
+
+
+def mlserver(place: Place) -> Sequence[str]:
+    """Serve by MLServer, in one process: with workers of its own it dies on the uvloop that it installs."""
+    settings = {
+        "host": HOST, "http_port": place.port, "grpc_port": free_port(), "metrics_endpoint": None,
+        "parallel_workers": 0, "debug": False,
+    }  # fmt: skip
+    model = {"name": MODEL, "implementation": f"{SERVICES}.mlserver_model.OnnxModel"}
+    (place.folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    (place.folder / "model-settings.json").write_text(json.dumps(model), encoding="utf-8")
+    return ["-m", "mlserver.cli.main", "start", str(place.folder)]
+
+
+def kserve(place: Place) -> Sequence[str]:
+    """Serve by KServe's SDK; its own logging writes a line for each request."""
+    quiet = ["--enable_grpc", "false", "--enable_latency_logging", "false", "--configure_logging", "false"]
+    return ["-m", f"{SERVICES}.kserve_model", "--model_name", MODEL, "--http_port", str(place.port), *quiet]
+
+
+def bentoml(place: Place) -> Sequence[str]:
+    """Serve by BentoML."""
+    service = f"{SERVICES}.bentoml_service:OnnxModel"
+    return ["-m", "bentoml", "serve", service, "--host", HOST, "--port", str(place.port)]
+
+
+def litserve(place: Place) -> Sequence[str]:
+    """Serve by LitServe."""
+    return ["-m", f"{SERVICES}.litserve_api", str(place.port)]
+
+
+def mlflow(place: Place) -> Sequence[str]:
+    """Serve by `mlflow models serve`, from a model in MLflow's format."""
+    import mlflow.onnx
+    import onnx
+
+    threads = {"intra_op_num_threads": 1, "inter_op_num_threads": 1}
+    saved = place.folder / "model"
+    mlflow.onnx.save_model(onnx.load(place.model), saved, pip_requirements=[], onnx_session_options=threads)
+    local = ["--env-manager", "local", "--host", HOST, "--port", str(place.port)]
+    return ["-m", "mlflow", "models", "serve", "--model-uri", str(saved), *local]
+
+
+COMMANDS: Mapping[str, Callable[[Place], Sequence[str]]] = {
+    "mlserver": mlserver,
+    "kserve": kserve,
+    "bentoml": bentoml,
+    "litserve": litserve,
+    "mlflow": mlflow,
+}

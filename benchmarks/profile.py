@@ -1,0 +1,92 @@
+"""Where the time of a request goes: what uvicorn and the api take under load, and the parts of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks import lab
+from benchmarks.contestants import Model, make_model
+from benchmarks.http_load import CONNECTIONS, send
+from benchmarks.report import Report
+from benchmarks.request_parts import BATCH_ROWS, Part, parts_of_the_loop, parts_of_the_writer
+from benchmarks.serving import BARE, Service, own_home, serving
+from common.problem import get_problem
+from common.settings import Settings
+
+ROUNDS = 5
+SECONDS = 2.0
+WARM_UP = 0.5
+TEXT = (
+    f"One `POST /predict` of one row among {CONNECTIONS} connections, in microseconds of a core. *The whole* is what "
+    "the api takes under load, all of its threads together, and what uvicorn takes is what a bare ASGI application "
+    f"takes under the same load: medians of {ROUNDS} starts each, in turn. Everything else is the api's own functions, "
+    "timed in one process, the best of thousands of calls: with {rows} rows at once on the event loop, as many as a "
+    f"run of the model had under the load, and {BATCH_ROWS} in the log's thread. So what is *in no part* is what they "
+    "cost each other in caches and locks, and what waking up costs. The columns on the right are the ordinary way to "
+    "do the same, timed alike."
+)
+HEADER = ("", "a core's time", "share", "the ordinary way", "a core's time")
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start under load: seconds of a core for a request, and rows in a run of the model."""
+
+    core: float
+    rows: float
+
+
+def measure() -> Report:
+    """Put the load on the bare application and on the api in turn; then time the parts."""
+    with lab.lab() as settings:
+        model = make_model(get_problem(settings.problem), settings)
+        api = Service("the api", "benchmarks.answering_app:counting_runs", model.fitted.bundle)
+        starts: dict[str, list[Start]] = {BARE.name: [], api.name: []}
+        for turn in range(ROUNDS):
+            lab.say(f"turn {turn + 1} of {ROUNDS}: a bare application, the api")
+            for service in (BARE, api):
+                starts[service.name].append(start(service, model, own_home(settings, f"{turn} {service.name}")))
+        server, whole = (median(each.core for each in found) for found in starts.values())
+        rows = round(median(each.rows for each in starts[api.name]))
+        lab.say("time the parts")
+        loop = parts_of_the_loop(model, own_home(settings, "loop"), rows)
+        writer = parts_of_the_writer(model, own_home(settings, "writer"))
+    return _report(server, loop, writer, whole, rows)
+
+
+def start(service: Service, model: Model, settings: Settings) -> Start:
+    """Start a service, put the load on it, and see what a request takes."""
+    post = model.one.fields().post
+    with serving(service, settings, model.problem) as running:
+        send(settings.api_port, post, WARM_UP)
+        before = runs(running.http) if service.champion else 0
+        load, core = running.timed(lambda: send(settings.api_port, post, SECONDS))
+        after = runs(running.http) if service.champion else load.answers
+        return Start(core / load.answers, load.answers / (after - before))
+
+
+def runs(http: httpx.Client) -> float:
+    """Return how often the api has run the model."""
+    families = text_string_to_metric_families(http.get("/metrics").text)
+    return sum(s.value for family in families for s in family.samples if s.name == "model_runs_total")
+
+
+def _report(server: float, loop: Sequence[Part], writer: Sequence[Part], whole: float, rows: int) -> Report:
+    parts = [Part("uvicorn: receiving, parsing, sending", server), *loop, *writer]
+    known = server + loop[-1].seconds + sum(part.seconds for part in writer)
+    parts += [Part("in no part", whole - known), Part("*the whole*", whole)]
+    return Report(
+        "Where the time of a request goes", TEXT.format(rows=rows), HEADER, [_row(part, whole) for part in parts]
+    )
+
+
+def _row(part: Part, whole: float) -> Sequence[str]:
+    ordinary = f"{1e6 * part.ordinary_seconds:.1f} µs" if part.ordinary else ""
+    return (part.name, f"{1e6 * part.seconds:.1f} µs", f"{part.seconds / whole:.0%}", part.ordinary, ordinary)
+
+
+if __name__ == "__main__":
+    print(measure().markdown())

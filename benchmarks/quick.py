@@ -1,0 +1,107 @@
+"""What a developer runs before and after a change: `make bench-quick`. It takes a minute or so, and writes nothing."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks import lab, machine
+from benchmarks.answering import MANY_CONNECTIONS, WARM_UP
+from benchmarks.contestants import API, CHALLENGED, ROWS, Contestant, make_model, ours
+from benchmarks.http_load import CONNECTIONS, LoadError, Measured, send
+from benchmarks.many_rows import DATA
+from benchmarks.report import Report, ratio, seconds
+from benchmarks.serving import EMPTY, own_home
+from common.problem import get_problem
+from common.settings import Settings
+
+ROUNDS = 3
+SECONDS = 1.0
+TEXT = (
+    f"`POST /predict` of one row, then of {ROWS:,} rows as {DATA}; each service on one core, started {ROUNDS} times in "
+    f"turn, and asked for {SECONDS:.0f} s in each way: medians, in brackets the slowest and the fastest start. The "
+    "unit is what the empty endpoint answers over as many connections; for batches, a row for each of its requests. "
+    "What is claimed, and against whom, is measured by `make bench`."
+)
+HEADER = ("", "rows/s", "ratio", "p50", "p99", "resident after it")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of a load, over how many connections, with how many rows a request, and the MB resident after it."""
+
+    measured: Measured
+    connections: int
+    rows: int
+    resident: float
+
+    @property
+    def rate(self) -> float:
+        """Rows per second."""
+        return self.rows * self.measured.rate
+
+
+def measure() -> Report:
+    """Start the empty endpoint and the api, without and with a challenger, in turn, and put all loads on each."""
+    with lab.lab() as settings:
+        model = make_model(get_problem(settings.problem), settings)
+        contestants = [each for each in ours(model) if each.name in (EMPTY.name, API, CHALLENGED)]
+        found: dict[str, list[Load]] = {}
+        for turn in range(ROUNDS):
+            for each in contestants:
+                lab.say(f"turn {turn + 1} of {ROUNDS}: {each.name}")
+                for what, load in start(each, own_home(settings, f"{turn} {each.name}")).items():
+                    found.setdefault(f"{each.name}, {what}", []).append(load)
+    return _report(found)
+
+
+def start(contestant: Contestant, settings: Settings) -> Mapping[str, Load]:
+    """Start a service, and put the loads on it."""
+    loads = {f"{wide} connections": (contestant.one, wide) for wide in (CONNECTIONS, MANY_CONNECTIONS)}
+    if DATA in contestant.many:
+        loads[f"batches of {ROWS:,}"] = (contestant.many[DATA], CONNECTIONS)
+    found = {}
+    with contestant.asked(settings) as running:
+        send(settings.api_port, contestant.one.post, WARM_UP)
+        for what, (question, connections) in loads.items():
+            measured = send(settings.api_port, question.post, SECONDS, connections)
+            found[what] = Load(measured, connections, len(question.expected), running.resident())
+    return found
+
+
+def _report(found: Mapping[str, Sequence[Load]]) -> Report:
+    empty = [load for name, loads in found.items() if name.startswith(EMPTY.name) for load in loads]
+    units = {
+        connections: median(load.rate for load in empty if load.connections == connections)
+        for connections in (CONNECTIONS, MANY_CONNECTIONS)
+    }
+    rows = [_row(name, loads, units[loads[0].connections]) for name, loads in found.items()]
+    return Report("In short", TEXT, HEADER, rows)
+
+
+def _row(name: str, loads: Sequence[Load], unit: float) -> Sequence[str]:
+    rates = [load.rate for load in loads]
+    p50, p99 = median(load.measured.p50 for load in loads), median(load.measured.p99 for load in loads)
+    return (
+        name,
+        f"{median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})",
+        ratio(median(rates), unit),
+        f"{p50 * 1e3:.1f} ms",
+        f"{p99 * 1e3:.1f} ms",
+        f"{median(load.resident for load in loads):.0f} MB",
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    begin = time.perf_counter()
+    try:
+        print(f"{measure().markdown()}\n{machine.description()}")
+    except LoadError as error:
+        sys.exit(f"{error}")
+    lab.say(f"all of it took {seconds(time.perf_counter() - begin)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""A peer's environment is whole, or not used; it is made once, and anew when what it is made of changes."""
+
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peers.environment import PEERS, REQUIREMENTS, WHOLE, PeerError, made, python_of, version_of
+from common.settings import PROJECT
+
+
+@pytest.fixture
+def requirements(tmp_path: Path) -> Path:
+    """A file that requires nothing, so that nothing has to be fetched."""
+    file = tmp_path / "nothing.txt"
+    file.write_text("# nothing\n", encoding="utf-8")
+    return file
+
+
+def leave_a_mark(environment: Path) -> Path:
+    """Leave a file in an environment, which is gone when that is made anew."""
+    mark = environment / "mark"
+    mark.touch()
+    return mark
+
+
+def test_it_has_a_python_of_its_own(tmp_path: Path, requirements: Path) -> None:
+    python = made(tmp_path / "env", requirements)
+    prefix = subprocess.run([python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True)
+    assert Path(prefix.stdout.strip()) == tmp_path / "env"
+
+
+def test_it_is_made_once(tmp_path: Path, requirements: Path) -> None:
+    made(tmp_path / "env", requirements)
+    mark = leave_a_mark(tmp_path / "env")
+    made(tmp_path / "env", requirements)
+    assert mark.exists()
+
+
+def test_it_is_made_anew_when_the_requirements_change(tmp_path: Path, requirements: Path) -> None:
+    made(tmp_path / "env", requirements)
+    mark = leave_a_mark(tmp_path / "env")
+    requirements.write_text("# nothing else\n", encoding="utf-8")
+    made(tmp_path / "env", requirements)
+    assert not mark.exists()
+
+
+def test_what_was_left_half_made_is_made_anew(tmp_path: Path, requirements: Path) -> None:
+    made(tmp_path / "env", requirements)
+    mark = leave_a_mark(tmp_path / "env")
+    (tmp_path / "env" / WHOLE).unlink()
+    made(tmp_path / "env", requirements)
+    assert not mark.exists()
+
+
+def test_what_fails_is_told_and_not_used_later(tmp_path: Path, requirements: Path) -> None:
+    right = requirements.read_bytes()
+    made(tmp_path / "env", requirements)
+    requirements.write_text("no such file.whl\n", encoding="utf-8")
+    with pytest.raises(PeerError, match="no such file"):
+        made(tmp_path / "env", requirements)
+    mark = leave_a_mark(tmp_path / "env")
+    requirements.write_bytes(right)
+    made(tmp_path / "env", requirements)
+    assert not mark.exists()
+
+
+def test_what_may_be_half_removed_is_not_whole(
+    tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path / "env", requirements)
+    requirements.write_text("# nothing else\n", encoding="utf-8")
+    monkeypatch.setattr("uv.find_uv_bin", lambda: "false")
+    with pytest.raises(PeerError, match="false venv"):
+        made(tmp_path / "env", requirements)
+    assert not (tmp_path / "env" / WHOLE).exists()
+
+
+def test_two_at_once_make_it_once(tmp_path: Path, requirements: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        pythons = set(pool.map(lambda _: made(tmp_path / "env", requirements), range(2)))
+    assert pythons == {tmp_path / "env" / "bin" / "python"}
+    assert capfd.readouterr().err.count("installing nothing") == 1
+
+
+def test_an_unknown_peer_is_an_error_that_names_the_known() -> None:
+    with pytest.raises(PeerError, match="no peer seldon; known: mlserver, kserve"):
+        python_of("seldon")
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_each_peer_is_pinned_by_hash_with_the_onnx_runtime_of_the_project(name: str) -> None:
+    text = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version_of(name))
+    assert "://" not in text
+    pins = re.findall(r"^[\w.-]+(?:\[[\w,-]+\])?==.*\n((?: +--hash=sha256:[0-9a-f]{64}.*\n)*)", text, re.MULTILINE)
+    assert pins
+    assert all(pins)
+    runtime = re.compile(r"^onnxruntime==([\w.]+)", re.MULTILINE)
+    ours = (PROJECT / "requirements" / "dev.txt").read_text(encoding="utf-8")
+    assert runtime.findall(text) == runtime.findall(ours)[:1]
