@@ -32,7 +32,6 @@ from tests import servers
 from tests.postgres import Postgres, postgres_server
 from training.search import train
 
-
 # Files that take minutes are begun first, or one process would be left with them while the others have nothing to do.
 LONG = (
     "test_loop.py",
