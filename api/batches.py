@@ -17,7 +17,7 @@ from api.schemas import MAX_ROWS, batch_model
 from api.serving import ChampionServer
 from common.problem import Problem, Rows, Value
 
-BEGINNING = re.compile(rb'\s*\{\s*"data"\s*:').match
+is_batch = re.compile(rb'\s*\{\s*"data"\s*:').match  # no feature can be called so
 # What is left of a batch of numbers without these proves that there are nothing but numbers in it: no `true`, which
 # would pass for 1, no text, no other key.
 OF_NUMBERS = b"0123456789+-.eE,[] \t\r\n"
@@ -38,8 +38,6 @@ class Batches:
 
     async def answer(self, body: bytes) -> bytes | None:
         """Return the answers to a body as JSON; None if it is no valid batch, or cannot be answered here."""
-        if not BEGINNING(body):
-            return None
         return await self._large.do(partial(self._answer, body), len(body))
 
     def _answer(self, body: bytes) -> bytes | None:

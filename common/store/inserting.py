@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from common.store.tables import predictions
 
-# Rows in one statement, of twelve values each: SQLite takes 32 766, PostgreSQL 65 535. Of a few sizes only, since a
-# statement is prepared once and kept: one for every number of rows would be 27 MB of them.
-SIZES = (256, 64, 16, 4, 1)
+# Rows in one statement, of twelve values each. Of a few sizes only, since a statement is prepared once and kept: one for
+# every number of rows would be 27 MB of them. None larger: what puts its values together holds Python's lock.
+SIZES = (64, 16, 4, 1)
 
 Put = Callable[[Any], Any]  # from a value to what the driver takes
 
@@ -34,13 +34,13 @@ class _Insert:
 def insert_missing(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Insert rows of the log; return whether none of them was there before. Those that are there stay as they are."""
     insert = _insert(connection.dialect, tuple(rows[0]))
-    values = list(zip(*(_column(rows, *column) for column in insert.columns), strict=True))
     start = inserted = 0
     while start < len(rows):
         size = next(size for size in SIZES if size <= len(rows) - start)
+        columns = (_column(rows[start : start + size], *column) for column in insert.columns)
+        values = tuple(chain.from_iterable(zip(*columns, strict=True)))
         statement = f"{insert.beginning}{', '.join([insert.row] * size)} ON CONFLICT DO NOTHING"
-        flat = tuple(chain.from_iterable(values[start : start + size]))
-        inserted += connection.exec_driver_sql(statement, flat).rowcount
+        inserted += connection.exec_driver_sql(statement, values).rowcount
         start += size
     return inserted == len(rows)
 
