@@ -15,11 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.kept import KeptCopy
 from benchmarks import lab
 from benchmarks.answering import ROUNDS, SECONDS, WARM_UP
-from benchmarks.counting import PATIENCE, accounted, written
+from benchmarks.counting import accounted, written
 from benchmarks.http_load import Measured, put_load
 from benchmarks.problems import champion_of
 from benchmarks.report import Claim, Report, ratio
-from benchmarks.running import core_seconds
+from benchmarks.running import PATIENCE, core_seconds
 from common.problem import Problem, get_problem
 from common.registry import Version
 from common.settings import Settings
@@ -27,20 +27,43 @@ from scripts.parts import process, wait_for
 from scripts.ports import HOST
 from scripts.stack import log_path, process_environment
 
-CONNECTIONS = (16, 64)
-WORKERS = (1, 2)
+WORKERS = 2
 WANTED = 1.7
+
+
+@dataclass(frozen=True)
+class Case:
+    """A number of workers, and of connections; what it brings is told against one worker with `of_one` connections."""
+
+    workers: int
+    connections: int
+    of_one: int
+
+
+# As many connections for two as for one, and as many for each of the two.
+CASES = [
+    case
+    for connections in (16, 64)
+    for case in (
+        Case(1, connections, connections),
+        Case(WORKERS, connections, connections),
+        Case(WORKERS, WORKERS * connections, connections),
+    )
+]
 TEXT = (
-    f"The api, as `python -m api.serve` starts it, with `API_WORKERS` {WORKERS[0]} and {WORKERS[1]}, log in SQLite; on "
-    "each connection one `POST /predict` of one row at a time. The service is bound to no core. What sends is bound "
-    "to one, and takes of it what the service then has not: this machine has {cores}. "
+    "The api, as `python -m api.serve` starts it, in one process and with `API_WORKERS=2`, log in SQLite; on each "
+    "connection one `POST /predict` of one row at a time. Rows that come in the same turn of the event loop share a "
+    "run of the model: a worker with half the connections does more for each request, so that two workers are also "
+    "asked over as many connections each as the one. The service is bound to no core. What sends is bound to one, and "
+    "takes of it what two workers then have not, since this machine has {cores}. The fifth column is without that: the "
+    "rate divided by the share of the workers' cores that was left to them. "
     f"Each was started {ROUNDS} times, in turn, and measured for {SECONDS:.0f} s: medians, in brackets the slowest and "
     "the fastest start. Core per request is what all processes of the service used together; the last columns are the "
     "cores that the service and what sends were busy on. All requests were answered with 200; the {answers} answers "
     "are as many as the workers say, whichever of them is asked, and each is in the log or counted as dropped."
 )
 HEADER = (
-    *("connections", "workers", "requests/s", "ratio"),
+    *("workers", "connections", "requests/s", "of one worker's", "without what sends"),
     *("core per request", "p50", "p99", "cores used", "by sending"),
 )
 
@@ -53,7 +76,7 @@ class Start:
     core: float
 
 
-Found = dict[tuple[int, int], list[Start]]
+Found = Mapping[Case, list[Start]]
 
 
 def measure() -> Report:
@@ -61,82 +84,104 @@ def measure() -> Report:
     with lab.lab() as settings:
         problem = get_problem(settings.problem)
         content = champion_of(problem, settings)
-        found: Found = {(connections, workers): [] for connections in CONNECTIONS for workers in WORKERS}
+        found: Found = {case: [] for case in CASES}
         for turn in range(ROUNDS):
-            lab.say(f"turn {turn + 1} of {ROUNDS}: {' and '.join(map(str, WORKERS))} workers")
-            for workers in WORKERS:
+            lab.say(f"turn {turn + 1} of {ROUNDS}: 1 worker, then {WORKERS}")
+            for workers in (1, WORKERS):
                 home = settings.lab_home / f"{turn} {workers}"
                 own = {"lab_home": home, "database_url": f"sqlite:///{home}/lab.db", "api_workers": workers}
-                for connections, start in once(settings.model_copy(update=own), problem, content).items():
-                    found[connections, workers].append(start)
+                with serving(settings.model_copy(update=own), problem, content) as service:
+                    for case in CASES:
+                        if case.workers == workers:
+                            found[case].append(service.load(problem, case.connections))
     return _report(found)
 
 
-def once(settings: Settings, problem: Problem, content: bytes) -> Mapping[int, Start]:
-    """Start the api, put a load on it over so many connections, and see that every answer was counted.
+@dataclass(frozen=True)
+class Service:
+    """The api, whatever the number of its processes: a client, the process that was started, and its port."""
 
-    Raises:
-        LoadError: a request was not answered with 200.
-        RuntimeError: the api has counted other answers than the client got.
-    """
-    body = json.dumps({feature.name: feature.example for feature in problem.features}).encode()
-    found = {}
-    with serving(settings, problem, content) as (http, service):
-        for connections in CONNECTIONS:
-            put_load(settings.api_port, "/predict", body, WARM_UP, connections)
-            before, core = written(http), core_seconds(service)
-            load = put_load(settings.api_port, "/predict", body, SECONDS, connections)
-            core = core_seconds(service) - core
-            accounted(written(http) - before, load)
-            found[connections] = Start(load, core)
-    return found
+    http: httpx.Client
+    process: psutil.Process
+    port: int
+
+    def load(self, problem: Problem, connections: int) -> Start:
+        """Put a load on it, and see that every answer was counted.
+
+        Raises:
+            LoadError: a request was not answered with 200.
+            RuntimeError: the api has counted other answers than the client got.
+        """
+        body = json.dumps({feature.name: feature.example for feature in problem.features}).encode()
+        put_load(self.port, "/predict", body, WARM_UP, connections)
+        before, core = written(self.http), core_seconds(self.process)
+        load = put_load(self.port, "/predict", body, SECONDS, connections)
+        core = core_seconds(self.process) - core
+        accounted(written(self.http) - before, load)
+        return Start(load, core)
+
+    @property
+    def swaps(self) -> float:
+        """How often a worker has taken a version into service: once each, when all are ready."""
+        families = text_string_to_metric_families(self.http.get("/metrics").raise_for_status().text)
+        return sum(s.value for family in families for s in family.samples if s.name == "model_swaps_total")
 
 
 @contextmanager
-def serving(settings: Settings, problem: Problem, content: bytes) -> Iterator[tuple[httpx.Client, psutil.Process]]:
-    """Run the api with its model on disk and MLflow away; yield a client and the process when all workers are ready."""
-    KeptCopy(settings.state_dir / "served" / problem.onnx_name / "champion").keep(
-        Version(problem.onnx_name, 1, "champion", {}), content
-    )
-    command = [sys.executable, "-m", "api.serve"]
-    url = f"http://{HOST}:{settings.api_port}"
+def serving(settings: Settings, problem: Problem, content: bytes) -> Iterator[Service]:
+    """Run the api with its model on disk and MLflow away; yield it when all workers are ready."""
+    kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / "champion")
+    kept.keep(Version(problem.onnx_name, 1, "champion", {}), content)
+    command, log = [sys.executable, "-m", "api.serve"], log_path(settings, "service")
     with (
-        process(command, log_path(settings, "service"), process_environment(settings)) as started,
-        httpx.Client(base_url=url, timeout=10.0) as http,
+        process(command, log, process_environment(settings)) as started,
+        httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=10.0) as http,
     ):
-        wait_for("all workers", lambda: swaps(http) == settings.api_workers, within=PATIENCE)
-        yield http, psutil.Process(started.pid)
-
-
-def swaps(http: httpx.Client) -> float:
-    """Return how often a worker has taken a version into service: once each, when all are ready."""
-    families = text_string_to_metric_families(http.get("/metrics").raise_for_status().text)
-    return sum(s.value for family in families for s in family.samples if s.name == "model_swaps_total")
+        service = Service(http, psutil.Process(started.pid), settings.api_port)
+        wait_for("all workers", lambda: service.swaps == settings.api_workers, within=PATIENCE)
+        yield service
 
 
 def _report(found: Found) -> Report:
     answers = sum(start.load.answers for starts in found.values() for start in starts)
     text = TEXT.format(cores=f"{os.cpu_count()} cores", answers=answers)
-    return Report("Workers", text, HEADER, [_row(*key, found) for key in found], [_claim(found)])
+    return Report("Workers", text, HEADER, [_row(case, found) for case in found], [_claim(CASES[-1], found)])
 
 
-def _claim(found: Found) -> Claim:
-    one, two = (median(each.load.rate for each in found[CONNECTIONS[-1], workers]) for workers in WORKERS)
-    what = f"a second worker on a second core, {CONNECTIONS[-1]} connections, what sends included"
-    return Claim(
-        what, f"{two:.0f} requests/s", ratio(two, one), "one worker", f"at least {WANTED}", two >= WANTED * one
+def _claim(case: Case, found: Found) -> Claim:
+    two, one = _rate(case, found), _unit(case, found)
+    alone = two / _left(case, found)
+    what = (
+        f"a second worker on a second core, {case.of_one} connections each, were what sends not on it "
+        f"(it is: {ratio(two, one)})"
     )
+    required = f"at least {WANTED}"
+    return Claim(what, f"{alone:.0f} requests/s", ratio(alone, one), "one worker", required, alone >= WANTED * one)
 
 
-def _row(connections: int, workers: int, found: Found) -> Sequence[str]:
-    starts = found[connections, workers]
+def _rate(case: Case, found: Found) -> float:
+    return median(each.load.rate for each in found[case])
+
+
+def _left(case: Case, found: Found) -> float:
+    """Return the share of its workers' cores that what sends left to the service."""
+    sending = median(each.load.busy for each in found[case])
+    return min((os.cpu_count() or 1) - sending, case.workers) / case.workers
+
+
+def _unit(case: Case, found: Found) -> float:
+    return _rate(Case(1, case.of_one, case.of_one), found)
+
+
+def _row(case: Case, found: Found) -> Sequence[str]:
+    starts = found[case]
     rates = [each.load.rate for each in starts]
-    unit = median(each.load.rate for each in found[connections, WORKERS[0]])
     return (
-        f"{connections}",
-        f"{workers}",
+        f"{case.workers}",
+        f"{case.connections}",
         f"{median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})",
-        ratio(median(rates), unit),
+        ratio(median(rates), _unit(case, found)),
+        ratio(median(rates) / _left(case, found), _unit(case, found)),
         f"{median(each.core / each.load.answers for each in starts) * 1e6:.0f} µs",
         f"{median(each.load.p50 for each in starts) * 1e3:.1f} ms",
         f"{median(each.load.p99 for each in starts) * 1e3:.1f} ms",
