@@ -1,7 +1,9 @@
 """Search models of a problem: one MLflow run per candidate, the best one exported to ONNX and registered."""
 
 import argparse
+import signal
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,6 +14,7 @@ from common.problem import Problem, ProblemError, get_problem
 from common.registry import CHALLENGER, CHAMPION, RegistryUnavailableError, Version, check_mlflow
 from common.settings import SettingsError, load_settings
 from common.table import DataError
+from training.cluster import WorkersError, reach
 
 if TYPE_CHECKING:
     from training.search import Trained
@@ -52,19 +55,27 @@ def main() -> None:
     """Train the problem that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problem", help="a file of problems/ (default: the setting PROBLEM)")
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="fit on the Dask cluster whose scheduler is at tcp://HOST:PORT (default: here)",
+    )
     arguments = parser.parse_args()
     try:
         settings = load_settings(**({"problem": arguments.problem} if arguments.problem else {}))
         problem = get_problem(settings.problem)
         check_mlflow(settings.mlflow_uri)
-        # Importing scikit-learn, MLflow and the converter takes longer than an answer to "is MLflow there?" may.
-        from training.search import train
+        with nullcontext() if arguments.dask is None else reach(arguments.dask) as cluster:
+            # Importing scikit-learn, MLflow and the converter takes longer than an answer to "is MLflow there?" may.
+            from training.search import train
 
-        trained = train(problem, settings)
-    except (DataError, ModelError, RegistryUnavailableError, SettingsError, ProblemError) as error:
+            trained = train(problem, settings, cluster)
+    except (DataError, ModelError, RegistryUnavailableError, SettingsError, ProblemError, WorkersError) as error:
         sys.exit(f"main: {error}")
     show(problem, trained)
 
 
 if __name__ == "__main__":
+    # The processes that fit candidates end with this one when it is told to end, and not only at Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     main()

@@ -76,10 +76,13 @@ def make_services(problem: Problem, settings: Settings) -> tuple[Service, Servic
 
 def champion_of(problem: Problem, settings: Settings) -> bytes:
     """Return the bundle of the candidate that training would register."""
-    from training.search import ranked, try_candidate
+    from training.search import Result, ranked
+    from training.spread import fit_all
 
     fitting, validation = split(read_table(settings.data_dir / "train.csv", problem, indices=True))
-    best, *_ = ranked([try_candidate(candidate, fitting, validation) for candidate in problem.candidates()])
+    candidates = problem.candidates()
+    fits = zip(candidates, fit_all(candidates, fitting, validation), strict=True)
+    best, *_ = ranked([Result(candidate, fitted.model, fitted.metrics) for candidate, fitted in fits])
     scorer = outlier_scorer_for(problem, fitting, validation)
     return bytes(export_onnx(best.model, problem, fitting, {}, scorer).SerializeToString())
 

@@ -1,5 +1,6 @@
 """Real servers for the tests, each with its state in a folder of the test's own."""
 
+import os
 import socket
 import socketserver
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from common.settings import Settings
+from common.settings import PROJECT, Settings
 from scripts.parts import free_port, part, process, wait_for
 from scripts.stack import log_path, process_environment
 
@@ -53,6 +54,29 @@ def api_process(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[byte
     on_free_port = settings.model_copy(update={"api_port": free_port()})
     with part("api", on_free_port) as started:
         yield f"http://127.0.0.1:{on_free_port.api_port}", started
+
+
+@contextmanager
+def dask_scheduler(folder: Path, **environment: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run a Dask scheduler, outside of the project; yield its address and its process when it listens."""
+    port, log = free_port(), folder / "scheduler.log"
+    options = f"--host 127.0.0.1 --port {port} --no-dashboard --dashboard-address 127.0.0.1:0"
+    command = f"cd / && exec {sys.executable} -m dask scheduler {options}"
+    with process(["sh", "-c", command], log, {**os.environ, **environment}) as started:
+        wait_for("the scheduler", lambda: b"Scheduler at:" in log.read_bytes())
+        yield f"tcp://127.0.0.1:{port}", started
+
+
+@contextmanager
+def dask_worker(
+    address: str, folder: Path, start: str = f"cd {PROJECT} && exec {sys.executable} -m dask", **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Dask worker of one process and one thread, in the project's folder; yield its process when it is known."""
+    log = folder / "worker.log"
+    options = f"--host 127.0.0.1 --nthreads 1 --no-nanny --no-dashboard --local-directory {folder}"
+    with process(["sh", "-c", f"{start} worker {address} {options}"], log, {**os.environ, **environment}) as started:
+        wait_for("the worker", lambda: b"Starting established connection" in log.read_bytes())
+        yield started
 
 
 @contextmanager

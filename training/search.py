@@ -4,23 +4,27 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities import Metric, Param, RunStatus
 from onnx import ModelProto
 from rich.progress import track
-from sklearn.metrics import log_loss
 
 from common import evaluate, publish
 from common.files import md5, write_atomic
 from common.onnx_export import check_parity, export_onnx
 from common.outliers import OutlierScorer, outlier_scorer_for
-from common.problem import Candidate, Classifier, Ints, Problem, Table, probabilities_of
+from common.problem import Candidate, Classifier, Ints, Problem, Table
 from common.registry import CHALLENGER, CHAMPION, Version
 from common.settings import Settings
 from common.split import split
 from common.table import read_table
 from training.picture import confusion_picture
+from training.spread import fit_all
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 METRICS_PER_REQUEST = 1000  # MLflow's limit
 
@@ -73,21 +77,29 @@ class Trained:
     results: Sequence[Result]
 
 
-def train(problem: Problem, settings: Settings) -> Trained:
+def train(problem: Problem, settings: Settings, cluster: "Client | None" = None) -> Trained:
     """Fit all candidates and register the best as champion, and as its challenger the best of another family.
+
+    Args:
+        problem: says which candidates there are.
+        settings: say where the data and MLflow are.
+        cluster: a Dask cluster that fits the candidates; it makes no difference to what is registered.
 
     Raises:
         DataError: the prepared data are missing or damaged.
         ModelError: an ONNX export does not say the same as the model; it is not registered.
+        WorkersError: the workers that should fit the candidates are lost; nothing is registered.
     """
     data = _read(problem, settings)
     experiment_id = publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
-    candidates = track(problem.candidates(), description="training", transient=True)
-    # A run is logged while the next candidate is fitted: most of logging is waiting for the server.
+    candidates = problem.candidates()
+    fits = fit_all(candidates, data.fitting, data.validation, cluster)
+    shown = track(fits, description="training", total=len(candidates), transient=True)
+    # A run is logged while the next candidates are fitted: most of logging is waiting for the server.
     with ThreadPoolExecutor(max_workers=1) as logging:
         pending = [
-            logging.submit(log_run, experiment_id, try_candidate(candidate, data.fitting, data.validation))
-            for candidate in candidates
+            logging.submit(log_run, experiment_id, Result(candidate, fitted.model, fitted.metrics))
+            for candidate, fitted in zip(candidates, shown, strict=True)
         ]
     results = ranked([logged.result() for logged in pending])
     best = results[0]
@@ -107,15 +119,6 @@ def ranked(results: Sequence[Result]) -> list[Result]:
     losses = [result.log_loss for result in results if result.log_loss is not None]
     keys = losses if len(losses) == len(results) else [result.error for result in results]
     return [results[place] for place in sorted(range(len(results)), key=keys.__getitem__)]
-
-
-def try_candidate(candidate: Candidate, fitting: Table, validation: Table) -> Result:
-    """Fit one candidate and see how it does on the validation rows."""
-    model = candidate.fit(fitting.X, fitting.y)
-    metrics = {"val_accuracy": float((model.predict(validation.X) == validation.y).mean())}
-    if (probabilities := probabilities_of(model, validation.X)) is not None:
-        metrics["val_log_loss"] = log_loss(validation.y, probabilities, labels=range(probabilities.shape[1]))
-    return Result(candidate, model, metrics)
 
 
 def learning_curves(model: Classifier) -> Mapping[str, Sequence[float]]:

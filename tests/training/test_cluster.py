@@ -1,0 +1,255 @@
+"""`--dask ADDRESS`: a real scheduler, workers in processes of their own; the same results, and errors in one line."""
+
+import math
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from distributed import Client
+from sklearn.linear_model import LogisticRegression
+
+import main
+from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, get_problem
+from common.registry import Version
+from common.settings import PROJECT, Settings
+from problems import travel_insurance
+from scripts.demo import copy_project
+from scripts.parts import free_port
+from scripts.stack import process_environment
+from tests import servers
+from tests.training.test_search import registered, with_data
+from training import cluster, search, spread
+from training.cluster import WorkersError, reach
+from training.search import Trained
+
+SOON = 20.0  # seconds, also on a busy machine
+WAYS = ("one after the other", "in processes", "on a cluster")
+
+
+def in_every_way(
+    problem: Problem, settings: Settings, address: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Trained]:
+    """Yield what is trained in this process, in processes of its own, and on a cluster."""
+    monkeypatch.setattr(spread, "cpu_count", lambda: 2)
+    for start_seconds in (math.inf, 0.0):
+        monkeypatch.setattr(spread, "START_SECONDS", start_seconds)
+        yield search.train(problem, settings)
+    with reach(address) as client:
+        yield search.train(problem, settings, client)
+
+
+def bundle(settings: Settings, version: Version) -> bytes:
+    folder = settings.lab_home / "downloaded" / str(version.number)
+    path = mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder))
+    return (Path(path) / "model.onnx").read_bytes()
+
+
+def told(settings: Settings, trained: Trained) -> tuple[object, ...]:
+    """Return all that a training has found and registered, to the last bit."""
+    results = [(dict(each.candidate.params), dict(each.metrics)) for each in trained.results]
+    curves = [dict(search.learning_curves(each.model)) for each in trained.results]
+    versions = [version for version in (trained.champion, trained.challenger) if version]
+    tags = [{name: value for name, value in each.tags.items() if name != "sklearn_version"} for each in versions]
+    return results, curves, tags, [bundle(settings, each) for each in versions]
+
+
+def several(name: str) -> Problem:
+    """Return a problem whose candidates are more than one."""
+    problem = get_problem(name)
+    found = problem.candidates()
+    if len(found) == 1:
+        found = [replace(found[0], params={**found[0].params, "again": again}) for again in range(3)]
+    return replace(problem, candidates=lambda: found)
+
+
+@pytest.mark.parametrize("name", ["iris", "breast_cancer", "travel_insurance"])
+def test_every_way_finds_and_registers_the_same_to_the_last_bit(
+    name: str, settings: Settings, dask_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = several(name)
+    rows = (
+        travel_insurance.synthesize(20_000, np.random.default_rng(0))
+        if name == "travel_insurance"
+        else problem.load(None)
+    )
+    lab = with_data(settings, problem, rows)
+    first, second, third = (told(lab, each) for each in in_every_way(problem, lab, dask_address, monkeypatch))
+    assert second == first
+    assert third == first
+
+
+def test_every_way_rounds_the_same_where_blas_would_use_all_cores(
+    dask_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(X: Floats, y: Ints) -> Classifier:
+        model: Classifier = LogisticRegression(max_iter=1000).fit(X, y)
+        return model
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60_000, 30))  # 14 MB: more than Dask sends without a warning, if it is not told to
+    rows = Table(X, (X[:, :5].sum(axis=1) + rng.normal(size=60_000) > 0).astype(np.int64))
+    candidates = [Candidate({"n": number}, fit) for number in range(3)]
+    monkeypatch.setattr(spread, "cpu_count", lambda: 2)
+    found = []
+    for start_seconds in (math.inf, 0.0):
+        monkeypatch.setattr(spread, "START_SECONDS", start_seconds)
+        found += list(spread.fit_all(candidates, rows, rows))
+    with reach(dask_address) as client:
+        found += list(spread.fit_all(candidates, rows, rows, client))
+    assert len({vars(fitted.model)["coef_"].tobytes() for fitted in found}) == 1
+    assert [fitted.metrics for fitted in found] == [found[0].metrics] * 9
+
+
+# The command
+
+
+def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "main.py", *arguments],
+        cwd=PROJECT, env={**process_environment(settings), "COLUMNS": "120"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def done(client: Client) -> tuple[int, dict[str, int]]:
+    """Return how many candidates the scheduler has seen done, and how many tasks each worker has."""
+    fits: int = client.run_on_scheduler(
+        lambda dask_scheduler: sum(
+            prefix.state_counts["memory"] for name, prefix in dask_scheduler.task_prefixes.items() if name == "run"
+        )
+    )
+    tasks: dict[str, int] = client.run(lambda dask_worker: dask_worker.state.executed_count)
+    return fits, tasks
+
+
+def test_the_command_fits_on_the_workers_and_registers_what_it_would_have_registered_here(
+    settings: Settings, dask_address: str
+) -> None:
+    file = settings.lab_home / "models" / "iris" / "model.onnx"
+    here = command(settings)
+    assert (here.returncode, here.stderr) == (0, "")
+    expected = file.read_bytes()
+    file.unlink()
+    with reach(dask_address) as client:
+        before, tasks_before = done(client)
+        there = command(settings, "--dask", dask_address)
+        assert (there.returncode, there.stderr) == (0, "")
+        after, tasks = done(client)
+    assert after - before == 15
+    assert len(tasks) == 2
+    assert all(tasks[worker] > tasks_before[worker] for worker in tasks)
+    assert file.read_bytes() == expected
+    assert there.stdout.replace("version 2", "version 1") == here.stdout
+
+
+def test_without_the_option_distributed_is_not_imported() -> None:
+    # LightGBM imports what it finds of Dask itself.
+    code = "import main, training.search, sys; print({'distributed'} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert ended.stdout == "set()\n"
+
+
+def test_where_nobody_listens_the_command_says_so_in_one_line_and_soon(settings: Settings) -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    began = time.monotonic()
+    ended = command(settings, "--dask", address)
+    assert time.monotonic() - began < SOON
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"main: no Dask scheduler at '{address}' (")
+    assert len(ended.stderr.splitlines()) == 1
+    assert registered(settings.mlflow_uri) == []
+
+
+def test_without_dask_the_command_says_what_to_install(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not there
+    monkeypatch.setenv("LAB_HOME", str(settings.lab_home))
+    monkeypatch.setenv("MLFLOW_URI", settings.mlflow_uri)
+    monkeypatch.setattr(sys, "argv", ["main.py", "--dask", "tcp://127.0.0.1:8786"])
+    with pytest.raises(SystemExit, match=r"^main: Dask is not installed here: .*`pip install distributed`.*$"):
+        main.main()
+
+
+# Clusters that cannot be used
+
+
+def refused(address: str) -> str:
+    """Return why a cluster is refused."""
+    with pytest.raises(WorkersError) as error, reach(address):
+        pass
+    assert len(str(error.value).splitlines()) == 1
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "http://127.0.0.1:5000", "tcp://127.0.0.1:none", "tls://127.0.0.1:8786", ""]
+)
+def test_what_is_no_address_of_a_scheduler_is_refused(address: str) -> None:
+    assert refused(address).startswith(f"no Dask scheduler at '{address}' (")
+
+
+def test_a_server_that_never_answers_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        assert "(no answer within 1 s)" in refused(f"tcp://127.0.0.1:{silent.getsockname()[1]}")
+        assert time.monotonic() - began < SOON
+
+
+def test_a_server_that_answers_something_else_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, ThreadPoolExecutor(1) as thread:
+
+        def answer() -> None:
+            with other.accept()[0] as connection:
+                connection.recv(1)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        answered = thread.submit(answer)
+        assert refused(f"tcp://127.0.0.1:{other.getsockname()[1]}").startswith("no Dask scheduler at ")
+        answered.result()
+
+
+def test_a_scheduler_without_workers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "WORKER_SECONDS", 0.5)
+    with servers.dask_scheduler(tmp_path) as (address, _):
+        assert refused(address).endswith(f"`python -m dask worker {address}`")
+
+
+def test_workers_that_cannot_import_the_project_are_refused(tmp_path: Path) -> None:
+    # The command of that name looks for modules where it is installed, and not in the folder that it is started in.
+    start = f"cd {PROJECT} && exec {Path(sys.executable).parent / 'dask'}"
+    with servers.dask_scheduler(tmp_path) as (address, _), servers.dask_worker(address, tmp_path / "worker", start):
+        message = refused(address)
+    assert "cannot import the project" in message
+    assert "No module named" in message
+    assert "`python -m dask worker`" in message
+
+
+def test_workers_with_other_code_of_the_project_are_refused(tmp_path: Path) -> None:
+    copy_project(tmp_path / "other")
+    with (tmp_path / "other" / "problems" / "iris.py").open("a") as file:
+        file.write("EPOCHS = (1,)\n")
+    start = f"cd {tmp_path / 'other'} && exec {sys.executable} -m dask"
+    with servers.dask_scheduler(tmp_path) as (address, _), servers.dask_worker(address, tmp_path / "worker", start):
+        assert "has loaded other code of the project" in refused(address)
+
+
+@pytest.mark.parametrize(("package", "folder"), [("scikit-learn", "scikit_learn"), ("numpy", "numpy")])
+def test_workers_with_other_versions_are_refused(tmp_path: Path, package: str, folder: str) -> None:
+    # All that tells a version is a file beside the package; this one is found before.
+    metadata = tmp_path / "site" / f"{folder}-0.1.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.1\n")
+    other = {"PYTHONPATH": str(tmp_path / "site")}
+    with (
+        servers.dask_scheduler(tmp_path) as (address, _),
+        servers.dask_worker(address, tmp_path / "worker", **other),
+    ):
+        assert f" has {package} 0.1, where this process has " in refused(address)
