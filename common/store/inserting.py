@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from common.store.tables import predictions
 
-# Rows in one statement, of twelve values each. Of a few sizes only, since a statement is prepared once and kept: one for
+# Rows in one statement, of twelve values each. Of a few sizes only: a statement is prepared once and kept, and one for
 # every number of rows would be 27 MB of them. None larger: what puts its values together holds Python's lock.
 SIZES = (64, 16, 4, 1)
 
