@@ -101,7 +101,7 @@ class Predictions:
         """Return whether the body is declared as JSON."""
         return JSON in headers
 
-    async def answer(self, headers: Headers, body: bytes) -> tuple[bytes, Headers] | None:  # noqa: ARG002  # a way's
+    async def answer(self, headers: Headers, body: bytes) -> tuple[bytes, Headers] | None:  # noqa: ARG002  # others look at them
         """Return the answer to a row or a batch."""
         answer = self._rows.answer(body) if len(body) <= MAX_ROW_BYTES else None
         content = await answer if answer else await self._batches.answer(body)

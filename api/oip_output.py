@@ -1,12 +1,13 @@
 """What clients of the Open Inference Protocol get: an answer in, a body out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
 import orjson
 
 from api.answers import Answered
+from api.ids import ends
 from api.oip import (
     CLASS_NAME,
     DATATYPES,
@@ -18,8 +19,10 @@ from api.oip import (
     RequestOutput,
     output_names,
 )
-from api.oip_tensors import NUMBERS, pack
+from api.oip_tensors import LENGTH_BYTES, NUMBERS, pack_text
 from common.onnx_io import OUTLIER_SCORE, OnnxModel
+
+ID_LENGTH = 36  # of a UUID
 
 
 class Wanted(NamedTuple):
@@ -57,17 +60,14 @@ def encode(answered: Answered, wanted: Sequence[Wanted], request_id: str | None)
     outputs: list[dict[str, Any]] = []
     behind: list[bytes] = []
     for name, binary in wanted:
-        data = _data(answered, name)
-        described: dict[str, Any] = {
-            "name": name,
-            "datatype": DATATYPES[name],
-            "shape": [len(data)] if isinstance(data, list) else data.shape,
-        }
+        array = _array(answered, name)
+        shape = (len(answered),) if array is None else array.shape
+        described: dict[str, Any] = {"name": name, "datatype": DATATYPES[name], "shape": shape}
         if binary:
-            behind.append(pack(data))
+            behind.append(array.tobytes() if array is not None else _texts_in_binary(answered, name))
             described["parameters"] = {"binary_data_size": len(behind[-1])}
         else:
-            described["data"] = data if isinstance(data, list) else data.ravel()
+            described["data"] = array.ravel() if array is not None else orjson.Fragment(_texts_in_json(answered, name))
         outputs.append(described)
     version = answered.served.version
     named = {"model_name": version.name, "model_version": str(version.number)}
@@ -77,13 +77,36 @@ def encode(answered: Answered, wanted: Sequence[Wanted], request_id: str | None)
     return b"".join([head, *behind]), len(head) if behind else None
 
 
-def _data(answered: Answered, name: str) -> npt.NDArray[Any] | list[str]:
-    if name == CLASS_NAME:
-        return answered.class_names
-    if name == PREDICTION_ID:
-        return answered.ids
+def _array(answered: Answered, name: str) -> npt.NDArray[Any] | None:
+    """Return an output of numbers; None for one of texts."""
     answer = answered.answer
     arrays = {LABEL: answer.labels, PROBABILITIES: answer.probabilities, OUTLIER_SCORE: answer.outlier_scores}
-    array = arrays[name]
-    assert array is not None  # noqa: S101  # `wanted_of` has asked the model
-    return array.astype(NUMBERS[DATATYPES[name]], copy=False)
+    array = arrays.get(name)
+    return None if array is None else array.astype(NUMBERS[DATATYPES[name]], copy=False)
+
+
+# Texts are put together from what is made once for all rows: row by row they would take longer than all numbers.
+
+
+def _texts_in_json(answered: Answered, name: str) -> bytes:
+    if name == PREDICTION_ID:
+        return _ids(answered, '["', '","', '"]')
+    return b"[" + b",".join(_class_names(answered, orjson.dumps)) + b"]"
+
+
+def _texts_in_binary(answered: Answered, name: str) -> bytes:
+    if name == PREDICTION_ID:
+        length = ID_LENGTH.to_bytes(LENGTH_BYTES, "little").decode()
+        return _ids(answered, length, length, "")
+    return b"".join(_class_names(answered, pack_text))
+
+
+def _class_names(answered: Answered, encoded: Callable[[str], bytes]) -> Iterable[bytes]:
+    names = [encoded(name) for name in answered.served.model.classes]
+    return map(names.__getitem__, answered.labels)
+
+
+def _ids(answered: Answered, first: str, between: str, last: str) -> bytes:
+    """Return the ids with this before the first, between two, and after the last."""
+    start = answered.start
+    return f"{first}{start}{(between + start).join(ends(len(answered)))}{last}".encode()

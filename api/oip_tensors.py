@@ -7,7 +7,6 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
 from api.oip import TEXT, OipRequestError
@@ -17,7 +16,7 @@ NUMBERS = {"FP32": "<f4", "FP64": "<f8"} | {
     f"{sign}INT{8 * size}": f"<{kind}{size}" for sign, kind in (("", "i"), ("U", "u")) for size in (1, 2, 4, 8)
 }
 MOST_SHOWN = 30  # characters of a wrong value
-_LENGTH = struct.Struct("<I")
+LENGTH_BYTES = 4  # of a text
 
 
 def numbers_of(data: Any, datatype: str, shape: Sequence[int], place: str) -> Floats:
@@ -80,7 +79,7 @@ def unpack_texts(raw: bytes, shape: Sequence[int], place: str) -> list[str]:
     texts: list[str] = []
     end = 0
     for index in range(math.prod(shape)):
-        begin = end + _LENGTH.size
+        begin = end + LENGTH_BYTES
         end = begin + int.from_bytes(raw[end:begin], "little")
         if end > len(raw):
             raise OipRequestError(f"{place}: the bytes end within text {index}")
@@ -93,12 +92,10 @@ def unpack_texts(raw: bytes, shape: Sequence[int], place: str) -> list[str]:
     return texts
 
 
-def pack(data: npt.NDArray[Any] | Sequence[str]) -> bytes:
-    """Return an output in binary: numbers as they are, row by row; texts each after its length."""
-    if isinstance(data, np.ndarray):
-        return data.tobytes()
-    texts = [text.encode() for text in data]
-    return b"".join([part for text in texts for part in (_LENGTH.pack(len(text)), text)])
+def pack_text(text: str) -> bytes:
+    """Return a text as it stands in a binary tensor: its length, then its bytes."""
+    encoded = text.encode()
+    return len(encoded).to_bytes(LENGTH_BYTES, "little") + encoded
 
 
 def _flat(data: Any, shape: Sequence[int], place: str) -> list[Any]:
