@@ -16,11 +16,13 @@ from api.batches import Batches
 from api.errors import add_error_handlers
 from api.feedback_routes import feedback_router
 from api.guard import BodyGuard
-from api.hot_path import Rows, before
+from api.hot_path import PATH, Predictions, Rows, Way, before
 from api.large import LargeBatches
 from api.log import PredictionLog
 from api.metrics import Metrics
 from api.model_routes import model_router
+from api.oip_infer import Inference, short_ways
+from api.oip_routes import oip_router
 from api.outbox import Outbox
 from api.predict import Predictor
 from api.predict_routes import predict_router
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 # How long the threads that log and compare may keep the event loop waiting; Python's default is 5 ms.
 SWITCH_SECONDS = 0.0005
-ROUTERS = (predict_router, feedback_router, suggest_router, model_router, service_router, seldon_router)
+# Routes are tried one after the other: those that are asked most come first.
+ROUTERS = (predict_router, oip_router, feedback_router, suggest_router, model_router, service_router, seldon_router)
 
 
 def create_app(settings: Settings | None = None, shared: "Shared | None" = None) -> FastAPI:
@@ -92,9 +95,11 @@ async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stac
     state.shadow = Shadow(state.challenger, state.log, metrics)
     state.predictor = Predictor(problem, state.log, state.shadow, metrics)
     state.large = LargeBatches()
+    state.inference = Inference(problem, state.predictor, state.large)
     rows = Rows(problem, state.champion, state.predictor)
     batches = Batches(problem, state.champion, state.predictor, state.large)
-    stack.enter_context(before(app, rows, batches, metrics.http))
+    ways: dict[str, Way] = {PATH: Predictions(rows, batches), **short_ways(problem, state.champion, state.inference)}
+    stack.enter_context(before(app, ways, metrics.http))
     for thread in (state.log, state.shadow):
         thread.start()
         stack.push_async_callback(asyncio.to_thread, thread.stop)

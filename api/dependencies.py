@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException, Request
 
 from api.log import PredictionLog
+from api.oip_infer import Inference
 from api.outbox import Outbox
 from api.predict import Predictor
 from api.serving import ChallengerServer, ChampionServer, Served
@@ -37,6 +38,7 @@ def _part(name: str) -> Any:
 ServedModel = Annotated[Served, Depends(_served)]
 TheChampion = Annotated[ChampionServer, _part("champion")]
 TheChallenger = Annotated[ChallengerServer, _part("challenger")]
+TheInference = Annotated[Inference, _part("inference")]
 TheLog = Annotated[PredictionLog, _part("log")]
 TheOutbox = Annotated[Outbox, _part("outbox")]
 ThePredictor = Annotated[Predictor, _part("predictor")]

@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457)."""
+"""Every error as `application/problem+json` (RFC 9457); under /v2 as the Open Inference Protocol has it."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,25 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from api.models import NoVersionError, RefusedError
+from api.oip import OipRequestError
 from api.schemas import BODIES
 from common.registry import RegistryError, RegistryUnavailableError
 from common.store import StoreError
 from common.store.feedback import ContradictionError, UnknownPredictionError
 
 MEDIA_TYPE = "application/problem+json"
+OIP = "/v2"  # where the Open Inference Protocol's paths begin
 # Where an error's place begins; what follows is the client's own.
 PARTS = ("body", "query", "path")
 
 # Errors whose words are for the client.
-STATUS = {UnknownPredictionError: 404, NoVersionError: 404, ContradictionError: 409, RefusedError: 409}
+STATUS = {
+    OipRequestError: 400,
+    UnknownPredictionError: 404,
+    NoVersionError: 404,
+    ContradictionError: 409,
+    RefusedError: 409,
+}
 
 MAX_ERRORS = 20  # a batch can have a hundred thousand
 
@@ -47,6 +55,12 @@ class ProblemDetails(BaseModel):
     errors: list[FieldError] | None = None
 
 
+class OipError(BaseModel):
+    """An error as the Open Inference Protocol describes it."""
+
+    error: str = Field(examples=["inputs[0].shape: [1, 3], and not [1 to 10000, 4]"])
+
+
 def problem_response(
     status: int,
     detail: str,
@@ -54,7 +68,9 @@ def problem_response(
     errors: Sequence[FieldError] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Return a problem as a response."""
+    """Return a problem as a response, in the words of the protocol that `instance`, the path, belongs to."""
+    if instance == OIP or instance.startswith(f"{OIP}/"):
+        return JSONResponse({"error": detail}, status, headers=dict(headers or {}))
     problem = ProblemDetails(
         title=HTTPStatus(status).phrase, status=status, detail=detail, instance=instance, errors=errors and [*errors]
     )
@@ -69,6 +85,11 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"model": ProblemDetails, "content": {MEDIA_TYPE: schema}, "description": HTTPStatus(status).phrase}
         for status in statuses
     }
+
+
+def oip_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the same of a route of the Open Inference Protocol."""
+    return {status: {"model": OipError, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
 def add_error_handlers(app: FastAPI) -> None:

@@ -1,5 +1,7 @@
 """What is turned away before a route sees it: bodies that are too large, and bodies that are not JSON."""
 
+import re
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -7,10 +9,12 @@ from api.errors import problem_response
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}
+# Tensors may be binary, and clients of this protocol declare their JSON as anything, or not at all.
+WITHOUT_TYPE = re.compile("/v2/models/.*/infer/?")
 
 
 class BodyGuard:
-    """ASGI middleware: 413 above 8 MiB (counted, whatever Content-Length says), 415 for what is not JSON.
+    """ASGI middleware: 413 above 8 MiB (counted, whatever Content-Length says), 415 for what is not JSON, but tensors.
 
     A request without a body passes.
     """
@@ -30,7 +34,8 @@ class BodyGuard:
         if length == b"0" and b"transfer-encoding" not in headers:
             await self.app(scope, receive, send)
             return
-        if headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
+        is_json = headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/json"
+        if not is_json and not WITHOUT_TYPE.fullmatch(scope["path"]):
             response = problem_response(415, "the body must be JSON: set Content-Type: application/json", scope["path"])
             await response(scope, receive, send)
             return

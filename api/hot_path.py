@@ -1,19 +1,21 @@
-"""The short way for `POST /predict`, which answers what is plain and valid, in a third of the time.
+"""The short way for predictions, which answers what is plain and valid, in a third of the time.
 
 FastAPI's route takes anything that can come: it decodes the body, validates it, resolves dependencies, says what is
 wrong in detail. For a valid row that is most of the work. So what is here stands before FastAPI and looks at
-the body first. If it is a row or a batch, and valid, it is answered here; whatever else it is (another path, a mistake,
-a service without a model) goes on to the route as if nobody had looked, and is answered there. Both ways give the same
-bytes for the same rows, which a test compares for thousands of bodies, valid and broken.
+the body first. If it is a row or a batch for `POST /predict`, or an inference (`api/oip_infer.py`), and valid, it is
+answered here; whatever else it is (another path, a mistake, a service without a model) goes on to the route as if
+nobody had looked, and is answered there. Both ways give the same bytes for the same rows, which a test compares for
+thousands of bodies, valid and broken.
 
 What each unusual step buys is in docs/benchmarks.md, "Where the time of a request goes".
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
+from typing import Protocol
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ValidationError
@@ -28,6 +30,8 @@ from api.schemas import instance_model, row_reader
 from api.serving import ChampionServer
 from common.problem import Problem, Value
 
+Headers = Sequence[tuple[bytes, bytes]]
+
 PATH = "/predict"
 # Exactly so, as clients send it; other ways to say it are for the route.
 JSON = (b"content-type", b"application/json")
@@ -35,19 +39,33 @@ MAX_ROW_BYTES = 64 * 1024  # a larger body is no row
 ROWS_PER_RUN = 256
 
 
+class Way(Protocol):
+    """What answers requests to some path, if they are plain and valid; `route` is how metrics name the path."""
+
+    route: str
+
+    def takes(self, headers: Headers) -> bool:
+        """Return whether a request with these headers is looked at."""
+        ...
+
+    async def answer(self, headers: Headers, body: bytes) -> tuple[bytes, Headers] | None:
+        """Return the body of an answer, and the headers that say what it is; None if the route is to answer."""
+        ...
+
+
 class HotPath:
     """ASGI application before another; outside of its middleware, of which each would cost more than the model does."""
 
-    def __init__(self, app: ASGIApp, rows: "Rows", batches: Batches, http: HttpMetrics) -> None:
-        """Stand before `app`; count in `http` what is answered here, as the instrumentator does for the rest."""
+    def __init__(self, app: ASGIApp, ways: Mapping[str, Way], http: HttpMetrics) -> None:
+        """Stand before `app`, with a way for some paths; count in `http` what is answered here, as for the rest."""
         self._app = app
-        self._rows = rows
-        self._batches = batches
+        self._ways = ways
         self._http = http
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let it pass."""
-        if scope["type"] != "http" or scope["path"] != PATH or JSON not in scope["headers"]:
+        way = self._ways.get(scope["path"]) if scope["type"] == "http" else None
+        if way is None or not way.takes(scope["headers"]):
             await self._app(scope, receive, send)
             return
         begin = perf_counter()
@@ -57,21 +75,41 @@ class HotPath:
             message = await receive()
             messages.append(message)
             body += message.get("body", b"")
-        content = await self._answer(body) if scope["method"] == "POST" and len(body) <= MAX_BODY_BYTES else None
-        if content is None:
+        plain = scope["method"] == "POST" and len(body) <= MAX_BODY_BYTES
+        answer = await way.answer(scope["headers"], body) if plain else None
+        if answer is None:
             await self._app(scope, _again(messages, receive), send)
             return
-        headers = [JSON, (b"content-length", b"%d" % len(content)), (HEADER, request_id(scope["headers"]))]
+        content, told = answer
+        headers = [*told, (b"content-length", b"%d" % len(content)), (HEADER, request_id(scope["headers"]))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
-        self._http.count("POST", PATH, "2xx", perf_counter() - begin, len(body), len(content))
+        self._http.count("POST", way.route, "2xx", perf_counter() - begin, len(body), len(content))
 
-    async def _answer(self, body: bytes) -> bytes | None:
+
+class Predictions:
+    """The way for `POST /predict`: rows and batches."""
+
+    route = PATH
+
+    def __init__(self, rows: "Rows", batches: Batches) -> None:
+        """Answer by these two."""
+        self._rows = rows
+        self._batches = batches
+
+    def takes(self, headers: Headers) -> bool:
+        """Return whether the body is declared as JSON."""
+        return JSON in headers
+
+    async def answer(self, headers: Headers, body: bytes) -> tuple[bytes, Headers] | None:  # noqa: ARG002  # others look at them
+        """Return the answer to a row or a batch."""
         # Told apart by their beginning: pydantic would take milliseconds to say that a batch is no row.
         if is_batch(body):
-            return await self._batches.answer(body)
-        answer = self._rows.answer(body) if len(body) <= MAX_ROW_BYTES else None
-        return await answer if answer else None
+            content = await self._batches.answer(body)
+        else:
+            answer = self._rows.answer(body) if len(body) <= MAX_ROW_BYTES else None
+            content = await answer if answer else None
+        return None if content is None else (content, [JSON])
 
 
 class Rows:
@@ -123,12 +161,12 @@ class Rows:
 
 
 @contextmanager
-def before(app: FastAPI, rows: Rows, batches: Batches, http: HttpMetrics) -> Iterator[None]:
-    """Take the short way first as long as this is open."""
+def before(app: FastAPI, ways: Mapping[str, Way], http: HttpMetrics) -> Iterator[None]:
+    """Take the short ways first as long as this is open."""
     whole = app.middleware_stack
     if whole is None:
         raise RuntimeError("the application must have started")
-    app.middleware_stack = HotPath(whole, rows, batches, http)
+    app.middleware_stack = HotPath(whole, ways, http)
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from api.metrics import Metrics
 from api.serving import Served
 from api.shadow import Shadow
 from common.problem import Problem, Rows, Value
+from common.store.tables import Role
 
 
 class Predictor:
@@ -28,13 +29,13 @@ class Predictor:
         self._shadow = shadow
         self._metrics = metrics
 
-    def predict(self, served: Served, rows: Sequence[Sequence[Value]] | Rows) -> Answered:
-        """Answer `rows`, each the features in order, by `served`.
+    def predict(self, served: Served, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion") -> Answered:
+        """Answer `rows`, each the features in order, by `served`, whose place is `role`.
 
         Raises:
             ModelError: the model answers with labels that are no classes; nothing is counted or logged.
         """
-        answered = answer(served, rows)
+        answered = answer(served, rows, role)
         classes = served.model.classes
         for class_name, count in zip(classes, class_counts(answered.answer, len(answered), len(classes)), strict=True):
             if count:
@@ -43,7 +44,9 @@ class Predictor:
             self._metrics.outliers.inc(int(np.count_nonzero(answered.flags)))
         self._count_unseen(rows)
         self._log.add(answered)
-        self._shadow.show(answered)
+        # What the challenger was asked itself is no answer of the champion's to hold its own against.
+        if role == "champion":
+            self._shadow.show(answered)
         return answered
 
     def _count_unseen(self, rows: Sequence[Sequence[Value]] | Rows) -> None:
@@ -52,10 +55,10 @@ class Predictor:
                 counter.inc(unseen)
 
 
-def answer(served: Served, rows: Sequence[Sequence[Value]] | Rows) -> Answered:
-    """Answer rows as champion, without counting or logging."""
+def answer(served: Served, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion") -> Answered:
+    """Answer rows, without counting or logging."""
     X = served.model.as_rows(rows)
-    return Answered(new_start(), datetime.now(UTC), "champion", served, rows, X, served.model.predict(X))
+    return Answered(new_start(), datetime.now(UTC), role, served, rows, X, served.model.predict(X))
 
 
 def sample_row(problem: Problem) -> list[list[Value]]:

@@ -91,6 +91,11 @@ class OnnxModel:
         size = self._inputs[0].shape[1]
         return size if isinstance(size, int) else None
 
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether its answers tell probabilities."""
+        return len(self._outputs) > 1 + (OUTLIER_SCORE in self._outputs)
+
     def as_rows(self, rows: Sequence[Sequence[Value]] | Rows) -> Rows:
         """Return rows of features as `predict` takes them: as float32, or as objects for a model with text columns."""
         return np.array(rows, dtype=object if self._has_columns else np.float32)

@@ -13,6 +13,8 @@ from scripts.parts import wait_for
 from scripts.stack import log_path
 from tests import servers
 from tests.api.test_log import SETOSA, SETOSA_ROW, store_of
+from tests.api.test_oip import MODEL
+from tests.api.test_oip import body as oip_body
 from tests.api.test_suggest import GOOD, UNKNOWN, check_problem, kept
 from tests.conftest import KEPT, StartApi
 
@@ -37,6 +39,7 @@ GUARDED: dict[str, tuple[str, str, Any, int]] = {
 OPEN: list[tuple[str, str, Any]] = [
     ("POST", "/predict", SETOSA),
     ("POST", "/api/v1.0/predictions", {"data": {"ndarray": [SETOSA_ROW]}}),
+    ("POST", f"{MODEL}/infer", oip_body()),
     *(
         ("GET", path, None)
         for path in (
@@ -49,6 +52,8 @@ OPEN: list[tuple[str, str, Any]] = [
             "/label",
             "/metadata",
             "/docs",
+            "/v2/health/ready",
+            MODEL,
         )
     ),
 ]

@@ -1,6 +1,8 @@
 """The api for problems that are not iris: names with spaces and brackets, categories, models without probabilities."""
 
+import json
 import math
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,8 @@ from tests import servers
 from tests.api.test_bad_requests import check_field, check_problem, post
 from tests.api.test_log import counted, store_of
 from tests.api.test_metrics import predicted, samples
+from tests.api.test_oip import binary, body, check_refused, outputs
+from tests.api.test_oip_clients import run_client
 from tests.api.test_openapi import FEW, PARTICULAR
 from tests.api.test_shadow import CHALLENGER, both_rows, keep_challenger
 from tests.conftest import KEPT, StartApi, keep_copy, served
@@ -406,6 +410,122 @@ def test_a_client_of_seldon_gets_probabilities_or_the_index_of_the_class(travel:
     silent = ask(cancer)
     assert silent["data"] == {"names": ["class"], "ndarray": [[0]]}
     assert silent["meta"]["tags"]["class_names"] == ["malignant"]
+
+
+def columns_of(lab: Lab, **changes: Any) -> list[dict[str, Any]]:
+    """Return a tensor of one row for each column, with its example, or with what is to be there instead, by slug."""
+    values = dict(zip(lab.problem.slugs, lab.row.values(), strict=True)) | changes
+    datatypes = {"number": "FP32", "category": "BYTES"}
+    return [
+        {"name": feature.name, "shape": [1, 1], "datatype": datatypes[feature.kind], "data": [value]}
+        for feature, value in zip(lab.problem.features, values.values(), strict=True)
+    ]
+
+
+def in_binary(tensors: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a request with these tensors behind the JSON."""
+    raws = []
+    for tensor in tensors:
+        (value,) = tensor.pop("data")
+        text = value.encode() if isinstance(value, str) else b""
+        raws.append(struct.pack("<f", value) if not isinstance(value, str) else struct.pack("<I", len(text)) + text)
+        tensor["parameters"] = {"binary_data_size": len(raws[-1])}
+    return binary(body(*tensors), *raws)
+
+
+def oip(lab: Lab, **request: Any) -> httpx.Response:
+    return lab.api.post(f"/v2/models/{lab.problem.onnx_name}/infer", **request)
+
+
+def test_a_client_of_the_open_inference_protocol_finds_the_tensors_described_and_gets_what_predict_answers(
+    lab: Lab,
+) -> None:
+    described = lab.api.get(f"/v2/models/{lab.problem.onnx_name}").raise_for_status().json()
+    row = list(lab.row.values())
+    one = {"name": "input", "shape": [1, len(row)], "datatype": "FP64", "data": row}
+    inputs = [one] if lab.problem.is_numeric else columns_of(lab)
+    assert [each["name"] for each in described["inputs"]] == [each["name"] for each in inputs]
+    answer = oip(lab, json=body(*reversed(inputs))).raise_for_status().json()
+    assert [(each["name"], each["datatype"]) for each in answer["outputs"]] == [
+        (each["name"], each["datatype"]) for each in described["outputs"]
+    ]
+    expected, found = lab.predict(), outputs(answer)
+    assert found["class_name"] == [expected["class_name"]]
+    assert found["outlier_score"] == pytest.approx([expected["outlier_score"]], abs=1e-6)
+    assert list(found.get("probabilities", [])) == pytest.approx(list((expected["probabilities"] or {}).values()))
+    assert remembered(lab, found["prediction_id"][0])["features"] == lab.row
+
+
+def test_texts_may_be_sent_in_binary(travel: Lab) -> None:
+    destination = "CÔTE D'IVOIRE"
+    unseen = {(("feature", "Destination"),): 1.0}
+    before = samples(travel.api, "unseen_categories_total")
+    answer = oip(travel, **in_binary(columns_of(travel, Destination=destination, Duration=41))).raise_for_status()
+    after = samples(travel.api, "unseen_categories_total")
+    assert {labels: after[labels] - before[labels] for labels in after if after[labels] != before[labels]} == unseen
+    found = outputs(answer.json())
+    expected = travel.predict(Destination=destination, Duration=41)
+    assert found["probabilities"] == pytest.approx(list(expected["probabilities"].values()), abs=1e-6)
+    features = remembered(travel, found["prediction_id"][0])["features"]
+    assert (features["Destination"], features["Duration"]) == (destination, 41)
+
+
+def test_requests_of_mlservers_types_get_what_predict_answers(travel: Lab) -> None:
+    given = {name: [value] if isinstance(value, str) else [[value]] for name, value in travel.row.items()}
+    found = run_client("mlserver", "mlserver_types.py", travel.api, travel.problem.onnx_name, given)
+    assert found["inputs"] == list(travel.problem.columns)
+    expected = travel.predict()
+    assert found["class_names"] == [expected["class_name"]]
+    assert found["scores"] == pytest.approx([expected["outlier_score"]], abs=1e-6)
+
+
+@pytest.mark.parametrize("sent", ["in JSON", "in binary"])
+@pytest.mark.parametrize(
+    ("slug", "value"),
+    [
+        *(("Duration", 1e5), ("Commision_in_value", -0.5), ("Age", math.inf)),
+        *(("Destination", ""), ("Destination", " "), ("Destination", "a\nb"), ("Destination", "a\n")),
+        ("Destination", "x" * 201),
+    ],
+)
+def test_columns_are_held_to_what_predict_takes(travel: Lab, slug: str, value: Any, sent: str) -> None:
+    tensors = columns_of(travel, **{slug: value})
+    place = travel.problem.slugs.index(slug)
+    if sent == "in binary":
+        response = oip(travel, **in_binary(tensors))
+    else:
+        response = oip(travel, content=json.dumps(body(*tensors)))
+    expected = ["no JSON"] if value == math.inf and sent == "in JSON" else [f"inputs[{place}].data[0]"]
+    check_refused(response, 400, *expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"data": [7]}, ["inputs[3].data[0]", "7", "BYTES"]),
+        ({"data": [["a", "b"]]}, ["inputs[3].data"]),
+        ({"data": [None]}, ["inputs[3].data[0]", "null"]),
+        ({"datatype": "FP32"}, ["inputs[3].datatype", "BYTES"]),
+        ({"shape": [1]}, ["inputs[3].shape", "1]"]),
+        ({"shape": [2, 1], "data": ["a", "b"]}, ["inputs", "1 and 2"]),
+        ({"name": "x"}, ["inputs[3].name", "'x'"]),
+    ],
+)
+def test_columns_that_do_not_fit_are_named(travel: Lab, change: dict[str, Any], words: list[str]) -> None:
+    tensors = columns_of(travel)
+    tensors[3] |= change
+    check_refused(oip(travel, json=body(*tensors)), 400, *words)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\x01", b"\x05\0\0\0CHI", b"\xff\xff\xff\xff", b"\x01\0\0\0\xff", b"\x01\0\0\0a\0\0\0\0", b"\x01\0\0\0ab"],
+)
+def test_texts_whose_bytes_do_not_fit_are_refused(travel: Lab, raw: bytes) -> None:
+    tensors = columns_of(travel)
+    del tensors[3]["data"]
+    tensors[3]["parameters"] = {"binary_data_size": len(raw)}
+    check_refused(oip(travel, **binary(body(*tensors), raw)), 400, "inputs[3]")
 
 
 def test_a_correction_is_kept_by_the_names_of_the_columns(lab: Lab) -> None:

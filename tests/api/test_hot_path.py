@@ -21,6 +21,7 @@ from api.serving import ChampionServer, Served
 from common.onnx_io import OnnxModel
 from common.problem import Problem, Value, get_problem
 from common.registry import Version
+from common.store.tables import Role
 from tests.api.test_any_body import FEATURES, body
 
 SHORT = {"content-type": "application/json"}
@@ -136,13 +137,13 @@ class Noting(Predictor):
     runs: list[int] = field(default_factory=list)
     fails: bool = False
 
-    def predict(self, served: Served, rows: Sequence[Sequence[Value]] | Any) -> Any:
+    def predict(self, served: Served, rows: Sequence[Sequence[Value]] | Any, role: Role = "champion") -> Any:
         from api.predict import answer
 
         self.runs.append(len(rows))
         if self.fails:
             raise RuntimeError("the model cannot")
-        return answer(served, rows)
+        return answer(served, rows, role)
 
 
 @pytest.fixture

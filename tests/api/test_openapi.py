@@ -11,6 +11,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.openapi import from_dict
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.conftest import KEPT
+
 FEW = hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 
 ROUTES = {
@@ -34,9 +36,18 @@ ROUTES = {
     ("/api/v1.0/feedback", "post"): {"200", "401", "413", "415", "422", "503"},
     ("/seldon/{namespace}/{deployment}/api/v1.0/predictions", "post"): {"200", "413", "415", "422", "503"},
     ("/seldon/{namespace}/{deployment}/api/v1.0/feedback", "post"): {"200", "401", "413", "415", "422", "503"},
+    ("/v2", "get"): {"200"},
+    ("/v2/health/live", "get"): {"200"},
+    ("/v2/health/ready", "get"): {"200", "503"},
+    ("/v2/models/{name}", "get"): {"200", "404", "503"},
+    ("/v2/models/{name}/ready", "get"): {"200", "404", "503"},
+    ("/v2/models/{name}/infer", "post"): {"200", "400", "404", "413", "415", "503"},
+    ("/v2/models/{name}/versions/{version}", "get"): {"200", "404", "503"},
+    ("/v2/models/{name}/versions/{version}/ready", "get"): {"200", "404", "503"},
+    ("/v2/models/{name}/versions/{version}/infer", "post"): {"200", "400", "404", "413", "415", "503"},
 }
 # What these take depends on more than their description can say: which classes the model has, how many rows there are,
-# which ids it knows, whether MLflow answers.
+# which ids it knows, whether MLflow answers, whether a tensor has the shape that it says.
 PARTICULAR = ("/suggest", "/feedback", "/models")
 
 
@@ -74,12 +85,14 @@ def test_every_route_says_what_it_is_for(description: Any) -> None:
             assert operation["tags"]
 
 
-def test_errors_are_described_as_problems(description: Any) -> None:
-    for operations in description["paths"].values():
+def test_errors_are_described_as_problems_or_as_the_open_inference_protocol_has_them(description: Any) -> None:
+    for path, operations in description["paths"].items():
+        expected = "application/json" if path.startswith("/v2") else "application/problem+json"
         for operation in operations.values():
             for status, response in operation["responses"].items():
                 if status >= "400":
-                    assert "application/problem+json" in response["content"]
+                    assert expected in response["content"]
+                    assert path.startswith("/v2") != ("application/problem+json" in response["content"])
     assert "HTTPValidationError" not in description["components"]["schemas"]
 
 
@@ -113,6 +126,19 @@ def test_the_examples_can_be_sent_as_they_are(lone_api: httpx.Client, descriptio
     assert lone_api.post("/suggest", json=right).status_code == 202
 
 
+@pytest.mark.parametrize("versions", ["", "/versions/{version}"])
+def test_the_example_of_an_inference_can_be_sent_as_it_is(
+    lone_api: httpx.Client, description: Any, versions: str
+) -> None:
+    path = f"/v2/models/{{name}}{versions}/infer"
+    operation = description["paths"][path]["post"]
+    (example,) = operation["requestBody"]["content"]["application/json"]["schema"]["examples"]
+    (name,) = operation["parameters"][0]["schema"]["enum"]
+    response = lone_api.post(path.format(name=name, version=KEPT), json=example)
+    assert response.status_code == 200, response.text
+    assert response.json()["id"] == example["id"]
+
+
 def test_swagger_is_served(lone_api: httpx.Client) -> None:
     assert "swagger" in lone_api.get("/docs").text.lower()
 
@@ -127,7 +153,11 @@ def answer_as_described(schema: Any, route: tuple[str, str], mode: GenerationMod
     case.call_and_validate(excluded_checks=unasked)
 
 
-WITH_INPUT = [route for route, statuses in ROUTES.items() if "422" in statuses and not route[0].startswith("/seldon")]
+WITH_INPUT = [
+    route
+    for route, statuses in ROUTES.items()
+    if statuses & {"400", "422"} and not route[0].startswith(("/seldon", "/v2/models/{name}/versions"))
+]
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)

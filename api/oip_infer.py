@@ -1,0 +1,95 @@
+"""Inference by the Open Inference Protocol: a body in, a body out, all by one version."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from api.large import LargeBatches
+from api.oip import JSON_LENGTH
+from api.oip_input import Reader
+from api.oip_output import encode, wanted_of
+from api.predict import Predictor
+from api.serving import ChampionServer, Served
+from common.problem import Problem
+from common.store.tables import Role
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+LENGTH_HEADER = JSON_LENGTH.lower().encode()
+JSON, BINARY = "application/json", "application/octet-stream"
+
+
+class Asked(NamedTuple):
+    """The version that is to answer, and its place."""
+
+    served: Served
+    role: Role
+
+
+class Inferred(NamedTuple):
+    """The body of an answer, and where its JSON ends if outputs follow it in binary; else None."""
+
+    content: bytes
+    json_length: int | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What its client needs to know of the body."""
+        if self.json_length is None:
+            return {"content-type": JSON}
+        return {"content-type": BINARY, LENGTH_HEADER.decode(): str(self.json_length)}
+
+
+class Inference:
+    """Answers requests; large ones beside the event loop, so that others need not wait."""
+
+    def __init__(self, problem: Problem, predictor: Predictor, large: LargeBatches) -> None:
+        """Answer requests about `problem` through `predictor`."""
+        self._reader = Reader(problem)
+        self._predictor = predictor
+        self._large = large
+
+    async def answer(self, asked: Asked, body: bytes, json_length: str | None) -> Inferred:
+        """Return the answer to a body, whose JSON ends where a header says, if there is one.
+
+        Raises:
+            OipRequestError: the body is no request that can be answered.
+        """
+        return await self._large.do(partial(self._answer, asked, body, json_length), len(body))
+
+    def _answer(self, asked: Asked, body: bytes, json_length: str | None) -> Inferred:
+        request, rows = self._reader.read(body, json_length)
+        wanted = wanted_of(request, asked.served.model)
+        return Inferred(*encode(self._predictor.predict(asked.served, rows, asked.role), wanted, request.id))
+
+
+class ShortInfer:
+    """The short way for inference by the champion (`api/hot_path.py`)."""
+
+    def __init__(self, route: str, champion: ChampionServer, inference: Inference) -> None:
+        """Answer what comes to `route` by `champion` through `inference`."""
+        self.route = route
+        self._champion = champion
+        self._inference = inference
+
+    def takes(self, headers: Headers) -> bool:
+        """Return whether the body is not compressed."""
+        return all(name != b"content-encoding" for name, _ in headers)
+
+    async def answer(self, headers: Headers, body: bytes) -> tuple[bytes, Headers] | None:
+        """Return the answer to a request; None for one that cannot be answered, since the route tells why."""
+        served = self._champion.current
+        if served is None:
+            return None
+        lengths = [value.decode("latin-1") for name, value in headers if name == LENGTH_HEADER]
+        try:
+            found = await self._inference.answer(Asked(served, "champion"), body, lengths[0] if lengths else None)
+        except Exception:  # noqa: BLE001  # the route meets it again, and tells it
+            return None
+        return found.content, [(name.encode(), value.encode()) for name, value in found.headers.items()]
+
+
+def short_ways(problem: Problem, champion: ChampionServer, inference: Inference) -> dict[str, ShortInfer]:
+    """Return the short ways by path."""
+    path = f"/v2/models/{problem.onnx_name}/infer"
+    return {f"{path}{end}": ShortInfer(f"/v2/models/{{name}}/infer{end}", champion, inference) for end in ("", "/")}

@@ -1,0 +1,133 @@
+"""Predictions over HTTP as the Open Inference Protocol v2 has them."""
+
+from itertools import product
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.requests import ClientDisconnect
+
+from api.dependencies import NO_MODEL, ServedModel, TheInference
+from api.errors import oip_responses
+from api.oip import (
+    EXTENSIONS,
+    JSON_LENGTH,
+    PLATFORM,
+    InferResponse,
+    Live,
+    ModelMetadata,
+    ModelReady,
+    Ready,
+    ServerMetadata,
+    inputs_of,
+    outputs_of,
+)
+from api.oip_description import infer_description, model_description
+from api.oip_infer import BINARY, Asked
+from common.problem import Problem
+
+ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": InferResponse, "content": {BINARY: {}}}}
+SERVER = "closed-loop-mlops-lab"
+
+
+def oip_router(problem: Problem) -> APIRouter:
+    """Return the routes, each with and without a slash at its end: clients follow no redirect of a POST."""
+    router = APIRouter(prefix="/v2", tags=["open inference protocol"])
+    # Routes are tried one after the other: those that are asked most come first.
+    for end, versions in product(("", "/"), ("", "/versions/{version}")):
+        _add_infer(router, problem, versions, end)
+    for end, versions in product(("", "/"), ("", "/versions/{version}")):
+        _add_model(router, problem, versions, end)
+    for end in ("", "/"):
+        _add_server(router, end)
+    return router
+
+
+def _add_infer(router: APIRouter, problem: Problem, versions: str, end: str) -> None:
+    @router.post(
+        f"/models/{{name}}{versions}/infer{end}",
+        summary="Predict",
+        responses=ANSWER | oip_responses(400, 404, 413, 415, 503),
+        openapi_extra=infer_description(problem, versions),
+        include_in_schema=not end,
+    )
+    async def post_infer(request: Request, inference: TheInference) -> Response:
+        """Predict as `POST /predict` does: the version that is named, or the champion. All are logged."""
+        body, asked = await _body(request), _named(problem, request)
+        found = await inference.answer(asked, body, request.headers.get(JSON_LENGTH))
+        return Response(found.content, headers=found.headers)
+
+
+def _add_model(router: APIRouter, problem: Problem, versions: str, end: str) -> None:
+    path, described = f"/models/{{name}}{versions}", model_description(problem, versions)
+    of_model: dict[str, Any] = {"openapi_extra": described, "include_in_schema": not end}
+
+    @router.get(f"{path}{end}", summary="Versions and tensors", responses=oip_responses(404, 503), **of_model)
+    async def get_model(request: Request) -> ModelMetadata:
+        """Return the versions that answer, and the tensors that go in and come out."""
+        return ModelMetadata(
+            name=problem.onnx_name,
+            versions=[str(each.served.version.number) for each in _serving(request)],
+            platform=PLATFORM,
+            inputs=inputs_of(problem),
+            outputs=outputs_of(_named(problem, request).served.model),
+        )
+
+    @router.get(f"{path}/ready{end}", summary="The model answers", responses=oip_responses(404, 503), **of_model)
+    async def get_model_ready(request: Request) -> ModelReady:
+        """Answer 200 when predictions of this version can be had."""
+        _named(problem, request).served.model.check_golden()
+        return ModelReady(name=problem.onnx_name)
+
+
+def _add_server(router: APIRouter, end: str) -> None:
+    @router.get(end, summary="What serves", include_in_schema=not end)
+    async def get_server(request: Request) -> ServerMetadata:
+        """Return name and version of the service, and what it understands beside the protocol itself."""
+        return ServerMetadata(name=SERVER, version=request.app.version, extensions=EXTENSIONS)
+
+    @router.get(f"/health/live{end}", summary="The process lives", include_in_schema=not end)
+    async def get_live() -> Live:
+        """Answer as long as the process lives, with or without a model."""
+        return Live()
+
+    @router.get(
+        f"/health/ready{end}",
+        summary="There is a model, and it answers",
+        responses=oip_responses(503),
+        include_in_schema=not end,
+    )
+    async def get_ready(served: ServedModel) -> Ready:
+        """Answer 200 when predictions can be had, else 503."""
+        served.model.check_golden()
+        return Ready()
+
+
+def _serving(request: Request) -> list[Asked]:
+    """Return what answers now, the champion first."""
+    state = request.app.state
+    return [Asked(server.current, server.role) for server in (state.champion, state.challenger) if server.current]
+
+
+def _named(problem: Problem, request: Request) -> Asked:
+    """Return the version that a path names: without a number, the champion."""
+    name, number = request.path_params["name"], request.path_params.get("version")
+    if name != problem.onnx_name:
+        raise HTTPException(404, f"there is no model {name!r}; there is {problem.onnx_name}")
+    serving = _serving(request)
+    if number is None:
+        serving = [asked for asked in serving if asked.role == "champion"]
+    if not serving:
+        raise HTTPException(503, NO_MODEL)
+    by_number = {str(asked.served.version.number): asked for asked in reversed(serving)}
+    if number is not None and number not in by_number:
+        raise HTTPException(404, f"version {number} of {name} is not in service; there is {' and '.join(by_number)}")
+    return by_number[number] if number is not None else serving[0]
+
+
+async def _body(request: Request) -> bytes:
+    if (coding := request.headers.get("content-encoding", "identity")) != "identity":
+        raise HTTPException(415, f"the body must not be compressed (Content-Encoding: {coding})")
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the body is not whole") from error
