@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import numpy as np
 import orjson
 
 from api.ids import ends
@@ -33,33 +32,33 @@ class AnswerJson:
             for flag in (True, False, None)
         }
 
-    def rows(self, start: str, labels: Sequence[int], flags: Any, answer: Answer) -> list[bytes]:
+    def rows(self, start: str, labels: Sequence[int], flags: Sequence[bool] | None, answer: Answer) -> list[bytes]:
         """Return the answer for each row.
 
         Args:
             start: how the ids begin.
             labels: the class indices of `answer`.
-            flags: an array of booleans `[rows]`, or None for a model that knows no outliers.
+            flags: which rows are outliers; None for a model that knows none.
             answer: what the model said.
         """
         columns = [*self._columns(start, labels, flags, answer), b"}"]
         pieces, size = _interleaved(columns, len(labels)), len(columns)
         return [b"".join(pieces[place : place + size]) for place in range(0, len(pieces), size)]
 
-    def batch(self, start: str, labels: Sequence[int], flags: Any, answer: Answer) -> bytes:
+    def batch(self, start: str, labels: Sequence[int], flags: Sequence[bool] | None, answer: Answer) -> bytes:
         """Return the answers for a batch: `{"predictions": […]}`. Arguments as for `rows`."""
         pieces = _interleaved([*self._columns(start, labels, flags, answer), b"},"], len(labels))
         pieces[0], pieces[-1] = b'{"predictions":[' + pieces[0], b"}]}"
         return b"".join(pieces)
 
-    def _columns(self, start: str, labels: Sequence[int], flags: Any, answer: Answer) -> list[Piece]:
+    def _columns(self, start: str, labels: Sequence[int], flags: Sequence[bool] | None, answer: Answer) -> list[Piece]:
         scores = answer.outlier_scores
         return [
             list(map(self._beginnings.__getitem__, labels)),
             *self._shares(answer.probabilities),
             b',"prediction_id":"' + start.encode(),
             _ends()[: len(labels)],
-            self._flags[None] if flags is None else list(map(self._flags.__getitem__, flags.tolist())),
+            self._flags[None] if flags is None else list(map(self._flags.__getitem__, flags)),
             b"null" if scores is None else _numbers(scores),
         ]
 
@@ -83,7 +82,7 @@ def _interleaved(columns: Sequence[Piece], rows: int) -> list[bytes]:
 
 def _numbers(values: Any) -> list[bytes]:
     # As doubles, which have other digits than the float32 that they are: those that the log has, too.
-    return orjson.dumps(values.astype(np.float64), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    return orjson.dumps(values.tolist())[1:-1].split(b",")
 
 
 @cache

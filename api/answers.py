@@ -1,10 +1,9 @@
 """What a version has answered: made once per request, then shown to the client, logged, and shown to the challenger."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from common.store.predictions import PredictionRow
 from common.store.tables import Role
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Answered:
     """Rows that one version has answered together.
 
@@ -25,6 +24,8 @@ class Answered:
         at: the moment, in UTC.
         rows: the features, as the client gave them, in order; also as an array `[rows, features]`.
         X: the same as an array, as the model took them.
+        labels: the index of the predicted class of each row.
+        flags: whether each row is an outlier; None for a model without outlier scores.
     """
 
     start: str
@@ -34,31 +35,28 @@ class Answered:
     rows: Sequence[Sequence[Value]] | Rows
     X: Rows
     answer: Answer
+    labels: list[int] = field(init=False)
+    flags: list[bool] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make lists of what everybody needs as such."""
+        self.labels = self.answer.labels.tolist()
+        flags = self.served.model.is_outlier(self.answer)
+        self.flags = flags.tolist() if flags is not None else None
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.rows)
 
-    @cached_property
+    @property
     def ids(self) -> list[str]:
         """The id of each row."""
         return [self.start + end for end in ends(len(self))]
-
-    @cached_property
-    def labels(self) -> list[int]:
-        """The index of the predicted class of each row."""
-        found: list[int] = self.answer.labels.tolist()
-        return found
 
     @property
     def class_names(self) -> list[str]:
         """The predicted class of each row."""
         return list(map(self.served.model.classes.__getitem__, self.labels))
-
-    @cached_property
-    def flags(self) -> Any:
-        """Whether each row is an outlier, as an array `[rows]`; None for a model without outlier scores."""
-        return self.served.model.is_outlier(self.answer)
 
     def json_rows(self) -> list[bytes]:
         """Return the answer to each row as JSON, for clients."""
@@ -93,23 +91,20 @@ class Answered:
                 rows,
                 self.class_names,
                 answer.probabilities.tolist() if answer.probabilities is not None else nothing,
-                self.flags.tolist() if self.flags is not None else nothing,
+                self.flags if self.flags is not None else nothing,
                 answer.outlier_scores.tolist() if answer.outlier_scores is not None else nothing,
                 strict=True,
             )
         ]
 
 
-def class_counts(answer: Answer, rows: int, classes: int) -> list[int]:
-    """Return how many of so many rows are said to be of each of so many classes.
+def class_counts(labels: Sequence[int], rows: int, classes: int) -> Mapping[int, int]:
+    """Return how many of so many rows are said to be of which of so many classes.
 
     Raises:
         ModelError: a label is no index of a class, or there is not one for each row.
     """
-    try:
-        counts = np.bincount(answer.labels, minlength=classes).tolist()
-    except ValueError:  # negative ones
-        counts = []
-    if len(counts) != classes or answer.labels.shape != (rows,):
+    counts = Counter(labels)
+    if len(labels) != rows or not counts.keys() <= set(range(classes)):
         raise ModelError(f"its labels are no indices of {classes} classes, one for each of {rows} rows")
-    return list(counts)
+    return counts

@@ -1,6 +1,7 @@
 """The online service: `create_app` wires it; `app` is what `fastapi dev|run api/api.py` serves."""
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -106,6 +107,9 @@ async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stac
     for service in (state.champion, state.challenger, state.outbox):
         await service.start()
         stack.push_async_callback(service.stop)
+    # What is here stays: the garbage collector need not look through all that was imported again and again.
+    gc.freeze()
+    stack.callback(gc.unfreeze)
 
 
 app = create_app()

@@ -136,7 +136,8 @@ class Rows:
             return None
         loop = asyncio.get_running_loop()
         if not self._waiting:
-            loop.call_soon(self._run)
+            # One turn later, when those are here, too, whose requests were being read in this one.
+            loop.call_soon(loop.call_soon, self._run)
         answer: asyncio.Future[bytes | None] = loop.create_future()
         self._waiting.append((row, answer))
         return answer

@@ -11,7 +11,7 @@ from api.row_queue import RowQueue
 from common.problem import Problem
 from common.store import StoreError
 from common.store.database import BadRowError
-from common.store.predictions import PredictionRow, Predictions
+from common.store.predictions import Predictions
 
 MAX_WAITING_ROWS = 20_000
 ROWS_PER_TRANSACTION = 2_000
@@ -93,10 +93,7 @@ class PredictionLog:
                 pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
     def _write(self, batch: list[Answered]) -> None:
-        rows: list[PredictionRow] = []
-        for answered in batch:
-            rows += answered.log_rows(self._problem)
-            time.sleep(0)  # the event loop goes first: it would wait for Python's lock until we have all the rows
+        rows = [row for answered in batch for row in answered.log_rows(self._problem)]
         self._predictions.write(rows)
         self._metrics.log_rows.inc(len(rows))
 

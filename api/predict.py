@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import numpy as np
-
 from api.answers import Answered, class_counts
 from api.ids import new_start
 from api.log import PredictionLog
@@ -37,11 +35,10 @@ class Predictor:
         """
         answered = answer(served, rows, role)
         classes = served.model.classes
-        for class_name, count in zip(classes, class_counts(answered.answer, len(answered), len(classes)), strict=True):
-            if count:
-                self._metrics.predicted.labels(class_name).inc(count)
-        if answered.flags is not None:
-            self._metrics.outliers.inc(int(np.count_nonzero(answered.flags)))
+        for label, count in class_counts(answered.labels, len(answered), len(classes)).items():
+            self._metrics.predicted.labels(classes[label]).inc(count)
+        if answered.flags and (outliers := answered.flags.count(True)):
+            self._metrics.outliers.inc(outliers)
         self._count_unseen(rows)
         self._log.add(answered)
         # What the challenger was asked itself is no answer of the champion's to hold its own against.

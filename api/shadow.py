@@ -75,7 +75,8 @@ class Shadow:
         try:
             X = np.concatenate([answered.X for answered in batch])
             answer = challenger.model.predict(X)
-            class_counts(answer, len(X), len(challenger.model.classes))  # the log could not name another class
+            # The log could not name another class.
+            class_counts(answer.labels.tolist(), len(X), len(challenger.model.classes))
         except Exception as error:  # noqa: BLE001  # what a model can raise has no common base
             self._failed(challenger, batch, error)
             return

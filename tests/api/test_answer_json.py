@@ -26,7 +26,7 @@ def answers(draw: st.DrawFn) -> tuple[list[str], Answer, Any]:
     labels = np.array(draw(st.lists(st.integers(0, len(classes) - 1), min_size=rows, max_size=rows)), dtype=np.int64)
     probabilities = numbers(rows * len(classes)).reshape(rows, -1) if draw(st.booleans()) else None
     scores = numbers(rows) if draw(st.booleans()) else None
-    return classes, Answer(labels, probabilities, scores), scores < 0 if scores is not None else None
+    return classes, Answer(labels, probabilities, scores), (scores < 0).tolist() if scores is not None else None
 
 
 @given(answers())
@@ -44,7 +44,7 @@ def test_rows_and_batches_are_what_pydantic_writes(given: tuple[list[str], Answe
                 "prediction_id": f"{START}{row:06d}",
                 "model_name": "IrisModel",
                 "model_version": 3,
-                "is_outlier": bool(flags[row]) if flags is not None else None,
+                "is_outlier": flags[row] if flags is not None else None,
                 "outlier_score": scores[row],
             }
         )
