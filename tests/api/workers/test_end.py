@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,16 +17,15 @@ import pytest
 from common.settings import PROJECT, Settings
 from scripts.parts import free_port, wait_for
 from scripts.stack import log_path, process_environment
-from tests.api.test_log import SETOSA, SETOSA_ROW, ask, log_size, logged, store_of
+from tests.api.test_log import SETOSA, SETOSA_ROW, ask, log_size, logged, store_of, write_lock
 from tests.api.test_suggest import GOOD, check_problem, kept
 from tests.api.workers.fleet import COUNT, Fleet, alive, fleet
 from tests.conftest import KEPT, served_version
 from tests.postgres import Postgres
 
 
-def end(started: Fleet, how: str) -> None:
-    """End a service, and see that nothing of it is left."""
-    processes = started.everybody()
+def tell(started: Fleet, how: str) -> None:
+    """Tell a service to end, or let it be without its supervisor."""
     match how:
         case "told":
             started.supervisor.terminate()
@@ -35,6 +35,14 @@ def end(started: Fleet, how: str) -> None:
             os.killpg(started.supervisor.pid, signal.SIGTERM)
         case "the supervisor killed":
             started.supervisor.kill()
+
+
+@contextmanager
+def ending(started: Fleet, how: str = "told") -> Iterator[None]:
+    """End a service, and see afterwards that nothing of it is left."""
+    processes = started.everybody()
+    tell(started, how)
+    yield
     code = started.supervisor.wait(timeout=20)
     wait_for("the end of all", lambda: not alive(processes), within=20)
     assert code == (-signal.SIGKILL if how == "the supervisor killed" else 0)
@@ -50,14 +58,17 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def check_end(settings: Settings, how: str, temporary: Path) -> None:
-    with fleet(settings) as started, started.clients() as clients:
+    log = log_path(settings, "api")
+    # Nobody can write until all are about to end, so that rows are left then.
+    with fleet(settings) as started, started.clients() as clients, ExitStack() as over, write_lock(settings):
         sent = [answer for _ in range(3) for client in clients for answer in ask(client, *[SETOSA_ROW] * 1500)]
         sent += [client.post("/predict", json=SETOSA).json() for client in clients]
-        assert list(temporary.iterdir())
-        end(started, how)
+        assert list(temporary.glob("api-workers-*"))
+        over.enter_context(ending(started, how))
+        wait_for("a stop of each", lambda: log.read_text().count("Waiting for application shutdown") == COUNT)
     with store_of(settings) as store:
         assert sorted(row["id"] for row in logged(store)) == sorted(answer["prediction_id"] for answer in sent)
-    assert not list(temporary.iterdir())
+    assert not list(temporary.glob("api-workers-*"))
 
 
 def test_the_end_leaves_all_rows_and_nothing_else(on_either: Settings, temporary: Path) -> None:
@@ -84,7 +95,8 @@ def test_a_client_that_never_comes_to_an_end_keeps_no_row_from_being_written(wit
                 clients[0].post, "/predict", content=slowly(), headers={"Content-Type": "application/json"}
             )
             assert begun.wait(10)
-            end(started, "told")
+            with ending(started):
+                pass
             ended.set()
             assert request.exception() or request.result().status_code == 500
     with store_of(with_copy) as store:
