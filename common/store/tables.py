@@ -52,7 +52,7 @@ def _partial(name: str, *columns: str, condition: str) -> sa.Index:
 
 metadata = sa.MetaData()
 
-# Every answered prediction. The challenger's row has the id of the champion's.
+# Every answered prediction. The challenger's row has the id of the champion's, unless it was asked by its version.
 predictions = sa.Table(
     "predictions",
     metadata,
