@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument(
         "--dask",
         metavar="ADDRESS",
-        help="fit on the Dask cluster whose scheduler is at tcp://HOST:PORT (default: here)",
+        help="fit on the Dask cluster whose scheduler is at tcp://HOST:PORT (default: on this machine)",
     )
     arguments = parser.parse_args()
     try:

@@ -43,7 +43,7 @@ def fit_all(
     for done, candidate in enumerate(candidates):
         left = candidates[done:]
         if pays(spent, done, len(left), cpu_count()) and not _obstacle(left):
-            yield from _in_processes(left, fitting, validation)
+            yield from in_processes(left, fitting, validation)
             return
         begin = time.perf_counter()
         fitted = fit_and_score(candidate.fit, fitting, validation)
@@ -55,8 +55,8 @@ def pays(spent: float, done: int, left: int, cores: int) -> bool:
     """Return whether so many candidates as are left should go to processes, one for each core.
 
     Not before the fits here have taken as long as processes take to start: a small grid never waits for them, and the
-    first fit, which also imports what it needs, says little about the next. Then, if by the mean of the fits so far
-    they save more than that, too.
+    first fit, which may have imports to do, or the smallest model, says little about the others. Then, if by the mean
+    of the fits so far they save more than that, too.
 
     Args:
         spent: seconds that the fits in this process have taken.
@@ -68,7 +68,12 @@ def pays(spent: float, done: int, left: int, cores: int) -> bool:
     return spent > START_SECONDS and saved * spent / done > START_SECONDS
 
 
-def _in_processes(candidates: Sequence[Candidate], fitting: Table, validation: Table) -> Iterator[Fitted]:
+def in_processes(candidates: Sequence[Candidate], fitting: Table, validation: Table) -> Iterator[Fitted]:
+    """Yield the candidates fitted, as `fit_all` does, in a process for each core, which then end.
+
+    Raises:
+        WorkersError: a process has died.
+    """
     processes = min(len(candidates), cpu_count())
     try:
         yield from _parallel(candidates, (fitting, validation), backend="loky", n_jobs=processes)
@@ -78,7 +83,7 @@ def _in_processes(candidates: Sequence[Candidate], fitting: Table, validation: T
             "environment lets this process fit them all, one after the other"
         ) from None
     finally:
-        get_reusable_executor().shutdown(wait=True)  # they would wait for more
+        get_reusable_executor().shutdown(wait=True)  # else they wait for more
 
 
 def _parallel(candidates: Sequence[Candidate], rows: Sequence[Table], **where: Any) -> Iterator[Fitted]:
