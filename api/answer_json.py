@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from api.ids import ends
+from api.ids import FEW, ends
 from api.schemas import MAX_ROWS
 from common.onnx_io import Answer
 
@@ -57,7 +57,7 @@ class AnswerJson:
             list(map(self._beginnings.__getitem__, labels)),
             *self._shares(answer.probabilities),
             b',"prediction_id":"' + start.encode(),
-            _ends()[: len(labels)],
+            _ends(FEW if len(labels) <= FEW else MAX_ROWS)[: len(labels)],
             self._flags[None] if flags is None else list(map(self._flags.__getitem__, flags)),
             b"null" if scores is None else _numbers(scores),
         ]
@@ -86,5 +86,5 @@ def _numbers(values: Any) -> list[bytes]:
 
 
 @cache
-def _ends() -> list[bytes]:
-    return [end.encode() for end in ends(MAX_ROWS)]
+def _ends(rows: int) -> list[bytes]:
+    return [end.encode() for end in ends(rows)]

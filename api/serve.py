@@ -21,6 +21,8 @@ OPTIONS: dict[str, Any] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return the exit code."""
+    # httpx would import its own command line, which a service has no use for: 4 MB of rich and pygments.
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # how Python says that there is no such module
     parser = argparse.ArgumentParser(prog="python -m api.serve", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, help="the port to listen on (default: API_PORT)")

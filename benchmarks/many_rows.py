@@ -11,7 +11,7 @@ from benchmarks.http_load import CONNECTIONS, Measured, send
 from benchmarks.questions import Question
 from benchmarks.report import Claim, Report, ratio
 from benchmarks.running import Running
-from benchmarks.serving import EMPTY, own_home
+from benchmarks.serving import EMPTY, UNLOGGED, own_home
 from common.problem import get_problem
 from common.settings import Settings
 
@@ -101,9 +101,9 @@ def _report(found: Found) -> Report:
     [mlserver] = [key for key in found if key[0].startswith(MLSERVER)]
     empty = rates[EMPTY.name, ONE]
     claims = (
-        _claim(rates[API, DATA], empty, f"requests of {EMPTY.name}", LEAST_DATA, DATA),
-        _claim(rates[API, OPEN_JSON], rates[mlserver], " ".join(mlserver), LEAST_JSON, OPEN_JSON),
-        _claim(rates[API, OPEN_BINARY], rates[mlserver], " ".join(mlserver), LEAST_BINARY, OPEN_BINARY),
+        _claim(rates[UNLOGGED, DATA], empty, f"requests of {EMPTY.name}", LEAST_DATA, DATA),
+        _claim(rates[UNLOGGED, OPEN_JSON], rates[mlserver], " ".join(mlserver), LEAST_JSON, OPEN_JSON),
+        _claim(rates[UNLOGGED, OPEN_BINARY], rates[mlserver], " ".join(mlserver), LEAST_BINARY, OPEN_BINARY),
     )
     rows = [_row(key, askings, rates[key], empty, rates[mlserver]) for key, askings in found.items()]
     busiest = max(asking.load.busy for askings in found.values() for asking in askings)
@@ -112,7 +112,7 @@ def _report(found: Found) -> Report:
 
 
 def _claim(rate: float, unit: float, against: str, least: float, way: str) -> Claim:
-    what, met = f"rows of full answers in batches of {ROWS:,}, {way}", rate >= least * unit
+    what, met = f"rows answered in batches of {ROWS:,}, {way}, the log apart", rate >= least * unit
     return Claim(what, f"{rate:,.0f} rows/s", f"{rate / unit:.1f}", against, f"at least {least:.0f}", met)
 
 

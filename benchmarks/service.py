@@ -1,5 +1,6 @@
 """The service's process: memory, and seconds until it is ready, against an empty FastAPI application."""
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ def measure() -> Report:
         api, empty = [], []
         for turn in range(REPEATS):
             lab.say(f"start {turn + 1} of {REPEATS}: an empty application, the api")
-            empty.append(start("benchmarks.empty_app:app", settings))
-            api.append(start("api.api:app", settings))
+            empty.append(start(lab.uvicorn("benchmarks.empty_app:app", settings.api_port), settings))
+            api.append(start([sys.executable, "-m", "api.serve"], settings))
     return Report(
         "The service's process",
         f"The api with its last good model on disk and MLflow down, and an empty FastAPI application, each started "
@@ -60,14 +61,15 @@ def keep_a_model(settings: Settings) -> None:
             wait_for("the first model", lambda: http.get(ready).is_success, within=60.0)
 
 
-def start(app: str, settings: Settings) -> Start:
-    """Start an application, look at its memory, ask it for predictions, look again, and stop it."""
+def start(command: Sequence[str], settings: Settings) -> Start:
+    """Start a service, look at its memory, ask it for predictions, look again, and stop it."""
     examples = {feature.name: feature.example for feature in get_problem(settings.problem).features}
-    command = lab.uvicorn(app, settings.api_port)
     with httpx.Client(base_url=f"http://{HOST}:{settings.api_port}", timeout=5.0) as http:
         begin = time.perf_counter()
         with process(command, log_path(settings, "service"), process_environment(settings)) as service:
-            wait_for(app, lambda: http.post("/predict", json=examples).is_success, within=60.0, every=0.01)
+            wait_for(
+                " ".join(command), lambda: http.post("/predict", json=examples).is_success, within=60.0, every=0.01
+            )
             first = time.perf_counter() - begin
             idle = resident(service.pid)
             for _ in range(PREDICTIONS):

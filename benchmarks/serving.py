@@ -16,6 +16,7 @@ from scripts.stack import log_path, process_environment
 
 CHAMPION, CHALLENGER = 3, 4  # the versions that are served
 API = "api.api:create_app"
+UNLOGGED = "the api without the log"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def challenged(bundle: bytes) -> Service:
 
 def unlogged(bundle: bytes) -> Service:
     """Return the api with everything on but the log of predictions and a challenger."""
-    return Service("the api without the log", "benchmarks.answering_app:unlogged", bundle)
+    return Service(UNLOGGED, "benchmarks.answering_app:unlogged", bundle)
 
 
 def is_ready(http: httpx.Client) -> bool:
