@@ -7,7 +7,7 @@ answered here; whatever else it is (another path, a mistake, a service without a
 nobody had looked, and is answered there. Both ways give the same bytes for the same rows, which a test compares for
 thousands of bodies, valid and broken.
 
-What each unusual step buys is in docs/benchmarks.md, "Where the time of a request goes".
+What each step costs, and its ordinary way, is what `python -m benchmarks.profile` tells.
 """
 
 import asyncio
