@@ -59,6 +59,8 @@ def export_onnx(  # noqa: PLR0913, PLR0917  # each is a part of the bundle
         _rename_output(graph, output.name, name)
     if scorer:
         _merge(graph, _convert(scorer.pipeline, problem))
+    # The converter takes them from a set, whose order is another in each process: the same model would be other bytes.
+    graph.opset_import.sort(key=lambda opset: opset.domain)
     bundle = _describe(model, problem, train, metrics, scorer)
     _set_metadata(graph, bundle)
     if held_out:

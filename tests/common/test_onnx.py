@@ -88,6 +88,12 @@ def test_the_graph_has_one_input_and_the_outputs_of_the_contract(graph: ModelPro
     assert {opset.domain: opset.version for opset in graph.opset_import} == OPSET
 
 
+def test_what_the_converter_takes_from_a_set_has_an_order(graph: ModelProto) -> None:
+    domains = [opset.domain for opset in graph.opset_import]
+    assert len(domains) > 1
+    assert domains == sorted(domains)
+
+
 @pytest.mark.parametrize("count", [1, 2, 30])
 def test_answers_have_the_shapes_and_types_of_the_contract(content: bytes, rows: Table, count: int) -> None:
     answer = OnnxModel(content).predict(rows.X[:count].astype(np.float32))
