@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from api.answers import Answered
+from api.metrics import Metrics
+from api.predict import Predictor
+from api.serving import Served
+from common.onnx_io import OnnxModel
 from common.problem import Problem
+from common.registry import Version
 from common.settings import Settings
 from common.store import Store
 from scripts.parts import wait_for
@@ -259,8 +266,11 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     "bytes that are not there": (body(binary_tensor(b"x" * 32)), ["0 bytes", "32"]),
     "a size below nothing": (body(tensor(parameters={"binary_data_size": -1})), ["binary_data_size"]),
     "a fraction as an integer": (body(tensor([5, 3, 1, 0.2], datatype="INT64")), ["inputs[0].data[3]", "0.2", "INT64"]),
-    "an integer that is too large": (body(tensor([5, 3, 1, 128], datatype="INT8")), ["inputs[0].data[3]", "128"]),
-    "an integer below zero": (body(tensor([5, 3, 1, -1], datatype="UINT8")), ["inputs[0].data[3]", "-1"]),
+    "an integer that is too large": (
+        body(tensor([5, 3, 1, 128], datatype="INT8")),
+        ["inputs[0].data[3]", "128", "INT8"],
+    ),
+    "an integer below zero": (body(tensor([5, 3, 1, -1], datatype="UINT8")), ["inputs[0].data[3]", "-1", "UINT8"]),
 }
 # What is no plausible number, as it stands in JSON.
 VALUES = ["NaN", "Infinity", "1e999", "1" + "0" * 400, '"0.2"', '""', "true", "false", "null", "[0.2]", "{}"]
@@ -496,6 +506,29 @@ def test_the_version_of_the_challenger_answers_in_its_own_place(api: httpx.Clien
     assert predicted(api)["Iris-virginica"] == 2
     assert counted(api, "shadow_predictions_total") == 0
     check_refused(api.post(f"{base}/infer", json=body(outputs=[{"name": "probabilities"}])), 400, "label, class_name")
+
+
+@dataclass
+class Taking:
+    """Takes what is answered, in the place of the log and of the shadow."""
+
+    taken: list[Answered] = field(default_factory=list)
+
+    def add(self, answered: Answered) -> None:
+        self.taken.append(answered)
+
+    show = add
+
+
+def test_what_the_challenger_was_asked_is_not_shown_to_its_successor_either(problem: Problem, bundle: bytes) -> None:
+    log: Any = Taking()
+    shadow: Any = Taking()
+    predictor = Predictor(problem, log, shadow, Metrics())
+    served = Served(Version(problem.onnx_name, CHALLENGER, "here", {}), OnnxModel(bundle))
+    for role in ("champion", "shadow"):
+        predictor.predict(served, ROWS, role)
+    assert [answered.role for answered in log.taken] == ["champion", "shadow"]
+    assert [answered.role for answered in shadow.taken] == ["champion"]
 
 
 def test_what_the_challenger_was_asked_counts_for_it_and_for_no_comparison(api: httpx.Client, store: Store) -> None:

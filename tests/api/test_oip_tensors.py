@@ -52,6 +52,12 @@ def test_any_bytes_are_the_texts_that_they_say_or_refused(raw: bytes, rows: int)
     assert packed(found) == raw
 
 
+@pytest.mark.parametrize("raw", [b"\1\0\0\0a", b"\1\0\0\0a\1", b"\1\0\0\0a\2\0\0\0b", b"\1\0\0\0a\xff\xff\xff\xff"])
+def test_the_text_that_bytes_end_within_is_named(raw: bytes) -> None:
+    with pytest.raises(OipRequestError, match="within text 1"):
+        unpack_texts(raw, [2, 1], "x")
+
+
 @pytest.mark.parametrize("datatype", NUMBERS)
 @given(data=st.data())
 def test_numbers_come_back_from_binary_and_from_json(datatype: str, data: st.DataObject) -> None:

@@ -78,6 +78,7 @@ def test_only_the_champion_without_its_number_has_a_short_way(
     monkeypatch.setattr(oip_routes, "_named", closed)
     with start_api(with_copy) as api:
         for end in ("", "/"):
-            assert api.post(f"{MODEL}/infer{end}", json=body()).status_code == 200
+            for sent in ({"json": body()}, IN_BINARY):
+                assert api.post(f"{MODEL}/infer{end}", **sent).status_code == 200
             assert api.post(f"{MODEL}/infer{end}", json=body(), headers=ROUTE).status_code == 409
         assert api.post(f"{BASES[1]}/infer", json=body()).status_code == 409
