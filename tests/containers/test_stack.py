@@ -1,5 +1,6 @@
 """What each container may and may not, what the images hold, and several replicas behind one port."""
 
+import json
 import re
 from typing import Any
 
@@ -7,15 +8,24 @@ import httpx
 import pytest
 
 from scripts.parts import wait_for
-from tests.containers.stack import OWN, PASSWORD, Stack, engine, image
+from tests.containers.stack import KEY, OWN, PASSWORD, Stack, engine, image
 
 MEGABYTE = 1_000_000
 LONG_RUNNING = {"postgres", "mlflow", "prefect", "finetune", "api", "proxy", "monitor", "prometheus", "alertmanager"}
 COUNT = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
 # Asks the api as a client that claims to be somebody else.
-LIE = """
-import urllib.request as r
-r.urlopen(r.Request("http://api:8000/label?from-inside", headers={"X-Forwarded-For": "203.0.113.7"}))
+MORE_THAN_ALLOWED = 130  # corrections a minute of one client
+LIES = f"""
+import json, urllib.error, urllib.request as r
+
+def status(number):
+    headers = {{"X-Forwarded-For": f"203.0.113.{{number}}", "Content-Type": "application/json", "X-API-Key": "{KEY}"}}
+    try:
+        return r.urlopen(r.Request("http://api:8000/suggest", b"{{}}", headers)).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+print(json.dumps([status(number) for number in range({MORE_THAN_ALLOWED})]))
 """
 
 
@@ -82,13 +92,13 @@ def test_an_image_holds_no_secret(stack: Stack, service: str) -> None:
 
 def test_the_api_counts_a_client_by_the_address_that_the_proxy_has_seen(stack: Stack) -> None:
     with stack.client() as api:
-        api.get("/label", params={"from": "outside"}, headers={"X-Forwarded-For": "203.0.113.7"})
-    stack.inside("monitor", "python", "-c", LIE, may_fail=True)
-    log = stack.compose("logs", "--no-log-prefix", "api").stdout
-    proxy = stack.inside("api", "getent", "hosts", "proxy").stdout.split()[0]
-    seen = re.findall(r"(\S+):\d+ - \"GET /label\?from[-=](\w+)", log)
-    assert {where for _, where in seen} == {"outside", "inside"}
-    assert {address for address, _ in seen} & {"203.0.113.7", proxy} == set()
+        lies = ({"X-Forwarded-For": f"203.0.113.{number}"} for number in range(MORE_THAN_ALLOWED))
+        outside = [api.post("/suggest", json={}, headers=lie).status_code for lie in lies]
+    inside = json.loads(stack.inside("monitor", "python", "-c", LIES).stdout)
+    # Who says that he is somebody else each time is one client all the same, and another one than others are.
+    assert set(outside) == {422, 429}
+    assert set(inside) == {422, 429}
+    assert inside[0] == 422
 
 
 def test_replicas_share_one_port_and_one_may_end_without_a_failed_request(stack: Stack) -> None:
