@@ -109,6 +109,7 @@ async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stac
         stack.push_async_callback(service.stop)
     # What is here stays: the garbage collector need not look through all that was imported again and again.
     gc.freeze()
+    gc.enable()
     stack.callback(gc.unfreeze)
 
 

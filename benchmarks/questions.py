@@ -9,12 +9,15 @@ from typing import Any
 import httpx
 import numpy as np
 
+from api.oip import LABEL, PROBABILITIES
 from benchmarks.http_load import Post
-from common.onnx_io import Floats32
+from common.onnx_io import OUTLIER_SCORE, Floats32
 from common.problem import Problem
 
 MODEL = "IrisModel"
 HEADER_LENGTH = "Inference-Header-Content-Length"
+# What every server gives: the model's own outputs, without the ids and names that the api has besides.
+OUTPUTS = (LABEL, PROBABILITIES, OUTLIER_SCORE)
 TYPES = {"FP32": np.float32, "FP64": np.float64, "INT32": np.int32, "INT64": np.int64}
 
 
@@ -72,13 +75,13 @@ class Asked:
     def open_json(self) -> Question:
         """Ask by the open inference protocol."""
         tensor = {**self._tensor(), "data": _short(self.X.ravel())}
-        return self._json(f"/v2/models/{MODEL}/infer", {"inputs": [tensor]}, open_classes)
+        return self._json(f"/v2/models/{MODEL}/infer", {"inputs": [tensor], **_wanted()}, open_classes)
 
     def open_binary(self) -> Question:
         """Ask by its extension for binary tensors."""
         values = self.X.astype("<f4").tobytes()
         tensor = {**self._tensor(), "parameters": {"binary_data_size": len(values)}}
-        head = _encoded({"inputs": [tensor], "parameters": {"binary_data_output": True}})
+        head = _encoded({"inputs": [tensor], **_wanted(binary_data=True)})
         headers = {"content-type": "application/octet-stream", HEADER_LENGTH: str(len(head))}
         return Question(Post(f"/v2/models/{MODEL}/infer", head + values, headers), self.labels, open_classes)
 
@@ -120,11 +123,15 @@ def open_classes(answer: httpx.Response) -> list[int]:
     at = length
     for output in json.loads(answer.content[:length])["outputs"]:
         size = (output.get("parameters") or {}).get("binary_data_size", 0)
-        if output["name"] == "label":
+        if output["name"] == LABEL:
             content = answer.content[at : at + size]
             return np.frombuffer(content, TYPES[output["datatype"]]).tolist() if size else list(output["data"])
         at += size
-    raise KeyError("label")
+    raise KeyError(LABEL)
+
+
+def _wanted(**parameters: bool) -> dict[str, Any]:
+    return {"outputs": [{"name": name, "parameters": parameters} for name in OUTPUTS]}
 
 
 def _instances(answer: httpx.Response) -> list[int]:

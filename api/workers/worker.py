@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
-from api.serve import OPTIONS
+from api.serve import OPTIONS, start_lightly
 from api.workers.shared import Shared
 
 BEAT_SECONDS = 1.0
@@ -28,6 +28,7 @@ def work(slot: int, listener: socket.socket, folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(format=f"%(asctime)s %(levelname)s worker {slot}, %(name)s: %(message)s")
     shared = Shared(folder, slot)
+    start_lightly()
     from api.api import create_app
 
     server = uvicorn.Server(uvicorn.Config(create_app(shared=shared), **OPTIONS))

@@ -46,8 +46,8 @@ def _model(*, key: bool) -> tuple[sa.Column[Any], ...]:
 
 
 def _partial(name: str, *columns: str, condition: str) -> sa.Index:
-    where = sa.text(condition)
-    return sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
+    # PostgreSQL's are made so, too, by the migrations; to say it here would load its dialect: 45 ms and 2 MB.
+    return sa.Index(name, *columns, sqlite_where=sa.text(condition))
 
 
 metadata = sa.MetaData()
