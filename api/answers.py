@@ -1,16 +1,16 @@
 """What a version has answered: made once per request, then shown to the client, logged, and shown to the challenger."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 
 from api.ids import ends
 from api.serving import Served
 from common.onnx_io import Answer, ModelError
-from common.problem import Problem, Rows, Value
+from common.problem import Ints, Problem, Rows, Value
 from common.store.predictions import PredictionRow
 from common.store.tables import Role
 
@@ -24,8 +24,7 @@ class Answered:
         at: the moment, in UTC.
         rows: the features, as the client gave them, in order; also as an array `[rows, features]`.
         X: the same as an array, as the model took them.
-        labels: the index of the predicted class of each row.
-        flags: whether each row is an outlier; None for a model without outlier scores.
+        outliers: whether each row is one; None for a model without outlier scores.
     """
 
     start: str
@@ -35,14 +34,11 @@ class Answered:
     rows: Sequence[Sequence[Value]] | Rows
     X: Rows
     answer: Answer
-    labels: list[int] = field(init=False)
-    flags: list[bool] | None = field(init=False)
+    outliers: npt.NDArray[np.bool_] | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make lists of what everybody needs as such."""
-        self.labels = self.answer.labels.tolist()
-        flags = self.served.model.is_outlier(self.answer)
-        self.flags = flags.tolist() if flags is not None else None
+        """Find the outliers."""
+        self.outliers = self.served.model.is_outlier(self.answer)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -52,6 +48,17 @@ class Answered:
     def ids(self) -> list[str]:
         """The id of each row."""
         return [self.start + end for end in ends(len(self))]
+
+    @property
+    def labels(self) -> list[int]:
+        """The index of the predicted class of each row."""
+        labels: list[int] = self.answer.labels.tolist()
+        return labels
+
+    @property
+    def flags(self) -> list[bool] | None:
+        """The outliers as a list."""
+        return self.outliers.tolist() if self.outliers is not None else None
 
     @property
     def class_names(self) -> list[str]:
@@ -91,20 +98,20 @@ class Answered:
                 rows,
                 self.class_names,
                 answer.probabilities.tolist() if answer.probabilities is not None else nothing,
-                self.flags if self.flags is not None else nothing,
+                self.flags or nothing,
                 answer.outlier_scores.tolist() if answer.outlier_scores is not None else nothing,
                 strict=True,
             )
         ]
 
 
-def class_counts(labels: Sequence[int], rows: int, classes: int) -> Mapping[int, int]:
-    """Return how many of so many rows are said to be of which of so many classes.
+def class_counts(labels: Ints, rows: int, classes: int) -> list[int]:
+    """Return how many of so many rows are said to be of each of so many classes.
 
     Raises:
         ModelError: a label is no index of a class, or there is not one for each row.
     """
-    counts = Counter(labels)
-    if len(labels) != rows or not counts.keys() <= set(range(classes)):
+    if labels.shape != (rows,) or labels.min() < 0 or labels.max() >= classes:
         raise ModelError(f"its labels are no indices of {classes} classes, one for each of {rows} rows")
+    counts: list[int] = np.bincount(labels, minlength=classes).tolist()
     return counts

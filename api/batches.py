@@ -1,14 +1,12 @@
 """Batches for `POST /predict`, `{"data": [[…], …]}`: a million rows a second, where pydantic reads a third of that."""
 
 import re
-import struct
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import numpy as np
-import orjson
+import simdjson
 from pydantic import ValidationError
 
 from api.large import LargeBatches
@@ -18,10 +16,8 @@ from api.serving import ChampionServer
 from common.problem import Problem, Rows, Value
 
 is_batch = re.compile(rb'\s*\{\s*"data"\s*:').match  # no feature can be called so
-# What is left of a batch of numbers without these proves that there are nothing but numbers in it: no `true`, which
-# would pass for 1, no text, no other key.
-OF_NUMBERS = b"0123456789+-.eE,[] \t\r\n"
-REST = b'{"data":}'
+# What is left of a body without these shows that it is rows of so many values each, and nothing else.
+OF_NUMBERS = b"0123456789+-.eE \t\r\n"
 
 Decode = Callable[[bytes], Sequence[Sequence[Value]] | Rows | None]
 
@@ -60,18 +56,20 @@ def decoder(problem: Problem) -> Decode:
 
 
 def _numbers(body: bytes, low: Rows, high: Rows) -> Rows | None:
-    if body.translate(None, OF_NUMBERS) != REST:
+    structure, width = body.translate(None, OF_NUMBERS), len(low)
+    rows = structure.count(b"[") - 1
+    row = b"[%b]" % (b"," * (width - 1))
+    if not 1 <= rows <= MAX_ROWS or structure != b'{"data":[%b]}' % b",".join([row] * rows):
         return None
-    width = len(low)
     try:
-        rows = orjson.loads(body)["data"]
-        if not 1 <= len(rows) <= MAX_ROWS or set(map(len, rows)) != {width}:
-            return None
-        # A third of the time that np.array takes for lists.
-        packed = struct.pack(f"{len(rows) * width}d", *chain.from_iterable(rows))
-    except (ValueError, TypeError, OverflowError, struct.error):
+        # Straight into an array: a fifth of the time that lists of Python's numbers take.
+        document: Any = simdjson.Parser().parse(body)
+        values = np.frombuffer(document["data"].as_buffer(of_type="d"))
+    except (RuntimeError, ValueError, KeyError, TypeError):
         return None
-    X = np.frombuffer(packed).reshape(len(rows), width)
+    if len(values) != rows * width:
+        return None
+    X = values.reshape(rows, width)
     return X if ((low <= X) & (high >= X)).all() else None
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 
 from api.answers import Answered
+from api.give_way import give_way
 from api.metrics import Metrics
 from api.row_queue import RowQueue
 from common.problem import Problem
@@ -61,6 +62,7 @@ class PredictionLog:
         return self._queue.flush(within)
 
     def _run(self) -> None:
+        give_way()
         while batch := self._queue.gather(GATHER_SECONDS, ROWS_PER_TRANSACTION):
             self._write_or_drop(batch)
             self._queue.settle(batch)

@@ -9,6 +9,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from api.oip import JSON_LENGTH, TEXT, InferRequest, OipRequestError, RequestInput, inputs_of
+from api.oip_array import with_array
 from api.oip_tensors import NUMBERS, numbers_of, texts_of, unpack_numbers, unpack_texts
 from api.schemas import MAX_ROWS, STRICT, rows_type
 from common.problem import Floats, Number, Problem, Rows, Value
@@ -111,7 +112,7 @@ def _split(body: bytes, json_length: str | None) -> tuple[bytes, bytes]:
 
 def _parse(head: bytes) -> InferRequest:
     try:
-        return InferRequest.model_validate(orjson.loads(head))
+        return InferRequest.model_validate(with_array(head) or orjson.loads(head))
     except orjson.JSONDecodeError as error:
         raise OipRequestError(f"body: no JSON: {error}") from error
     except ValidationError as error:

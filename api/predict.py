@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import numpy as np
+
 from api.answers import Answered, class_counts
 from api.ids import new_start
 from api.log import PredictionLog
@@ -35,9 +37,10 @@ class Predictor:
         """
         answered = answer(served, rows, role)
         classes = served.model.classes
-        for label, count in class_counts(answered.labels, len(answered), len(classes)).items():
-            self._metrics.predicted.labels(classes[label]).inc(count)
-        if answered.flags and (outliers := answered.flags.count(True)):
+        for name, count in zip(classes, class_counts(answered.answer.labels, len(answered), len(classes)), strict=True):
+            if count:
+                self._metrics.predicted.labels(name).inc(count)
+        if answered.outliers is not None and (outliers := int(np.count_nonzero(answered.outliers))):
             self._metrics.outliers.inc(outliers)
         self._count_unseen(rows)
         self._log.add(answered)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from api.answers import Answered, class_counts
+from api.give_way import give_way
 from api.log import PredictionLog
 from api.metrics import Metrics
 from api.row_queue import RowQueue
@@ -63,6 +64,7 @@ class Shadow:
             self._metrics.shadow_dropped.inc(len(answered))
 
     def _run(self) -> None:
+        give_way()
         while batch := self._queue.gather(GATHER_SECONDS, ROWS_PER_RUN):
             start = time.monotonic()
             challenger = self._challenger.current
@@ -76,7 +78,7 @@ class Shadow:
             X = np.concatenate([answered.X for answered in batch])
             answer = challenger.model.predict(X)
             # The log could not name another class.
-            class_counts(answer.labels.tolist(), len(X), len(challenger.model.classes))
+            class_counts(answer.labels, len(X), len(challenger.model.classes))
         except Exception as error:  # noqa: BLE001  # what a model can raise has no common base
             self._failed(challenger, batch, error)
             return

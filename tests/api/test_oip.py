@@ -262,6 +262,10 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     "a row too short": (body(tensor(data=[SETOSA_ROW, [5, 3, 1]], shape=[2, 4])), ["inputs[0].data"]),
     "a row that is none": (body(tensor(data=[SETOSA_ROW, "abcd"], shape=[2, 4])), ["inputs[0].data"]),
     "rows nested too deep": (body(tensor(data=[[[5], [3], [1], [0]]], shape=[1, 4])), ["inputs[0].data[0]", "[5]"]),
+    "lists among flat values": (
+        body(tensor([[5.1, 3.5], [], 1.4, 0.2], shape=[1, 4])),
+        ["inputs[0].data[0]", "[5.1,3.5]"],
+    ),
     "data and bytes": (body(tensor(parameters={"binary_data_size": 16})), ["inputs[0]", "binary_data_size"]),
     "bytes that are not there": (body(binary_tensor(b"x" * 32)), ["0 bytes", "32"]),
     "a size below nothing": (body(tensor(parameters={"binary_data_size": -1})), ["binary_data_size"]),

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from pydantic import TypeAdapter, ValidationError
 
 from api.oip import OipRequestError
+from api.oip_array import with_array
 from api.oip_input import Reader
 from api.oip_tensors import NUMBERS, numbers_of, pack_text, texts_of, unpack_numbers, unpack_texts
 from api.schemas import STRICT, rows_type
@@ -125,6 +126,27 @@ def test_what_predict_takes_is_read_as_it_is_and_what_it_refuses_is_refused(
     else:
         _, found = READERS[problem.name].read(content, None)
         assert [tuple(row) for row in found] == [tuple(row) for row in expected]
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6) | st.integers(-9, 9), min_size=1), st.dictionaries(st.text(), anything, max_size=3)
+)
+def test_a_request_with_its_numbers_as_an_array_is_the_same_request(values: list[float], more: dict[str, Any]) -> None:
+    tensor = {"name": "input", "shape": [len(values), 1], "datatype": "FP64", "data": values}
+    content = json.dumps({**more, "inputs": [{**more, **tensor}]}).encode()
+    found = with_array(content)
+    # What else there is may have lists within lists, which are left to the ordinary way.
+    if found is not None or not more:
+        assert found is not None
+        assert found["inputs"][0]["data"].dtype == np.float64
+        found["inputs"][0]["data"] = found["inputs"][0]["data"].tolist()
+        assert found == json.loads(content)
+
+
+@pytest.mark.parametrize("data", ["[[1, 2], [], 3, 4]", "[true]", "[1e999]", "1", "[1", '["1"]'])
+def test_what_is_no_flat_array_of_numbers_is_left_to_the_ordinary_way(data: str) -> None:
+    assert with_array(f'{{"inputs": [{{"shape": [1, 4], "datatype": "FP32", "data": {data}}}]}}'.encode()) is None
+    assert with_array(b'{"inputs": [{"shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]}') is not None
 
 
 @given(st.binary() | anything.map(json.dumps).map(str.encode), st.none() | st.text(max_size=5) | st.integers().map(str))
