@@ -6,13 +6,13 @@ rows are put into words together, by orjson.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
+import numpy as np
 import orjson
 
 from api.ids import FEW, ends
 from api.schemas import MAX_ROWS
-from common.onnx_io import Answer
+from common.onnx_io import Answer, Floats32
 
 # A piece of every row's text: the same for all rows, or one for each.
 Piece = bytes | list[bytes]
@@ -62,7 +62,7 @@ class AnswerJson:
             b"null" if scores is None else _numbers(scores),
         ]
 
-    def _shares(self, probabilities: Any) -> list[Piece]:
+    def _shares(self, probabilities: Floats32 | None) -> list[Piece]:
         if probabilities is None:
             return [b"null"]
         numbers, count = _numbers(probabilities.ravel()), len(self._before_shares)
@@ -80,9 +80,9 @@ def _interleaved(columns: Sequence[Piece], rows: int) -> list[bytes]:
     return pieces
 
 
-def _numbers(values: Any) -> list[bytes]:
+def _numbers(values: Floats32) -> list[bytes]:
     # As doubles, which have other digits than the float32 that they are: those that the log has, too.
-    return orjson.dumps(values.tolist())[1:-1].split(b",")
+    return orjson.dumps(values.astype(np.float64), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
 
 
 @cache

@@ -12,4 +12,5 @@ NICENESS = 5
 def give_way() -> None:
     """Let this thread come after others that want the same core."""
     if sys.platform == "linux":  # where each thread has a niceness of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
