@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -17,7 +17,7 @@ from api.batches import Batches
 from api.errors import add_error_handlers
 from api.feedback_routes import feedback_router
 from api.guard import BodyGuard
-from api.hot_path import PATH, Predictions, Rows, Way, before
+from api.hot_path import Predictions, Rows, ShortWays, Way
 from api.large import LargeBatches
 from api.log import PredictionLog
 from api.metrics import Metrics
@@ -33,6 +33,7 @@ from api.seldon_routes import seldon_router
 from api.service_routes import service_router
 from api.serving import ChallengerServer, ChampionServer
 from api.shadow import Shadow
+from api.short_http import STATE
 from api.suggest_routes import suggest_router
 from common.problem import get_problem
 from common.registry import Registry
@@ -57,12 +58,12 @@ def create_app(settings: Settings | None = None, shared: "Shared | None" = None)
     """
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("api").setLevel(logging.INFO)
         async with AsyncExitStack() as stack:
             await _start(app, settings or load_settings(), shared, stack)
-            yield
+            yield {STATE: app.state.short_ways}
 
     app = FastAPIOffline(
         title="Closed-loop MLOps lab",
@@ -99,8 +100,7 @@ async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stac
     state.inference = Inference(problem, state.predictor, state.large)
     rows = Rows(problem, state.champion, state.predictor)
     batches = Batches(problem, state.champion, state.predictor, state.large)
-    ways: dict[str, Way] = {PATH: Predictions(rows, batches), **short_ways(problem, state.champion, state.inference)}
-    stack.enter_context(before(app, ways, metrics.http))
+    ways: list[Way] = [Predictions(rows, batches), *short_ways(problem, state.champion, state.inference)]
     for thread in (state.log, state.shadow):
         thread.start()
         stack.push_async_callback(asyncio.to_thread, thread.stop)
@@ -111,6 +111,7 @@ async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stac
     gc.freeze()
     gc.enable()
     stack.callback(gc.unfreeze)
+    state.short_ways = ShortWays({way.path.encode(): way for way in ways}, metrics.http)
 
 
 app = create_app()

@@ -1,5 +1,6 @@
 """Inference by the Open Inference Protocol: a body in, a body out, all by one version."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -66,8 +67,9 @@ class Inference:
 class ShortInfer:
     """The short way for inference by the champion (`api/hot_path.py`)."""
 
-    def __init__(self, route: str, champion: ChampionServer, inference: Inference) -> None:
-        """Answer what comes to `route` by `champion` through `inference`."""
+    def __init__(self, path: str, route: str, champion: ChampionServer, inference: Inference) -> None:
+        """Answer what comes to `path` by `champion` through `inference`."""
+        self.path = path
         self.route = route
         self._champion = champion
         self._inference = inference
@@ -76,8 +78,11 @@ class ShortInfer:
         """Return whether the body is not compressed."""
         return all(name != b"content-encoding" for name, _ in headers)
 
-    async def answer(self, headers: Headers, body: bytes) -> tuple[bytes, Headers] | None:
+    def answer(self, headers: Headers, body: bytes) -> "asyncio.Future[tuple[bytes, bytes] | None] | None":
         """Return the answer to a request; None for one that cannot be answered, since the route tells why."""
+        return asyncio.ensure_future(self._answer(headers, body))
+
+    async def _answer(self, headers: Headers, body: bytes) -> tuple[bytes, bytes] | None:
         served = self._champion.current
         if served is None:
             return None
@@ -86,10 +91,10 @@ class ShortInfer:
             found = await self._inference.answer(Asked(served, "champion"), body, lengths[0] if lengths else None)
         except Exception:  # noqa: BLE001  # the route meets it again, and tells it
             return None
-        return found.content, [(name.encode(), value.encode()) for name, value in found.headers.items()]
+        return found.content, "".join(f"{name}: {value}\r\n" for name, value in found.headers.items()).encode()
 
 
-def short_ways(problem: Problem, champion: ChampionServer, inference: Inference) -> dict[str, ShortInfer]:
-    """Return the short ways by path."""
+def short_ways(problem: Problem, champion: ChampionServer, inference: Inference) -> list[ShortInfer]:
+    """Return the short ways."""
     path = f"/v2/models/{problem.onnx_name}/infer"
-    return {f"{path}{end}": ShortInfer(f"/v2/models/{{name}}/infer{end}", champion, inference) for end in ("", "/")}
+    return [ShortInfer(f"{path}{end}", f"/v2/models/{{name}}/infer{end}", champion, inference) for end in ("", "/")]

@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     port = settings.api_port if given.port is None else given.port
     if settings.api_workers == 1:
         start_lightly()
-        uvicorn.run("api.api:app", host=given.host, port=port, **OPTIONS)
+        from api.short_http import ShortHttp
+
+        uvicorn.run("api.api:app", host=given.host, port=port, http=ShortHttp, **OPTIONS)
         return 0
     from api.workers.supervisor import supervise
 

@@ -21,12 +21,12 @@ SECONDS = 2.0
 WARM_UP = 0.5
 TEXT = (
     f"One `POST /predict` of one row among {CONNECTIONS} connections, in microseconds of a core. *The whole* is what "
-    "the api takes under load, all of its threads together, and what uvicorn takes is what a bare ASGI application "
-    f"takes under the same load: medians of {ROUNDS} starts each, in turn. Everything else is the api's own functions, "
-    "timed in one process, the best of thousands of calls: with {rows} rows at once on the event loop, as many as a "
-    f"run of the model had under the load, and {BATCH_ROWS} in the log's thread. So what is *in no part* is what they "
-    "cost each other in caches and locks, and what waking up costs. The columns on the right are the ordinary way to "
-    "do the same, timed alike."
+    "the api takes under load, all of its threads together; beside it what a bare ASGI application under uvicorn takes "
+    f"under the same load: medians of {ROUNDS} starts each, in turn. Everything else is timed in one process, the best "
+    "of thousands of calls, without sockets: with {rows} rows at once on the event loop, as many as a run of the model "
+    f"had under the load, and {BATCH_ROWS} in the log's thread. So what is *in no part* is receiving and sending, "
+    "waking up, and what the threads cost each other in caches and locks. The columns on the right are the ordinary "
+    "way to do the same, timed alike."
 )
 HEADER = ("", "a core's time", "share", "the ordinary way", "a core's time")
 
@@ -75,9 +75,9 @@ def runs(http: httpx.Client) -> float:
 
 
 def _report(server: float, loop: Sequence[Part], writer: Sequence[Part], whole: float, rows: int) -> Report:
-    parts = [Part("uvicorn: receiving, parsing, sending", server), *loop, *writer]
-    known = server + loop[-1].seconds + sum(part.seconds for part in writer)
-    parts += [Part("in no part", whole - known), Part("*the whole*", whole)]
+    known = loop[-1].seconds + sum(part.seconds for part in writer)
+    sockets = Part("in no part: sockets, the system", whole - known)
+    parts = [*loop, *writer, sockets, Part("*the whole*", whole, BARE.name, server)]
     return Report(
         "Where the time of a request goes", TEXT.format(rows=rows), HEADER, [_row(part, whole) for part in parts]
     )

@@ -10,9 +10,11 @@ from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
+import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from starlette.types import ASGIApp, Message, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from api.answers import Answered
 from api.api import create_app
@@ -20,8 +22,9 @@ from api.predict import answer
 from api.request_ids import request_id
 from api.schemas import Prediction, instance_model, row_reader
 from api.serving import Served
-from benchmarks.answering_app import bare
+from api.short_http import STATE, ShortHttp
 from benchmarks.contestants import Model
+from benchmarks.http_load import Post
 from benchmarks.serving import keep_models, whole
 from common.onnx_io import OnnxModel
 from common.problem import Problem, Value
@@ -34,9 +37,6 @@ TIMES, CALLS = 300, 10  # each part is timed so often, for so many calls
 BATCHES, BATCH_ROWS = 40, 500  # of the log: as many rows as go into one statement
 FLUSH_WITHIN = 10.0
 HEADERS = [(b"host", b"127.0.0.1"), (b"content-length", b"80")]
-JSON = (b"content-type", b"application/json")
-# The short way leaves it to the route, which takes it for the same.
-LONG_WAY = (b"content-type", b"application/json; charset=utf-8")
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ def parts_of_the_loop(model: Model, settings: Settings, rows: int) -> Sequence[P
 async def _on_the_loop(app: FastAPI, model: Model, rows: int) -> Sequence[Part]:
     state, served, row = app.state, app.state.champion.current, _example(model.problem)
     flush = partial(state.log.flush, FLUSH_WITHIN)
-    given, body = [row] * rows, model.one.fields().post.body
+    given, post = [row] * rows, model.one.fields().post
     parts = [
-        _validating(model.problem, body),
+        _validating(model.problem, post.body),
         Part(
             "the model with its outlier scores", best(lambda: answer(served, given)) / rows,
             "a run for each row", best(lambda: answer(served, given[:1])),
@@ -78,13 +78,12 @@ async def _on_the_loop(app: FastAPI, model: Model, rows: int) -> Sequence[Part]:
         Part("HTTP metrics", best(lambda: state.metrics.http.count("POST", "/predict", "2xx", 0.001, 80, 300))),
         Part("the request's id", best(lambda: request_id(HEADERS))),
     ]  # fmt: skip
-    nothing = await _turn(bare(), JSON, body, rows, flush)
-    short, long = [await _turn(app, kind, body, rows, flush) - nothing for kind in (JSON, LONG_WAY)]
+    short, long = [await _turn(app, http, post, rows, flush) for http in (ShortHttp, HttpToolsProtocol)]
     rest = short - sum(part.seconds for part in parts)
     return [
         *parts,
-        Part("the rest: reading the body, futures, turns of the event loop, sending", rest),
-        Part("*all of the above but uvicorn*", short, "FastAPI's route", long),
+        Part("the rest: parsing HTTP, futures, turns of the event loop", rest),
+        Part("*all of the above*", short, "uvicorn's parsing, FastAPI's route", long),
     ]
 
 
@@ -148,32 +147,73 @@ def _to_json(answered: Answered) -> Part:
 
 
 async def _turn(
-    app: ASGIApp, content_type: tuple[bytes, bytes], body: bytes, rows: int, flush: Callable[[], object]
+    app: FastAPI, http: type[HttpToolsProtocol], post: Post, rows: int, flush: Callable[[], object]
 ) -> float:
-    """Return the seconds of this thread for a request, where so many come in the same turn of the event loop."""
-    scope: Scope = {
-        "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/predict", "root_path": "",
-        "raw_path": b"/predict", "query_string": b"", "headers": [*HEADERS, content_type],
-        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "asgi": {"version": "3.0"},
-    }  # fmt: skip
-    sent: list[Message] = []
+    """Return the seconds of this thread for a request that a protocol of uvicorn's reads, and has answered by `app`.
 
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
+    So many come in the same turn of the event loop, each on a connection of its own, which leads nowhere.
+    """
+    lines = ["POST /predict HTTP/1.1", "host: 127.0.0.1", *map(": ".join, post.headers.items())]
+    request = "\r\n".join([*lines, f"content-length: {len(post.body)}", "", ""]).encode() + post.body
+    config, state = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off"), ServerState()
+    connections = [_Nowhere() for _ in range(rows)]
+    for connection in connections:
+        protocol = http(config, state, {STATE: app.state.short_ways})
+        protocol.connection_made(connection)
+        connection.set_protocol(protocol)
     found = []
     for _ in range(TIMES):
         flush()
-        sent.clear()
         start = time.thread_time()
-        await asyncio.gather(*(app({**scope}, receive, send) for _ in range(rows)))
+        for connection in connections:
+            connection.get_protocol().data_received(request)
+        # An event would be timed, too.
+        while not all(connection.answered for connection in connections):  # noqa: ASYNC110
+            await asyncio.sleep(0)
         found.append((time.thread_time() - start) / rows)
-        if {message.get("status", 200) for message in sent} != {200}:
-            raise RuntimeError(f"a request was not answered with 200: {sent}")
+        for connection in connections:
+            connection.check()
+    for connection in connections:
+        connection.get_protocol().connection_lost(None)
     return min(found)
+
+
+class _Nowhere(asyncio.Transport):
+    """A connection that keeps what is sent until somebody looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sent = b""
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> Any:
+        return self._protocol
+
+    def write(self, data: Any) -> None:
+        self._sent += data
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a whole answer."""
+        return self._sent.endswith(b"}")
+
+    def check(self) -> None:
+        """Forget what was sent.
+
+        Raises:
+            RuntimeError: it is no success.
+        """
+        sent, self._sent = self._sent, b""
+        if not sent.startswith(b"HTTP/1.1 200 "):
+            raise RuntimeError(f"a request was not answered with 200: {sent.decode(errors='replace')}")
 
 
 def _example(problem: Problem) -> list[Value]:

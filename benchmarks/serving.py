@@ -1,5 +1,6 @@
 """The api and what it is compared with most: applications that uvicorn serves in one process, on one core."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -73,7 +74,10 @@ def serving(
 ) -> Iterator[Running]:
     """Run a service on its core, with its models on disk and MLflow away; yield it when `answers` is content."""
     keep_models(service, settings, problem)
-    command = [*lab.uvicorn(service.app, settings.api_port), "--factory", "--no-access-log"]
+    if service.champion:
+        command = [sys.executable, "-m", "benchmarks.serve_app", service.app, str(settings.api_port)]
+    else:
+        command = [*lab.uvicorn(service.app, settings.api_port), "--factory", "--no-access-log"]
     log, environment = log_path(settings, "service"), process_environment(settings)
     with running(command, environment, log, settings.api_port, answers) as started:
         yield started

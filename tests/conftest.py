@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from api.api import create_app
 from api.kept import KeptCopy
+from api.short_http import ShortHttp
 from common.files import write_atomic
 from common.onnx_export import export_onnx
 from common.outliers import fit_outlier_scorer
@@ -125,7 +126,7 @@ def served_version(client: httpx.Client) -> int | None:
 def served(app: FastAPI) -> Iterator[httpx.Client]:
     """Serve an application in this process, on a real socket; yield a client of it."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", http=ShortHttp))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -154,13 +154,17 @@ def served(bundle: bytes) -> Served:
 async def ask(rows: Rows, count: int) -> list[bytes | None]:
     """The answers to so many bodies that come in one turn of the event loop."""
     asked = [rows.answer(json.dumps(ROW | {"petal_width": number / 1000}).encode()) for number in range(count)]
-    return [await answer for answer in asked if answer]
+    return [content_of(await answer) for answer in asked if answer]
+
+
+def content_of(found: tuple[bytes, bytes] | None) -> bytes | None:
+    return found and found[0]
 
 
 async def one_by_one(rows: Rows, count: int) -> list[bytes | None]:
     """The answers to the same bodies, each in a turn of its own."""
     bodies = (json.dumps(ROW | {"petal_width": number / 1000}).encode() for number in range(count))
-    return [await answer for body in bodies if (answer := rows.answer(body))]
+    return [content_of(await answer) for body in bodies if (answer := rows.answer(body))]
 
 
 @dataclass

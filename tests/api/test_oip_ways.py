@@ -1,4 +1,4 @@
-"""An inference gets the same answer the short way, before FastAPI, and on its route."""
+"""An inference gets the same answer the short way and on its route."""
 
 import json
 import re

@@ -19,7 +19,7 @@ def test_the_last_part_of_the_loop_is_all_of_them(
     monkeypatch.setattr(request_parts, "TIMES", 3)
     *parts, short = parts_of_the_loop(make_model(problem, offline), offline, rows=4)
     assert sum(part.seconds for part in parts) == pytest.approx(short.seconds)
-    assert short.ordinary == "FastAPI's route"
+    assert short.ordinary == "uvicorn's parsing, FastAPI's route"
     assert short.ordinary_seconds > short.seconds > 0
 
 
