@@ -100,9 +100,14 @@ class ShortHttp(HttpToolsProtocol):
 
     def _answered(self, short: Short, answer: Answer) -> None:
         self.tasks.discard(answer)
-        if short.disconnected or self.transport.is_closing():
-            return
+        has_gone = short.disconnected or self.transport.is_closing()
         found = None if answer.cancelled() or answer.exception() else answer.result()
+        if found is not None:
+            ways: ShortWays = self.app_state[STATE]
+            seconds = perf_counter() - short.begin
+            ways.http.count("POST", short.way.route, "2xx", seconds, short.received, len(found[0]))
+        if has_gone:
+            return
         if found is None:
             self._leave(short)
         else:
@@ -116,8 +121,6 @@ class ShortHttp(HttpToolsProtocol):
         head += b"\r\n\r\n" if short.keep_alive else b"\r\nconnection: close\r\n\r\n", content
         self.transport.write(b"".join(head))
         short.response_complete = True
-        ways: ShortWays = self.app_state[STATE]
-        ways.http.count("POST", short.way.route, "2xx", perf_counter() - short.begin, short.received, len(content))
         if not short.keep_alive:
             self.transport.close()
         self.on_response_complete()

@@ -13,7 +13,7 @@ import pytest
 from api.short_http import ShortHttp
 from common.onnx_io import OnnxModel
 from common.settings import Settings
-from scripts.parts import stop
+from scripts.parts import stop, wait_for
 from tests import servers
 from tests.api.test_hot_path import ROW, count
 from tests.api.test_log import log_size, store_of
@@ -144,24 +144,34 @@ def test_what_comes_byte_by_byte_is_the_same(lone_api: httpx.Client, short: list
     assert len(short) == 1
 
 
-def test_a_client_that_goes_before_its_answer_harms_nobody(
-    lone_api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+def test_a_client_that_goes_before_its_answer_is_counted_and_harms_nobody(
+    lone_api: httpx.Client, monkeypatch: pytest.MonkeyPatch, short: list[bytes]
 ) -> None:
-    begun, go_on, predict = threading.Event(), threading.Event(), OnnxModel.predict
+    begun, go_on, gone = threading.Event(), threading.Event(), threading.Event()
+    predict, lost = OnnxModel.predict, ShortHttp.connection_lost
 
     def slow(model: OnnxModel, X: Any) -> Any:
         begun.set()
-        go_on.wait(10)
+        assert go_on.wait(10)
         return predict(model, X)
 
+    def losing(protocol: ShortHttp, error: Exception | None) -> None:
+        lost(protocol, error)
+        gone.set()
+
+    def requests() -> float:
+        return count(lone_api, "http_requests_total", handler="/predict")
+
+    before = requests()
     monkeypatch.setattr(OnnxModel, "predict", slow)
-    with connected(lone_api) as staying:
-        with connected(lone_api) as leaving:
-            for wire in (leaving, staying):
-                wire.send(request())
-            assert begun.wait(10)
-        go_on.set()
-        assert staying.answer()[0] == OK
+    monkeypatch.setattr(ShortHttp, "connection_lost", losing)
+    with connected(lone_api) as wire:
+        wire.send(request(body=json.dumps({"data": [list(ROW.values())] * 5000}).encode()))
+        assert begun.wait(10)
+    assert gone.wait(10)
+    go_on.set()
+    wait_for("the count", lambda: requests() == before + 1)
+    assert short == []
     assert lone_api.post("/predict", json=ROW).is_success
 
 
