@@ -30,12 +30,14 @@ TEXT = (
     "queue is full, if it can be filled, when measuring begins; what they cost more is told against an ordinary "
     f"challenger. The log is in SQLite. Each service was started {ROUNDS} times, in turn, and measured for "
     f"{SECONDS:.0f} s, then for as long with {MANY_CONNECTIONS} connections: medians, in brackets the slowest and the "
-    "fastest start. Core per request is what the process used, all of its threads together. The last columns are the "
-    "challenger's share of the rows; what is missing to 100 % waits, and above 100 % are rows that had waited before. "
+    "fastest start. Core per request is what the process used, all of its threads together. *Logged* is the share of "
+    "the answers, the challenger's among them, that was in the log when the load ended; what came in the last tenth of "
+    "a second is always on its way. The last columns are the challenger's share of the rows; what is missing to 100 % "
+    "waits, and above 100 % are rows that had waited before. "
 )
 HEADER = (
-    *("", "requests/s", "ratio", "core per request", "more", "p50", "p99"),
-    *(f"requests/s, {MANY_CONNECTIONS} connections", "ratio"),
+    *("", "requests/s", "ratio", "core per request", "more", "p50", "p99", "logged"),
+    *(f"requests/s, {MANY_CONNECTIONS} connections", "ratio", "logged"),
     *("also answered by the challenger", "failed", "not shown to it"),
 )
 
@@ -57,13 +59,16 @@ class Step:
 class Start:
     """One start of a service: the load, the seconds of a core that it took the service, and what the api counted.
 
-    `wide` is a load with more connections. `counts` is None for what is not the api.
+    `wide` is a load with more connections. `counts`, and the shares that were in the log when each load ended, are None
+    for what is not the api.
     """
 
     load: Measured
     core: float
     wide: Measured
-    counts: Counts | None
+    counts: Counts | None = None
+    logged: float | None = None
+    wide_logged: float | None = None
 
 
 Found = Mapping[str, Sequence[Start]]
@@ -119,16 +124,25 @@ def start(service: Service, settings: Settings, problem: Problem, seconds: float
         load = partial(put_load, settings.api_port, "/predict", one)
         load(WARM_UP)
         if not service.champion:
-            return Start(*running.timed(lambda: load(seconds)), load(seconds, MANY_CONNECTIONS), None)
+            return Start(*running.timed(lambda: load(seconds)), load(seconds, MANY_CONNECTIONS))
         http = running.http
         while service.challenger and not keeps_up(http) and not counts(http).not_shown:
             put_load(settings.api_port, "/predict", many, WARM_UP)
         before = written(http)
         measured, core = running.timed(lambda: load(seconds))
+        logged = _share_logged(counts(http) - before)
         if service.challenger and not before.not_shown:
             keeps_up(http)
         counted = accounted(written(http) - before, measured)
-        return Start(measured, core, load(seconds, MANY_CONNECTIONS), counted)
+        before = written(http)
+        wide = load(seconds, MANY_CONNECTIONS)
+        wide_logged = _share_logged(counts(http) - before)
+        accounted(written(http) - before, wide)
+        return Start(measured, core, wide, counted, logged, wide_logged)
+
+
+def _share_logged(found: Counts) -> float:
+    return found.logged / (found.answered + found.scored)
 
 
 def _report(steps: Sequence[Step], found: Found) -> Report:
@@ -176,7 +190,9 @@ def _row(step: Step, found: Found, costs: Mapping[str, float]) -> Sequence[str]:
         f"{cost - costs[step.base]:+.0f} µs" if step.service.champion else "",
         f"{p50 * 1e3:.1f} ms",
         f"{p99 * 1e3:.1f} ms",
+        _logged([start.logged for start in starts]),
         *_rate([start.wide for start in starts], [start.wide for start in found[EMPTY.name]]),
+        _logged([start.wide_logged for start in starts]),
         *_challenger(step.service, [start.counts for start in starts if start.counts]),
     )
 
@@ -185,6 +201,11 @@ def _rate(loads: Sequence[Measured], unit: Sequence[Measured]) -> tuple[str, str
     rates = [load.rate for load in loads]
     middle = median(rates)
     return f"{middle:.0f} ({min(rates):.0f} to {max(rates):.0f})", ratio(middle, median(load.rate for load in unit))
+
+
+def _logged(shares: Sequence[float | None]) -> str:
+    found = [share for share in shares if share]
+    return f"{median(found):.0%}" if found else ""
 
 
 def _challenger(service: Service, counted: Sequence[Counts]) -> Sequence[str]:
