@@ -53,7 +53,7 @@ format: $(INSTALLED) ## put the code into the project's style
 	@ruff format .
 	@ruff check --fix .
 
-bench: $(INSTALLED) ## measure what the documentation claims about speed and memory (an hour; needs wrk)
+bench: $(INSTALLED) ## measure what the documentation claims about speed and memory (40 minutes; needs wrk)
 	@python -m benchmarks.run
 
 bench-quick: $(INSTALLED) ## measure the api against an empty endpoint, before and after a change (a minute; needs wrk)

@@ -32,11 +32,12 @@ class Batches:
         self._predictor = predictor
         self._large = large
 
-    async def answer(self, body: bytes) -> bytes | None:
-        """Return the answers to a body as JSON; None if it is no valid batch, or cannot be answered here."""
-        return await self._large.do(partial(self._answer, body), len(body))
+    async def answer_large(self, body: bytes) -> bytes | None:
+        """Return what `answer` returns, for a body that is not small."""
+        return await self._large.do(partial(self.answer, body), len(body))
 
-    def _answer(self, body: bytes) -> bytes | None:
+    def answer(self, body: bytes) -> bytes | None:
+        """Return the answers to a body as JSON; None if it is no valid batch, or cannot be answered here."""
         rows, served = self._decode(body), self._champion.current
         if rows is None or served is None:
             return None

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from api.batches import Batches, is_batch
 from api.http_metrics import HttpMetrics
+from api.large import is_small
 from api.predict import Predictor
 from api.schemas import instance_model, row_reader
 from api.serving import ChampionServer
@@ -26,7 +27,8 @@ from common.problem import Problem, Value
 
 Headers = Sequence[tuple[bytes, bytes]]
 # The body of an answer, and the lines that say what it is.
-Answer = asyncio.Future[tuple[bytes, bytes] | None]
+Reply = tuple[bytes, bytes]
+Answer = asyncio.Future[Reply | None]
 
 PATH = "/predict"
 # Exactly so, as clients send it; other ways to say it are for the route.
@@ -46,8 +48,8 @@ class Way(Protocol):
         """Return whether a request with these headers is looked at."""
         ...
 
-    def answer(self, headers: Headers, body: bytes) -> Answer | None:
-        """Return the answer, when it comes; None, at once or then, if the application is to answer."""
+    def answer(self, headers: Headers, body: bytes) -> Answer | Reply | None:
+        """Return the answer, at once or when it comes; None, at once or then, if the application is to answer."""
         ...
 
 
@@ -72,16 +74,22 @@ class Predictions:
         """Return whether the body is declared as JSON."""
         return JSON in headers
 
-    def answer(self, headers: Headers, body: bytes) -> Answer | None:  # noqa: ARG002  # others look at them
+    def answer(self, headers: Headers, body: bytes) -> Answer | Reply | None:  # noqa: ARG002  # others look at them
         """Return the answer to a row or a batch."""
         # Told apart by their beginning: pydantic would take milliseconds to say that a batch is no row.
-        if is_batch(body):
-            return asyncio.ensure_future(self._batch(body))
-        return self._rows.answer(body) if len(body) <= MAX_ROW_BYTES else None
+        if not is_batch(body):
+            return self._rows.answer(body) if len(body) <= MAX_ROW_BYTES else None
+        if not is_small(len(body)):
+            return asyncio.ensure_future(self._large(body))
+        # At once, so that it is sent before more is made: what a dozen batches are answered is no longer in the cache.
+        return _reply(self._batches.answer(body))
 
-    async def _batch(self, body: bytes) -> tuple[bytes, bytes] | None:
-        content = await self._batches.answer(body)
-        return None if content is None else (content, OF_JSON)
+    async def _large(self, body: bytes) -> Reply | None:
+        return _reply(await self._batches.answer_large(body))
+
+
+def _reply(content: bytes | None) -> Reply | None:
+    return None if content is None else (content, OF_JSON)
 
 
 class Rows:

@@ -10,6 +10,11 @@ LARGE_BYTES = 32 * 1024
 AT_ONCE = 1
 
 
+def is_small(size: int) -> bool:
+    """Return whether a body of `size` bytes is answered at once."""
+    return size < LARGE_BYTES
+
+
 class LargeBatches:
     """Does the work of a request at once if it is small, else in a thread.
 
@@ -22,7 +27,7 @@ class LargeBatches:
 
     async def do(self, work: Callable[[], Done], size: int) -> Done:
         """Return what `work` returns, for a body of `size` bytes."""
-        if size < LARGE_BYTES:
+        if is_small(size):
             return work()
         async with self._places:
             return await asyncio.to_thread(work)

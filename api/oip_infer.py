@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from api.large import LargeBatches
+from api.large import LargeBatches, is_small
 from api.oip import JSON_LENGTH
 from api.oip_input import Reader
 from api.oip_output import encode, wanted_of
@@ -15,6 +15,7 @@ from common.problem import Problem
 from common.store.tables import Role
 
 Headers = Sequence[tuple[bytes, bytes]]
+Reply = tuple[bytes, bytes]  # a body, and the lines that say what it is
 
 LENGTH_HEADER = JSON_LENGTH.lower().encode()
 JSON, BINARY = "application/json", "application/octet-stream"
@@ -56,9 +57,10 @@ class Inference:
         Raises:
             OipRequestError: the body is no request that can be answered.
         """
-        return await self._large.do(partial(self._answer, asked, body, json_length), len(body))
+        return await self._large.do(partial(self.answer_small, asked, body, json_length), len(body))
 
-    def _answer(self, asked: Asked, body: bytes, json_length: str | None) -> Inferred:
+    def answer_small(self, asked: Asked, body: bytes, json_length: str | None) -> Inferred:
+        """Return what `answer` returns, at once."""
         request, rows = self._reader.read(body, json_length)
         wanted = wanted_of(request, asked.served.model)
         return Inferred(*encode(self._predictor.predict(asked.served, rows, asked.role), wanted, request.id))
@@ -78,20 +80,29 @@ class ShortInfer:
         """Return whether the body is not compressed."""
         return all(name != b"content-encoding" for name, _ in headers)
 
-    def answer(self, headers: Headers, body: bytes) -> "asyncio.Future[tuple[bytes, bytes] | None] | None":
+    def answer(self, headers: Headers, body: bytes) -> asyncio.Future[Reply | None] | Reply | None:
         """Return the answer to a request; None for one that cannot be answered, since the route tells why."""
-        return asyncio.ensure_future(self._answer(headers, body))
-
-    async def _answer(self, headers: Headers, body: bytes) -> tuple[bytes, bytes] | None:
         served = self._champion.current
         if served is None:
             return None
         lengths = [value.decode("latin-1") for name, value in headers if name == LENGTH_HEADER]
+        asked, length = Asked(served, "champion"), lengths[0] if lengths else None
+        if not is_small(len(body)):
+            return asyncio.ensure_future(self._large(asked, body, length))
         try:
-            found = await self._inference.answer(Asked(served, "champion"), body, lengths[0] if lengths else None)
+            return _reply(self._inference.answer_small(asked, body, length))
         except Exception:  # noqa: BLE001  # the route meets it again, and tells it
             return None
-        return found.content, "".join(f"{name}: {value}\r\n" for name, value in found.headers.items()).encode()
+
+    async def _large(self, asked: Asked, body: bytes, json_length: str | None) -> Reply | None:
+        try:
+            return _reply(await self._inference.answer(asked, body, json_length))
+        except Exception:  # noqa: BLE001  # as above
+            return None
+
+
+def _reply(found: Inferred) -> Reply:
+    return found.content, "".join(f"{name}: {value}\r\n" for name, value in found.headers.items()).encode()
 
 
 def short_ways(problem: Problem, champion: ChampionServer, inference: Inference) -> list[ShortInfer]:

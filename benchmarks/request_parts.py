@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -193,6 +193,9 @@ class _Nowhere(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         self._sent += data
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        self._sent += b"".join(list_of_data)
 
     def is_closing(self) -> bool:
         return False

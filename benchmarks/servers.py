@@ -51,8 +51,8 @@ def measure() -> Report:
         model = make_model(problem, settings)
         stack.enter_context(part("mlflow", settings))
         put(settings, problem, model.fitted.model, model.fitted.graph)
-        *compared, _ = ours(model)
-        contestants = (*compared, *tutorials(model), *peers(model))
+        bare, empty, api, _, _ = ours(model)
+        contestants = (bare, empty, api, *tutorials(model), *peers(model))
         found: dict[str, list[Start]] = {each.name: [] for each in contestants}
         for turn in range(ROUNDS):
             for each in contestants:
