@@ -1,10 +1,10 @@
 """Inference by the Open Inference Protocol: a body in, a body out, all by one version."""
 
 import asyncio
-from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
+from api.hot_path import Answer, Headers, Reply
 from api.large import LargeBatches, is_small
 from api.oip import JSON_LENGTH
 from api.oip_input import Reader
@@ -13,9 +13,6 @@ from api.predict import Predictor
 from api.serving import ChampionServer, Served
 from common.problem import Problem
 from common.store.tables import Role
-
-Headers = Sequence[tuple[bytes, bytes]]
-Reply = tuple[bytes, bytes]  # a body, and the lines that say what it is
 
 LENGTH_HEADER = JSON_LENGTH.lower().encode()
 JSON, BINARY = "application/json", "application/octet-stream"
@@ -80,7 +77,7 @@ class ShortInfer:
         """Return whether the body is not compressed."""
         return all(name != b"content-encoding" for name, _ in headers)
 
-    def answer(self, headers: Headers, body: bytes) -> asyncio.Future[Reply | None] | Reply | None:
+    def answer(self, headers: Headers, body: bytes) -> Answer | Reply | None:
         """Return the answer to a request; None for one that cannot be answered, since the route tells why."""
         served = self._champion.current
         if served is None:

@@ -50,7 +50,7 @@ class Reader:
             OipRequestError: it is no request about rows of this problem; the message says where and why.
         """
         head, tail = _split(body, json_length)
-        request = _parse(head)
+        request = _parse(head, tail)
         tensors = self._in_order(_tensors(request, tail))
         if not self._problem.is_numeric:
             return request, self._from_columns(tensors)
@@ -110,9 +110,10 @@ def _split(body: bytes, json_length: str | None) -> tuple[bytes, bytes]:
     return body[:length], body[length:]
 
 
-def _parse(head: bytes) -> InferRequest:
+def _parse(head: bytes, tail: bytes) -> InferRequest:
+    flat = with_array(head) if not tail else None  # what is binary has no numbers here
     try:
-        return InferRequest.model_validate(with_array(head) or orjson.loads(head))
+        return InferRequest.model_validate(flat or orjson.loads(head))
     except orjson.JSONDecodeError as error:
         raise OipRequestError(f"body: no JSON: {error}") from error
     except ValidationError as error:

@@ -126,7 +126,7 @@ class ShortHttp(HttpToolsProtocol):
             head += name, b": ", value, b"\r\n"
         head += headers, b"content-length: %d\r\nx-request-id: " % len(content), request_id(short.scope["headers"])
         head.append(b"\r\n\r\n" if short.keep_alive else b"\r\nconnection: close\r\n\r\n")
-        # Not as one: to copy the answers of a batch would take longer than to make half of them.
+        # Not as one: the answers of a batch would be copied.
         self.transport.writelines([b"".join(head), content])
         short.response_complete = True
         if not short.keep_alive:
