@@ -1,6 +1,8 @@
 """The connection to the database: transactions that take turns, errors in one line, tables up to date."""
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from common.store.tables import SCHEMA, metadata
 
 BUSY_TIMEOUT_MS = 10_000
+RETRY_SECONDS = 0.01
 CONNECT_TIMEOUT_SECONDS = 5
 # Any number will do, as long as every process of the lab takes the same.
 WRITER_LOCK = 0x6C6162
@@ -124,8 +127,23 @@ def _json(value: Any) -> str:
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     # sqlite3 would begin transactions by itself, deferred, and two that read before they write then fail as locked.
     connection.isolation_level = None
-    for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    _log_ahead(connection)
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    # Of some that switch a new file at once each holds what another needs: SQLite refuses all but one of them without
+    # waiting, whatever the timeout.
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1e3
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(RETRY_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

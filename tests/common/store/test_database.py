@@ -51,6 +51,32 @@ def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM feedback").scalar() == 0
 
 
+def another_switches(path: Path) -> sqlite3.Connection:
+    """Be a process that is about to make a new file write ahead: what SQLite refuses others beside, without waiting."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+def test_a_new_file_that_another_process_prepares_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(another_switches(tmp_path / "lab.db")) as other:
+        monkeypatch.setattr("time.sleep", lambda _: other.rollback())
+        with closing(Store(f"sqlite:///{tmp_path}/lab.db")) as store:
+            store.suggestions.add(suggestion("a"))
+            assert other.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+
+
+def test_a_new_file_that_another_process_keeps_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
+    with closing(another_switches(tmp_path / "lab.db")), pytest.raises(StoreError, match="is locked") as refused:
+        Store(f"sqlite:///{tmp_path}/lab.db")
+    assert_one_line(refused)
+
+
 def test_reading_does_not_wait_for_a_writer(store: Store, url: str) -> None:
     store.suggestions.add(suggestion("a"))
     with closing(Store(url)) as other, other._database.writing() as connection:
