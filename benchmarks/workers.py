@@ -29,51 +29,68 @@ from scripts.stack import log_path, process_environment
 
 WORKERS = 2
 WANTED = 1.7
+BATCH = 8  # as many rows a request as the log of one worker keeps up with
 
 
 @dataclass(frozen=True)
 class Case:
-    """A number of workers, and of connections; what it brings is told against one worker with `of_one` connections."""
+    """A number of workers, of connections, and of rows in a request; the unit: one worker, `of_one` connections."""
 
     workers: int
     connections: int
     of_one: int
+    rows: int = 1
+
+    @property
+    def unit(self) -> "Case":
+        """What it is told against."""
+        return Case(1, self.of_one, self.of_one, self.rows)
 
 
 # As many connections for two as for one, and as many for each of the two.
 CASES = [
     case
-    for connections in (16, 64)
+    for connections, rows in ((16, 1), (64, 1), (16, BATCH))
     for case in (
-        Case(1, connections, connections),
-        Case(WORKERS, connections, connections),
-        Case(WORKERS, WORKERS * connections, connections),
+        Case(1, connections, connections, rows),
+        Case(WORKERS, connections, connections, rows),
+        Case(WORKERS, WORKERS * connections, connections, rows),
     )
 ]
+SINGLE, BATCHED = Case(WORKERS, WORKERS * 64, 64), Case(WORKERS, WORKERS * 16, 16, BATCH)
 TEXT = (
     "The api, as `python -m api.serve` starts it, in one process and with `API_WORKERS=2`, log in SQLite; on each "
-    "connection one `POST /predict` of one row at a time. Rows that come in the same turn of the event loop share a "
-    "run of the model: a worker with half the connections does more for each request, so that two workers are also "
-    "asked over as many connections each as the one. The service is bound to no core. What sends is bound to one, and "
-    "takes of it what two workers then have not, since this machine has {cores}. The fifth column is without that: the "
-    "rate divided by the share of the workers' cores that was left to them. "
+    'connection one `POST /predict` at a time, of a row, or of {batch} as `{{"data": …}}`. Rows that come one by one '
+    "in the same turn of the event loop share a run of the model: a worker with half the connections does more for "
+    "each request, so that two workers are also asked over as many connections each as the one. The service is bound "
+    "to no core. What sends is bound to one, and takes of it what two workers then have not, since this machine has "
+    "{cores}: much where a request costs it nearly as much as the service, little where a request is more work. The "
+    "column *without what sends* leaves that out: the rate divided by the share of the workers' cores that was left "
+    "to them. The two threads of a worker, which answer and which write the log, take turns in Python; those of two "
+    "workers need not, which is why a second can bring more than its core. "
     f"Each was started {ROUNDS} times, in turn, and measured for {SECONDS:.0f} s: medians, in brackets the slowest and "
-    "the fastest start. Core per request is what all processes of the service used together; the last columns are the "
+    "the fastest start. Core per request is what all processes of the service used together; the columns after are the "
     "cores that the service and what sends were busy on. All requests were answered with 200; the {answers} answers "
     "are as many as the workers say, whichever of them is asked, and each is in the log or counted as dropped."
 )
 HEADER = (
-    *("workers", "connections", "requests/s", "of one worker's", "without what sends"),
-    *("core per request", "p50", "p99", "cores used", "by sending"),
+    *("workers", "rows", "connections", "requests/s", "of one worker's", "without what sends"),
+    *("core per request", "p50", "p99", "cores used", "by sending", "logged"),
 )
 
 
 @dataclass(frozen=True)
 class Start:
-    """What came of a load on one start, and the seconds of a core that all processes of the service took."""
+    """What came of a load on one start.
+
+    Attributes:
+        core: the seconds of a core that all processes of the service took.
+        logged: the share of the rows that is in the log; the others are counted as dropped.
+    """
 
     load: Measured
     core: float
+    logged: float
 
 
 Found = Mapping[Case, list[Start]]
@@ -93,7 +110,7 @@ def measure() -> Report:
                 with serving(settings.model_copy(update=own), problem, content) as service:
                     for case in CASES:
                         if case.workers == workers:
-                            found[case].append(service.load(problem, case.connections))
+                            found[case].append(service.load(problem, case))
     return _report(found)
 
 
@@ -105,20 +122,21 @@ class Service:
     process: psutil.Process
     port: int
 
-    def load(self, problem: Problem, connections: int) -> Start:
+    def load(self, problem: Problem, case: Case) -> Start:
         """Put a load on it, and see that every answer was counted.
 
         Raises:
             LoadError: a request was not answered with 200.
             RuntimeError: the api has counted other answers than the client got.
         """
-        body = json.dumps({feature.name: feature.example for feature in problem.features}).encode()
-        put_load(self.port, "/predict", body, WARM_UP, connections)
+        row = {feature.name: feature.example for feature in problem.features}
+        body = json.dumps(row if case.rows == 1 else {"data": [list(row.values())] * case.rows}).encode()
+        put_load(self.port, "/predict", body, WARM_UP, case.connections)
         before, core = written(self.http), core_seconds(self.process)
-        load = put_load(self.port, "/predict", body, SECONDS, connections)
+        load = put_load(self.port, "/predict", body, SECONDS, case.connections)
         core = core_seconds(self.process) - core
-        accounted(written(self.http) - before, load)
-        return Start(load, core)
+        counted = accounted(written(self.http) - before, load, case.rows)
+        return Start(load, core, counted.logged / counted.answered)
 
     @property
     def swaps(self) -> float:
@@ -144,19 +162,26 @@ def serving(settings: Settings, problem: Problem, content: bytes) -> Iterator[Se
 
 def _report(found: Found) -> Report:
     answers = sum(start.load.answers for starts in found.values() for start in starts)
-    text = TEXT.format(cores=f"{os.cpu_count()} cores", answers=answers)
-    return Report("Workers", text, HEADER, [_row(case, found) for case in found], [_claim(CASES[-1], found)])
+    text = TEXT.format(batch=BATCH, cores=f"{os.cpu_count()} cores", answers=answers)
+    claims = [_claim_of_batches(found), _claim_of_rows(found)]
+    return Report("Workers", text, HEADER, [_row(case, found) for case in found], claims)
 
 
-def _claim(case: Case, found: Found) -> Claim:
-    two, one = _rate(case, found), _unit(case, found)
-    alone = two / _left(case, found)
-    what = (
-        f"a second worker on a second core, {case.of_one} connections each, were what sends not on it "
-        f"(it is: {ratio(two, one)})"
-    )
+def _claim_of_batches(found: Found) -> Claim:
+    two, one = _rate(BATCHED, found), _rate(BATCHED.unit, found)
+    what = f"a second worker on a second core, on which is what sends, too; {BATCH} rows a request"
+    return _claim(what, two, one)
+
+
+def _claim_of_rows(found: Found) -> Claim:
+    two, one = _rate(SINGLE, found), _rate(SINGLE.unit, found)
+    what = f"the same, a row a request, were what sends not on it (it is: {ratio(two, one)})"
+    return _claim(what, two / _left(SINGLE, found), one)
+
+
+def _claim(what: str, two: float, one: float) -> Claim:
     required = f"at least {WANTED}"
-    return Claim(what, f"{alone:.0f} requests/s", ratio(alone, one), "one worker", required, alone >= WANTED * one)
+    return Claim(what, f"{two:.0f} requests/s", ratio(two, one), "one worker", required, two >= WANTED * one)
 
 
 def _rate(case: Case, found: Found) -> float:
@@ -169,24 +194,22 @@ def _left(case: Case, found: Found) -> float:
     return min((os.cpu_count() or 1) - sending, case.workers) / case.workers
 
 
-def _unit(case: Case, found: Found) -> float:
-    return _rate(Case(1, case.of_one, case.of_one), found)
-
-
 def _row(case: Case, found: Found) -> Sequence[str]:
     starts = found[case]
-    rates = [each.load.rate for each in starts]
+    rates, unit = [each.load.rate for each in starts], _rate(case.unit, found)
     return (
         f"{case.workers}",
+        f"{case.rows}",
         f"{case.connections}",
         f"{median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})",
-        ratio(median(rates), _unit(case, found)),
-        ratio(median(rates) / _left(case, found), _unit(case, found)),
+        ratio(median(rates), unit),
+        ratio(median(rates) / _left(case, found), unit),
         f"{median(each.core / each.load.answers for each in starts) * 1e6:.0f} µs",
         f"{median(each.load.p50 for each in starts) * 1e3:.1f} ms",
         f"{median(each.load.p99 for each in starts) * 1e3:.1f} ms",
         f"{median(each.core / each.load.seconds for each in starts):.2f}",
         f"{median(each.load.busy for each in starts):.2f}",
+        f"{median(each.logged for each in starts):.0%}",
     )
 
 
