@@ -34,6 +34,7 @@ from api.service_routes import service_router
 from api.serving import ChallengerServer, ChampionServer
 from api.shadow import Shadow
 from api.short_http import STATE
+from api.slashes import Slashes
 from api.suggest_routes import suggest_router
 from common.problem import get_problem
 from common.registry import Registry
@@ -77,6 +78,7 @@ def create_app(settings: Settings | None = None, shared: "Shared | None" = None)
     app.add_middleware(BodyGuard)
     app.state.metrics.instrument(app, shared)
     app.add_middleware(RequestIds)
+    app.add_middleware(Slashes)
     return app
 
 

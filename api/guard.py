@@ -10,7 +10,7 @@ from api.errors import problem_response
 MAX_BODY_BYTES = 8 * 1024 * 1024
 METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}
 # Tensors may be binary, and clients of this protocol declare their JSON as anything, or not at all.
-WITHOUT_TYPE = re.compile("/v2/models/.*/infer/?")
+WITHOUT_TYPE = re.compile("/v2/models/.*/infer")
 
 
 class BodyGuard:

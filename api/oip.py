@@ -11,6 +11,7 @@ from api.schemas import ANSWER
 from common.onnx_io import OUTLIER_SCORE, OnnxModel
 from common.problem import Problem
 
+PREFIX = "/v2"  # of all paths
 INPUT = "input"  # of models that take all features as one array of numbers
 LABEL, PROBABILITIES, CLASS_NAME, PREDICTION_ID = "label", "probabilities", "class_name", "prediction_id"
 TEXT = "BYTES"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from api.hot_path import Answer, Headers, Reply
 from api.large import LargeBatches, is_small
-from api.oip import JSON_LENGTH
+from api.oip import JSON_LENGTH, PREFIX
 from api.oip_input import Reader
 from api.oip_output import encode, wanted_of
 from api.predict import Predictor
@@ -104,5 +104,5 @@ def _reply(found: Inferred) -> Reply:
 
 def short_ways(problem: Problem, champion: ChampionServer, inference: Inference) -> list[ShortInfer]:
     """Return the short ways."""
-    path = f"/v2/models/{problem.onnx_name}/infer"
-    return [ShortInfer(f"{path}{end}", f"/v2/models/{{name}}/infer{end}", champion, inference) for end in ("", "/")]
+    path, route = (f"{PREFIX}/models/{name}/infer" for name in (problem.onnx_name, "{name}"))
+    return [ShortInfer(each, route, champion, inference) for each in (path, f"{path}/")]

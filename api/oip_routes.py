@@ -1,6 +1,5 @@
 """Predictions over HTTP as the Open Inference Protocol v2 has them."""
 
-from itertools import product
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -12,6 +11,7 @@ from api.oip import (
     EXTENSIONS,
     JSON_LENGTH,
     PLATFORM,
+    PREFIX,
     InferResponse,
     Live,
     ModelMetadata,
@@ -30,25 +30,22 @@ SERVER = "closed-loop-mlops-lab"
 
 
 def oip_router(problem: Problem) -> APIRouter:
-    """Return the routes, each with and without a slash at its end: clients follow no redirect of a POST."""
-    router = APIRouter(prefix="/v2", tags=["open inference protocol"])
+    """Return the routes."""
+    router = APIRouter(prefix=PREFIX, tags=["open inference protocol"])
     # Routes are tried one after the other: those that are asked most come first.
-    for end, versions in product(("", "/"), ("", "/versions/{version}")):
-        _add_infer(router, problem, versions, end)
-    for end, versions in product(("", "/"), ("", "/versions/{version}")):
-        _add_model(router, problem, versions, end)
-    for end in ("", "/"):
-        _add_server(router, end)
+    for add in (_add_infer, _add_model):
+        for versions in ("", "/versions/{version}"):
+            add(router, problem, versions)
+    _add_server(router)
     return router
 
 
-def _add_infer(router: APIRouter, problem: Problem, versions: str, end: str) -> None:
+def _add_infer(router: APIRouter, problem: Problem, versions: str) -> None:
     @router.post(
-        f"/models/{{name}}{versions}/infer{end}",
+        f"/models/{{name}}{versions}/infer",
         summary="Predict",
         responses=ANSWER | oip_responses(400, 404, 413, 415, 503),
         openapi_extra=infer_description(problem, versions),
-        include_in_schema=not end,
     )
     async def post_infer(request: Request, inference: TheInference) -> Response:
         """Predict as `POST /predict` does: the version that is named, or the champion. All are logged."""
@@ -57,11 +54,10 @@ def _add_infer(router: APIRouter, problem: Problem, versions: str, end: str) -> 
         return Response(found.content, headers=found.headers)
 
 
-def _add_model(router: APIRouter, problem: Problem, versions: str, end: str) -> None:
+def _add_model(router: APIRouter, problem: Problem, versions: str) -> None:
     path, described = f"/models/{{name}}{versions}", model_description(problem, versions)
-    of_model: dict[str, Any] = {"openapi_extra": described, "include_in_schema": not end}
 
-    @router.get(f"{path}{end}", summary="Versions and tensors", responses=oip_responses(404, 503), **of_model)
+    @router.get(path, summary="Versions and tensors", responses=oip_responses(404, 503), openapi_extra=described)
     async def get_model(request: Request) -> ModelMetadata:
         """Return the versions that answer, and the tensors that go in and come out."""
         return ModelMetadata(
@@ -72,29 +68,30 @@ def _add_model(router: APIRouter, problem: Problem, versions: str, end: str) -> 
             outputs=outputs_of(_named(problem, request).served.model),
         )
 
-    @router.get(f"{path}/ready{end}", summary="The model answers", responses=oip_responses(404, 503), **of_model)
+    @router.get(
+        f"{path}/ready", summary="The model answers", responses=oip_responses(404, 503), openapi_extra=described
+    )
     async def get_model_ready(request: Request) -> ModelReady:
         """Answer 200 when predictions of this version can be had."""
         _named(problem, request).served.model.check_golden()
         return ModelReady(name=problem.onnx_name)
 
 
-def _add_server(router: APIRouter, end: str) -> None:
-    @router.get(end, summary="What serves", include_in_schema=not end)
+def _add_server(router: APIRouter) -> None:
+    @router.get("", summary="What serves")
     async def get_server(request: Request) -> ServerMetadata:
         """Return name and version of the service, and what it understands beside the protocol itself."""
         return ServerMetadata(name=SERVER, version=request.app.version, extensions=EXTENSIONS)
 
-    @router.get(f"/health/live{end}", summary="The process lives", include_in_schema=not end)
+    @router.get("/health/live", summary="The process lives")
     async def get_live() -> Live:
         """Answer as long as the process lives, with or without a model."""
         return Live()
 
     @router.get(
-        f"/health/ready{end}",
+        "/health/ready",
         summary="There is a model, and it answers",
         responses=oip_responses(503),
-        include_in_schema=not end,
     )
     async def get_ready(served: ServedModel) -> Ready:
         """Answer 200 when predictions can be had, else 503."""
