@@ -1,13 +1,15 @@
-"""Serves an application as `python -m api.serve` does: `python -m benchmarks.serve_app MODULE:FACTORY PORT`."""
+"""Serves what is made of the api, as `python -m api.serve` does: `python -m benchmarks.serve_app APPLICATION PORT`."""
 
 import sys
 
 import uvicorn
 
-from api.serve import OPTIONS
-from api.short_http import ShortHttp
+from api.serve import OPTIONS, start_lightly
 from scripts.ports import HOST
 
 if __name__ == "__main__":
     app, port = sys.argv[1:]
+    start_lightly()
+    from api.short_http import ShortHttp
+
     uvicorn.run(app, factory=True, host=HOST, port=int(port), http=ShortHttp, **OPTIONS)

@@ -19,6 +19,13 @@ RETRY_SECONDS = 0.01
 CONNECT_TIMEOUT_SECONDS = 5
 # Any number will do, as long as every process of the lab takes the same.
 WRITER_LOCK = 0x6C6162
+# As alembic makes it.
+VERSION = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 # What drivers raise for values that they cannot put into words, and SQLAlchemy lets pass.
 UNSPEAKABLE = (OverflowError, UnicodeError)
 
@@ -167,11 +174,15 @@ def _begin_postgresql(connection: sa.Connection) -> None:
 
 def _bring_up_to_date(connection: sa.Connection) -> None:
     found = None
-    if sa.inspect(connection).has_table("alembic_version"):
-        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    tables = sa.inspect(connection).get_table_names()
+    if VERSION.name in tables:
+        found = connection.execute(VERSION.select()).scalar()
     if found == SCHEMA:
         return
-    # Importing alembic costs a service a quarter of a second and 12 MB, which it needs once.
+    if connection.dialect.name == "sqlite" and not tables:
+        _create(connection)
+        return
+    # Importing alembic costs a service a quarter of a second and 12 MB.
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
@@ -188,6 +199,14 @@ def _bring_up_to_date(connection: sa.Connection) -> None:
             environment.run_migrations()
     except CommandError as error:
         raise ValueError(f"its schema {found} is none that this version of the lab knows ({error})") from error
+
+
+def _create(connection: sa.Connection) -> None:
+    # What the migrations make of nothing, without alembic, which a service would keep in memory. Only SQLite's: of the
+    # others' indexes the tables do not say all.
+    metadata.create_all(connection)
+    VERSION.create(connection)
+    connection.execute(VERSION.insert().values(version_num=SCHEMA))
 
 
 def _shown(url: str) -> str:

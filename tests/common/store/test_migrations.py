@@ -1,5 +1,7 @@
 """Stores of every age are brought up to date, by many processes at once, and newer ones refused."""
 
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from common import store as package
+from common.settings import PROJECT
 from common.store import Store, StoreError
 from common.store.history import Span
 from common.store.tables import SCHEMA, label_delays, metadata
@@ -92,6 +95,39 @@ def test_the_newest_migration_is_the_schema_that_is_asked_for() -> None:
 def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
     assert differences(store) == []
     assert schemas(store) == [SCHEMA]
+
+
+def shape(url: str) -> list[str]:
+    """What SQLite knows of the tables, whatever the order of their columns, and of their indexes."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        known = sa.inspect(connection)
+        tables = known.get_table_names()
+        rules = (known.get_pk_constraint, known.get_unique_constraints, known.get_check_constraints)
+        found = [f"{each} {rule(each)}" for each in tables for rule in rules]
+        found += [f"{each} {column}" for each in tables for column in known.get_columns(each)]
+        found += connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'index' AND sql > ''").scalars()
+    engine.dispose()
+    return sorted(found)
+
+
+def test_a_new_file_is_what_the_migrations_make_of_one(tmp_path: Path) -> None:
+    made, migrated = (f"sqlite:///{tmp_path}/{name}.db" for name in ("made", "migrated"))
+    run(migrated, "CREATE TABLE others (id INTEGER)")
+    for url in (made, migrated):
+        Store(url).close()
+    run(migrated, "DROP TABLE others")
+    assert shape(made) == shape(migrated)
+
+
+def test_a_new_file_is_made_without_alembic(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from common.store import Store
+Store("sqlite:///{tmp_path}/lab.db").close()
+sys.exit("alembic" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True)
 
 
 def test_a_table_that_is_not_as_the_code_has_it_would_be_found(store: Store) -> None:
