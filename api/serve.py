@@ -19,8 +19,8 @@ OPTIONS: dict[str, Any] = {
     # Who is slow to send or to read must not keep the log from being written before whoever told us to stop kills us.
     "timeout_graceful_shutdown": 3,
 }
-# What libraries import if they can, and the api has no use for: httpx' command line (4 MB of rich and pygments), what
-# FastAPI checks addresses of mail by, and models of pydantic 1 (30 ms).
+# What libraries import if they can, and the api has no use for: httpx' command line (4 MB of rich and pygments) and
+# HTTP/2 (20 ms), what FastAPI checks addresses of mail by, and models of pydantic 1 (30 ms).
 UNUSED = ("httpx._main", "h2", "email_validator", "pydantic.v1")
 
 
