@@ -204,7 +204,7 @@ def _rate(loads: Sequence[Measured], unit: Sequence[Measured]) -> tuple[str, str
 
 
 def _logged(shares: Sequence[float | None]) -> str:
-    found = [share for share in shares if share]
+    found = [share for share in shares if share is not None]
     return f"{median(found):.0%}" if found else ""
 
 

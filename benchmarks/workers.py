@@ -29,7 +29,7 @@ from scripts.stack import log_path, process_environment
 
 WORKERS = 2
 WANTED = 1.7
-BATCH = 8  # as many rows a request as the log of one worker keeps up with
+BATCH = 8  # few enough rows a request for the logs to keep up with them
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ TEXT = (
     "to no core. What sends is bound to one, and takes of it what two workers then have not, since this machine has "
     "{cores}: much where a request costs it nearly as much as the service, little where a request is more work. The "
     "column *without what sends* leaves that out: the rate divided by the share of the workers' cores that was left "
-    "to them. The two threads of a worker, which answer and which write the log, take turns in Python; those of two "
-    "workers need not, which is why a second can bring more than its core. "
+    "to them. "
     f"Each was started {ROUNDS} times, in turn, and measured for {SECONDS:.0f} s: medians, in brackets the slowest and "
     "the fastest start. Core per request is what all processes of the service used together; the columns after are the "
     "cores that the service and what sends were busy on. All requests were answered with 200; the {answers} answers "
