@@ -72,7 +72,7 @@ async def challenge(problem: Problem, registry: Registry, number: int) -> MovedA
 
     Raises:
         NoVersionError: the registry has no such version.
-        RefusedError: it is the champion.
+        RefusedError: it is the champion, or its scikit-learn twin is gone.
     """
     version = await _version(problem, registry, number)
     champion = await registry.serving_version(problem.onnx_name)
@@ -87,6 +87,7 @@ async def promote(problem: Problem, registry: Registry, store: Store, number: in
 
     Raises:
         NoVersionError: the registry has no such version.
+        RefusedError: its scikit-learn twin is gone.
     """
     name = problem.onnx_name
     version = await _version(problem, registry, number)
@@ -105,7 +106,8 @@ async def roll_back(problem: Problem, registry: Registry, store: Store, number: 
     """Take a version back, and make champion who was it before.
 
     Raises:
-        RefusedError: it is not the champion (any more), or there is nobody to go back to.
+        RefusedError: it is not the champion (any more), or there is nobody to go back to, or only a version whose
+            scikit-learn twin is gone.
     """
     name = problem.onnx_name
     champion = await registry.serving_version(name)
@@ -143,9 +145,18 @@ async def _crown(problem: Problem, registry: Registry, version: Version) -> None
 
 async def _point(problem: Problem, registry: Registry, alias: str, version: Version) -> None:
     # The other flavour first: when the services see the ONNX version move, everything else has its place.
-    if twin := version.tags.get("sklearn_version"):
-        await registry.set_alias(problem.sklearn_name, alias, int(twin))
+    if (twin := version.tags.get("sklearn_version")) is not None:
+        await registry.set_alias(problem.sklearn_name, alias, await _twin(problem, registry, version, twin))
     await registry.set_alias(problem.onnx_name, alias, version.number)
+
+
+async def _twin(problem: Problem, registry: Registry, version: Version, number: str) -> int:
+    if number.isdecimal() and await registry.version(problem.sklearn_name, int(number)):
+        return int(number)
+    raise RefusedError(
+        f"{problem.sklearn_name} version {number}, the scikit-learn twin of version {version.number}, is not in MLflow "
+        "any more, so that corrections could not be learnt from there on: take another version, or train anew"
+    )
 
 
 async def _aliases(problem: Problem, registry: Registry) -> MovedAliases:

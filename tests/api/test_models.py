@@ -325,6 +325,24 @@ def test_a_rollback_to_a_version_that_is_gone_is_a_conflict(api: httpx.Client, l
     assert aliases(lab, "IrisModel") == {"champion": 2}
 
 
+@pytest.mark.parametrize("how", ["challenge", "promote", "rollback"])
+def test_a_version_whose_twin_is_gone_is_a_conflict_that_says_what_to_do(
+    api: httpx.Client, lab: Settings, how: str
+) -> None:
+    client = mlflow.MlflowClient(lab.mlflow_uri)
+    if how == "rollback":
+        move(api, 2, "promote")
+        client.delete_model_version("IrisDev", "2")
+    else:
+        client.delete_model_version("IrisDev", "3")
+    before = aliases(lab, "IrisModel"), aliases(lab, "IrisDev")
+    refused = api.post(f"/models/2/{how}")
+    check_problem(refused, 409)
+    assert "scikit-learn twin of version" in refused.json()["detail"]
+    assert "take another version, or train anew" in refused.json()["detail"]
+    assert (aliases(lab, "IrisModel"), aliases(lab, "IrisDev")) == before
+
+
 def test_while_mlflow_is_away_nothing_moves_and_the_overview_is_there(lone_api: httpx.Client) -> None:
     for how in ("challenge", "promote", "rollback"):
         check_problem(lone_api.post(f"/models/{KEPT}/{how}"), 503)
