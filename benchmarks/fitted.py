@@ -32,5 +32,5 @@ def fit(problem: Problem, settings: Settings) -> Fitted:
     table = read_table(settings.data_dir / "train.csv", problem, indices=True)
     model = problem.candidates()[-1].fit(table.X, table.y)
     scorer = fit_outlier_scorer(*split(table))
-    graph, unscored = (export_onnx(model, problem, table, {}, each) for each in (scorer, None))
+    graph, unscored = (export_onnx(model, problem, table, each) for each in (scorer, None))
     return Fitted(model, table, graph, unscored)

@@ -91,7 +91,7 @@ def make_model(problem: Problem, settings: Settings) -> bytes:
     """Return a model, which is all the api needs to have versions to compare."""
     table = read_table(settings.data_dir / "train.csv", problem, indices=True)
     model = problem.candidates()[0].fit(table.X, table.y)
-    return bytes(export_onnx(model, problem, table, {}).SerializeToString())
+    return bytes(export_onnx(model, problem, table).SerializeToString())
 
 
 def serve(size: int, model: bytes, settings: Settings, problem: Problem, stack: ExitStack) -> Sized:

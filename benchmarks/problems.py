@@ -84,7 +84,7 @@ def champion_of(problem: Problem, settings: Settings) -> bytes:
     fits = zip(candidates, fit_all(candidates, fitting, validation), strict=True)
     best, *_ = ranked([Result(candidate, fitted.model, fitted.metrics) for candidate, fitted in fits])
     scorer = outlier_scorer_for(problem, fitting, validation)
-    return bytes(export_onnx(best.model, problem, fitting, {}, scorer).SerializeToString())
+    return bytes(export_onnx(best.model, problem, fitting, scorer).SerializeToString())
 
 
 def once(service: Service, problem: Problem, settings: Settings, turn: int) -> Start:

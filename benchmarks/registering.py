@@ -18,7 +18,7 @@ def register(settings: Settings, seed: int) -> int:
     drawn = np.random.default_rng(seed).choice(len(table.y), len(table.y))
     rows = Table(table.X[drawn], table.y[drawn])
     model = problem.candidates()[0].fit(rows.X, rows.y)
-    return put(settings, problem, model, export_onnx(model, problem, rows, {}, fit_outlier_scorer(rows, table)))
+    return put(settings, problem, model, export_onnx(model, problem, rows, fit_outlier_scorer(rows, table)))
 
 
 def put(settings: Settings, problem: Problem, model: Classifier, graph: ModelProto) -> int:

@@ -12,9 +12,9 @@ import numpy as np
 from benchmarks import lab
 from benchmarks.report import Claim, Report, ratio, seconds, wanted
 from benchmarks.writer import Place, postgresql, sqlite
-from common.onnx_export import as_float32, export_onnx
+from common.onnx_export import export_tested
 from common.onnx_io import OnnxModel
-from common.problem import Problem, Rows, get_problem
+from common.problem import Problem, Rows, as_float32, get_problem
 from common.store import Store
 from common.store.answers import Answer
 from common.store.predictions import PredictionRow
@@ -99,7 +99,7 @@ def prepared(problem: Problem) -> tuple[Reference, list[PredictionRow]]:
     """Return what a model carries that has learnt from all of a problem's data, and its answers."""
     data = problem.load(None)
     model = problem.candidates()[0].fit(data.X, data.y)
-    bundle = OnnxModel(export_onnx(model, problem, data, {}, held_out=data).SerializeToString())
+    bundle = OnnxModel(export_tested(model, problem, data, data).graph.SerializeToString())
     reference = read_reference(1, bundle.metadata)
     if reference is None:
         raise RuntimeError("the model tells no reference")

@@ -5,7 +5,7 @@ Apart from `onnx_io`, because only those who train need the converter and scikit
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,20 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
-from common import columns
-from common.onnx_io import OUTLIER_SCORE, Answer, OnnxModel, compare
+from common import columns, evaluate
+from common.onnx_io import OUTLIER_SCORE, Answer, ModelError, OnnxModel, compare
 from common.outliers import OutlierScorer
-from common.problem import Classifier, Feature, Floats, Problem, Rows, Table, probabilities_of
+from common.problem import (
+    Classifier,
+    Feature,
+    Floats,
+    Ints,
+    Problem,
+    Rows,
+    Table,
+    as_float32,
+    probabilities_of,
+)
 
 GOLDEN_ROWS = 3
 PERCENTILES = tuple(np.linspace(0.0, 1.0, 101))
@@ -26,23 +36,60 @@ PERCENTILES = tuple(np.linspace(0.0, 1.0, 101))
 OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
-def export_onnx(  # noqa: PLR0913, PLR0917  # each is a part of the bundle
-    model: Classifier,
-    problem: Problem,
-    train: Table,
-    metrics: Mapping[str, float],
-    scorer: OutlierScorer | None = None,
-    held_out: Table | None = None,
-) -> ModelProto:
-    """Convert a fitted classifier, and the scorer of outliers beside it, into the bundle.
+@dataclass(frozen=True)
+class Tested:
+    """A bundle, and how it has answered the test rows.
+
+    Attributes:
+        graph: the bundle; its `metrics` and `confusion` are those of `matrix`.
+        matrix: counts `[classes, classes]`: row is the true class, column the answered one.
+    """
+
+    graph: ModelProto
+    matrix: Ints
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Accuracy and macro precision, recall and F1 on the test rows."""
+        return evaluate.summary(self.matrix)
+
+
+def export_tested(
+    model: Classifier, problem: Problem, train: Table, test: Table, scorer: OutlierScorer | None = None
+) -> Tested:
+    """Convert a classifier, ask the bundle the test rows as a client would send them, and write its results into it.
+
+    Args:
+        model: as `export_onnx` takes it, like the next two and the last.
+        problem: gives features and class names.
+        train: the rows that the model learnt from.
+        test: rows that it has not learnt from.
+        scorer: of outliers, if there is one.
+
+    Raises:
+        ModelError: the bundle answers otherwise than the model; see `check_parity`.
+    """
+    graph = export_onnx(model, problem, train, scorer)
+    check_parity(graph, model, test.X, scorer)
+    loaded = OnnxModel(graph.SerializeToString())
+    answer = loaded.predict(loaded.as_rows(test.X))
+    matrix = evaluate.confusion(test.y, answer.labels, len(problem.target.classes))
+    reference = {**loaded.metadata["reference"], "answers": answer_statistics(answer, problem)}
+    _set_metadata(
+        graph,
+        loaded.metadata | {"metrics": evaluate.summary(matrix), "confusion": matrix.tolist(), "reference": reference},
+    )
+    return Tested(graph, matrix)
+
+
+def export_onnx(model: Classifier, problem: Problem, train: Table, scorer: OutlierScorer | None = None) -> ModelProto:
+    """Convert a fitted classifier, and the scorer of outliers beside it, into the bundle, without results.
 
     Args:
         model: a scikit-learn classifier whose classes are the indices of the problem's classes.
         problem: gives features and class names.
         train: the rows that the model learnt from; their statistics go into the bundle.
-        metrics: results on the test rows, by name.
         scorer: says how unlike the training data a row is; None for a bundle that does not say it.
-        held_out: rows that the model has not learnt from; what it answers to them goes into the bundle, too.
 
     Returns:
         A graph with input `input` (float32 `[rows, features]`), or with an input for each feature (`[rows, 1]`, float32
@@ -61,13 +108,7 @@ def export_onnx(  # noqa: PLR0913, PLR0917  # each is a part of the bundle
         _merge(graph, _convert(scorer.pipeline, problem))
     # The converter takes them from a set, whose order is another in each process: the same model would be other bytes.
     graph.opset_import.sort(key=lambda opset: opset.domain)
-    bundle = _describe(model, problem, train, metrics, scorer)
-    _set_metadata(graph, bundle)
-    if held_out:
-        # As the service will answer: rounding matters where confidences crowd at 1.
-        answer = OnnxModel(graph.SerializeToString()).predict(as_float32(held_out.X))
-        bundle["reference"]["answers"] = answer_statistics(answer, problem)
-        _set_metadata(graph, bundle)
+    _set_metadata(graph, _describe(model, problem, train, scorer))
     return graph
 
 
@@ -129,15 +170,12 @@ def _merge(graph: ModelProto, scorer: ModelProto) -> None:
     graph.opset_import.extend(helper.make_opsetid(*opset) for opset in versions.items())
 
 
-def _describe(
-    model: Classifier, problem: Problem, train: Table, metrics: Mapping[str, float], scorer: OutlierScorer | None
-) -> dict[str, Any]:
+def _describe(model: Classifier, problem: Problem, train: Table, scorer: OutlierScorer | None) -> dict[str, Any]:
     golden = as_float32(train.X[:GOLDEN_ROWS])
     bundle: dict[str, Any] = {
         "problem": problem.name,
         "classes": problem.target.classes,
         "features": [asdict(feature) for feature in problem.features],
-        "metrics": dict(metrics),
         "reference": reference_statistics(problem, train),
         "golden": {
             "input": golden.tolist(),
@@ -214,26 +252,54 @@ def _edges(known: Floats, deciles: Floats) -> Floats:
     return edges
 
 
-def as_float32(X: Rows) -> Rows:
-    """Return rows with their numbers in the precision in which the ONNX model takes them."""
-    if X.dtype != object:
-        return X.astype(np.float32)
-    single = [[value if isinstance(value, str) else float(np.float32(value)) for value in row] for row in X.tolist()]
-    return np.array(single, dtype=object)
-
-
 def check_parity(graph: ModelProto, model: Classifier, X: Rows, scorer: OutlierScorer | None = None) -> None:
     """Compare the bundle with the classifier and the scorer it came from, on rows `X` `[rows, features]`.
 
+    The classes are compared with those of the rows as they are; probabilities and outlier scores with those of the
+    rows in single precision, which is how ONNX Runtime takes them.
+
     Raises:
         ModelError: a label differs, a probability by more than 1e-5, or an outlier score by more than 1e-5 of its size
-            (of 1, if it is smaller).
+            (of 1, if it is smaller). Where single precision is the reason, the message names the column.
     """
     loaded = OnnxModel(graph.SerializeToString())
     loaded.check_golden()
     rows = as_float32(X)
     scores = scorer.score(rows) if scorer else None
-    compare(loaded.predict(rows), model.predict(rows), probabilities_of(model, rows), scores)
+    answer = loaded.predict(loaded.as_rows(X))
+    compare(answer, model.predict(rows), probabilities_of(model, rows), scores)
+    _check_precision(loaded, model, X, answer.labels)
+
+
+def _check_precision(loaded: OnnxModel, model: Classifier, X: Rows, labels: Ints) -> None:
+    different = np.flatnonzero(model.predict(X) != labels)
+    if not different.size:
+        return
+    features = loaded.metadata["features"]
+    numbers = [index for index, feature in enumerate(features) if feature["kind"] == "number"]
+    rounded, some = as_float32(X), X[different]
+    alone = [_with_column(some, index, rounded[different, index]) for index in numbers]
+    changed = [int((model.predict(one) != model.predict(some)).sum()) for one in alone]
+    # Where only several columns together change a class, the one that loses most by its spread is named.
+    lost = [_lost(X[:, index].astype(np.float64), rounded[:, index].astype(np.float64)) for index in numbers]
+    worst = max(range(len(numbers)), key=lambda place: (changed[place], lost[place]))
+    column = numbers[worst]
+    raise ModelError(
+        f"{different.size} of {len(X)} test rows get another class from the exported model, since single precision "
+        f"(float32) cannot hold the values of column {features[column]['name']}: "
+        f"{float(X[different[0], column])!r} becomes {float(rounded[different[0], column])!r}; "
+        "subtract an origin from the column, or use another unit"
+    )
+
+
+def _with_column(X: Rows, index: int, values: Rows) -> Rows:
+    changed = X.copy()
+    changed[:, index] = values
+    return changed
+
+
+def _lost(values: Floats, rounded: Floats) -> float:
+    return float(np.abs(values - rounded).max() / (values.std() or 1.0))
 
 
 def _rename_output(graph: ModelProto, old: str, new: str) -> None:

@@ -110,6 +110,20 @@ def probabilities_of(model: Classifier, X: Rows) -> Floats | None:
     return model.predict_proba(X) if hasattr(model, "predict_proba") else None
 
 
+def as_float32(X: Rows) -> Rows:
+    """Return rows `[rows, features]` with their numbers in single precision, in which ONNX models take them."""
+    if X.dtype != object:
+        return X.astype(np.float32)
+    single = [[value if isinstance(value, str) else float(np.float32(value)) for value in row] for row in X.tolist()]
+    return np.array(single, dtype=object)
+
+
+def epochs_run(model: Any) -> int | None:
+    """Return how many epochs the last fit of a model really took; None for a model that does not count them."""
+    epochs = getattr(model, "n_iter_", None)
+    return epochs if isinstance(epochs, int) else None
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One model to try.

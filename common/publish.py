@@ -6,6 +6,7 @@ Reading for a service is in `registry`, which does without the `mlflow` package.
 import logging
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version as installed
 
 import mlflow
@@ -37,6 +38,17 @@ def newest(name: str, tags: Mapping[str, str] | None = None) -> Version | None:
         f"name = '{name}'{wanted}", order_by=["version_number DESC"], max_results=1
     )
     return _version(found[0]) if found else None
+
+
+def version(name: str, number: int) -> Version | None:
+    """Return a version of `name` by its number; None if there is none."""
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{name}' and version_number = {number}")
+    return _version(found[0]) if found else None
+
+
+def created_at(name: str) -> datetime:
+    """Return when a name was registered first; its versions are counted from there."""
+    return datetime.fromtimestamp(mlflow.MlflowClient().get_registered_model(name).creation_timestamp / 1000, UTC)
 
 
 def load_sklearn(version: Version) -> Classifier:
@@ -77,9 +89,7 @@ def register(
         made.append(_register(client, problem.sklearn_name, sklearn_uri, tags))
         tags["sklearn_version"] = str(made[0].version)
         made.append(_register(client, problem.onnx_name, onnx_uri, tags))
-        # The services follow the second: when they see it move, everything else has its place.
-        for version in made:
-            client.set_registered_model_alias(version.name, alias, version.version)
+        move_alias(problem, _version(made[1]), alias)
     except BaseException:
         for version in made:
             client.delete_model_version(version.name, version.version)
@@ -87,6 +97,14 @@ def register(
                 client.set_registered_model_alias(version.name, alias, number)
         raise
     return _version(made[1])
+
+
+def move_alias(problem: Problem, onnx: Version, alias: str = CHAMPION) -> None:
+    """Move an alias to an ONNX version and to its scikit-learn twin; to do so again changes nothing."""
+    client = mlflow.MlflowClient()
+    # The services follow the ONNX version: when they see it move, everything else has its place.
+    client.set_registered_model_alias(problem.sklearn_name, alias, onnx.tags["sklearn_version"])
+    client.set_registered_model_alias(onnx.name, alias, str(onnx.number))
 
 
 def metric_tags(metrics: Mapping[str, float]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ def append_corrections(store: Store, problem: Problem, suggestion: Suggestion, p
     store.suggestions.add(suggestion)
     for unfinished in store.suggestions.unfinished_rows(problem.name):
         _settle(store, problem, unfinished, path)
+    remove_refused(store, problem, path)
     known = store.suggestions.get(suggestion.id)
     if known is not None and known.state in ("received", "delivered"):
         _append(store, problem, known, path)
@@ -45,6 +47,25 @@ def append_corrections(store: Store, problem: Problem, suggestion: Suggestion, p
             _append(store, problem, other, path)
             waiting += 1
     return waiting
+
+
+def remove_refused(store: Store, problem: Problem, path: Path) -> None:
+    """Take the rows of refused corrections out of the file at `path`; the store keeps them.
+
+    The file is replaced before that is noted. If the process ends in between, the next attempt sees from the number of
+    equal rows that are to stay whether a row has gone already. The caller holds the lock of the file.
+    """
+    refused = store.suggestions.rows_of_refused(problem.name)
+    if not refused:
+        return
+    stay = Counter(_known_line(problem, kept) for kept in store.suggestions.rows_to_keep(problem.name))
+    lines = _lines(path)
+    lines.reverse()  # of equal rows the last one goes
+    for line in [_known_line(problem, each) for each in refused]:
+        if line in lines and lines.count(line) > stay[line]:
+            lines.remove(line)
+    write_atomic(path, "".join(reversed(lines)).encode())
+    store.suggestions.rows_removed([each.id for each in refused])
 
 
 def _append(store: Store, problem: Problem, suggestion: Suggestion, path: Path) -> None:
@@ -72,6 +93,13 @@ def _is_value(feature: Feature, value: object) -> bool:
     if feature.kind == "category":
         return isinstance(value, str) and re.fullmatch(TEXT, value) is not None
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _known_line(problem: Problem, suggestion: Suggestion) -> str | None:
+    """Return the row of a correction; None if the problem has other features or classes by now."""
+    with suppress(BadCorrectionError):
+        return _line(problem, suggestion)
+    return None
 
 
 def _line(problem: Problem, suggestion: Suggestion) -> str:

@@ -32,8 +32,8 @@ from finetune import append
 from finetune.serve import ENTRYPOINT, serve, try_again_later
 
 if TYPE_CHECKING:
-    from finetune.gate import Verdict
-    from finetune.train import Tuned
+    from common.registry import Version
+    from finetune.train import Files, Judged, Tuned
 
 # The tasks that need MLflow and scikit-learn import them: that takes seconds, and four runs of five do without.
 
@@ -45,27 +45,27 @@ def append_corrections(problem: Problem, settings: Settings, store: Store, sugge
 
 
 @task(name="fine-tune", cache_policy=NO_CACHE)
-def fine_tune(problem: Problem, settings: Settings) -> "Tuned":
-    """Continue the champion with all corrections."""
-    from finetune.train import continue_champion
+def fine_tune(problem: Problem, settings: Settings, serving: "Version", files: "Files") -> "Tuned":
+    """Let the model that training made learn all corrections."""
+    from finetune.train import start_over
 
-    return continue_champion(problem, settings, settings.corrections)
+    return start_over(problem, settings, serving, files)
 
 
 @task(name="check-accuracy", cache_policy=NO_CACHE)
-def check_accuracy(problem: Problem, settings: Settings, tuned: "Tuned") -> "Verdict":
-    """Judge the fine-tuned model on the test rows."""
+def check_accuracy(problem: Problem, settings: Settings, tuned: "Tuned") -> "Judged":
+    """Judge the fine-tuned model on the test rows, as it would serve."""
     from finetune.train import check_accuracy
 
     return check_accuracy(problem, settings, tuned)
 
 
 @task(name="register-version", cache_policy=NO_CACHE)
-def register_version(problem: Problem, settings: Settings, tuned: "Tuned", verdict: "Verdict") -> int:
+def register_version(problem: Problem, tuned: "Tuned", judged: "Judged") -> int:
     """Register the fine-tuned model as the next version and move the champion."""
     from finetune.train import register
 
-    return register(problem, settings, tuned, verdict).number
+    return register(problem, tuned, judged).number
 
 
 def learn(problem: Problem, settings: Settings, store: Store, suggestion: Suggestion) -> State[Any]:
@@ -85,17 +85,26 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
 def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
     # MLflow's own retries would keep the worker busy for minutes; a failed run is tried again later.
     check_mlflow(settings.mlflow_uri)
-    from finetune.train import version_of_same_data
+    from common.publish import move_alias
+    from finetune.train import added_files, drop_taken_back, serving_version, version_of_same_data
 
+    serving = serving_version(problem, settings)
+    drop_taken_back(problem, settings, store, serving)
     batch = [waiting.id for waiting in store.suggestions.waiting(problem.name)]
-    known = version_of_same_data(problem, settings, settings.corrections)
-    if known is None:
-        tuned = fine_tune(problem, settings)
-        verdict = check_accuracy(problem, settings, tuned)
-        if verdict.refused_because:
-            store.suggestions.refused(batch, verdict.refused_because)
-            return Completed(name="Refused", message=f"refused: {verdict.refused_because}")
-    version = known.number if known else register_version(problem, settings, tuned, verdict)
+    files = added_files(settings, serving)
+    known = version_of_same_data(problem, settings, files)
+    if known and not store.suggestions.has_learnt(problem.name, known.number):
+        # An earlier run ended between registering and saying so, with perhaps one alias moved, or none.
+        move_alias(problem, known)
+        version = known.number
+    else:
+        tuned = fine_tune(problem, settings, serving, files)
+        judged = check_accuracy(problem, settings, tuned)
+        if reason := judged.verdict.refused_because:
+            store.suggestions.refused(batch, reason)
+            append.remove_refused(store, problem, settings.corrections)
+            return Completed(name="Refused", message=f"refused: {reason}")
+        version = register_version(problem, tuned, judged)
     store.suggestions.trained(batch, version)
     return Completed(message=f"trained in version {version}")
 

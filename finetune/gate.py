@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from common import evaluate
-from common.problem import Classifier, Problem, Table
+from common.problem import Ints, Problem
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,13 @@ class Verdict:
     refused_because: str | None
 
 
-def judge(problem: Problem, model: Classifier, test: Table) -> Verdict:
-    """Judge a classifier by its accuracy on the test rows: what the problem sets is needed."""
-    matrix = evaluate.confusion(test.y, model.predict(test.X), len(problem.target.classes))
+def judge(problem: Problem, matrix: Ints) -> Verdict:
+    """Judge a model by its accuracy on the test rows, of which the problem needs a minimum.
+
+    Args:
+        problem: says how much is needed.
+        matrix: counts `[classes, classes]` of the test rows: row is the true class, column the answered one.
+    """
     metrics = evaluate.summary(matrix)
     if metrics["accuracy"] >= problem.min_accuracy:
         return Verdict(metrics, None)

@@ -1,10 +1,11 @@
-"""Continue the champion with the rows that a problem has set aside as later data: `python -m finetune.later`.
+"""Let a new version learn the rows that a problem has set aside as later data: `python -m finetune.later`.
 
-What fine-tuning does with corrections, with a file of rows, by hand.
+Fine-tuning does the same with corrections; this is done by hand, with a file of rows.
 """
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from filelock import FileLock
@@ -13,6 +14,7 @@ from common.onnx_io import ModelError
 from common.problem import Problem, ProblemError, get_problem
 from common.registry import RegistryUnavailableError, check_mlflow
 from common.settings import Settings, SettingsError, load_settings
+from common.store import Store
 from common.table import DataError, read_table
 
 
@@ -23,19 +25,25 @@ def learn_later(settings: Settings) -> str:
         DataError: later.csv or another file is missing, empty or damaged.
         LookupError: there is no version to continue.
     """
+    from common import publish
     from finetune import train
 
     problem = get_problem(settings.problem)
     later = _check_data(problem, settings)
-    with FileLock(settings.data_dir / "finetune.lock"):
-        if known := train.version_of_same_data(problem, settings, later):
-            return f"version {known.number} has learnt {later.name} already"
-        tuned = train.continue_champion(problem, settings, later)
-        verdict = train.check_accuracy(problem, settings, tuned)
-        if verdict.refused_because:
-            return f"refused: {verdict.refused_because}"
-        version = train.register(problem, settings, tuned, verdict)
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in verdict.metrics.items())
+    with FileLock(settings.data_dir / "finetune.lock"), closing(Store(settings.database_url)) as store:
+        serving = train.serving_version(problem, settings)
+        train.drop_taken_back(problem, settings, store, serving)
+        files = train.added_files(settings, serving, learn_later=True)
+        if known := train.version_of_same_data(problem, settings, files):
+            publish.move_alias(problem, known)
+            moved = "" if known.number == serving.number else ", and is champion now"
+            return f"version {known.number} has learnt {later.name} already{moved}"
+        tuned = train.start_over(problem, settings, serving, files)
+        judged = train.check_accuracy(problem, settings, tuned)
+        if reason := judged.verdict.refused_because:
+            return f"refused: {reason}"
+        version = train.register(problem, tuned, judged)
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in judged.verdict.metrics.items())
     return f"registered {version.name} version {version.number}; on test.csv: {shown}"
 
 

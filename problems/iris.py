@@ -72,8 +72,12 @@ def continue_training(model: "MLPClassifier", original: Table, corrections: Tabl
     """Return a copy of `model` after 5 more epochs at a tenth of the learning rate, corrections weighing more."""
     from copy import deepcopy
 
+    # scikit-learn goes on counting the epochs without improvement where the first fit stopped: it would stop at once.
     tuned = deepcopy(model).set_params(
-        warm_start=True, max_iter=FINETUNE_EPOCHS, learning_rate_init=FINETUNE_LEARNING_RATE
+        warm_start=True,
+        max_iter=FINETUNE_EPOCHS,
+        learning_rate_init=FINETUNE_LEARNING_RATE,
+        n_iter_no_change=np.inf,
     )
     weights = np.repeat((WEIGHT_ORIGINAL, WEIGHT_CORRECTION), (len(original.y), len(corrections.y)))
     X = np.concatenate([original.X, corrections.X])

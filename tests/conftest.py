@@ -162,7 +162,7 @@ def bundle(prepared_data: Path, problem: Problem) -> bytes:
     """The ONNX file of a fitted model, which is in no registry."""
     rows = read_table(prepared_data / "train.csv", problem, indices=True)
     model = problem.candidates()[-1].fit(rows.X, rows.y)
-    return bytes(export_onnx(model, problem, rows, {}, fit_outlier_scorer(*split(rows))).SerializeToString())
+    return bytes(export_onnx(model, problem, rows, fit_outlier_scorer(*split(rows))).SerializeToString())
 
 
 KEPT = 7

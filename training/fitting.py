@@ -11,7 +11,7 @@ from threading import Lock
 
 import numpy as np
 
-from common.problem import Classifier, Ints, Rows, Table, probabilities_of
+from common.problem import Classifier, Ints, Rows, Table, as_float32, probabilities_of
 from common.settings import PROJECT
 
 # A Dask worker may have several threads; how many of them BLAS takes is one number for the process.
@@ -27,7 +27,7 @@ class Fitted:
 
 
 def fit_and_score(fit: Callable[[Rows, Ints], Classifier], fitting: Table, validation: Table) -> Fitted:
-    """Fit one candidate and see how it does on the validation rows."""
+    """Fit one candidate and see how it does on the validation rows, in single precision, as the service has them."""
     from sklearn.metrics import log_loss
     from threadpoolctl import threadpool_limits
 
@@ -35,8 +35,9 @@ def fit_and_score(fit: Callable[[Rows, Ints], Classifier], fitting: Table, valid
     with _ALONE, threadpool_limits(1):
         # Rows of its own: a fit that changed them would change what the next candidate learns, in this process alone.
         model = fit(np.array(fitting.X), np.array(fitting.y))
-        metrics = {"val_accuracy": float((model.predict(validation.X) == validation.y).mean())}
-        if (probabilities := probabilities_of(model, validation.X)) is not None:
+        rows = as_float32(validation.X)
+        metrics = {"val_accuracy": float((model.predict(rows) == validation.y).mean())}
+        if (probabilities := probabilities_of(model, rows)) is not None:
             metrics["val_log_loss"] = log_loss(validation.y, probabilities, labels=range(probabilities.shape[1]))
     return Fitted(model, metrics)
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities import Metric, Param, RunStatus
-from onnx import ModelProto
 from rich.progress import track
 
-from common import evaluate, publish
+from common import publish
 from common.files import md5, write_atomic
-from common.onnx_export import check_parity, export_onnx
+from common.onnx_export import Tested, check_parity, export_tested
 from common.outliers import OutlierScorer, outlier_scorer_for
-from common.problem import Candidate, Classifier, Ints, Problem, Table
+from common.problem import Candidate, Classifier, Problem, Table, epochs_run
 from common.registry import CHALLENGER, CHAMPION, Version
 from common.settings import Settings
 from common.split import split
@@ -60,11 +59,10 @@ class Result:
 
 @dataclass(frozen=True)
 class _Exported:
-    """A result as ONNX bundle, with its confusion matrix `[classes, classes]` on the test rows."""
+    """A result as ONNX bundle, with its results on the test rows."""
 
     result: Result
-    graph: ModelProto
-    matrix: Ints
+    tested: Tested
     scorer: OutlierScorer | None
 
 
@@ -109,7 +107,7 @@ def train(problem: Problem, settings: Settings, cluster: "Client | None" = None)
     first = _export(problem, best, data, scorer)
     second = _export(problem, other, data, scorer) if other else None
     champion = _register(problem, settings, first, CHAMPION)
-    write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", first.graph.SerializeToString())
+    write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", first.tested.graph.SerializeToString())
     challenger = _register(problem, settings, second, CHALLENGER) if second else None
     return Trained(champion, challenger, results)
 
@@ -132,7 +130,10 @@ def log_run(experiment_id: str, result: Result) -> Result:
     client, params = mlflow.MlflowClient(), result.candidate.params
     run = client.create_run(experiment_id, run_name=" ".join(f"{k}={v}" for k, v in params.items()))
     now = time.time_ns() // 1_000_000
-    points = [Metric(key, value, now, 0) for key, value in result.metrics.items()]
+    metrics = dict(result.metrics)
+    if (epochs := epochs_run(result.model)) is not None:
+        metrics["epochs_run"] = epochs
+    points = [Metric(key, value, now, 0) for key, value in metrics.items()]
     points += [
         Metric(name, float(value), now, step)
         for name, curve in learning_curves(result.model).items()
@@ -151,19 +152,19 @@ def _read(problem: Problem, settings: Settings) -> Data:
 
 
 def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer | None) -> _Exported:
-    matrix = evaluate.confusion(data.test.y, result.model.predict(data.test.X), len(problem.target.classes))
-    graph = export_onnx(result.model, problem, data.fitting, evaluate.summary(matrix), scorer, data.test)
-    check_parity(graph, result.model, data.test.X, scorer)
-    return _Exported(result, graph, matrix, scorer)
+    tested = export_tested(result.model, problem, data.fitting, data.test, scorer)
+    # The file answers as the candidate does, so that the candidate's results on these rows are those of the file.
+    check_parity(tested.graph, result.model, data.validation.X, scorer)
+    return _Exported(result, tested, scorer)
 
 
 def _register(problem: Problem, settings: Settings, exported: _Exported, alias: str) -> Version:
-    result, scorer, metrics = exported.result, exported.scorer, evaluate.summary(exported.matrix)
+    result, scorer, metrics = exported.result, exported.scorer, exported.tested.metrics
     tags = publish.metric_tags(metrics) | (scorer.tags if scorer else {})
     tags |= {name: str(value) for name, value in result.candidate.params.items()}
     tags["train_md5"] = md5(settings.data_dir / "train.csv")
     logged = {f"test_{name}": value for name, value in metrics.items()} | (scorer.metrics if scorer else {})
     with mlflow.start_run(run_id=result.run_id):
         mlflow.log_metrics(logged)
-        mlflow.log_figure(confusion_picture(exported.matrix, problem.target.classes), "confusion_matrix.png")
-        return publish.register(problem, result.model, exported.graph, tags, alias)
+        mlflow.log_figure(confusion_picture(exported.tested.matrix, problem.target.classes), "confusion_matrix.png")
+        return publish.register(problem, result.model, exported.tested.graph, tags, alias)

@@ -137,6 +137,32 @@ class Suggestions:
         """Note why these suggestions have led to no version."""
         self._update(*suggestion_ids, refused_because=reason)
 
+    def has_learnt(self, problem: str, version: int) -> bool:
+        """Return whether a version is noted as having learnt any suggestion."""
+        c = suggestions.c
+        query = sa.select(c.id).where(c.problem == problem, c.trained_version == version)
+        return bool(self._database.read(query.limit(1)))
+
+    def taken_back(self, problem: str, champion: int, since: datetime) -> list[Suggestion]:
+        """Return the suggestions that came after `since` and that a version newer than the champion has learnt."""
+        c = suggestions.c
+        newer = c.trained_version > champion, c.received_at > since, c.refused_because.is_(None)
+        return [
+            _suggestion(row) for row in self._database.read(sa.select(suggestions).where(c.problem == problem, *newer))
+        ]
+
+    def rows_of_refused(self, problem: str) -> list[Suggestion]:
+        """Return refused suggestions that are in finetune.csv still, by row."""
+        return self._rows(problem, suggestions.c.written, suggestions.c.refused_because.is_not(None))
+
+    def rows_to_keep(self, problem: str) -> list[Suggestion]:
+        """Return the suggestions in finetune.csv that are not refused, by row."""
+        return self._rows(problem, suggestions.c.written, suggestions.c.refused_because.is_(None))
+
+    def rows_removed(self, suggestion_ids: list[str]) -> None:
+        """Note that these suggestions are in finetune.csv no longer."""
+        self._update(*suggestion_ids, row_number=None, written=False)
+
     def newest(
         self, problem: str, since: datetime, until: datetime, limit: int, versions: Collection[int] = ()
     ) -> list[Suggestion]:

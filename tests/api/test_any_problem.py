@@ -69,7 +69,7 @@ class Lab:
 
 
 def exported(problem: Problem, model: Classifier, train: Table) -> bytes:
-    graph = export_onnx(model, problem, train, {}, fit_outlier_scorer(*split(train)))
+    graph = export_onnx(model, problem, train, fit_outlier_scorer(*split(train)))
     return bytes(graph.SerializeToString())
 
 

@@ -80,7 +80,7 @@ def test_a_problem_of_names_alone_has_a_model_that_tells_no_outliers(problem: Pr
     model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), DecisionTreeClassifier(random_state=0)).fit(
         train.X, train.y
     )
-    graph = export_onnx(model, mushrooms, train, {}, scorer)
+    graph = export_onnx(model, mushrooms, train, scorer)
     check_parity(graph, model, train.X)
     answer = OnnxModel(graph.SerializeToString()).predict(train.X)
     assert answer.labels.tolist() == [0, 1, 2, 2] * 5

@@ -58,7 +58,7 @@ def with_metadata(content: bytes, **changes: Any) -> bytes:
 
 
 def fitted(problem: Problem, rows: Table, index: int) -> bytes:
-    return bytes(export_onnx(problem.candidates()[index].fit(rows.X, rows.y), problem, rows, {}).SerializeToString())
+    return bytes(export_onnx(problem.candidates()[index].fit(rows.X, rows.y), problem, rows).SerializeToString())
 
 
 @pytest.fixture

@@ -17,15 +17,13 @@ from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from common.onnx_export import GOLDEN_ROWS, OPSET, as_float32, check_parity, export_onnx, reference_statistics
+from common.onnx_export import GOLDEN_ROWS, OPSET, check_parity, export_onnx, reference_statistics
 from common.onnx_io import Answer, ModelError, OnnxModel, compare
 from common.outliers import OutlierScorer, fit_outlier_scorer
-from common.problem import Category, Classifier, Problem, Table, Target
+from common.problem import Category, Classifier, Problem, Table, Target, as_float32
 from common.split import split
 from common.table import read_table
 from problems import travel_insurance
-
-METRICS = {"accuracy": 0.9667, "f1": 0.9666}
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +43,14 @@ def scorer(rows: Table) -> OutlierScorer:
 
 @pytest.fixture(scope="module")
 def content(model: Classifier, problem: Problem, rows: Table, scorer: OutlierScorer) -> bytes:
-    exported: bytes = export_onnx(model, problem, rows, METRICS, scorer).SerializeToString()
+    exported: bytes = export_onnx(model, problem, rows, scorer).SerializeToString()
     return exported
 
 
 @pytest.fixture(scope="module")
 def alone(model: Classifier, problem: Problem, rows: Table) -> bytes:
     """The bundle of the same classifier without a scorer."""
-    exported: bytes = export_onnx(model, problem, rows, METRICS).SerializeToString()
+    exported: bytes = export_onnx(model, problem, rows).SerializeToString()
     return exported
 
 
@@ -128,7 +126,7 @@ def test_a_classifier_answers_the_same_with_and_without_a_scorer_beside_it(
     problem: Problem, rows: Table, scorer: OutlierScorer, family: Callable[[Problem], Callable[..., Classifier]]
 ) -> None:
     model = family(problem)(rows.X, rows.y)
-    merged, single = (export_onnx(model, problem, rows, {}, beside) for beside in (scorer, None))
+    merged, single = (export_onnx(model, problem, rows, beside) for beside in (scorer, None))
     onnx.checker.check_model(merged, full_check=True)
     drawn = np.random.default_rng(0).uniform(0, 10, (1000, 4)).astype(np.float32)
     both, one = (OnnxModel(graph.SerializeToString()).predict(drawn) for graph in (merged, single))
@@ -228,7 +226,6 @@ def test_the_file_carries_what_is_known_of_the_model(content: bytes, problem: Pr
     assert loaded.metadata["features"] == [asdict(feature) for feature in problem.features]
     first = loaded.metadata["features"][0]
     assert (first["name"], first["unit"], first["minimum"], first["maximum"]) == ("sepal_length", "cm", 0.0, 30.0)
-    assert loaded.metadata["metrics"] == METRICS
 
 
 def test_the_file_carries_the_statistics_of_the_training_rows(content: bytes, rows: Table, problem: Problem) -> None:
@@ -511,7 +508,7 @@ def mixed() -> Mixed:
     rows, validation = split(drawn)
     model = travel_insurance.learn_in_batches(rows.X, rows.y)
     scorer = fit_outlier_scorer(rows, validation)
-    graph = export_onnx(model, problem, rows, METRICS, scorer)
+    graph = export_onnx(model, problem, rows, scorer)
     return Mixed(problem, drawn, model, scorer, graph.SerializeToString())
 
 
@@ -639,7 +636,7 @@ def test_a_model_without_probabilities_has_one_answer_and_says_what_it_says(
     problem: Problem, rows: Table, silent: Classifier, *, alone: bool
 ) -> None:
     model = Perceptron(random_state=0).fit(rows.X, rows.y) if alone else silent
-    graph = export_onnx(model, problem, rows, METRICS)
+    graph = export_onnx(model, problem, rows)
     assert [output.name for output in graph.graph.output] == ["label"]
     loaded = OnnxModel(graph.SerializeToString())
     loaded.check_golden()
@@ -652,7 +649,7 @@ def test_a_model_without_probabilities_has_one_answer_and_says_what_it_says(
 def test_golden_rows_of_a_model_without_probabilities_have_none(
     problem: Problem, rows: Table, silent: Classifier, scorer: OutlierScorer
 ) -> None:
-    graph = export_onnx(silent, problem, rows, METRICS, scorer)
+    graph = export_onnx(silent, problem, rows, scorer)
     assert [output.name for output in graph.graph.output] == ["label", "outlier_score"]
     assert set(OnnxModel(graph.SerializeToString()).metadata["golden"]) == {"input", "label", "outlier_score"}
     check_parity(graph, silent, rows.X, scorer)
@@ -661,7 +658,7 @@ def test_golden_rows_of_a_model_without_probabilities_have_none(
 def test_parity_of_a_model_without_probabilities_fails_by_its_labels(
     problem: Problem, rows: Table, silent: Classifier
 ) -> None:
-    graph = export_onnx(silent, problem, rows, METRICS)
+    graph = export_onnx(silent, problem, rows)
     other = LogisticRegression().fit(rows.X, (rows.y + 1) % 3)
     with pytest.raises(ModelError, match=r"the label of row \d+ differs"):
         check_parity(graph, other, rows.X)
@@ -671,7 +668,7 @@ def test_a_model_of_two_classes_without_probabilities_answers_with_their_indices
     two = Table(rows.X[rows.y != 2], rows.y[rows.y != 2])
     kinds = replace(problem, target=Target("kind", problem.target.classes[:2]))
     model = make_pipeline(StandardScaler(), Perceptron(random_state=0)).fit(two.X, two.y)
-    loaded = OnnxModel(export_onnx(model, kinds, two, {}).SerializeToString())
+    loaded = OnnxModel(export_onnx(model, kinds, two).SerializeToString())
     loaded.check_golden()
     np.testing.assert_array_equal(loaded.predict(two.X.astype(np.float32)).labels, two.y)
 
@@ -682,7 +679,7 @@ def test_a_problem_of_one_name_alone_is_answered(problem: Problem) -> None:
     X = np.array([["blue"], ["red"]] * 5, dtype=object)
     known = ColumnTransformer([("names", OneHotEncoder(handle_unknown="ignore", sparse_output=False), [0])])
     model = make_pipeline(known, LogisticRegression()).fit(X, np.array([0, 1] * 5))
-    loaded = OnnxModel(export_onnx(model, one, Table(X, np.array([0, 1] * 5)), {}).SerializeToString())
+    loaded = OnnxModel(export_onnx(model, one, Table(X, np.array([0, 1] * 5))).SerializeToString())
     loaded.check_golden()
     assert loaded.width == 1
     assert loaded.predict(loaded.as_rows([["red"], ["blue"], ["green"]])).labels.tolist()[:2] == [1, 0]

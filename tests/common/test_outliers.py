@@ -35,7 +35,7 @@ def scorer(fitting_and_validation: tuple[Table, Table]) -> OutlierScorer:
 def bundle(problem: Problem, fitting_and_validation: tuple[Table, Table], scorer: OutlierScorer) -> OnnxModel:
     fitting, _ = fitting_and_validation
     model = LogisticRegression().fit(fitting.X, fitting.y)
-    return OnnxModel(export_onnx(model, problem, fitting, {}, scorer).SerializeToString())
+    return OnnxModel(export_onnx(model, problem, fitting, scorer).SerializeToString())
 
 
 def normal(count: int, seed: int) -> Table:

@@ -36,7 +36,7 @@ def model(problem: Problem, rows: Table) -> Classifier:
 @pytest.fixture
 def register(settings: Settings, problem: Problem, model: Classifier, rows: Table) -> Register:
     """Register the model in a run of its own."""
-    graph = export_onnx(model, problem, rows, {"accuracy": 0.9})
+    graph = export_onnx(model, problem, rows)
     experiment = publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
 
     def register(**tags: str) -> Version:

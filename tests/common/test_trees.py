@@ -104,7 +104,7 @@ def test_a_bundle_is_made_of_rounded_trees(fitted: Fitted, problem: Problem) -> 
     model, X = fitted
     two = replace(problem, features=problem.features[:2], target=Target("kind", ("no", "yes")))
     for classifier in (model, Pipeline([("trees", model)])):
-        graph = export_onnx(classifier, two, Table(X, np.asarray(model.predict(X), dtype=np.int64)), {})
+        graph = export_onnx(classifier, two, Table(X, np.asarray(model.predict(X), dtype=np.int64)))
         found = OnnxModel(graph.SerializeToString()).predict(X).probabilities
         assert found is not None
         np.testing.assert_allclose(found, model.predict_proba(X), rtol=0, atol=1e-5)

@@ -190,6 +190,39 @@ def test_a_row_that_is_written_by_hand_after_an_end_in_between_changes_nothing(
     assert sorted(path.read_text().splitlines()) == sorted((BY_HAND + line(killed)).splitlines())
 
 
+def refuse(store: Store, suggestion: Suggestion) -> None:
+    store.suggestions.refused([suggestion.id], "it made the model worse")
+
+
+def test_the_row_of_a_refused_correction_leaves_the_file_and_stays_in_the_store(
+    store: Store, append: Append, path: Path
+) -> None:
+    path.write_text(BY_HAND)
+    refused, other = (hand_over(store, correction(number)) for number in (1, 2))
+    append(refused)
+    refuse(store, refused)
+    assert append(other) == 1
+    assert path.read_text() == BY_HAND + line(other)
+    assert append(refused) == 1
+    assert path.read_text() == BY_HAND + line(other)
+    assert state(store, refused) == "refused"
+    assert store.suggestions.due("iris", datetime.now(UTC) + timedelta(days=1), 10) == []
+
+
+@pytest.mark.parametrize("removed", [False, True], ids=["before the file is replaced", "before that is noted"])
+def test_of_equal_rows_only_the_refused_one_leaves_also_after_an_end_in_between(
+    store: Store, append: Append, path: Path, *, removed: bool
+) -> None:
+    learnt, refused, other = (hand_over(store, correction(number)) for number in (1, 1, 2))
+    append(learnt)
+    refuse(store, refused)
+    if removed:
+        path.write_text(line(learnt) + line(other))
+    for _ in range(2):
+        append(other)
+    assert path.read_text() == line(learnt) + line(other)
+
+
 def test_the_file_is_replaced_whole(store: Store, append: Append, path: Path) -> None:
     append(hand_over(store, correction(1)))
     before = path.stat().st_ino

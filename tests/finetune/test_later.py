@@ -14,15 +14,14 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from api.metrics import Metrics
 from common.files import md5, write_atomic
-from common.onnx_export import as_float32
 from common.onnx_io import OnnxModel
-from common.problem import Classifier, Problem, Table
+from common.problem import Classifier, Problem, Table, as_float32
 from common.publish import load_sklearn
 from common.registry import Version
 from common.settings import PROJECT, Settings
 from common.table import DataError, read_table, table_bytes
 from finetune import later
-from finetune.train import NothingToContinueError
+from finetune.train import NothingToContinueError, added_files, start_over
 from grafana.training import TESTED
 from preprocess import preprocess
 from problems import travel_insurance
@@ -127,7 +126,8 @@ def test_the_version_has_learnt_the_later_rows(outcome: Outcome) -> None:
     assert (outcome.model_after.predict_proba(X) != outcome.model_before.predict_proba(X)).any()
     learnt = len(outcome.data["train"].y) + len(outcome.data["later"].y)
     assert outcome.bundle.metadata["reference"]["rows"] == learnt
-    assert outcome.run.data.params["corrections"] == str(len(outcome.data["later"].y)) == "2400"
+    assert outcome.run.data.params["later"] == str(len(outcome.data["later"].y)) == "2400"
+    assert outcome.run.data.params["corrections"] == "0"
 
 
 def test_the_registered_file_answers_as_the_model_does(outcome: Outcome) -> None:
@@ -141,7 +141,8 @@ def test_the_registered_file_answers_as_the_model_does(outcome: Outcome) -> None
 def test_the_version_says_which_data_and_parameters_it_has(outcome: Outcome) -> None:
     for version in (outcome.after, outcome.twin):
         assert version.tags["train_md5"] == outcome.hashes["train"] == outcome.before.tags["train_md5"]
-        assert version.tags["corrections_md5"] == outcome.hashes["later"]
+        assert version.tags["later_md5"] == outcome.hashes["later"]
+        assert "corrections_md5" not in version.tags
         [candidate] = TRAVEL.candidates()
         assert {name: version.tags[name] for name in candidate.params} == {
             name: str(value) for name, value in candidate.params.items()
@@ -201,12 +202,12 @@ def test_a_newer_training_that_has_not_learnt_the_rows_learns_them(lab: Settings
     assert later.learn_later(lab) == "version 4 has learnt later.csv already"
 
 
-def test_more_rows_make_another_version_which_goes_on_from_the_last(lab: Settings) -> None:
+def test_more_rows_make_another_version_which_starts_where_the_last_did(lab: Settings) -> None:
     later.learn_later(lab)
     with (lab.data_dir / "later.csv").open("a") as file:
         file.write(ONE_MORE)
     assert later.learn_later(lab).startswith("registered IrisModel version 3; ")
-    assert champion(lab, "IrisModel").tags["continued_from"] == "2"
+    assert champion(lab, "IrisModel").tags["continued_from"] == "1"
 
 
 def test_it_is_the_champion_that_is_continued_and_not_the_newest(lab: Settings) -> None:
@@ -244,11 +245,29 @@ def test_the_run_shows_the_results_before_and_after(lab: Settings) -> None:
         assert points == {0: before.tags[name], 1: after.tags[name]}
 
 
-def test_corrections_stay_for_the_fine_tuning(lab: Settings) -> None:
+def test_corrections_are_learnt_with_the_later_rows_and_stay_for_the_next_fine_tuning(
+    lab: Settings, problem: Problem
+) -> None:
     lab.corrections.write_text(ONE_MORE)
     later.learn_later(lab)
     assert lab.corrections.read_text() == ONE_MORE
-    assert champion(lab, "IrisModel").tags["corrections_md5"] == md5(lab.data_dir / "later.csv")
+    second = champion(lab, "IrisModel")
+    assert second.tags["later_md5"] == md5(lab.data_dir / "later.csv")
+    assert second.tags["corrections_md5"] == md5(lab.corrections)
+    files = added_files(lab, second)
+    assert files == {"later": lab.data_dir / "later.csv", "corrections": lab.corrections}
+    lab.corrections.write_text(ONE_MORE * 2)
+    rows = start_over(problem, lab, second, files).rows
+    assert len(rows.y) == 120 + 4 + 2
+
+
+def test_a_version_that_was_registered_and_never_became_champion_does_so_the_next_time(lab: Settings) -> None:
+    later.learn_later(lab)
+    client = mlflow.MlflowClient(lab.mlflow_uri)
+    for name in ("IrisModel", "IrisDev"):
+        client.set_registered_model_alias(name, "champion", "1")
+    assert later.learn_later(lab) == "version 2 has learnt later.csv already, and is champion now"
+    assert (champion(lab, "IrisModel").number, champion(lab, "IrisDev").number) == (2, 2)
 
 
 # What cannot be done
@@ -271,7 +290,7 @@ def test_without_a_version_there_is_nothing_to_continue(settings: Settings, monk
     with pytest.raises(NothingToContinueError):
         later.learn_later(settings)
     line = refused(settings, monkeypatch)
-    assert line == "later: there is no IrisDev to continue: run `python main.py` first"
+    assert line == "later: there is no IrisModel to continue: run `python main.py` first"
     assert versions(settings) == []
 
 

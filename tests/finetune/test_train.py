@@ -1,5 +1,6 @@
 """Fine-tuning against a real MLflow: from the newest version and the corrections to the next version."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -9,13 +10,13 @@ import pytest
 from common import onnx_io, publish
 from common.files import md5
 from common.onnx_io import OnnxModel
-from common.outliers import OutlierScorer, fit_outlier_scorer
-from common.problem import Problem, Table
+from common.outliers import OutlierScorer
+from common.problem import Problem
 from common.registry import Version
 from common.settings import Settings
-from common.split import split
 from common.table import DataError, read_table
 from finetune import train
+from training import search
 
 CORRECTIONS = "5.9,3.0,4.2,1.5,1\n6.0,2.2,5.0,1.5,2\n6.3,3.3,6.0,2.5,2\n5.1,3.5,1.4,0.2,0\n5.7,2.8,4.1,1.3,1\n"
 
@@ -28,9 +29,19 @@ def corrected(settings: Settings, trained: Version) -> Settings:
     return settings
 
 
+def tune(problem: Problem, settings: Settings) -> train.Tuned:
+    serving = train.serving_version(problem, settings)
+    return train.start_over(problem, settings, serving, train.added_files(settings, serving))
+
+
 def register_next(problem: Problem, settings: Settings) -> Version:
-    tuned = train.continue_champion(problem, settings, settings.corrections)
-    return train.register(problem, settings, tuned, train.check_accuracy(problem, settings, tuned))
+    tuned = tune(problem, settings)
+    return train.register(problem, tuned, train.check_accuracy(problem, settings, tuned))
+
+
+def same_data(problem: Problem, settings: Settings) -> Version | None:
+    files = train.added_files(settings, train.serving_version(problem, settings))
+    return train.version_of_same_data(problem, settings, files)
 
 
 def onnx_of(version: Version, folder: Path) -> OnnxModel:
@@ -43,7 +54,7 @@ def test_five_epochs_at_a_tenth_of_the_rate_go_on_from_the_newest_model(problem:
     base_version = publish.newest(problem.sklearn_name)
     assert base_version is not None
     base = publish.load_sklearn(base_version)
-    tuned = train.continue_champion(problem, corrected, corrected.corrections).model
+    tuned = tune(problem, corrected).model
     assert tuned.n_iter_ == 5  # type: ignore[attr-defined]  # of the perceptron
     assert tuned.learning_rate_init == pytest.approx(base.learning_rate_init / 10)  # type: ignore[attr-defined]
     before, after = base.coefs_, tuned.coefs_  # type: ignore[attr-defined]
@@ -57,16 +68,16 @@ def test_corrections_weigh_more_than_original_rows(problem: Problem, corrected: 
 
     rows = read_table(corrected.data_dir / "train.csv", problem, indices=True)
     table = read_table(corrected.corrections, problem, indices=True)
-    tuned = train.continue_champion(problem, corrected, corrected.corrections)
+    tuned = tune(problem, corrected)
     base_version = publish.newest(problem.sklearn_name)
     assert base_version is not None
     weights = np.array([0.7] * len(rows.y) + [1.0] * len(table.y))
     expected = publish.load_sklearn(base_version)
-    expected.set_params(warm_start=True, max_iter=5, learning_rate_init=0.0001)  # type: ignore[attr-defined]
+    expected.set_params(warm_start=True, max_iter=5, learning_rate_init=0.0001, n_iter_no_change=np.inf)  # type: ignore[attr-defined]
     iris._fit(expected, tuned.rows.X, tuned.rows.y, weights)
     np.testing.assert_array_equal(tuned.model.predict_proba(rows.X), expected.predict_proba(rows.X))
-    np.testing.assert_array_equal(tuned.rows.X[-5:], table.X)
-    np.testing.assert_array_equal(tuned.rows.y[-5:], table.y)
+    assert sorted(tuned.rows.X[-5:].tolist()) == sorted(table.X.tolist())
+    np.testing.assert_array_equal(tuned.rows.X[:-5], rows.X)
 
 
 def test_both_flavours_get_version_two_and_the_champion_moves(problem: Problem, corrected: Settings) -> None:
@@ -90,31 +101,22 @@ def test_the_version_is_tagged_with_where_it_comes_from(problem: Problem, correc
     assert float(tags["test_accuracy"]) >= 0.9
 
 
-def test_the_scorer_of_outliers_learns_the_corrections(
+def test_an_outlier_that_was_taught_five_times_is_one_still(
     problem: Problem, corrected: Settings, trained: Version, tmp_path: Path
 ) -> None:
+    strange = [0.5, 9.0, 0.1, 9.0]
+    corrected.corrections.write_text(f"{','.join(map(str, strange))},1\n" * 5)
     version = register_next(problem, corrected)
-    fitting, validation = split(read_table(corrected.data_dir / "train.csv", problem, indices=True))
-    added = read_table(corrected.corrections, problem, indices=True)
-    known = Table(np.concatenate([fitting.X, added.X]), np.concatenate([fitting.y, added.y]))
-    expected = fit_outlier_scorer(known, validation)
-    bundle = onnx_of(version, tmp_path)
-    assert bundle.metadata["outliers"] == {
-        "threshold": expected.threshold,
-        "training_rate": expected.training_rate,
-    }
-    X = validation.X.astype(np.float32)
-    scores = bundle.predict(X).outlier_scores
-    assert scores is not None
-    np.testing.assert_allclose(scores, expected.score(X), rtol=0, atol=1e-5)
-    before = onnx_of(trained, tmp_path / "before").predict(X).outlier_scores
-    assert before is not None
-    assert np.abs(scores - before).max() > 1e-3
+    before, after = onnx_of(trained, tmp_path / "before"), onnx_of(version, tmp_path / "after")
+    assert after.metadata["outliers"] == before.metadata["outliers"]
+    answers = [model.predict(model.as_rows([strange])) for model in (before, after)]
+    assert [model.is_outlier(answer) for model, answer in zip((before, after), answers, strict=True)] == [[True]] * 2
+    assert answers[0].outlier_scores == answers[1].outlier_scores
 
 
 def test_both_flavours_and_the_run_tell_of_outliers(problem: Problem, corrected: Settings) -> None:
-    tuned = train.continue_champion(problem, corrected, corrected.corrections)
-    train.register(problem, corrected, tuned, train.check_accuracy(problem, corrected, tuned))
+    tuned = tune(problem, corrected)
+    train.register(problem, tuned, train.check_accuracy(problem, corrected, tuned))
     assert tuned.scorer
     client = mlflow.MlflowClient(corrected.mlflow_uri)
     for name in ("IrisModel", "IrisDev"):
@@ -142,8 +144,8 @@ def test_the_bundle_says_what_the_scikit_learn_model_says(
 
 
 def test_the_run_in_mlflow_has_parameters_and_results(problem: Problem, corrected: Settings) -> None:
-    tuned = train.continue_champion(problem, corrected, corrected.corrections)
-    verdict = train.check_accuracy(problem, corrected, tuned)
+    tuned = tune(problem, corrected)
+    verdict = train.check_accuracy(problem, corrected, tuned).verdict
     run = mlflow.MlflowClient(corrected.mlflow_uri).get_run(tuned.run_id)
     assert run.data.params["continued_from"] == "1"
     assert run.data.params["corrections"] == "5"
@@ -154,64 +156,133 @@ def test_the_run_in_mlflow_has_parameters_and_results(problem: Problem, correcte
 def test_why_a_model_is_refused_stands_in_its_run(problem: Problem, corrected: Settings) -> None:
     test = corrected.data_dir / "test.csv"
     test.write_text("".join(f"{row[:-1]}{(int(row[-1]) + 1) % 3}\n" for row in test.read_text().splitlines()))
-    tuned = train.continue_champion(problem, corrected, corrected.corrections)
-    verdict = train.check_accuracy(problem, corrected, tuned)
+    tuned = tune(problem, corrected)
+    verdict = train.check_accuracy(problem, corrected, tuned).verdict
     assert verdict.refused_because
     run = mlflow.MlflowClient(corrected.mlflow_uri).get_run(tuned.run_id)
     assert run.data.tags["refused_because"] == verdict.refused_because
 
 
 def test_a_version_is_found_by_the_data_it_has_learnt_from(problem: Problem, corrected: Settings) -> None:
-    assert train.version_of_same_data(problem, corrected, corrected.corrections) is None
+    assert same_data(problem, corrected) is None
     version = register_next(problem, corrected)
-    assert train.version_of_same_data(problem, corrected, corrected.corrections) == version
+    assert same_data(problem, corrected) == version
     with corrected.corrections.open("a") as file:
         file.write("5.1,3.5,1.4,0.2,0\n")
-    assert train.version_of_same_data(problem, corrected, corrected.corrections) is None
+    assert same_data(problem, corrected) is None
 
 
-def test_the_next_fine_tuning_goes_on_from_the_last(problem: Problem, corrected: Settings) -> None:
+def test_each_fine_tuning_starts_from_the_version_that_training_made_and_runs_all_its_epochs(
+    problem: Problem, corrected: Settings
+) -> None:
+    client = mlflow.MlflowClient(corrected.mlflow_uri)
+    for number in (2, 3, 4):
+        version = register_next(problem, corrected)
+        assert (version.number, version.tags["continued_from"]) == (number, "1")
+        run = client.get_run(str(client.get_model_version(version.name, str(number)).run_id))
+        assert run.data.metrics["epochs_run"] == 5
+        with corrected.corrections.open("a") as file:
+            file.write(CORRECTIONS)
+
+
+def test_a_chain_of_versions_is_followed_back_to_training(problem: Problem, corrected: Settings) -> None:
     register_next(problem, corrected)
-    with corrected.corrections.open("a") as file:
-        file.write(CORRECTIONS)
     third = register_next(problem, corrected)
-    assert third.number == 3
-    assert third.tags["continued_from"] == "2"
+    # As versions are tagged that were continued one from the other.
+    client = mlflow.MlflowClient(corrected.mlflow_uri)
+    client.set_model_version_tag("IrisDev", third.tags["sklearn_version"], "continued_from", "2")
+    assert register_next(problem, corrected).tags["continued_from"] == "1"
 
 
-def test_an_export_that_says_something_else_is_not_registered(
+def test_the_same_corrections_make_the_same_model_in_whichever_order_they_came(
+    problem: Problem, corrected: Settings
+) -> None:
+    register_next(problem, corrected)
+    first = tune(problem, corrected).model.coefs_  # type: ignore[attr-defined]  # of the perceptron
+    corrected.corrections.write_text("".join(sorted(CORRECTIONS.splitlines(keepends=True), reverse=True)))
+    again = tune(problem, corrected).model.coefs_  # type: ignore[attr-defined]
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_correction_that_is_taken_out_is_out(problem: Problem, corrected: Settings) -> None:
+    first = tune(problem, corrected).model.coefs_  # type: ignore[attr-defined]
+    with corrected.corrections.open("a") as file:
+        file.write("5.0,2.0,3.5,1.0,2\n" * 20)
+    register_next(problem, corrected)
+    other = tune(problem, corrected).model.coefs_  # type: ignore[attr-defined]
+    assert any((one != two).any() for one, two in zip(first, other, strict=True))
+    corrected.corrections.write_text(CORRECTIONS)
+    without = tune(problem, corrected).model.coefs_  # type: ignore[attr-defined]
+    for one, two in zip(first, without, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_an_export_that_says_something_else_is_refused(
     problem: Problem, corrected: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tuned = train.continue_champion(problem, corrected, corrected.corrections)
-    verdict = train.check_accuracy(problem, corrected, tuned)
+    tuned = tune(problem, corrected)
     # No export is as near as this.
     monkeypatch.setattr(onnx_io, "TOLERANCE", -1.0)
-    with pytest.raises(onnx_io.ModelError, match="differ"):
-        train.register(problem, corrected, tuned, verdict)
-    client = mlflow.MlflowClient(corrected.mlflow_uri)
-    for name in ("IrisModel", "IrisDev"):
-        assert [int(one.version) for one in client.search_model_versions(f"name = '{name}'")] == [1]
-        assert int(client.get_model_version_by_alias(name, "champion").version) == 1
+    judged = train.check_accuracy(problem, corrected, tuned)
+    assert judged.verdict.refused_because is not None
+    assert "the exported model cannot be served: the probabilities of row" in judged.verdict.refused_because
+    with pytest.raises(onnx_io.ModelError, match="nothing to register"):
+        train.register(problem, tuned, judged)
 
 
-def test_an_export_with_other_outlier_scores_is_not_registered(
+def test_an_export_with_other_outlier_scores_is_refused(
     problem: Problem, corrected: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tuned = train.continue_champion(problem, corrected, corrected.corrections)
-    verdict = train.check_accuracy(problem, corrected, tuned)
+    tuned = tune(problem, corrected)
     honest = OutlierScorer.score
     # Only for the test rows: the golden rows are a few.
     monkeypatch.setattr(OutlierScorer, "score", lambda scorer, X: honest(scorer, X) + (1e-3 if len(X) == 30 else 0.0))
-    with pytest.raises(onnx_io.ModelError, match="the outlier scores of row"):
-        train.register(problem, corrected, tuned, verdict)
+    reason = train.check_accuracy(problem, corrected, tuned).verdict.refused_because
+    assert reason is not None
+    assert "the outlier scores of row" in reason
+
+
+def test_the_version_that_serves_is_continued_wherever_the_alias_of_the_other_flavour_points(
+    problem: Problem, corrected: Settings
+) -> None:
+    second = train_anew(problem, corrected)
     client = mlflow.MlflowClient(corrected.mlflow_uri)
-    assert [int(one.version) for one in client.search_model_versions("name = 'IrisModel'")] == [1]
+    client.set_registered_model_alias("IrisModel", "champion", "1")
+    assert client.get_model_version_by_alias("IrisDev", "champion").version == second.tags["sklearn_version"] == "2"
+    assert register_next(problem, corrected).tags["continued_from"] == "1"
+
+
+def test_when_the_champion_is_deleted_the_version_that_serves_then_is_continued(
+    problem: Problem, corrected: Settings
+) -> None:
+    train_anew(problem, corrected)
+    mlflow.MlflowClient(corrected.mlflow_uri).delete_model_version("IrisModel", "2")
+    version = register_next(problem, corrected)
+    assert (version.number, version.tags["continued_from"]) == (3, "1")
+
+
+def train_anew(problem: Problem, settings: Settings) -> Version:
+    few = replace(problem, candidates=lambda: [problem.candidates()[0]])
+    return search.train(few, settings).champion
+
+
+def test_a_twin_that_is_gone_is_told_with_what_to_do(problem: Problem, corrected: Settings) -> None:
+    mlflow.MlflowClient(corrected.mlflow_uri).delete_model_version("IrisDev", "1")
+    with pytest.raises(train.NothingToContinueError, match=r"IrisDev version 1, .* promote another version, or run"):
+        tune(problem, corrected)
+
+
+def test_a_version_registered_by_hand_has_nothing_to_continue(problem: Problem, corrected: Settings) -> None:
+    mlflow.MlflowClient(corrected.mlflow_uri).delete_model_version_tag("IrisModel", "1", "sklearn_version")
+    with pytest.raises(train.NothingToContinueError, match="IrisModel version 1 serves, and has no scikit-learn twin"):
+        tune(problem, corrected)
 
 
 def test_without_a_version_there_is_nothing_to_go_on_from(problem: Problem, settings: Settings) -> None:
     settings.corrections.write_text(CORRECTIONS)
     with pytest.raises(train.NothingToContinueError, match=r"python main\.py"):
-        train.continue_champion(problem, settings, settings.corrections)
+        tune(problem, settings)
 
 
 @pytest.mark.parametrize("broken", ["5.9,3.0,4.2,1.5\n", "5.9,3.0,4.2,x,1\n", "5.9,3.0,4.2,1.5,7\n", ""])
@@ -224,5 +295,5 @@ def test_damaged_corrections_are_named_and_nothing_is_trained(
     assert experiment is not None
     before = len(client.search_runs([experiment.experiment_id]))
     with pytest.raises(DataError, match=r"finetune\.csv, row 1, column"):
-        train.continue_champion(problem, corrected, corrected.corrections)
+        tune(problem, corrected)
     assert len(client.search_runs([experiment.experiment_id])) == before

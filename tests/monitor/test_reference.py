@@ -12,7 +12,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import monitor.reference
-from common.onnx_export import export_onnx
+from common.onnx_export import export_tested
 from common.onnx_io import OnnxModel
 from common.problem import Problem
 from common.registry import Registry
@@ -96,7 +96,7 @@ def test_an_exported_bundle_tells_what_the_model_answers_to_rows_that_are_new_to
 ) -> None:
     train, test = (read_table(prepared_data / f"{name}.csv", problem, indices=True) for name in ("train", "test"))
     model = LogisticRegression(max_iter=1000).fit(train.X, train.y)
-    graph = export_onnx(model, problem, train, {}, held_out=test)
+    graph = export_tested(model, problem, train, test).graph
     loaded = OnnxModel(graph.SerializeToString())
     found, answer = read_reference(1, loaded.metadata), loaded.predict(test.X.astype(np.float32))
     assert found

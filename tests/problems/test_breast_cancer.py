@@ -131,7 +131,7 @@ def test_a_tenth_is_enough_to_be_right_in_most_held_out_rows(
 def test_the_graph_says_the_same_on_all_rows(train_and_test: tuple[Table, Table], fitted: Classifier) -> None:
     train, test = train_and_test
     scorer = fit_outlier_scorer(*split(train))
-    graph = export_onnx(fitted, PROBLEM, train, {}, scorer)
+    graph = export_onnx(fitted, PROBLEM, train, scorer)
     check_parity(graph, fitted, test.X, scorer)
     answer = OnnxModel(graph.SerializeToString()).predict(test.X.astype(np.float32))
     assert (answer.probabilities is None) == isinstance(fitted[-1], Perceptron)  # type: ignore[index]

@@ -12,9 +12,9 @@ from lightgbm import LGBMClassifier
 from ruamel.yaml import YAML
 from sklearn.pipeline import Pipeline
 
-from common.onnx_export import as_float32, check_parity, export_onnx
+from common.onnx_export import check_parity, export_onnx
 from common.onnx_io import OnnxModel
-from common.problem import Category, Floats, Ints, Number, Rows, Table, Value
+from common.problem import Category, Floats, Ints, Number, Rows, Table, Value, as_float32
 from common.settings import PROJECT
 from common.table import DataError, csv_line, table_bytes
 from problems import travel_insurance
@@ -64,7 +64,7 @@ def fitted(rows: Table) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def graph(fitted: Pipeline, rows: Table) -> OnnxModel:
-    return OnnxModel(export_onnx(fitted, PROBLEM, rows, {}).SerializeToString())
+    return OnnxModel(export_onnx(fitted, PROBLEM, rows).SerializeToString())
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ def test_the_graph_takes_raw_columns_and_keeps_the_rules(graph: OnnxModel, rows:
 
 
 def test_the_graph_says_what_lightgbm_says(fitted: Pipeline, rows: Table, claims: Table) -> None:
-    exported = export_onnx(fitted, PROBLEM, rows, {})
+    exported = export_onnx(fitted, PROBLEM, rows)
     check_parity(exported, fitted, np.concatenate([rows.X, claims.X[:5000]]))
 
 
@@ -376,4 +376,4 @@ def test_later_rows_that_fill_a_batch_are_learnt_alone(fitted: Pipeline, rows: T
 
 def test_a_continued_model_is_exported_like_any_other(fitted: Pipeline, rows: Table) -> None:
     continued = PROBLEM.continue_training(fitted, rows, Table(rows.X[:5], 1 - rows.y[:5]))
-    check_parity(export_onnx(continued, PROBLEM, rows, {}), continued, as_float32(rows.X))
+    check_parity(export_onnx(continued, PROBLEM, rows), continued, as_float32(rows.X))

@@ -13,7 +13,7 @@ import sklearn.metrics
 from sklearn.linear_model import LogisticRegression, Perceptron
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from common.problem import Classifier, Floats, Ints, Table
+from common.problem import Classifier, Floats, Ints, Table, as_float32
 from common.settings import PROJECT
 from scripts.demo import copy_project
 from training.fitting import fit_and_score
@@ -42,9 +42,10 @@ def blas_threads() -> set[int]:
 
 def test_the_metrics_are_those_of_the_validation_rows(many: Table) -> None:
     fitted = fit_and_score(fit, few(many), many)
-    shares = fitted.model.predict_proba(many.X)
+    rows = as_float32(many.X)
+    shares = fitted.model.predict_proba(rows)
     assert fitted.metrics == {
-        "val_accuracy": sklearn.metrics.accuracy_score(many.y, fitted.model.predict(many.X)),
+        "val_accuracy": sklearn.metrics.accuracy_score(many.y, fitted.model.predict(rows)),
         "val_log_loss": sklearn.metrics.log_loss(many.y, shares),
     }
 

@@ -12,10 +12,9 @@ from sklearn.linear_model import LogisticRegression, Perceptron
 
 from common import publish
 from common.files import write_atomic
-from common.onnx_export import as_float32
 from common.onnx_io import ModelError, OnnxModel
 from common.outliers import OutlierScorer, fit_outlier_scorer
-from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, get_problem
+from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, as_float32, get_problem
 from common.registry import Version
 from common.settings import Settings
 from common.split import split

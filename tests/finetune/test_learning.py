@@ -1,0 +1,178 @@
+"""Corrections are learnt, refused or taken back, whenever the training ends, on a real MLflow."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+import mlflow
+import pytest
+import requests
+
+from common.problem import Problem, get_problem
+from common.registry import Version
+from common.settings import Settings
+from common.store import Store
+from common.store.suggestions import Suggestion
+from finetune import finetune
+from finetune.append import append_corrections
+
+TASKS = ("fine_tune", "check_accuracy", "register_version")
+REGISTRY = ("/registered-models/", "/model-versions/")  # in the addresses of calls
+KILLED = 9
+SETOSA = {"sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
+
+
+@pytest.fixture
+def lab(settings: Settings, trained: Version, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A lab with version 1, and steps that do without Prefect."""
+    assert trained.number == 1
+    for name in TASKS:
+        monkeypatch.setattr(finetune, name, getattr(finetune, name).fn)
+    return settings
+
+
+@pytest.fixture
+def store(lab: Settings) -> Iterator[Store]:
+    opened = Store(lab.database_url)
+    yield opened
+    opened.close()
+
+
+def let_wait(lab: Settings, problem: Problem, store: Store, numbers: Sequence[int]) -> list[Suggestion]:
+    """Leave corrections in the store and in finetune.csv, as runs do that have not trained yet."""
+    waiting = []
+    for number in numbers:
+        features = {"sepal_length": 5 + number / 1000, **SETOSA}
+        waiting.append(Suggestion(str(uuid4()), problem.name, features, "Iris-setosa"))
+        append_corrections(store, problem, waiting[-1], lab.corrections)
+    return waiting
+
+
+def lengths(lab: Settings) -> list[float]:
+    """Return by which sepal lengths the rows of finetune.csv are told apart."""
+    return [float(line.split(",")[0]) for line in lab.corrections.read_text().splitlines()]
+
+
+def known(store: Store, sent: Sequence[Suggestion]) -> list[Suggestion]:
+    return [found for each in sent if (found := store.suggestions.get(each.id))]
+
+
+def champions(lab: Settings) -> tuple[int, int]:
+    """Return the champion's number, and that of its twin, after seeing that both aliases point at one pair."""
+    client = mlflow.MlflowClient(lab.mlflow_uri)
+    onnx, twin = (client.get_model_version_by_alias(name, "champion") for name in ("IrisModel", "IrisDev"))
+    assert onnx.tags["sklearn_version"] == str(twin.version)
+    return int(onnx.version), int(twin.version)
+
+
+def roll_back(lab: Settings, number: int) -> None:
+    mlflow.MlflowClient(lab.mlflow_uri).set_registered_model_alias("IrisModel", "champion", str(number))
+
+
+def test_a_refused_batch_leaves_the_file_and_the_next_one_is_learnt(
+    lab: Settings, problem: Problem, store: Store
+) -> None:
+    first = let_wait(lab, problem, store, range(5))
+    finetune._train(problem, lab, store)
+    bad = let_wait(lab, problem, store, [0, *range(6, 10)])
+    ended = finetune._train(replace(problem, min_accuracy=1.01), lab, store)
+    assert ended.name == "Refused"
+    assert lengths(lab) == [5.0, 5.001, 5.002, 5.003, 5.004]
+    good = let_wait(lab, problem, store, range(10, 15))
+    assert finetune._train(problem, lab, store).message == "trained in version 3"
+    assert lengths(lab) == [5.0, 5.001, 5.002, 5.003, 5.004, 5.01, 5.011, 5.012, 5.013, 5.014]
+    assert {(each.state, each.trained_version) for each in known(store, first)} == {("trained", 2)}
+    assert {each.state for each in known(store, bad)} == {"refused"}
+    assert {(each.state, each.trained_version) for each in known(store, good)} == {("trained", 3)}
+
+
+def test_corrections_of_a_version_that_was_rolled_back_by_hand_are_not_learnt_again(
+    lab: Settings, problem: Problem, store: Store
+) -> None:
+    taken_back = let_wait(lab, problem, store, range(5))
+    finetune._train(problem, lab, store)
+    roll_back(lab, 1)
+    let_wait(lab, problem, store, range(5, 10))
+    assert finetune._train(problem, lab, store).message == "trained in version 3"
+    assert champions(lab) == (3, 3)
+    assert lengths(lab) == [5.005, 5.006, 5.007, 5.008, 5.009]
+    assert {(each.state, each.refused_because) for each in known(store, taken_back)} == {
+        ("refused", "version 2 had learnt it, and was taken back")
+    }
+    client = mlflow.MlflowClient(lab.mlflow_uri)
+    run = client.get_run(str(client.get_model_version("IrisModel", "3").run_id))
+    assert (run.data.params["continued_from"], run.data.params["corrections"]) == ("1", "5")
+
+
+def test_the_same_corrections_after_a_rollback_make_a_version_of_their_own(
+    lab: Settings, problem: Problem, store: Store
+) -> None:
+    let_wait(lab, problem, store, range(5))
+    finetune._train(problem, lab, store)
+    roll_back(lab, 1)
+    again = let_wait(lab, problem, store, range(5))
+    assert finetune._train(problem, lab, store).message == "trained in version 3"
+    assert {each.trained_version for each in known(store, again)} == {3}
+    assert lengths(lab) == [5.0, 5.001, 5.002, 5.003, 5.004]
+
+
+def test_corrections_that_versions_of_another_registry_have_learnt_are_learnt_again(
+    lab: Settings, problem: Problem, store: Store
+) -> None:
+    earlier = let_wait(lab, problem, store, range(5))
+    store.suggestions.trained([each.id for each in earlier], 7)
+    client = mlflow.MlflowClient(lab.mlflow_uri)
+    source = client.get_model_version("IrisModel", "1")
+    model_id = str(source.source).rpartition("/")[2]
+    client.delete_registered_model("IrisModel")
+    client.create_registered_model("IrisModel")
+    client.create_model_version("IrisModel", str(source.source), tags=source.tags, model_id=model_id)
+    let_wait(lab, problem, store, range(5, 10))
+    assert finetune._train(problem, lab, store).message == "trained in version 2"
+    assert len(lengths(lab)) == 10
+    assert {each.state for each in known(store, earlier)} == {"trained"}
+
+
+def train_until(lab: Settings, call: int) -> None:
+    """Train, and end without a word after so many calls that change something in the registry."""
+    send, calls = requests.Session.send, 0
+
+    def send_and_end(session: requests.Session, request: requests.PreparedRequest, **options: object) -> object:
+        nonlocal calls
+        response = send(session, request, **options)  # type: ignore[arg-type]  # handed on as they are
+        calls += request.method != "GET" and any(name in str(request.url) for name in REGISTRY)
+        if calls == call:
+            os._exit(KILLED)
+        return response
+
+    requests.Session.send = send_and_end  # type: ignore[method-assign,assignment]
+    for name in TASKS:
+        setattr(finetune, name, getattr(finetune, name).fn)
+    finetune._train(get_problem("iris"), lab, Store(lab.database_url))
+
+
+def test_a_training_killed_after_any_call_to_the_registry_is_finished_by_the_next(
+    lab: Settings, problem: Problem, store: Store
+) -> None:
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
+    for call in range(1, 20):
+        waiting = let_wait(lab, problem, store, range(5 * call, 5 * call + 5))
+        process = processes.Process(target=train_until, args=(lab, call))
+        process.start()
+        process.join(60)
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == KILLED
+        ended = finetune._train(problem, lab, store)
+        number, _ = champions(lab)
+        assert ended.message == f"trained in version {number}"
+        assert {each.trained_version for each in known(store, waiting)} == {number}
+        newest = mlflow.MlflowClient(lab.mlflow_uri).search_model_versions(
+            "name = 'IrisModel'", order_by=["version_number DESC"], max_results=1
+        )
+        assert int(newest[0].version) == number
+    # Two versions and two aliases: fewer calls could not do it.
+    assert call > 4
