@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -21,10 +22,11 @@ logger = logging.getLogger(__name__)
 
 
 class Outbox:
-    """Starts a flow run for every suggestion in the store that has none, from `start` to `stop`.
+    """Sees to it that every suggestion in the store has a flow run, from `start` to `stop`.
 
-    What is to be delivered stands in the store, so that it survives a restart. The suggestion's id is the run's
-    idempotency key: delivering twice, here or in another process, makes one run.
+    A run takes in all suggestions that have come, so they share one as long as it has not begun to; then the next one
+    starts another. What is to be delivered stands in the store, so that it survives a restart. The id of the suggestion
+    that starts a run is the run's idempotency key: delivering twice, here or in another process, makes one run.
     """
 
     def __init__(self, problem: Problem, settings: Settings, store: Store) -> None:
@@ -64,14 +66,26 @@ class Outbox:
                     await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
 
     async def _deliver_due(self, prefect: httpx.AsyncClient) -> None:
-        now = datetime.now(UTC)
-        for suggestion in await asyncio.to_thread(self._suggestions.due, self._problem.name, now, BATCH):
+        name = self._problem.name
+        due = await asyncio.to_thread(self._suggestions.due, name, datetime.now(UTC), BATCH)
+        if not due:
+            return
+        under_way = await asyncio.to_thread(self._suggestions.handed_over, name, 1)
+        run_id = under_way[0].flow_run_id if under_way else await self._start_for_one(prefect, due)
+        if run_id:
+            await asyncio.to_thread(self._suggestions.join, name, run_id)
+
+    async def _start_for_one(self, prefect: httpx.AsyncClient, due: Sequence[Suggestion]) -> str | None:
+        """Start a flow run for the first suggestion that Prefect takes one for; return its id."""
+        for suggestion in due:
             try:
                 run_id = await self._start_flow_run(prefect, suggestion)
             except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 await self._postpone(suggestion, error)
             else:
                 await asyncio.to_thread(self._suggestions.delivered, suggestion.id, run_id)
+                return run_id
+        return None
 
     async def _postpone(self, suggestion: Suggestion, error: Exception) -> None:
         wait = min(2.0**suggestion.attempts, MAX_PAUSE.total_seconds()) * self._random.uniform(0.5, 1.0)

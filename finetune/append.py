@@ -3,6 +3,7 @@
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,11 @@ from pathlib import Path
 from common.files import write_atomic
 from common.problem import TEXT, Feature, Problem
 from common.store import Store
-from common.store.suggestions import TRAIN_AT, Suggestion
+from common.store.suggestions import Suggestion
 from common.table import csv_line
+
+MOST_ROWS = 1000  # that are written at once
+MOST_TIMES = 100  # that a run writes rows
 
 
 class BadCorrectionError(ValueError):
@@ -19,34 +23,45 @@ class BadCorrectionError(ValueError):
 
 
 def append_corrections(store: Store, problem: Problem, suggestion: Suggestion, path: Path) -> int:
-    """Write a suggestion to the file at `path`, and others that have been handed over, up to the next training.
+    """Write a suggestion to the file at `path`, and all others that have no row there yet, handed over or not.
 
-    The others' own runs find them done: a burst of corrections need not wait for a run each. Every row is
-    reserved in the store before it is written and noted there afterwards; what was reserved and not noted
-    (the process ended in between) is settled first, by looking whether the file has that row. The caller holds
-    the lock of the file.
+    So a burst of corrections is learnt in one training. Rows are reserved in the store before they are written, and
+    noted there afterwards; what was reserved and not noted (the process ended in between) is settled first, by
+    looking whether the file has these rows. Others that no model can learn from are refused. The caller holds the
+    lock of the file.
 
     Returns:
         The number of corrections that wait for the next training.
 
     Raises:
-        BadCorrectionError: a feature of `suggestion` is missing or not finite, or its class is unknown; nothing is
-            written.
+        BadCorrectionError: a feature of `suggestion` is missing or not finite, or its class is unknown; the others
+            are written all the same.
     """
-    _line(problem, suggestion)
+    try:
+        _line(problem, suggestion)
+    except BadCorrectionError:
+        _take_in(store, problem, suggestion.flow_run_id, path)
+        raise
     store.suggestions.add(suggestion)
-    for unfinished in store.suggestions.unfinished_rows(problem.name):
-        _settle(store, problem, unfinished, path)
+    _take_in(store, problem, suggestion.flow_run_id, path)
+    return len(store.suggestions.waiting(problem.name))
+
+
+def _take_in(store: Store, problem: Problem, flow_run_id: str | None, path: Path) -> None:
+    _settle(store, problem, store.suggestions.unfinished_rows(problem.name), path)
     remove_refused(store, problem, path)
-    known = store.suggestions.get(suggestion.id)
-    if known is not None and known.state in ("received", "delivered"):
-        _append(store, problem, known, path)
-    waiting = len(store.suggestions.waiting(problem.name))
-    for other in store.suggestions.handed_over(problem.name, limit=max(TRAIN_AT - waiting, 0)):
-        with suppress(BadCorrectionError):  # its own run says why
-            _append(store, problem, other, path)
-            waiting += 1
-    return waiting
+    # Until none is left, so that what joins this run is not left behind; but not for ever, if they never cease to come.
+    for _ in range(MOST_TIMES):
+        found = store.suggestions.without_row(problem.name, limit=MOST_ROWS)
+        if not found:
+            break
+        rows = len(_lines(path))
+        reserved = [
+            replace(each, row_number=rows + place, flow_run_id=flow_run_id)
+            for place, each in enumerate(_good(store, problem, found))
+        ]
+        store.suggestions.reserve_row(*reserved)
+        _settle(store, problem, reserved, path)
 
 
 def remove_refused(store: Store, problem: Problem, path: Path) -> None:
@@ -58,29 +73,46 @@ def remove_refused(store: Store, problem: Problem, path: Path) -> None:
     refused = store.suggestions.rows_of_refused(problem.name)
     if not refused:
         return
-    stay = Counter(_known_line(problem, kept) for kept in store.suggestions.rows_to_keep(problem.name))
-    lines = _lines(path)
-    lines.reverse()  # of equal rows the last one goes
-    for line in [_known_line(problem, each) for each in refused]:
-        if line in lines and lines.count(line) > stay[line]:
-            lines.remove(line)
-    write_atomic(path, "".join(reversed(lines)).encode())
+    gone = Counter(_known_line(problem, each) for each in refused)
+    lines, kept = _lines(path), list[str]()
+    there = Counter(lines)
+    there.subtract(_known_line(problem, each) or "" for each in store.suggestions.rows_to_keep(problem.name))
+    for line in reversed(lines):  # of equal rows the last one goes
+        if gone[line] > 0 and there[line] > 0:
+            gone[line] -= 1
+            there[line] -= 1
+        else:
+            kept.append(line)
+    write_atomic(path, "".join(reversed(kept)).encode())
     store.suggestions.rows_removed([each.id for each in refused])
 
 
-def _append(store: Store, problem: Problem, suggestion: Suggestion, path: Path) -> None:
-    _line(problem, suggestion)
-    reserved = replace(suggestion, row_number=len(_lines(path)))
-    store.suggestions.reserve_row(reserved)
-    _settle(store, problem, reserved, path)
+def _good(store: Store, problem: Problem, found: Sequence[Suggestion]) -> Iterator[Suggestion]:
+    for each in found:
+        try:
+            _line(problem, each)
+        except BadCorrectionError as error:
+            store.suggestions.refused([each.id], str(error))
+        else:
+            yield each
 
 
-def _settle(store: Store, problem: Problem, reserved: Suggestion, path: Path) -> None:
-    lines, line = _lines(path), _line(problem, reserved)
-    # From there on, because people may have added rows in the meantime.
-    if line not in lines[reserved.row_number :]:
-        write_atomic(path, "".join([*lines, line]).encode())
-    store.suggestions.row_written(reserved.id)
+def _settle(store: Store, problem: Problem, reserved: Sequence[Suggestion], path: Path) -> None:
+    if not reserved:
+        return
+    lines = _lines(path)
+    before, settled = len(lines), set[int]()
+    for each in reserved:
+        line = _line(problem, each)
+        # From there on, because people may have added rows in the meantime.
+        places = range(each.row_number or 0, len(lines))
+        place = next((place for place in places if lines[place] == line and place not in settled), len(lines))
+        if place == len(lines):
+            lines.append(line)
+        settled.add(place)
+    if len(lines) > before:
+        write_atomic(path, "".join(lines).encode())
+    store.suggestions.row_written(*(each.id for each in reserved))
 
 
 def _lines(path: Path) -> list[str]:

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 
 @task(name="append-corrections", cache_policy=NO_CACHE)
-def append_corrections(problem: Problem, settings: Settings, store: Store, suggestion: Suggestion) -> int:
-    """Write the correction, and others that wait, to finetune.csv; return how many wait for training."""
-    return append.append_corrections(store, problem, suggestion, settings.corrections)
+def append_corrections(problem: Problem, settings: Settings, store: Store, suggestion: Suggestion) -> None:
+    """Write the correction, and all others that have come, to finetune.csv."""
+    append.append_corrections(store, problem, suggestion, settings.corrections)
 
 
 @task(name="fine-tune", cache_policy=NO_CACHE)
@@ -69,17 +69,20 @@ def register_version(problem: Problem, tuned: "Tuned", judged: "Judged") -> int:
 
 
 def learn(problem: Problem, settings: Settings, store: Store, suggestion: Suggestion) -> State[Any]:
-    """Take a correction in, and fine-tune when enough of them wait. Returns the run's final state."""
+    """Take a correction in, and all others that have come; fine-tune if enough wait. Returns the run's final state."""
     # Runs are one at a time in one worker; the lock says so to a second worker, or to a run by hand.
     with FileLock(settings.data_dir / "finetune.lock"):
+        refused: State[Any] | None = None
         try:
-            waiting = append_corrections(problem, settings, store, suggestion)
+            append_corrections(problem, settings, store, suggestion)
         except append.BadCorrectionError as error:
-            store.suggestions.refused([suggestion.id], str(error))
-            return Failed(name="Refused", message=str(error))
-        if waiting < TRAIN_AT:
-            return Completed(name="Waiting", message=f"waiting ({waiting} of {TRAIN_AT})")
-        return _train(problem, settings, store)
+            refused = Failed(name="Refused", message=str(error))
+        waiting = len(store.suggestions.waiting(problem.name))
+        if waiting >= TRAIN_AT:
+            learnt = _train(problem, settings, store)
+        else:
+            learnt = Completed(name="Waiting", message=f"waiting ({waiting} of {TRAIN_AT})")
+        return refused or learnt
 
 
 def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:

@@ -83,10 +83,10 @@ def prefect_runs(lab: Settings) -> list[dict[str, Any]]:
     return list(ask_prefect(lab, "POST", "/flow_runs/filter", {"limit": 200}))
 
 
-def start_run(lab: Settings, **parameters: Any) -> str:
+def start_run(lab: Settings, *, key: str | None = None, **parameters: Any) -> str:
     """Start a run in Prefect as a person does who has nothing but Prefect; return its id."""
     deployment = ask_prefect(lab, "GET", "/deployments/name/finetune/finetune")
-    body = {"parameters": parameters, "idempotency_key": str(uuid4())}
+    body = {"parameters": parameters, "idempotency_key": key or str(uuid4())}
     return str(ask_prefect(lab, "POST", f"/deployments/{deployment['id']}/create_flow_run", body)["id"])
 
 
@@ -156,16 +156,19 @@ def check_task_names(lab: Settings) -> None:
     assert names == {"append-corrections", "fine-tune", "check-accuracy", "register-version"}
 
 
-def test_a_burst_makes_one_version_for_every_five(lab: Settings, start_api: StartApi) -> None:
+def test_a_hundred_corrections_that_wait_are_learnt_in_one_run(lab: Settings, start_api: StartApi) -> None:
     with servers.worker(lab), start_api(lab) as api:
-        ids = suggest(api, range(10))
-        runs = wait_until_over(lab, 180)
-        learnt = sorted(details(api, ids))
-    assert learnt == ["trained in version 2"] * 5 + ["trained in version 3"] * 5
-    assert versions(lab) == versions(lab, "IrisDev") == [1, 2, 3]
-    assert sorted(rows(lab)) == [row(number) for number in range(10)]
-    assert len(runs) == 10
-    assert {run["state_type"] for run in runs} == {"COMPLETED"}
+        # Until all have come, the run of the first gets as far as the lock of the file.
+        with FileLock(lab.data_dir / "finetune.lock"):
+            ids = suggest(api, range(100))
+            wait_for_details(api, ids, "delivered")
+            statuses = [api.get(f"/suggest/{one}").json() for one in ids]
+        wait_for_details(api, ids, "trained in version 2")
+        (run,) = wait_until_over(lab)
+    assert {status["flow_run_id"] for status in statuses} == {run["id"]}
+    assert (run["state_type"], run["state"]["message"]) == ("COMPLETED", "trained in version 2")
+    assert versions(lab) == versions(lab, "IrisDev") == [1, 2]
+    assert sorted(rows(lab)) == sorted(row(number) for number in range(100))
 
 
 def test_a_model_that_got_worse_is_refused_and_the_champion_stays(
@@ -206,6 +209,36 @@ def test_what_is_suggested_while_prefect_is_down_is_learnt_when_it_is_back(
         assert worker.poll() is None
     assert sorted(rows(lab)) == [row(number) for number in range(5)]
     assert versions(lab) == [1, 2]
+
+
+def flow_run_of(api: httpx.Client, suggestion_id: str, other_than: str | None = None) -> str:
+    """Return the flow run that has a suggestion, as soon as it has another one than so far."""
+
+    def look() -> str | None:
+        found: str | None = api.get(f"/suggest/{suggestion_id}").json()["flow_run_id"]
+        return found if found != other_than else None
+
+    return wait_for("a flow run", look)
+
+
+@pytest.mark.parametrize("noted", [False, True], ids=["before its run was noted", "before the others have joined it"])
+def test_an_api_that_ended_while_it_delivered_makes_no_second_run(
+    lab: Settings, problem: Problem, start_api: StartApi, *, noted: bool
+) -> None:
+    with servers.worker(lab):
+        pass
+    store = Store(lab.database_url)
+    ids = [str(uuid4()) for _ in range(3)]
+    for number, one in enumerate(ids):
+        features = correction(number)
+        store.suggestions.add(Suggestion(one, problem.name, features, features.pop("class_name")))
+    run = start_run(lab, key=ids[0], **correction(0), suggestion_id=ids[0])
+    if noted:
+        store.suggestions.delivered(ids[0], run)
+    store.close()
+    with start_api(lab) as api:
+        assert [flow_run_of(api, one) for one in ids] == [run] * 3
+        assert len(prefect_runs(lab)) == 1
 
 
 def running(lab: Settings) -> int:

@@ -88,11 +88,7 @@ class Suggestions:
         c = suggestions.c
         # Further ahead than any pause: the clock has been set back since.
         is_due = (c.next_attempt_at <= now) | (c.next_attempt_at > now + MAX_PAUSE)
-        query = sa.select(suggestions).where(
-            *(c.problem == problem, c.flow_run_id.is_(None), c.row_number.is_(None)),
-            *(c.refused_because.is_(None), is_due),
-        )
-        return [_suggestion(row) for row in self._database.read(query.order_by(c.received_at, c.id).limit(limit))]
+        return self._without_row(problem, limit, c.flow_run_id.is_(None), is_due)
 
     def delivered(self, suggestion_id: str, flow_run_id: str) -> None:
         """Note the flow run that a suggestion has started."""
@@ -104,21 +100,41 @@ class Suggestions:
             suggestion_id, attempts=suggestions.c.attempts + 1, last_error=error, next_attempt_at=next_attempt_at
         )
 
+    def join(self, problem: str, flow_run_id: str) -> None:
+        """Note a flow run for all suggestions that have no row in finetune.csv yet: it will take them in.
+
+        Nothing is noted once the run has rows for all of its own: then it may have looked for the last time.
+        """
+        c, without_row = suggestions.c, _without_row(problem)
+        with self._database.writing() as connection:
+            one_of_its_own = sa.select(c.id).where(*without_row, c.flow_run_id == flow_run_id).limit(1)
+            if connection.execute(one_of_its_own).first():
+                noted = suggestions.update().values(flow_run_id=flow_run_id, last_error=None)
+                connection.execute(noted.where(*without_row))
+
     def handed_over(self, problem: str, limit: int) -> list[Suggestion]:
         """Return delivered suggestions that have no row in finetune.csv yet, oldest first."""
+        return self._without_row(problem, limit, suggestions.c.flow_run_id.is_not(None))
+
+    def without_row(self, problem: str, limit: int) -> list[Suggestion]:
+        """Return suggestions that have no row in finetune.csv yet, delivered or not, oldest first."""
+        return self._without_row(problem, limit)
+
+    def reserve_row(self, *reserved: Suggestion) -> None:
+        """Note `row_number`, the row of finetune.csv that a suggestion is about to be written to; for all or none.
+
+        `flow_run_id` is the run that writes it, if it has one.
+        """
         c = suggestions.c
-        query = sa.select(suggestions).where(
-            c.problem == problem, c.flow_run_id.is_not(None), c.row_number.is_(None), c.refused_because.is_(None)
-        )
-        return [_suggestion(row) for row in self._database.read(query.order_by(c.received_at, c.id).limit(limit))]
+        with self._database.writing() as connection:
+            for each in reserved:
+                run = sa.func.coalesce(each.flow_run_id, c.flow_run_id)
+                values = {"row_number": each.row_number, "flow_run_id": run, "last_error": None}
+                connection.execute(suggestions.update().where(c.id == each.id).values(values))
 
-    def reserve_row(self, suggestion: Suggestion) -> None:
-        """Note `row_number`, the row of finetune.csv that the suggestion is about to be written to."""
-        self._update(suggestion.id, row_number=suggestion.row_number)
-
-    def row_written(self, suggestion_id: str) -> None:
-        """Note that the reserved row is in the file."""
-        self._update(suggestion_id, written=True)
+    def row_written(self, *suggestion_ids: str) -> None:
+        """Note that the reserved rows are in the file."""
+        self._update(*suggestion_ids, written=True)
 
     def unfinished_rows(self, problem: str) -> list[Suggestion]:
         """Return suggestions with a reserved row that may or may not be in the file, by row."""
@@ -208,6 +224,11 @@ class Suggestions:
         grouped = query.group_by(c.problem, c.trained_version).order_by(c.problem, c.trained_version)
         return [Learnt(row["problem"], row["trained_version"], row["last"]) for row in self._database.read(grouped)]
 
+    def _without_row(self, problem: str, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
+        c = suggestions.c
+        query = sa.select(suggestions).where(*_without_row(problem), *conditions)
+        return [_suggestion(row) for row in self._database.read(query.order_by(c.received_at, c.id).limit(limit))]
+
     def _rows(self, problem: str, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
         c = suggestions.c
         query = sa.select(suggestions).where(c.problem == problem, c.row_number.is_not(None), *conditions)
@@ -235,6 +256,11 @@ def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
     known = sa.select(suggestions.c.id).where(suggestions.c.id == suggestion.id)
     if connection.execute(known).first() is None:
         connection.execute(suggestions.insert().values(row))
+
+
+def _without_row(problem: str) -> tuple[sa.ColumnElement[bool], ...]:
+    c = suggestions.c
+    return c.problem == problem, c.row_number.is_(None), c.refused_because.is_(None)
 
 
 def _span(problem: str, since: datetime, until: datetime) -> tuple[sa.ColumnElement[bool], ...]:

@@ -96,19 +96,30 @@ def test_equal_rows_of_two_suggestions_are_two_rows(store: Store, append: Append
     assert path.read_text() == line(twins[0]) * 2
 
 
-def test_others_that_were_handed_over_are_taken_along_up_to_five(store: Store, append: Append, path: Path) -> None:
-    many = [hand_over(store, correction(number)) for number in range(8)]
-    assert append(many[0]) == 5
-    assert path.read_text() == "".join(map(line, many[:5]))
-    assert [state(store, suggestion) for suggestion in many] == ["waiting"] * 5 + ["delivered"] * 3
+def test_all_others_are_taken_along_handed_over_or_not(
+    store: Store, append: Append, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("finetune.append.MOST_ROWS", 3)
+    many = [hand_over(store, correction(number)) for number in range(6)]
+    many += [correction(number) for number in range(6, 8)]
+    for not_handed_over in many[6:]:
+        store.suggestions.add(not_handed_over)
+    assert append(many[0]) == 8
+    assert path.read_text() == "".join(map(line, many))
+    assert {state(store, suggestion) for suggestion in many} == {"waiting"}
+    assert store.suggestions.due("iris", datetime.now(UTC) + timedelta(days=1), 10) == []
 
 
-def test_what_no_run_has_been_started_for_is_left(store: Store, append: Append, path: Path) -> None:
-    waiting = correction(1)
-    store.suggestions.add(waiting)
-    first = hand_over(store, correction(2))
-    assert append(first) == 1
-    assert path.read_text() == line(first)
+def test_who_is_taken_along_has_the_run_that_did_it(store: Store, append: Append) -> None:
+    ours, others = (str(uuid4()) for _ in range(2))
+    delivered, received = correction(1), correction(2)
+    for suggestion in (delivered, received):
+        store.suggestions.add(suggestion)
+    store.suggestions.delivered(delivered.id, others)
+    store.suggestions.delivery_failed(received.id, "Prefect was away", datetime.now(UTC))
+    append(replace(correction(0), flow_run_id=ours))
+    found = [store.suggestions.get(suggestion.id) for suggestion in (delivered, received)]
+    assert [(known.flow_run_id, known.last_error) for known in found if known] == [(ours, None)] * 2
 
 
 def test_corrections_of_another_problem_are_left(store: Store, append: Append, path: Path) -> None:
@@ -118,14 +129,13 @@ def test_corrections_of_another_problem_are_left(store: Store, append: Append, p
     assert path.read_text() == line(first)
 
 
-def test_a_full_batch_takes_nobody_along(store: Store, append: Append, path: Path) -> None:
+def test_others_are_taken_along_however_many_wait(store: Store, append: Append, path: Path) -> None:
     for number in range(5):
         append(hand_over(store, correction(number)))
     late = hand_over(store, correction(6))
-    last = hand_over(store, correction(5))
-    assert append(last) == 6
-    assert state(store, late) == "delivered"
-    assert len(path.read_text().splitlines()) == 6
+    assert append(hand_over(store, correction(5))) == 7
+    assert state(store, late) == "waiting"
+    assert len(path.read_text().splitlines()) == 7
 
 
 def test_what_was_learnt_no_longer_waits(store: Store, append: Append, path: Path) -> None:
@@ -145,16 +155,16 @@ def test_rows_written_by_hand_stay(store: Store, append: Append, path: Path, by_
     assert path.read_text() == BY_HAND + "".join(map(line, many))
 
 
-def reserve(store: Store, path: Path, suggestion: Suggestion) -> None:
-    """Leave a suggestion as a process does that ends before it writes the row."""
+def reserve(store: Store, path: Path, *suggestions: Suggestion) -> None:
+    """Leave suggestions as a process does that ends before it writes their rows."""
     rows = len(path.read_text().splitlines()) if path.exists() else 0
-    store.suggestions.reserve_row(replace(suggestion, row_number=rows))
+    store.suggestions.reserve_row(*(replace(each, row_number=rows + place) for place, each in enumerate(suggestions)))
 
 
-def write(path: Path, suggestion: Suggestion) -> None:
-    """Write the row, as a process does that ends before it can note that."""
+def write(path: Path, *suggestions: Suggestion) -> None:
+    """Write the rows, as a process does that ends before it can note that."""
     with path.open("a") as file:
-        file.write(line(suggestion))
+        file.writelines(map(line, suggestions))
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["before the row is written", "before that is noted"])
@@ -223,6 +233,24 @@ def test_of_equal_rows_only_the_refused_one_leaves_also_after_an_end_in_between(
     assert path.read_text() == line(learnt) + line(other)
 
 
+@pytest.mark.parametrize("written", [False, True], ids=["before the rows are written", "before that is noted"])
+@pytest.mark.parametrize("by_hand", ["", BY_HAND], ids=["untouched", "with rows by hand since"])
+def test_an_end_amid_many_loses_and_doubles_nothing(
+    store: Store, append: Append, path: Path, by_hand: str, *, written: bool
+) -> None:
+    killed = [hand_over(store, correction(number)) for number in (1, 2, 2, 2, 3)]
+    reserve(store, path, *killed)
+    if written:
+        write(path, *killed)
+    with path.open("a") as file:
+        file.write(by_hand)
+    other = hand_over(store, correction(2))
+    assert append(other) == 6
+    assert sorted(path.read_text().splitlines(keepends=True)) == sorted(
+        [*map(line, [*killed, other]), *by_hand.splitlines(keepends=True)]
+    )
+
+
 def test_the_file_is_replaced_whole(store: Store, append: Append, path: Path) -> None:
     append(hand_over(store, correction(1)))
     before = path.stat().st_ino
@@ -256,10 +284,21 @@ def test_a_bad_correction_that_was_handed_over_does_not_stop_the_others(
     good = [hand_over(store, correction(number)) for number in (2, 3)]
     assert append(good[0]) == 2
     assert append(good[1]) == 2
+    known = store.suggestions.get(bad.id)
+    assert known is not None
+    assert known.refused_because == "class_name: unknown class 'Iris-unknown'"
     with pytest.raises(BadCorrectionError):
         append(bad)
     assert append(good[0]) == 2
     assert path.read_text() == "".join(map(line, good))
+
+
+def test_a_bad_correction_takes_the_others_along_all_the_same(store: Store, append: Append, path: Path) -> None:
+    bad, good = hand_over(store, correction(1, "Iris-unknown")), hand_over(store, correction(2))
+    with pytest.raises(BadCorrectionError):
+        append(bad)
+    assert [state(store, suggestion) for suggestion in (bad, good)] == ["refused", "waiting"]
+    assert path.read_text() == line(good)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\r", "\u2028", "a\x85b", "a\x0bb", "a\x00b", " ", "", 7.0, None])

@@ -132,6 +132,40 @@ def test_handed_over_are_those_with_a_run_and_without_a_row(store: Store) -> Non
     assert [s.id for s in store.suggestions.handed_over("iris", 10)] == ["d"]
 
 
+def test_a_run_is_joined_by_all_that_have_no_row(store: Store) -> None:
+    for name in "abcde":
+        store.suggestions.add(suggestion(name))
+    store.suggestions.add(suggestion("f", problem="other"))
+    store.suggestions.delivery_failed("b", "Prefect was away", soon())
+    store.suggestions.delivered("c", "another run")
+    store.suggestions.reserve_row(replace(suggestion("d"), row_number=0, flow_run_id="its run"))
+    store.suggestions.refused(["e"], "no")
+    store.suggestions.delivered("a", "run")
+    assert [s.id for s in store.suggestions.without_row("iris", 10)] == ["a", "b", "c"]
+    store.suggestions.join("iris", "run")
+    assert [get(store, name).flow_run_id for name in "abcdef"] == ["run", "run", "run", "its run", None, None]
+    assert get(store, "b").last_error is None
+
+
+def test_a_run_that_has_rows_for_all_of_its_own_is_joined_by_none(store: Store) -> None:
+    store.suggestions.add(suggestion("a"))
+    store.suggestions.delivered("a", "run")
+    store.suggestions.reserve_row(replace(suggestion("a"), row_number=0))
+    store.suggestions.add(suggestion("b"))
+    store.suggestions.join("iris", "run")
+    assert due(store) == ["b"]
+
+
+def test_rows_are_reserved_and_written_together(store: Store) -> None:
+    for name in "ab":
+        store.suggestions.add(suggestion(name))
+    rows = [replace(suggestion(name), row_number=row) for row, name in enumerate("ab")]
+    store.suggestions.reserve_row(*rows)
+    assert [s.row_number for s in store.suggestions.unfinished_rows("iris")] == [0, 1]
+    store.suggestions.row_written("a", "b")
+    assert [s.id for s in store.suggestions.waiting("iris")] == ["a", "b"]
+
+
 def test_a_reserved_row_is_unfinished_until_it_is_written(store: Store) -> None:
     for row, name in enumerate("ba"):
         store.suggestions.add(suggestion(name))
