@@ -2,21 +2,26 @@
 
 import argparse
 import json
+import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from common.files import write_atomic
-from common.problem import Problem, ProblemError, Table, get_problem
+from common.problem import LARGEST, Floats, Problem, ProblemError, Table, get_problem
 from common.settings import SettingsError, load_settings
 from common.split import split as split_for_validation
 from common.table import DataError, table_bytes
 
 SEED = 42
+MERGED_SHARE = 0.01  # of a column's different values: numbers with all digits of float64 lose a few, which mean nothing
 # Rows of every class: to be split at all, to be learnt and validated on, to be tested on.
 NEEDED = {"data.csv": 3, "train.csv": 2, "test.csv": 1}
+
+logger = logging.getLogger(__name__)
 
 
 def split(table: Table, share: float) -> tuple[Table, Table]:
@@ -42,11 +47,42 @@ def check_classes(problem: Problem, part: Table, name: str) -> None:
             raise ValueError(f"class {class_name!r} has {rows} in {name}, and needs {NEEDED[name]} at least")
 
 
+def number_columns(problem: Problem, table: Table) -> Iterator[tuple[str, Floats]]:
+    """Yield name and values `[rows]` of each column of numbers."""
+    for index, feature in enumerate(problem.features):
+        if feature.kind == "number":
+            yield feature.name, table.X[:, index].astype(np.float64)
+
+
+def check_numbers(problem: Problem, table: Table, source: Path) -> None:
+    """Raise `DataError` if the problem's own `load` makes something of a file that no model can be asked."""
+    for name, values in number_columns(problem, table):
+        for row in np.flatnonzero(~(np.abs(values) <= LARGEST))[:1].tolist():
+            raise DataError(
+                f"{source}, column {name}: `load` of the problem makes {values[row]} of it in row {row + 1}, "
+                "and models are asked in finite numbers of float32"
+            )
+
+
+def merged_columns(problem: Problem, table: Table) -> Iterator[str]:
+    """Yield a warning for each column of numbers whose different values float32, in which models are asked, merges."""
+    for name, column in number_columns(problem, table):
+        values = np.unique(column)
+        same = np.diff(values.astype(np.float32)) == 0
+        if same.sum() > MERGED_SHARE * len(values):
+            low, high = values[same.argmax() : same.argmax() + 2].tolist()
+            yield (
+                f"column {name}: {low!r} and {high!r} are the same for a model, which is asked in float32 "
+                f"({len(values)} different values become {len(values) - same.sum()}): subtract an origin from the "
+                "column, or use another unit"
+            )
+
+
 def preprocess(problem: Problem, folder: Path) -> dict[str, int]:
     """Split `folder`/data.csv into train.csv, test.csv and later.csv beside it, with the class names in classes.json.
 
     Every file is made before the first is written; later.csv is empty where the problem sets nothing aside. Returns the
-    number of rows by file name, for those that have any.
+    number of rows by file name, for those that have any. Columns whose values float32 merges are warned of.
 
     Raises:
         DataError: data.csv does not hold what it should, or too few rows of a class to train and to test.
@@ -54,6 +90,9 @@ def preprocess(problem: Problem, folder: Path) -> dict[str, int]:
     source = folder / "data.csv"
     try:
         table = problem.load(source)
+        check_numbers(problem, table, source)
+        for warning in merged_columns(problem, table):
+            logger.warning("preprocess: %s, %s", source, warning)
         check_classes(problem, table, "data.csv")
         rest, test = split(table, problem.test_share)
         train, later = split(rest, problem.later_share / (1 - problem.test_share))

@@ -22,8 +22,12 @@ Value = float | str  # of a feature
 
 # Characters that end lines, for some reader or other, or do not survive in files.
 _BREAKING = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+BREAKING = re.compile(f"[{_BREAKING}]")
 # Text that can be a category: it stands in one line of a file, and is not blank.
 TEXT = rf"^[^{_BREAKING}]*[^\s{_BREAKING}][^{_BREAKING}]*$"
+
+# The largest number that a model, which is asked in float32, can be given.
+LARGEST = float(np.finfo(np.float32).max)
 
 # Names that the bodies of requests, the outputs of a graph, or the monitor have for something else.
 RESERVED = {
@@ -43,9 +47,15 @@ class BadProblemError(ProblemError):
     """A file under problems/ describes no problem that the lab can work on; the message says what to change."""
 
 
+def _set(frozen: object, **values: object) -> None:
+    """Set attributes of a frozen dataclass while it is made."""
+    for name, value in values.items():
+        object.__setattr__(frozen, name, value)
+
+
 @dataclass(frozen=True)
 class Number:
-    """An input column of numbers.
+    """An input column of numbers. Blanks around its name do not count, here as in files.
 
     `minimum` and `maximum` are limits of plausibility in `unit`: a value outside is a mistake, not a rare case.
     """
@@ -58,16 +68,28 @@ class Number:
     example: float
     kind: Literal["number"] = field(default="number", init=False)
 
+    def __post_init__(self) -> None:
+        """Take blanks away."""
+        _set(self, name=self.name.strip())
+
 
 @dataclass(frozen=True)
 class Category:
-    """An input column of names. `categories` are the known ones; others are answered, too, and counted."""
+    """An input column of names. `categories` are the known ones; others are answered, too, and counted.
+
+    Blanks around names do not count, here as in files.
+    """
 
     name: str
     description: str
     categories: tuple[str, ...]
     example: str
     kind: Literal["category"] = field(default="category", init=False)
+
+    def __post_init__(self) -> None:
+        """Take blanks away."""
+        categories = tuple(name.strip() for name in self.categories)
+        _set(self, name=self.name.strip(), categories=categories, example=self.example.strip())
 
 
 Feature = Number | Category
@@ -77,12 +99,19 @@ Feature = Number | Category
 class Target:
     """The column to predict. The place of a name in `classes` is its index in files and models.
 
-    `spellings` are other words for classes in raw data, such as 1 for Yes.
+    `spellings` are other words for classes in raw data, such as 1 for Yes. Blanks around names and words do not count,
+    here as in files.
     """
 
     name: str
     classes: tuple[str, ...]
     spellings: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take blanks away."""
+        classes = tuple(name.strip() for name in self.classes)
+        spellings = {word.strip(): name.strip() for word, name in self.spellings.items()}
+        _set(self, name=self.name.strip(), classes=classes, spellings=spellings)
 
 
 @dataclass(frozen=True)
@@ -155,7 +184,8 @@ class Problem:
         later_share: of the rows, set aside as what comes later, to continue training with.
 
     Raises:
-        BadProblemError: features or classes cannot be told apart, or have names that are needed for something else.
+        BadProblemError: features, target or classes cannot be told apart, have names that are needed for something
+            else or limits that float32 cannot hold, or a spelling stands for no class.
     """
 
     name: str
@@ -181,8 +211,35 @@ class Problem:
                 f"problem {self.name}: no feature can be called {bad[0]!r}: "
                 "begin with a letter, and take no word of Python's own"
             )
-        if len(self.target.classes) < 2:  # noqa: PLR2004  # as the message says
+        self._check_limits()
+        self._check_target()
+
+    def _check_limits(self) -> None:
+        for each in self.features:
+            if each.kind == "number" and not all(abs(limit) <= LARGEST for limit in (each.minimum, each.maximum)):
+                raise BadProblemError(
+                    f"problem {self.name}: feature {each.name!r} is from {each.minimum} to {each.maximum}: limits lie "
+                    f"between {-LARGEST:.2g} and {LARGEST:.2g}, which is what float32 can hold"
+                )
+
+    def _check_target(self) -> None:
+        name, classes, spellings = self.target.name, self.target.classes, self.target.spellings
+        if name in self.columns:
+            raise BadProblemError(f"problem {self.name}: {name!r} is a feature and the target, too: leave one of them")
+        if len(classes) < 2:  # noqa: PLR2004  # as the message says
             raise BadProblemError(f"problem {self.name}: a target needs two classes at least")
+        if bad := [each for each in classes if not each or BREAKING.search(each)]:
+            raise BadProblemError(f"problem {self.name}: no class can be called {bad[0]!r}: write a word in one line")
+        for word, meant in spellings.items():
+            if meant not in classes:
+                raise BadProblemError(
+                    f"problem {self.name}: {word!r} is to be a spelling of {meant!r}, which is no class; "
+                    f"the classes are {', '.join(classes)}"
+                )
+            if word in classes and word != meant:
+                raise BadProblemError(
+                    f"problem {self.name}: {word!r} is a class, and cannot be a spelling of {meant!r}, too"
+                )
 
     @cached_property
     def is_numeric(self) -> bool:
@@ -202,16 +259,16 @@ class Problem:
     @property
     def onnx_name(self) -> str:
         """The registered name of the ONNX models, such as `IrisModel`."""
-        return f"{self._title}Model"
+        return f"{_title(self.name)}Model"
 
     @property
     def sklearn_name(self) -> str:
         """The registered name of the scikit-learn models, and of the experiment, such as `IrisDev`."""
-        return f"{self._title}Dev"
+        return f"{_title(self.name)}Dev"
 
-    @property
-    def _title(self) -> str:
-        return self.name.title().replace("_", "")
+
+def _title(name: str) -> str:
+    return name.title().replace("_", "")
 
 
 def get_problem(name: str) -> Problem:
@@ -219,7 +276,8 @@ def get_problem(name: str) -> Problem:
 
     Raises:
         UnknownProblemError: there is no such file; the message lists those there are.
-        BadProblemError: the file has no `PROBLEM` of that name, or one that the lab cannot work on.
+        BadProblemError: the file has no `PROBLEM` of that name, or one that the lab cannot work on, or another file's
+            models would have the same names.
     """
     package = importlib.import_module("problems")
     known = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
@@ -228,4 +286,8 @@ def get_problem(name: str) -> Problem:
     problem = getattr(importlib.import_module(f"problems.{name}"), "PROBLEM", None)
     if not isinstance(problem, Problem) or problem.name != name:
         raise BadProblemError(f"problems/{name}.py has no PROBLEM whose name is {name!r}")
+    if twins := [other for other in known if other != name and _title(other) == _title(name)]:
+        raise BadProblemError(
+            f"problems/{name}.py and problems/{twins[0]}.py would both register {problem.onnx_name}: rename one of them"
+        )
     return problem

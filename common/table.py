@@ -7,12 +7,18 @@ import csv
 import io
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from common.problem import Feature, Problem, Rows, Table, Value
+from common.problem import BREAKING, LARGEST, Feature, Problem, Rows, Table, Value
+
+SHOWN = 80  # characters of a cell in a message
+# A target with more different numbers than this among so many rows is a quantity, although all are whole.
+MOST_CODES, LOOKED_AT = 20, 1000
 
 
 class DataError(ValueError):
@@ -23,19 +29,25 @@ def read_table(path: Path, problem: Problem, *, indices: bool) -> Table:
     """Read a CSV file of `problem`.
 
     Args:
-        path: the file; blank lines at its end are ignored.
+        path: the file; blank lines at its end are ignored. A quoted cell may go over several lines: then errors name
+            the row and its first line.
         problem: says which columns there are.
         indices: labels are indices into the classes (the files that preprocessing writes), not names.
 
     Raises:
         DataError: the file is missing, empty, not UTF-8, or a row has a missing or extra column, something that is
-            not a finite number, or a label that is empty or unknown.
+            not a finite number of float32, a name that does not fit into a line, or a label that is empty or unknown;
+            or the header has a column twice.
     """
     labels = _labels(problem, indices=indices)
     rows, found = [], []
-    for row, cells in _in_order(path, problem):
-        rows.append([_value(path, row, *each) for each in zip(problem.features, cells, strict=False)])
-        found.append(_label(path, row, problem.target.name, cells[-1], labels))
+    records = _in_order(path, problem)
+    for place, cells in records:
+        rows.append([_value(place, *each) for each in zip(problem.features, cells, strict=False)])
+        label = cells[-1].strip()
+        if label not in labels:
+            raise DataError(f"{place}, column {problem.target.name}: {_unknown(label, labels, records)}")
+        found.append(labels[label])
     if not rows:
         raise DataError(f"{path}, row 1, column {problem.columns[0]}: missing, the file is empty")
     return Table(rows_array(rows, problem), np.array(found, dtype=np.int64))
@@ -59,7 +71,7 @@ def csv_line(features: Sequence[Value], label: str) -> str:
     return line.getvalue()
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _lines(path: Path) -> list[str]:
     try:
         # Not splitlines, which also ends lines where no editor does, and would miscount them.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -72,16 +84,36 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     while lines and not lines[-1].strip():
         lines.pop()
-    for row, line in enumerate(lines, start=1):
+    return lines
+
+
+def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the cells of each row, and its place: the file and the row, with its first line if that is another."""
+    lines = _lines(path)
+    # A cell is in memory by now, however long it is.
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
+    for row in itertools.count(1):
+        line = reader.line_num
+        place = f"{path}, row {row}" if row == line + 1 else f"{path}, row {row} (line {line + 1})"
         try:
-            yield row, next(csv.reader([line], strict=True), [])
+            cells = next(reader, None)
         except csv.Error as error:
-            raise DataError(
-                f"{path}, row {row}, column {line.count(',', 0, line.find(chr(34))) + 1}: {error}"
-            ) from None
+            raise DataError(f"{place}, {_misquoted(lines[line:], error)}") from None
+        if cells is None:
+            return
+        yield place, cells
 
 
-def _in_order(path: Path, problem: Problem) -> Iterator[tuple[int, list[str]]]:
+def _misquoted(lines: list[str], error: csv.Error) -> str:
+    """Return in which column of the row that begins `lines` a quote is wrong, and how."""
+    if str(error) == "unexpected end of data":
+        cells = next(csv.reader(f"{line}\n" for line in lines))
+        return f"column {len(cells)}: a quote that is never closed"
+    return f"column {lines[0].count(',', 0, lines[0].find(chr(34))) + 1}: {error}"
+
+
+def _in_order(path: Path, problem: Problem) -> Iterator[tuple[str, list[str]]]:
     """Yield the rows of data with their columns in the problem's order, whatever a header says."""
     rows = _rows(path)
     first = next(rows, None)
@@ -91,51 +123,60 @@ def _in_order(path: Path, problem: Problem) -> Iterator[tuple[int, list[str]]]:
     known = {problem.target.name, *problem.columns}
     # One that lacks a column is a header still, and told what it lacks.
     if problem.target.name not in header and len(known.intersection(header)) < len(known) / 2:
-        for row, cells in itertools.chain([first], rows):
-            _check_width(path, row, cells, problem)
-            yield row, cells
+        for place, cells in itertools.chain([first], rows):
+            _check_width(place, cells, problem)
+            yield place, cells
         return
-    places = _places(path, header, problem)
-    for row, cells in rows:
+    places = _places(first[0], header, problem)
+    for place, cells in rows:
         if len(cells) != len(header):
-            raise DataError(f"{path}, row {row}: {len(cells)} columns, where the header has {len(header)}")
-        yield row, [cells[place] for place in places]
+            raise DataError(f"{place}: {len(cells)} columns, where the header has {len(header)}")
+        yield place, [cells[index] for index in places]
 
 
-def _places(path: Path, header: list[str], problem: Problem) -> list[int]:
+def _places(place: str, header: list[str], problem: Problem) -> list[int]:
     wanted = [*problem.columns, problem.target.name]
     if missing := [name for name in wanted if name not in header]:
-        raise DataError(f"{path}, row 1, column {missing[0]}: missing in the header, which has {', '.join(header)}")
+        names = ", ".join(_cut(" ".join(name.split())) for name in header)
+        raise DataError(f"{place}, column {missing[0]}: missing in the header, which has {names}")
+    if twice := [name for name in wanted if header.count(name) > 1]:
+        raise DataError(f"{place}, column {twice[0]}: twice in the header: rename or delete one of the two")
     return [header.index(name) for name in wanted]
 
 
-def _check_width(path: Path, row: int, cells: list[str], problem: Problem) -> None:
+def _check_width(place: str, cells: list[str], problem: Problem) -> None:
     names = [*problem.columns, problem.target.name]
     if len(cells) == 1 and len(names) > 1:
-        raise DataError(f"{path}, row {row}, column {names[1]}: missing; are the columns separated by commas?")
+        raise DataError(f"{place}, column {names[1]}: missing; are the columns separated by commas?")
     if len(cells) < len(names):
-        raise DataError(
-            f"{path}, row {row}, column {names[len(cells)]}: missing ({len(cells)} of {len(names)} columns)"
-        )
+        raise DataError(f"{place}, column {names[len(cells)]}: missing ({len(cells)} of {len(names)} columns)")
     if len(cells) > len(names):
-        raise DataError(f"{path}, row {row}, column {len(names) + 1}: one too many ({names[-1]} should be the last)")
+        raise DataError(f"{place}, column {len(names) + 1}: one too many ({names[-1]} should be the last)")
 
 
-def _value(path: Path, row: int, feature: Feature, text: str) -> Value:
+def _value(place: str, feature: Feature, text: str) -> Value:
     if feature.kind == "number":
-        return _number(path, row, feature.name, text)
-    if not text.strip():
-        raise DataError(f"{path}, row {row}, column {feature.name}: empty")
-    return text.strip()
+        return _number(place, feature.name, text)
+    name = text.strip()
+    if not name:
+        raise DataError(f"{place}, column {feature.name}: empty")
+    if BREAKING.search(name):
+        raise DataError(f"{place}, column {feature.name}: {_cut(repr(name))} has a line break or a control character")
+    return name
 
 
-def _number(path: Path, row: int, column: str, text: str) -> float:
+def _number(place: str, column: str, text: str) -> float:
     try:
         value = float(text if "_" not in text else "")  # Python reads 3_5 as 35, nobody else does
     except ValueError:
-        raise DataError(f"{path}, row {row}, column {column}: {text!r} is not a number") from None
+        raise DataError(f"{place}, column {column}: {_cut(repr(text))} is not a number") from None
     if not math.isfinite(value):
-        raise DataError(f"{path}, row {row}, column {column}: {text!r} is not a finite number")
+        raise DataError(f"{place}, column {column}: {_cut(repr(text))} is not a finite number")
+    if abs(value) > LARGEST:
+        raise DataError(
+            f"{place}, column {column}: {_cut(repr(text))} is beyond {LARGEST:.2g}, the largest number of float32, in "
+            "which models are asked"
+        )
     return value
 
 
@@ -148,9 +189,24 @@ def _labels(problem: Problem, *, indices: bool) -> dict[str, int]:
     return words | {word: words[name] for word, name in problem.target.spellings.items()}
 
 
-def _label(path: Path, row: int, column: str, text: str, labels: Mapping[str, int]) -> int:
-    name = text.strip()
-    if name not in labels:
-        what = f"unknown label {name!r}" if name else "empty label"
-        raise DataError(f"{path}, row {row}, column {column}: {what}; known are {', '.join(labels)}")
-    return labels[name]
+def _unknown(label: str, known: Iterable[str], following: Iterator[tuple[str, list[str]]]) -> str:
+    """Return what is wrong with a label; the rows that follow tell whether it is a class or a quantity."""
+    what = f"unknown label {_cut(repr(label))}" if label else "empty label"
+    labels = [label]
+    with suppress(DataError):
+        labels.extend(cells[-1] for _, cells in itertools.islice(following, LOOKED_AT))
+    hint = "; the lab predicts classes, and these are quantities" if _are_quantities(labels) else ""
+    return f"{what}; known are {', '.join(known)}{hint}"
+
+
+def _are_quantities(labels: Iterable[str]) -> bool:
+    numbers = set()
+    for label in labels:
+        with suppress(ValueError):
+            numbers.add(float(label))
+    finite = [number for number in numbers if math.isfinite(number)]
+    return len(finite) > MOST_CODES or not all(number.is_integer() for number in finite)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

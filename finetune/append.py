@@ -1,6 +1,5 @@
 """Writing corrections to finetune.csv, each once, whatever is retried or killed."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.files import write_atomic
-from common.problem import TEXT, Feature, Problem
+from common.problem import LARGEST, TEXT, Feature, Problem
 from common.store import Store
 from common.store.suggestions import Suggestion
 from common.table import csv_line
@@ -118,13 +117,14 @@ def _settle(store: Store, problem: Problem, reserved: Sequence[Suggestion], path
 def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
-    return [f"{line}\n" for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    # Not splitlines, which also ends lines where the reader of the file does not.
+    return [f"{line}\n" for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
 def _is_value(feature: Feature, value: object) -> bool:
     if feature.kind == "category":
         return isinstance(value, str) and re.fullmatch(TEXT, value) is not None
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and abs(value) <= LARGEST
 
 
 def _known_line(problem: Problem, suggestion: Suggestion) -> str | None:
@@ -139,7 +139,7 @@ def _line(problem: Problem, suggestion: Suggestion) -> str:
         feature.name for feature in problem.features if not _is_value(feature, suggestion.features.get(feature.name))
     ]
     if bad:
-        raise BadCorrectionError(f"{', '.join(bad)}: no finite number, or no name of a category")
+        raise BadCorrectionError(f"{', '.join(bad)}: no finite number of float32, or no name of a category")
     if suggestion.class_name not in problem.target.classes:
         raise BadCorrectionError(f"class_name: unknown class {suggestion.class_name!r}")
     label = problem.target.classes.index(suggestion.class_name)

@@ -13,7 +13,7 @@ import pytest
 from common.problem import Problem, Table
 from common.settings import PROJECT
 from common.table import DataError, read_table, table_bytes
-from preprocess import main, preprocess, split
+from preprocess import main, merged_columns, preprocess, split
 
 NAMES = ("classes.json", "later.csv", "test.csv", "train.csv")
 
@@ -130,6 +130,61 @@ def test_bad_data_stop_the_command_with_that_line_alone(tmp_path: Path, raw: byt
     expected = f"preprocess: {folder / 'data.csv'}, row 151, column petal_length: 'x' is not a number\n"
     assert ended.stderr == expected
     assert list(contents(folder)) == ["data.csv"]
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e39])
+def test_a_number_that_the_problem_itself_makes_of_the_data_is_refused_if_no_model_can_be_asked_it(
+    problem: Problem, tmp_path: Path, value: float
+) -> None:
+    def load(_: Path | None) -> Table:
+        table = problem.load(None)
+        table.X[6, 2] = value
+        return table
+
+    with pytest.raises(DataError) as refused:
+        preprocess(replace(problem, load=load), tmp_path)
+    assert str(refused.value) == (
+        f"{tmp_path / 'data.csv'}, column petal_length: `load` of the problem makes {value} of it in row 7, "
+        "and models are asked in finite numbers of float32"
+    )
+
+
+def hours(problem: Problem, folder: Path, origin: int) -> Problem:
+    """Write a table of iris' form whose third column counts hours, and return the problem."""
+    folder.mkdir()
+    lines = [f"5.1,3.5,{origin + number % 24},0.2,{problem.target.classes[number % 3]}\n" for number in range(120)]
+    (folder / "data.csv").write_text("".join(lines), encoding="utf-8")
+    return problem
+
+
+def test_a_column_whose_values_float32_merges_is_warned_of(
+    problem: Problem, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    preprocess(hours(problem, tmp_path / "stamps", 2024031500), tmp_path / "stamps")
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning == (
+        f"preprocess: {tmp_path / 'stamps' / 'data.csv'}, column petal_length: 2024031500.0 and 2024031501.0 are the "
+        "same for a model, which is asked in float32 (24 different values become 1): subtract an origin from the "
+        "column, or use another unit"
+    )
+    caplog.clear()
+    preprocess(hours(problem, tmp_path / "from an origin", 0), tmp_path / "from an origin")
+    assert caplog.records == []
+
+
+def test_digits_that_only_float64_has_are_not_warned_of(problem: Problem) -> None:
+    X = np.random.default_rng(0).normal(size=(60_000, 4))
+    assert len(np.unique(X[:, 0].astype(np.float32))) < len(X)
+    assert list(merged_columns(problem, Table(X, np.zeros(60_000, dtype=np.int64)))) == []
+
+
+def test_a_warning_is_shown_and_the_command_goes_on(tmp_path: Path, problem: Problem) -> None:
+    (tmp_path / "data").mkdir()
+    hours(problem, tmp_path / "data" / "iris", 2024031500)
+    ended = run(tmp_path, "iris")
+    assert (ended.returncode, ended.stdout) == (0, "iris: 96 rows in train.csv, 24 rows in test.csv\n")
+    assert ended.stderr.startswith(f"preprocess: {tmp_path / 'data' / 'iris' / 'data.csv'}, column petal_length: ")
+    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_an_unknown_problem_stops_the_command_with_one_line_and_makes_no_folder(

@@ -1,5 +1,6 @@
 """Problems are found by the names of their files, name their models, and can be told apart."""
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,9 @@ def test_features_that_cannot_be_told_apart_are_refused_in_words(
         (("yes", "no", "yes"), "class 'yes' is there twice"),
         (("yes",), "a target needs two classes at least"),
         ((), "a target needs two classes at least"),
+        (("yes", " yes "), "class 'yes' is there twice"),
+        (("yes", "  "), "no class can be called ''"),
+        (("yes", "n\no"), r"no class can be called 'n\\no': write a word in one line"),
     ],
 )
 def test_classes_that_leave_nothing_to_tell_apart_are_refused_in_words(
@@ -95,10 +99,59 @@ def test_classes_that_leave_nothing_to_tell_apart_are_refused_in_words(
         replace(problem, target=Target("kind", classes))
 
 
+@pytest.mark.parametrize(
+    ("spellings", "said"),
+    [
+        ({"2": "maybe"}, "'2' is to be a spelling of 'maybe', which is no class; the classes are no, yes"),
+        ({"no": "yes"}, "'no' is a class, and cannot be a spelling of 'yes', too"),
+    ],
+)
+def test_a_spelling_that_leads_to_no_class_is_refused_in_words(
+    problem: Problem, spellings: dict[str, str], said: str
+) -> None:
+    with pytest.raises(BadProblemError) as refused:
+        replace(problem, target=Target("kind", ("no", "yes"), spellings))
+    assert str(refused.value) == f"problem iris: {said}"
+
+
+def test_a_class_may_be_a_spelling_of_itself(problem: Problem) -> None:
+    assert replace(problem, target=Target("kind", ("no", "yes"), {"no": " no"})).target.spellings == {"no": "no"}
+
+
+def test_a_target_that_is_a_feature_too_is_refused_in_words(problem: Problem) -> None:
+    with pytest.raises(BadProblemError, match="problem iris: 'petal_width' is a feature and the target, too"):
+        replace(problem, target=Target("petal_width", ("no", "yes")))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1e39), (-math.inf, 0.0), (math.nan, 1.0)])
+def test_limits_that_float32_cannot_hold_are_refused_in_words(problem: Problem, low: float, high: float) -> None:
+    with pytest.raises(BadProblemError, match=r"problem iris: feature 'length' is from .*what float32 can hold"):
+        replace(problem, features=(Number("length", "cm", "a length", minimum=low, maximum=high, example=0.0),))
+
+
 def test_a_problem_is_numeric_when_no_feature_is_a_category(problem: Problem) -> None:
     assert problem.is_numeric
     colour = Category("colour", "of the flower", ("blue", "red"), example="blue")
     assert not replace(problem, features=(*problem.features, colour)).is_numeric
+
+
+def test_two_problems_whose_models_would_share_a_name_are_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("wine2", "wine_2"):
+        (tmp_path / f"{name}.py").write_text(
+            "from dataclasses import replace\nfrom problems.iris import PROBLEM as IRIS\n"
+            f"PROBLEM = replace(IRIS, name={name!r})\n"
+        )
+        monkeypatch.delitem(sys.modules, f"problems.{name}", raising=False)
+    monkeypatch.setattr(problems, "__path__", [*problems.__path__, str(tmp_path)])
+    for name, other in (("wine2", "wine_2"), ("wine_2", "wine2")):
+        with pytest.raises(BadProblemError) as refused:
+            get_problem(name)
+        assert str(refused.value) == (
+            f"problems/{name}.py and problems/{other}.py would both register Wine2Model: rename one of them"
+        )
+    assert get_problem("iris").onnx_name == "IrisModel"
 
 
 @pytest.mark.parametrize("content", ["", "PROBLEM = 7\n", "from problems.iris import PROBLEM as PROBLEM\n"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common.problem import Category, Number, Problem, Table, Target, get_problem
+from common.problem import LARGEST, Category, Number, Problem, Table, Target, get_problem
 from common.table import DataError, csv_line, read_table, table_bytes
 
 IRIS = get_problem("iris")
@@ -48,6 +48,7 @@ BAD_ROWS = {
     "NaN": ("nan,3.5,1.4,0.2,Iris-setosa", "column sepal_length", "not a finite number"),
     "infinity": ("5.1,3.5,1.4,-inf,Iris-setosa", "column petal_width", "not a finite number"),
     "a number beyond float64": ("5.1,3.5,1e999,0.2,Iris-setosa", "column petal_length", "not a finite number"),
+    "a number beyond float32": ("5.1,3.5,-1e39,0.2,Iris-setosa", "column petal_length", "'-1e39' is beyond 3.4e+38"),
     "an underscore in a number": ("5.1,3_5,1.4,0.2,Iris-setosa", "column sepal_width", "not a number"),
     "an unknown label": ("5.1,3.5,1.4,0.2,Iris-japonica", "column class", "unknown label 'Iris-japonica'"),
     "an index for a name": ("5.1,3.5,1.4,0.2,0", "column class", "unknown label '0'"),
@@ -56,8 +57,11 @@ BAD_ROWS = {
     "semicolons": ("5.1;3.5;1.4;0.2;Iris-setosa", "column", "separated by commas?"),
     "tabs": ("5.1\t3.5\t1.4\t0.2\tIris-setosa", "column", "separated by commas?"),
     "a blank line between rows": ("", "column sepal_length", "missing"),
-    "a cell without end": ("1" * 200_000 + ",3.5,1.4,0.2,Iris-setosa", "", ""),
-    "a quote that is never closed": ('"5.1,3.5,1.4,0.2,Iris-setosa', "column", ""),
+    "a cell without end": ("1" * 200_000 + ",3.5,1.4,0.2,Iris-setosa", "column sepal_length", "111…"),
+    "a label without end": ("5.1,3.5,1.4,0.2," + "1" * 200_000, "column class", "111…"),
+    "a quote that is never closed": ('5.1,"3.5,1.4,0.2,Iris-setosa', "column 2", "a quote that is never closed"),
+    "a quote too many": ('5.1,"3.5",1.4,0.2,"Iris"-setosa', "column", "expected after"),
+    "a line break in a number": ('5.1,3.5,"1\n.4",0.2,Iris-setosa', "column petal_length", "is not a number"),
 }
 
 
@@ -70,6 +74,7 @@ def test_a_bad_row_is_refused_in_one_line_with_file_row_and_column(
     assert column in message
     assert reason in message
     assert "\n" not in message
+    assert len(message) < len(str(path)) + 250
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"  \r\n\n", b"\xef\xbb\xbf"])
@@ -149,7 +154,7 @@ def test_a_table_is_written_with_the_names_of_its_classes() -> None:
     assert table_bytes(table, IRIS.target.classes) == b"5.1,3.5,1.4,0.2,Iris-versicolor\n"
 
 
-numbers = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.floats(-LARGEST, LARGEST)
 rows = st.tuples(numbers, numbers, numbers, numbers, st.integers(0, 2))
 
 
@@ -259,6 +264,49 @@ def test_a_row_that_does_not_fit_the_header_is_refused(path: Path, line: str) ->
     assert message.endswith("columns, where the header has 4")
 
 
+NOTES = {
+    "a line break": '"first\nsecond, ""third"""',
+    "CRLF": '"first\r\nsecond"',
+    "200 kB of text": "x" * 200_000,
+    "200 kB in quotes": '"' + "x, " * 70_000 + '"',
+}
+
+
+@pytest.mark.parametrize("note", NOTES.values(), ids=NOTES.keys())
+def test_a_column_that_is_not_read_may_hold_any_text(path: Path, note: str) -> None:
+    path.write_bytes(
+        f"Notes,Destination,Net (value),Kind of agency,Claim\n{note},ITALY,1,a,No\n{note},ITALY,2,b,Yes\n".encode()
+    )
+    table = read_table(path, MIXED, indices=False)
+    assert table.X.tolist() == [["ITALY", 1.0, "a"], ["ITALY", 2.0, "b"]]
+
+
+def test_an_error_after_a_cell_of_several_lines_names_the_row_and_its_first_line(path: Path) -> None:
+    header = "Notes,Destination,Net (value),Kind of agency,Claim"
+    message = refusal(path, f'{header}\n"a\nb\nc",ITALY,1,a,No\n"d\ne",ITALY,n/a,a,No\n'.encode(), MIXED)
+    assert message == f"{path}, row 3 (line 5), column Net (value): 'n/a' is not a number"
+    message = refusal(path, f'{header}\n"a\nb",ITALY,1,a,No\nc,"ITALY,1,a,No\nd,ITALY,1,a,No'.encode(), MIXED)
+    assert message == f"{path}, row 3 (line 4), column 2: a quote that is never closed"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x00b", "a\u2028b"])
+def test_a_name_that_the_api_would_refuse_is_refused_in_a_file(path: Path, name: str) -> None:
+    message = refusal(path, f'ITALY,1,a,No\nITALY,1,"{name}",No\n'.encode(), MIXED)
+    assert message == f"{path}, row 2, column Kind of agency: {name!r} has a line break or a control character"
+
+
+@pytest.mark.parametrize("name", ["Destination", "Claim"])
+def test_a_column_that_is_there_twice_is_refused(path: Path, name: str) -> None:
+    header = f"Destination,Net (value),{name},Kind of agency,Claim"
+    message = refusal(path, f"{header}\nITALY,1,x,a,No\n".encode(), MIXED)
+    assert message == f"{path}, row 1, column {name}: twice in the header: rename or delete one of the two"
+
+
+def test_columns_that_are_not_read_may_have_the_same_name(path: Path) -> None:
+    table = mixed(path, "x,Destination,x,Net (value),Kind of agency,Claim", "1,ITALY,2,3,a,No")
+    assert table.X.tolist() == [["ITALY", 3.0, "a"]]
+
+
 def test_a_header_alone_is_an_empty_file(path: Path) -> None:
     assert "the file is empty" in refusal(path, b"Destination,Net (value),Kind of agency,Claim\n", MIXED)
 
@@ -272,6 +320,49 @@ def test_classes_may_be_spelt_in_other_ways_in_raw_data(path: Path, word: str, l
 def test_a_spelling_that_the_problem_does_not_list_is_refused_with_those_that_it_does(path: Path, word: str) -> None:
     message = refusal(path, f"ITALY,1,a,{word}\n".encode(), MIXED)
     assert message == f"{path}, row 1, column Claim: unknown label {word!r}; known are No, Yes, 0, 1"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["152.87"], ["151", "75.0", "141.5"], [str(number) for number in range(100, 121)]],
+    ids=["a fraction", "a fraction further on", "too many different numbers"],
+)
+def test_a_target_of_quantities_is_told_from_an_unknown_class(path: Path, labels: list[str]) -> None:
+    content = "".join(f"ITALY,1,a,{label}\n" for label in labels)
+    message = refusal(path, content.encode(), MIXED)
+    assert message == (
+        f"{path}, row 1, column Claim: unknown label {labels[0]!r}; known are No, Yes, 0, 1; "
+        "the lab predicts classes, and these are quantities"
+    )
+
+
+@pytest.mark.parametrize("labels", [["2"] * 40, ["nan"] * 40, ["2", "3", "4.0"], ["2", "Yes"]])
+def test_numbers_that_can_be_classes_are_taken_for_unknown_classes(path: Path, labels: list[str]) -> None:
+    content = "".join(f"ITALY,1,a,{label}\n" for label in labels)
+    assert refusal(path, content.encode(), MIXED).endswith("known are No, Yes, 0, 1")
+
+
+def test_a_later_row_that_cannot_be_read_hides_no_unknown_label(path: Path) -> None:
+    assert "row 1, column Claim: unknown label '1.5'" in refusal(path, b"ITALY,1,a,1.5\nITALY\n", MIXED)
+
+
+def test_blanks_around_classes_spellings_and_names_do_not_count_as_in_the_adult_data(path: Path) -> None:
+    adult = replace(
+        IRIS,
+        name="adult",
+        features=(
+            Number(" age", "years", "of the person", minimum=0.0, maximum=120.0, example=39.0),
+            Category(" workclass", "employer", (" State-gov", " Private"), example=" Private"),
+        ),
+        target=Target(" income", (" <=50K", " >50K"), spellings={" <=50K.": " <=50K", ">50K. ": ">50K"}),
+    )
+    path.write_text("age, workclass, income\n39, State-gov, <=50K\n50, Private, >50K.\n", encoding="utf-8")
+    table = read_table(path, adult, indices=False)
+    assert (table.X.tolist(), table.y.tolist()) == ([[39.0, "State-gov"], [50.0, "Private"]], [0, 1])
+    assert (adult.columns, adult.target.classes) == (("age", "workclass"), ("<=50K", ">50K"))
+    workclass = adult.features[1]
+    assert workclass.kind == "category"
+    assert (workclass.categories, workclass.example) == (("State-gov", "Private"), "Private")
 
 
 def test_other_spellings_mean_nothing_where_indices_are_asked_for(path: Path) -> None:

@@ -155,6 +155,14 @@ def test_rows_written_by_hand_stay(store: Store, append: Append, path: Path, by_
     assert path.read_text() == BY_HAND + "".join(map(line, many))
 
 
+def test_a_row_by_hand_with_an_odd_character_stays_one_row(store: Store, append: Append, path: Path) -> None:
+    by_hand = "4.9,3.0\u2028,1.4,0.2,0\n"
+    path.write_text(by_hand, encoding="utf-8")
+    first = hand_over(store, correction(1))
+    append(first)
+    assert path.read_text(encoding="utf-8") == by_hand + line(first)
+
+
 def reserve(store: Store, path: Path, *suggestions: Suggestion) -> None:
     """Leave suggestions as a process does that ends before it writes their rows."""
     rows = len(path.read_text().splitlines()) if path.exists() else 0
@@ -263,6 +271,7 @@ BAD = {
     "an unknown class": correction(1, "Iris-unknown"),
     "no number": replace(correction(1), features={**correction(1).features, "petal_width": float("nan")}),
     "an infinite number": replace(correction(1), features={**correction(1).features, "petal_width": float("inf")}),
+    "a number beyond float32": replace(correction(1), features={**correction(1).features, "petal_width": 1e39}),
     "a missing number": replace(correction(1), features={"sepal_length": 1.0}),
 }
 
