@@ -10,10 +10,13 @@ from typing import Any, Self
 
 import httpx
 
+from common.settings import MlflowLogin
+
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 API = "/api/2.0/mlflow"
 NOT_MLFLOW = "what answers there is not MLflow"
+LOG_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 # What MLflow answers, with status 404 or 400, for a model without versions and for an alias that nobody has set.
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
@@ -54,7 +57,10 @@ class Registry:
         self.uri = uri
         # The certificates that https needs are 4 MB of memory, which http does without.
         self._http = httpx.AsyncClient(
-            base_url=uri, timeout=httpx.Timeout(10.0, connect=2.0), verify=uri.startswith("https:")
+            base_url=uri,
+            headers=MlflowLogin().mlflow_headers(),
+            timeout=httpx.Timeout(10.0, connect=2.0),
+            verify=uri.startswith("https:"),
         )
 
     async def __aenter__(self) -> Self:
@@ -118,7 +124,10 @@ class Registry:
             raise RegistryUnavailableError(f"no MLflow at {self.uri}: {error!r}") from error
         if response.is_success:
             return response
-        raise RegistryError(f"MLflow at {self.uri} answered {response.status_code} to {path}", _error_code(response))
+        hint = f": {LOG_IN}" if response.status_code == httpx.codes.UNAUTHORIZED else ""
+        raise RegistryError(
+            f"MLflow at {self.uri} answered {response.status_code} to {path}{hint}", _error_code(response)
+        )
 
 
 def check_mlflow(uri: str) -> None:
@@ -130,7 +139,10 @@ def check_mlflow(uri: str) -> None:
     cause: Exception | None = None
     try:
         # Not /health, which says yes even where the server refuses this host's name.
-        answer = httpx.get(f"{uri}{API}/experiments/get", params={"experiment_id": "0"}, timeout=2.0)
+        asked = f"{uri}{API}/experiments/get"
+        answer = httpx.get(asked, params={"experiment_id": "0"}, headers=MlflowLogin().mlflow_headers(), timeout=2.0)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise RegistryUnavailableError(f"MLflow at {uri} wants a log-in: {LOG_IN}")
         if "experiment" in _object(answer.raise_for_status()):
             return
         reason = NOT_MLFLOW

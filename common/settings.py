@@ -1,5 +1,8 @@
 """Every setting of the lab. The only file that reads the environment."""
 
+import base64
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +15,12 @@ COMPOSE_KEYS = frozenset({
     "alertmanager_port", "api_published_port", "front_subnet", "grafana_admin_password",
     "grafana_port", "lab_data", "lab_gid", "lab_uid", "postgres_password", "publish_address",
 })  # fmt: skip
+
+
+def _file_of_problem(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+        raise ValueError(f"{value!r} cannot be the name of a file in problems/: small letters, digits and underscores")
+    return value
 
 
 def _web_address(value: SecretStr) -> SecretStr:
@@ -35,7 +44,25 @@ class _DotEnv(DotEnvSettingsSource):
         return {key: value for key, value in super().__call__().items() if key not in COMPOSE_KEYS}
 
 
-class Settings(BaseSettings):
+class MlflowLogin(BaseSettings):
+    """How to log in to MLflow, by its own variables, which its package reads from the environment, too."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
+
+    mlflow_tracking_username: str | None = Field(None, description="who logs in to MLflow, with the password")
+    mlflow_tracking_password: SecretStr | None = Field(None, description="of MLFLOW_TRACKING_USERNAME")
+    mlflow_tracking_token: SecretStr | None = Field(None, description="shown to MLflow where there is no password")
+
+    def mlflow_headers(self) -> dict[str, str]:
+        """Return the headers of a request, as MLflow's package makes them: by password, else by token; or none."""
+        username, password = self.mlflow_tracking_username, _text(self.mlflow_tracking_password)
+        if username and password:
+            return {"Authorization": f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"}
+        token = _text(self.mlflow_tracking_token)
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+class Settings(MlflowLogin):
     """Settings from the environment, then from `.env` in the project's folder.
 
     A variable that is set but empty counts as not set. A key of `.env` that is neither listed here nor for docker
@@ -46,7 +73,9 @@ class Settings(BaseSettings):
         env_file=PROJECT / ".env", env_ignore_empty=True, extra="forbid", frozen=True, populate_by_name=True
     )
 
-    problem: str = Field("iris", pattern=r"^[a-z][a-z0-9_]*$", description="which file of problems/ is at work")
+    problem: Annotated[str, AfterValidator(_file_of_problem)] = Field(
+        "iris", description="which file of problems/ is at work"
+    )
     mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the MLflow server that `make up` starts")
     prefect_port: int = Field(4200, ge=1, le=65535, description="port of the Prefect server that `make up` starts")
     api_port: int = Field(8000, ge=1, le=65535, description="port of the api that `make up` and `make api` start")
@@ -125,12 +154,8 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that make the same settings, for a process of our own."""
-        values = ((name, getattr(self, name)) for name in type(self).model_fields)
-        return {
-            name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-            for name, value in values
-            if value is not None
-        }
+        values = {name.upper(): _text(getattr(self, name)) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def data_dir(self) -> Path:
@@ -157,11 +182,27 @@ class Settings(BaseSettings):
 def load_settings(**values: Any) -> Settings:
     """Read the settings; `values` win over the environment.
 
+    A log-in for MLflow that `.env` names is put into the environment, where MLflow's package looks for it.
+
     Raises:
         SettingsError: in one line, naming each bad key.
     """
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
-        found = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_url=False))
+        # A default that is made from other settings fails with them, and is not what is wrong.
+        wrong = [each for each in error.errors(include_url=False) if each["type"] != "default_factory_not_called"]
+        found = "; ".join(
+            f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}" for each in wrong
+        )
         raise SettingsError(f"bad settings: {found} (see docs/settings.md)") from None
+    log_in = {name.upper() for name in MlflowLogin.model_fields}
+    os.environ.update({name: value for name, value in settings.environment().items() if name in log_in})
+    return settings
+
+
+def _text(value: object) -> str | None:
+    """Return a setting as the environment holds it; None if it is not set."""
+    if value is None:
+        return None
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

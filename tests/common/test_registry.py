@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 import mlflow
 import pytest
 from mlflow.entities.model_registry import ModelVersion
@@ -65,7 +66,14 @@ def answering(status: int, body: bytes) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with served_by(Handler) as uri:
+        yield uri
+
+
+@contextmanager
+def served_by(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Let a handler answer; yield the address."""
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -73,6 +81,27 @@ def answering(status: int, body: bytes) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def guarded(mlflow_uri: str, authorization: str) -> Iterator[str]:
+    """Pass on to MLflow what shows this header, and refuse anything else, as its own log-in does."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            passed = httpx.Response(401, content=b"You are not authenticated.")
+            if self.headers["Authorization"] == authorization:
+                passed = httpx.get(f"{mlflow_uri}{self.path}")
+            self.send_response(passed.status_code)
+            self.send_header("Content-Length", str(len(passed.content)))
+            self.end_headers()
+            self.wfile.write(passed.content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with served_by(Handler) as uri:
+        yield uri
 
 
 def test_an_empty_registry_has_nothing_to_serve(settings: Settings) -> None:
@@ -149,3 +178,39 @@ def test_a_server_that_refuses_is_told_with_its_status() -> None:
 def test_another_program_on_the_port_is_no_mlflow() -> None:
     with answering(200, b"<html>a page</html>") as uri, pytest.raises(RegistryUnavailableError):
         check_mlflow(uri)
+
+
+@pytest.mark.parametrize(
+    ("variables", "authorization"),
+    [
+        ({"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "secret"}, "Basic bWU6c2VjcmV0"),
+        ({"MLFLOW_TRACKING_TOKEN": "abc"}, "Bearer abc"),
+    ],
+    ids=["password", "token"],
+)
+def test_mlflows_own_log_in_counts_for_all_that_asks_it(
+    settings: Settings,
+    add: Callable[[], ModelVersion],
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    authorization: str,
+) -> None:
+    add()
+    with guarded(settings.mlflow_uri, authorization) as uri:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        check_mlflow(uri)
+        found = serving(uri)
+        assert found is not None
+        assert (found.name, found.number) == (NAME, 1)
+        assert [model.name for model in mlflow.MlflowClient(uri).search_registered_models()] == [NAME]
+
+
+def test_a_missing_log_in_is_told_with_the_variables_to_set(mlflow_uri: str) -> None:
+    said = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+    with guarded(mlflow_uri, "Bearer abc") as uri:
+        with pytest.raises(RegistryUnavailableError) as unavailable:
+            check_mlflow(uri)
+        assert str(unavailable.value) == f"MLflow at {uri} wants a log-in: {said}"
+        with pytest.raises(RegistryError, match=said):
+            serving(uri)

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from mlflow.utils.credentials import get_default_host_creds
 from pydantic import ValidationError
 
-from common.settings import COMPOSE_KEYS, PROJECT, Settings, SettingsError, load_settings
+from common.settings import COMPOSE_KEYS, PROJECT, MlflowLogin, Settings, SettingsError, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -166,6 +167,49 @@ def test_a_bad_line_of_the_file_is_refused_in_one_line_that_names_the_key(
     message = str(refused.value)
     assert message.startswith(f"bad settings: {named}")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PROBLEM", "Wine", "'Wine' cannot be the name of a file in problems/: small letters, digits and underscores"),
+        ("MLFLOW_PORT", "0", "Input should be greater than or equal to 1"),
+    ],
+)
+def test_only_what_is_wrong_is_named_and_no_setting_that_follows_from_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        without_file()
+    assert str(refused.value) == f"bad settings: {name}: {said} (see docs/settings.md)"
+
+
+@pytest.mark.parametrize(
+    ("lines", "header"),
+    [
+        ("MLFLOW_TRACKING_USERNAME=me\nMLFLOW_TRACKING_PASSWORD=päss:w\n", "Basic bWU6cMOkc3M6dw=="),
+        ("MLFLOW_TRACKING_TOKEN=abc\n", "Bearer abc"),
+        ("MLFLOW_TRACKING_USERNAME=me\nMLFLOW_TRACKING_PASSWORD=x\nMLFLOW_TRACKING_TOKEN=abc\n", "Basic bWU6eA=="),
+        ("MLFLOW_TRACKING_USERNAME=me\n", None),
+        ("", None),
+    ],
+)
+def test_a_log_in_of_the_file_is_mlflows_too_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, env_file: Path, lines: str, header: str | None
+) -> None:
+    for name in MlflowLogin.model_fields:
+        # So that what is put there is taken away again.
+        monkeypatch.setenv(name.upper(), "")
+    env_file.write_text(lines, encoding="utf-8")
+    settings = load_settings(_env_file=env_file)
+    assert MlflowLogin().mlflow_headers() == ({"Authorization": header} if header else {})
+    assert "abc" not in repr(settings)
+    creds = get_default_host_creds("http://127.0.0.1:1")  # type: ignore[no-untyped-call]
+    given = dict(line.split("=", 1) for line in lines.splitlines())
+    assert [creds.username, creds.password, creds.token or None] == [
+        given.get(name.upper()) for name in MlflowLogin.model_fields
+    ]
 
 
 def test_all_bad_keys_are_named_at_once(env_file: Path) -> None:
