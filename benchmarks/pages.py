@@ -30,7 +30,7 @@ from monitor.page.routes import add_page
 from monitor.page.source import Source
 from monitor.page.tabs import TABS, predictions
 from monitor.page.tabs.scope import bounds_of
-from monitor.reference import Reference, References
+from monitor.reference import Aliases, Reference, References
 from monitor.windows.drift import CategoryReference, NumberReference
 from monitor.windows.window import evaluate
 
@@ -229,6 +229,7 @@ def _references(store: Store, problem: Problem) -> References:
     # Of a registry that is not asked: the tabs never wait for it.
     found = References(store, Registry("http://127.0.0.1:1"))
     version = Version(problem.onnx_name, VERSIONS, "models:/m-0", {})
+    found._aliases[problem.onnx_name] = Aliases(VERSIONS, VERSIONS + 1)  # noqa: SLF001
     found._found[problem.onnx_name] = version, reference(problem)  # noqa: SLF001
     return found
 

@@ -186,6 +186,7 @@ def _describe(model: Classifier, problem: Problem, train: Table, scorer: Outlier
         bundle["golden"]["probabilities"] = probabilities.tolist()
     if scorer:
         bundle["outliers"] = {"threshold": scorer.threshold, "training_rate": scorer.training_rate}
+        bundle["reference"]["usual"] = _usual_moments(problem, train.X[scorer.score(train.X) >= scorer.threshold])
         bundle["golden"]["outlier_score"] = scorer.score(golden).tolist()
     return bundle
 
@@ -205,6 +206,16 @@ def reference_statistics(problem: Problem, train: Table) -> dict[str, Any]:
             for feature, column in zip(problem.features, train.X.T, strict=True)
         },
     }
+
+
+def _usual_moments(problem: Problem, X: Rows) -> dict[str, Any]:
+    """Return mean and deviation of each number of the training rows that are no outliers; nothing without rows."""
+    numbers = {
+        feature.name: column.astype(np.float64)
+        for feature, column in zip(problem.features, X.T, strict=True)
+        if feature.kind == "number" and len(column)
+    }
+    return {name: {"mean": float(column.mean()), "std": float(column.std())} for name, column in numbers.items()}
 
 
 def answer_statistics(answer: Answer, problem: Problem) -> dict[str, Any]:

@@ -95,12 +95,12 @@ def _outliers_now() -> Panel:
     about = About(
         "Outliers now",
         "percentunit",
-        "Share of the newest predictions (up to five minutes, up to 2 000 rows) for rows unlike the training data. "
+        "Share of the newest predictions (five minutes, 50 rows at least) for rows unlike the training data. "
         f"Up to {OUTLIERS:.0%} is tolerated; above, look at the features on the dashboard Model quality.",
         width=4,
         height=4,
         limits=at_most(OUTLIERS),
-        empty="no recent rows",
+        empty="not enough recent rows",
         decimals=1,
     )
     return number(about, Query('max(window_outliers_ratio{problem="$problem"})', "outliers", now=True))

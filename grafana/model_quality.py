@@ -247,17 +247,21 @@ def _coverage() -> Panel:
 def _feature_means() -> Panel:
     about = About(
         "Feature means off training",
-        "percentunit",
-        "How far the mean of each feature in the newest predictions (up to five minutes, up to 2 000 rows) is from "
-        f"its mean in the training data. Up to {FEATURE_MEAN:.0%} is usual with {WINDOW_ROWS} rows or more. Above: a "
-        "sensor or a unit has changed, or people ask other things. See FeatureMeanOff in docs/operations.md.",
+        "none",
+        "How far the mean of each feature in the newest predictions (five minutes, without outliers) is from its mean "
+        "in the training data, in parts of what may be: 5 % of that mean, or four standard errors if they are more. "
+        f"Above {FEATURE_MEAN:g}: a sensor or a unit has changed, or people ask other things. See FeatureMeanOff in "
+        "docs/operations.md. A mean of fewer than 50 rows is not shown.",
         width=6,
         limits=at_most(FEATURE_MEAN),
-        empty="no recent rows",
+        empty="not enough recent rows",
         decimals=1,
     )
-    means, trained = (f'{name}{{problem="$problem"}}' for name in ("window_feature_mean", "training_feature_mean"))
-    return lines(about, Query(f"max by (feature) (abs({means} / ({trained} != 0) - 1))", "{{feature}}"))
+    means, trained, tolerance = (
+        f'{name}{{problem="$problem"}}'
+        for name in ("window_feature_mean", "training_feature_mean", "window_feature_mean_tolerance")
+    )
+    return lines(about, Query(f"max by (feature) (abs({means} - {trained}) / {tolerance})", "{{feature}}"))
 
 
 def _drift() -> Panel:
@@ -266,16 +270,13 @@ def _drift() -> Panel:
         "none",
         "Population stability index: how differently the newest predictions are spread than the training data; 0 is "
         f"alike, above {DRIFT} is a change to look into: see Drift in docs/operations.md. With fewer than "
-        f"{WINDOW_ROWS} rows there is not enough to say, and it shows 0.",
+        f"{WINDOW_ROWS} rows there is not enough data, and no line.",
         width=6,
         limits=at_most(DRIFT),
-        empty="no recent rows",
+        empty="not enough recent rows",
         decimals=2,
     )
-    psi, means = (
-        f'max by (feature) ({name}{{problem="$problem"}})' for name in ("window_feature_psi", "window_feature_mean")
-    )
-    return lines(about, Query(f"{psi} or 0 * {means}", "{{feature}}"))
+    return lines(about, Query('max by (feature) (window_feature_psi{problem="$problem"})', "{{feature}}"))
 
 
 def _confidence() -> Panel:
@@ -285,7 +286,7 @@ def _confidence() -> Panel:
         "Mean probability that the champion gave to the class it answered, in the newest predictions. Far above its "
         "accuracy it is too sure of itself; a fall without a new version means rows that it knows less.",
         width=6,
-        empty="no recent rows",
+        empty="not enough recent rows",
         decimals=1,
     )
     return lines(about, Query('max(window_confidence_mean_ratio{problem="$problem"})', "mean confidence")).max(1)
@@ -295,8 +296,8 @@ def _window() -> Panel:
     about = About(
         "Rows that this is said from",
         "suffix:rows",
-        f"How many of the newest predictions these panels look at: at most 2 000. Below {WINDOW_ROWS} (dashed) means "
-        "and drift are no more than chance, and no alert comes of them.",
+        f"How many of the newest predictions these panels look at: those of five minutes. Below {WINDOW_ROWS} "
+        "(dashed) there is not enough data for drift, below 50 for a mean: nothing is shown, and no alert comes.",
         width=6,
         limits=at_least(WINDOW_ROWS),
         decimals=0,

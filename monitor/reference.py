@@ -4,14 +4,14 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from common.background import BackgroundTask
 from common.onnx_io import ModelError, OnnxModel
-from common.registry import Registry, RegistryError, RegistryUnavailableError, Version
+from common.registry import CHALLENGER, Registry, RegistryError, RegistryUnavailableError, Version
 from common.store import Store, StoreError
 from monitor.windows.drift import CategoryReference, NumberReference
 
@@ -43,6 +43,14 @@ class Reference:
     confidence: NumberReference | None
 
 
+@dataclass(frozen=True)
+class Aliases:
+    """The versions that the registry serves as champion and names as challenger; None where there is none."""
+
+    champion: int | None
+    challenger: int | None
+
+
 class References:
     """The references of the served version of every model in the store, from `start` to `stop`.
 
@@ -53,10 +61,15 @@ class References:
         """Ask `store` for models, and `registry` for their served versions."""
         self._store = store
         self._registry = registry
+        self._aliases: dict[str, Aliases] = {}
         self._found: dict[str, tuple[Version, Reference | None]] = {}
         self._tested: dict[str, dict[int, dict[str, float]]] = {}
         self._told: str | None = None
         self._following = BackgroundTask("follow the registry for references", self._follow)
+
+    def aliases(self, model_name: str) -> Aliases | None:
+        """Return who is champion and challenger of a model at this moment; None while the registry has not said it."""
+        return self._aliases.get(model_name)
 
     def of(self, model_name: str) -> Reference | None:
         """Return the reference of a model; None while it is not known, and of one that tells none."""
@@ -101,6 +114,8 @@ class References:
 
     async def _look_at(self, model_name: str) -> None:
         version = await self._registry.serving_version(model_name)
+        challenger = await self._registry.aliased(model_name, CHALLENGER)
+        self._aliases[model_name] = Aliases(version and version.number, challenger and challenger.number)
         if version and (model_name not in self._found or self._found[model_name][0].identity != version.identity):
             # A version that passed the gate is served then, so that a new one cannot be missed.
             found = await self._registry.versions(model_name, MOST_VERSIONS)
@@ -119,12 +134,12 @@ def read_reference(version: int, metadata: Mapping[str, Any]) -> Reference | Non
     """Return the reference of a version from what its bundle says of itself; None if it says none, or a damaged one."""
     try:
         told, classes = metadata["reference"], metadata["classes"]
-        rows, answers = told["rows"], told.get("answers")
+        rows, answers, usual = told["rows"], told.get("answers"), told.get("usual", {})
         return Reference(
             version,
             tuple(classes),
             dict(zip(classes, told["class_counts"], strict=True)),
-            {name: _feature(rows, feature) for name, feature in told["features"].items()},
+            {name: _feature(rows, feature, usual.get(name)) for name, feature in told["features"].items()},
             _category(answers["rows"], answers["classes"]) if answers else None,
             read_number(answers["rows"], answers["confidence"]) if answers and answers["confidence"] else None,
         )
@@ -148,8 +163,13 @@ def _results(version: Version) -> dict[str, float]:
     return {name: float(value) for name, value in told.items() if re.fullmatch(r"[0-9.]+", value)}
 
 
-def _feature(rows: int, told: Mapping[str, Any]) -> NumberReference | CategoryReference:
-    return _category(rows, told) if "shares" in told else read_number(rows, told)
+def _feature(
+    rows: int, told: Mapping[str, Any], usual: Mapping[str, Any] | None
+) -> NumberReference | CategoryReference:
+    if "shares" in told:
+        return _category(rows, told)
+    number = read_number(rows, told)
+    return replace(number, usual=(float(usual["mean"]), float(usual["std"]))) if usual else number
 
 
 def _category(rows: int, told: Mapping[str, Any]) -> CategoryReference:

@@ -10,7 +10,7 @@ from common.store import Store
 from monitor.families import by_problem, filled, gauge
 from monitor.reference import References
 from monitor.runs import RUN_FAILED
-from monitor.windows.breaches import ALL_KINDS
+from monitor.windows.breaches import ALL_KINDS, mean_tolerance
 from monitor.windows.drift import NumberReference, Verdict
 from monitor.windows.window import Evaluation, Subject
 
@@ -34,10 +34,10 @@ def window_metrics(store: Store, references: References, models: Mapping[str, st
     known = {problem: reference for problem, name in models.items() if (reference := references.of(name))}
     yield gauge(
         "training_feature_mean",
-        "Mean of a feature in the training rows.",
+        "Mean of a feature in the training rows that are no outliers.",
         ("problem", "feature"),
         (
-            ((problem, name), feature.mean)
+            ((problem, name), feature.usual[0] if feature.usual else feature.mean)
             for problem, reference in known.items()
             for name, feature in reference.features.items()
             if isinstance(feature, NumberReference)
@@ -87,7 +87,8 @@ def _rows(windows: Windows) -> Iterator[Metric]:
 def _subjects(windows: Windows) -> Iterator[Metric]:
     features = _labelled({problem: window.features for problem, window in windows.items()})
     for name, documentation, value in (
-        ("window_feature_mean", "Mean of a feature among them.", lambda feature: feature.mean),
+        ("window_feature_mean", "Mean of a feature among them, without outliers.", lambda feature: feature.mean),
+        ("window_feature_mean_tolerance", "How far it may be from that of the training rows.", mean_tolerance),
         ("window_feature_psi", "Population stability index of a feature.", _psi),
     ):
         yield gauge(
@@ -102,10 +103,9 @@ def _subjects(windows: Windows) -> Iterator[Metric]:
     )
 
 
+def _psi(subject: Subject) -> float | None:
+    return subject.statistics.get("psi")
+
+
 def _labelled(found: Mapping[str, Mapping[str, Subject]]) -> list[tuple[tuple[str, str], Subject]]:
     return [((problem, name), subject) for problem, subjects in found.items() for name, subject in subjects.items()]
-
-
-def _psi(subject: Subject) -> float | None:
-    # Of few rows it is noise.
-    return subject.statistics.get("psi") if subject.verdict in VERDICTS else None

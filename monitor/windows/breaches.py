@@ -13,7 +13,6 @@ OUTLIER_LIMIT = 0.2
 # Of windows of five minutes a day has some 300 that share no row. With four features and three standard errors, three
 # of them would be told without any reason; with four standard errors it is one in two weeks.
 STANDARD_ERRORS = 4.0
-MEAN_ROWS = 30  # below them, the mean of a skewed feature is further off than that more often
 ALL_KINDS = frozenset({FEATURE_MEAN, OUTLIERS, DRIFT})
 
 
@@ -31,12 +30,20 @@ def looked_for(evaluation: Evaluation) -> frozenset[str]:
     return ALL_KINDS if compared else frozenset({OUTLIERS})
 
 
-def _outliers(evaluation: Evaluation) -> str | None:
-    # Wilson's lower end: one of three rows is no news.
-    share = wilson(evaluation.outliers, evaluation.told_outlier)
-    if share is None or share.low <= OUTLIER_LIMIT:
+def mean_tolerance(subject: Subject) -> float | None:
+    """Return how far the mean of a feature may be from that of the training rows; None where nobody can say."""
+    mean, learnt, std = subject.mean, subject.reference_mean, subject.reference_std
+    if mean is None or learnt is None or std is None:
         return None
-    ratio = evaluation.outliers / evaluation.told_outlier
+    error = std * math.sqrt(1 / subject.mean_rows + 1 / (subject.reference_rows or 1))
+    return max(MEAN_TOLERANCE * abs(learnt), STANDARD_ERRORS * error)
+
+
+def _outliers(evaluation: Evaluation) -> str | None:
+    ratio, share = evaluation.outlier_ratio, wilson(evaluation.outliers, evaluation.told_outlier)
+    # Wilson's lower end: a little more than a fifth may be chance.
+    if ratio is None or share is None or share.low <= OUTLIER_LIMIT:
+        return None
     return (
         f"{ratio:.1%} of {evaluation.told_outlier} predictions were for rows unlike the training data; "
         f"{OUTLIER_LIMIT:.0%} may be"
@@ -44,16 +51,16 @@ def _outliers(evaluation: Evaluation) -> str | None:
 
 
 def _mean(name: str, subject: Subject) -> str | None:
-    mean, learnt, std = subject.mean, subject.reference_mean, subject.reference_std
-    if mean is None or learnt is None or std is None or subject.rows < MEAN_ROWS:
-        return None
-    distance, error = abs(mean - learnt), std * math.sqrt(1 / subject.rows + 1 / (subject.reference_rows or 1))
-    if distance <= MEAN_TOLERANCE * abs(learnt) or distance <= STANDARD_ERRORS * error:
+    mean, learnt, tolerance = subject.mean, subject.reference_mean, mean_tolerance(subject)
+    if mean is None or learnt is None or tolerance is None or (distance := abs(mean - learnt)) <= tolerance:
         return None
     # Of a mean of zero there is no percentage.
     apart = f"{distance / abs(learnt):.1%}" if learnt else f"{distance:.4g}"
     where = f"{apart} {'above' if mean > learnt else 'below'} its mean in the training data, {learnt:.4g}"
-    return f"the mean of {name} was {mean:.4g} in {subject.rows} predictions, {where}; {MEAN_TOLERANCE:.0%} may be"
+    # More than that share of it where it is near zero, or the rows are few.
+    is_share = tolerance <= MEAN_TOLERANCE * abs(learnt)
+    allowed = f"{MEAN_TOLERANCE:.0%}" if is_share else f"{tolerance:.4g}"
+    return f"the mean of {name} was {mean:.4g} in {subject.mean_rows} predictions, {where}; {allowed} may be"
 
 
 def _drift(name: str, subject: Subject) -> str | None:

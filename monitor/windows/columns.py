@@ -1,11 +1,13 @@
 """The answers of a window, column by column."""
 
+import math
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from common.problem import Value
 from common.store.answers import Answer
@@ -52,10 +54,12 @@ class Columns:
 
     def _add(self, rows: Sequence[Answer]) -> None:
         features = [row["features"] for row in rows]
+        unlike = [bool(row["is_outlier"]) for row in rows]
         for name in dict.fromkeys([*self.features, *features[0]]):
             values = [each[name] for each in features if name in each]
             if values:
-                self.features.setdefault(name, Column(is_category=isinstance(values[0], str))).add(values)
+                outliers = [told for each, told in zip(features, unlike, strict=True) if name in each]
+                self.features.setdefault(name, Column(is_category=isinstance(values[0], str))).add(values, outliers)
         self._classes.update((row["model_version"], row["class_name"]) for row in rows)
         for version in {row["model_version"] for row in rows}:
             told = [row["confidence"] for row in rows if row["model_version"] == version]
@@ -71,7 +75,7 @@ class Numbers:
         self._kept = array("d")
 
     def add(self, values: Sequence[Value]) -> None:
-        """Add numbers; words are left out."""
+        """Add numbers; words are none, and come as what is not a number."""
         self._kept.frombytes(_floats(values).tobytes())
 
     def all(self) -> Floats:
@@ -87,25 +91,35 @@ class Column:
         self._is_category = is_category
         self._names: Counter[str] = Counter()
         self._numbers = Numbers()
+        self._outliers = bytearray()
 
-    def add(self, values: Sequence[Value]) -> None:
-        """Add values; of numbers, words and what is not finite are left out."""
+    def add(self, values: Sequence[Value], outliers: Sequence[bool]) -> None:
+        """Add values, and whether their rows are outliers; of numbers, words and what is not finite are left out."""
         if self._is_category:
             self._names.update(map(str, values))
         else:
             self._numbers.add(values)
+            self._outliers.extend(outliers)
 
     def observed(self) -> Observed:
         """Return all of them."""
         if self._is_category:
             return self._names
         numbers = self._numbers.all()
-        finite = np.isfinite(numbers)
-        return numbers if finite.all() else numbers[finite]
+        return _chosen(numbers, np.isfinite(numbers))
+
+    def usual(self) -> Floats:
+        """Return the numbers of the rows that are no outliers."""
+        numbers = self._numbers.all()
+        return _chosen(numbers, np.isfinite(numbers) & ~np.frombuffer(self._outliers, dtype=np.bool_))
+
+
+def _chosen(numbers: Floats, chosen: npt.NDArray[np.bool_]) -> Floats:
+    return numbers if chosen.all() else numbers[chosen]
 
 
 def _floats(values: Sequence[Value]) -> Floats:
     try:
         return np.array(values, dtype=np.float64)
     except ValueError:  # words among them, which are no numbers
-        return np.array([each for each in values if not isinstance(each, str)], dtype=np.float64)
+        return np.array([math.nan if isinstance(each, str) else each for each in values], dtype=np.float64)

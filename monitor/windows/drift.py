@@ -10,14 +10,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from monitor.windows.enough import DRIFT_ROWS
 from monitor.windows.two_samples import chi_square, corrected, lepage, smirnov, stability
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Verdict = Literal["drift", "no drift", "not enough data"]
 
-# With fewer rows the statistics below scatter about their limits without any drift: at 60 rows PSI reaches 0.22.
-MIN_ROWS = 500
 FALSE_DISCOVERIES = 0.05  # the share of drifts that are none, which is put up with
 # What is worth telling: a subject needs one of these, and a p-value.
 LIMITS: Mapping[str, float] = {
@@ -45,6 +44,7 @@ class NumberReference:
         quantiles: 101 of them, evenly from the least value to the largest.
         edges: what bins end with, and include.
         shares: of the rows in each bin; there is one more than edges: that of the rows above the last.
+        usual: mean and standard deviation of the rows that are no outliers; None in a bundle that does not tell.
     """
 
     rows: int
@@ -53,6 +53,7 @@ class NumberReference:
     quantiles: Floats
     edges: Floats
     shares: Floats
+    usual: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def verdicts(drifts: Mapping[str, Drift]) -> dict[str, Verdict]:
 
     The more subjects there are the more accidents: p-values are corrected over all that have rows enough.
     """
-    enough = {subject: drift.p_value for subject, drift in drifts.items() if drift.rows >= MIN_ROWS}
+    enough = {subject: drift.p_value for subject, drift in drifts.items() if drift.rows >= DRIFT_ROWS}
     p_values = dict(zip(enough, corrected(np.array(list(enough.values()))).tolist(), strict=True))
     return {subject: _verdict(drift, p_values.get(subject)) for subject, drift in drifts.items()}
 

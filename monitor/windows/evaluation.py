@@ -148,15 +148,15 @@ class Evaluator:
 
 def told(evaluation: Evaluation) -> str:
     """Return what a window was like in a line."""
-    means = (f"{name} {subject.mean:.4g}" for name, subject in evaluation.features.items() if subject.mean is not None)
-    classes = (f"{name} {share:.1%}" for name, share in evaluation.class_shares.items())
+    means = [f"{name} {subject.mean:.4g}" for name, subject in evaluation.features.items() if subject.mean is not None]
+    classes = [f"{name} {share:.1%}" for name, share in evaluation.class_shares.items()]
     outliers, confidence = evaluation.outlier_ratio, evaluation.confidence_mean
     parts = [
         f"{evaluation.rows} predictions",
         *([f"{outliers:.1%} outliers"] if outliers is not None else []),
         *([f"mean confidence {confidence:.3f}"] if confidence is not None else []),
-        f"classes {', '.join(classes)}",
-        f"means {', '.join(means)}",
+        *([f"classes {', '.join(classes)}"] if classes else []),
+        *([f"means {', '.join(means)}"] if means else []),
         f"out of bounds: {', '.join(' '.join(breach).strip() for breach in breaches(evaluation)) or 'nothing'}",
     ]
     return "; ".join(parts)

@@ -21,6 +21,7 @@ from monitor.windows.drift import (
     number_drift,
     verdicts,
 )
+from monitor.windows.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
 
 CLASS, CONFIDENCE = "predicted class", "confidence"  # what is compared beside the features
 OTHERS = "all others"  # names that the reference does not know: one entry, however many there are
@@ -42,12 +43,14 @@ class Subject(BaseModel):
 
     Attributes:
         rows: how many have told it.
-        mean: of a number; None without rows.
+        mean_rows: how many of them the mean is of: those of a feature that are no outliers, since a few absurd values
+            would move it, and outliers are told of by themselves.
+        mean: of a number; None for fewer than `MEAN_ROWS` of them.
         reference_rows: how many the reference is from; None, like all that follows, without a reference.
-        reference_mean: of a number.
-        reference_std: of a number.
-        statistics: of the drift, by name.
-        p_value: of the drift.
+        reference_mean: of a number, likewise without outliers where the bundle tells it.
+        reference_std: of the same rows.
+        statistics: of the drift, by name; none for fewer than `DRIFT_ROWS`.
+        p_value: of the drift; None for as few.
         verdict: on the drift.
         distribution: of a number only with a reference, whose bins it has.
     """
@@ -56,6 +59,7 @@ class Subject(BaseModel):
 
     kind: Literal["number", "category"]
     rows: int
+    mean_rows: int = 0
     mean: float | None = None
     reference_rows: int | None = None
     reference_mean: float | None = None
@@ -73,7 +77,7 @@ class Evaluation(BaseModel):
         rows: how many.
         told_outlier: those of them whose model tells whether they are outliers.
         outliers: those that are.
-        confidence_mean: the mean probability of the class that was answered; None where no row tells.
+        confidence_mean: the mean probability of the class that was answered; None where fewer than `MEAN_ROWS` tell.
         class_counts: rows by answered class, also of classes of the reference that no row has.
         subjects: the features by name, then `CLASS` and `CONFIDENCE`.
     """
@@ -89,13 +93,15 @@ class Evaluation(BaseModel):
 
     @property
     def outlier_ratio(self) -> float | None:
-        """The share of outliers among the rows that tell; None where none does."""
-        return self.outliers / self.told_outlier if self.told_outlier else None
+        """The share of outliers among the rows that tell; None where fewer than `SHARE_ROWS` do."""
+        return self.outliers / self.told_outlier if self.told_outlier >= SHARE_ROWS else None
 
     @property
     def class_shares(self) -> dict[str, float]:
-        """The shares of the answered classes; nothing without rows."""
-        return {name: count / self.rows for name, count in self.class_counts.items()} if self.rows else {}
+        """The shares of the answered classes; nothing for fewer than `SHARE_ROWS`."""
+        if self.rows < SHARE_ROWS:
+            return {}
+        return {name: count / self.rows for name, count in self.class_counts.items()}
 
     @property
     def features(self) -> dict[str, Subject]:
@@ -111,7 +117,7 @@ def evaluate(rows: Iterable[Answer], reference: Reference | None) -> Evaluation:
     """
     seen = Columns(rows, reference.features if reference else {})
     observed, references = _observed(seen, reference), _references(reference)
-    compared = {name: _compared(observed[name], references.get(name)) for name in observed}
+    compared = {name: _compared(seen, name, observed[name], references.get(name)) for name in observed}
     told = verdicts({name: drift for name, (_, drift) in compared.items() if drift})
     subjects = {name: subject.model_copy(update={"verdict": told.get(name)}) for name, (subject, _) in compared.items()}
     classes, confidences = seen.classes(), seen.confidences()
@@ -119,7 +125,7 @@ def evaluate(rows: Iterable[Answer], reference: Reference | None) -> Evaluation:
         rows=classes.total(),
         told_outlier=sum(seen.outliers.values()),
         outliers=seen.outliers[True],
-        confidence_mean=float(confidences.mean()) if len(confidences) else None,
+        confidence_mean=_mean(confidences),
         class_counts=dict.fromkeys(reference.classes if reference else (), 0) | classes,
         subjects=subjects,
     )
@@ -142,12 +148,13 @@ def _observed(seen: Columns, reference: Reference | None) -> dict[str, Observed]
 
 
 def _compared(
-    observed: Observed, reference: NumberReference | CategoryReference | None
+    seen: Columns, name: str, observed: Observed, reference: NumberReference | CategoryReference | None
 ) -> tuple[Subject, Drift | None]:
     if isinstance(observed, Counter):
         names = reference if isinstance(reference, CategoryReference) else None
         return _category(observed, names)
-    return _number(observed, reference if isinstance(reference, NumberReference) else None)
+    usual = seen.features[name].usual() if name in seen.features else observed
+    return _number(observed, usual, reference if isinstance(reference, NumberReference) else None)
 
 
 def _category(counts: Counter[str], reference: CategoryReference | None) -> tuple[Subject, Drift | None]:
@@ -161,25 +168,27 @@ def _category(counts: Counter[str], reference: CategoryReference | None) -> tupl
     return _with_drift(subject, drift), drift
 
 
-def _number(values: Floats, reference: NumberReference | None) -> tuple[Subject, Drift | None]:
-    mean = float(values.mean()) if len(values) else None
+def _number(values: Floats, usual: Floats, reference: NumberReference | None) -> tuple[Subject, Drift | None]:
+    subject = Subject(kind="number", rows=len(values), mean_rows=len(usual), mean=_mean(usual))
     if reference is None:
-        return Subject(kind="number", rows=len(values), mean=mean), None
+        return subject, None
+    mean, std = reference.usual or (reference.mean, reference.std)
+    compared = {
+        "reference_rows": reference.rows,
+        "reference_mean": mean,
+        "reference_std": std,
+        "distribution": _bins(values, reference),
+    }
     drift = number_drift(reference, values)
-    subject = Subject(
-        kind="number",
-        rows=len(values),
-        mean=mean,
-        reference_rows=reference.rows,
-        reference_mean=reference.mean,
-        reference_std=reference.std,
-        distribution=_bins(values, reference),
-    )
-    return _with_drift(subject, drift), drift
+    return _with_drift(subject.model_copy(update=compared), drift), drift
+
+
+def _mean(values: Floats) -> float | None:
+    return float(values.mean()) if len(values) >= MEAN_ROWS else None
 
 
 def _with_drift(subject: Subject, drift: Drift | None) -> Subject:
-    if drift is None or not drift.rows:
+    if drift is None or drift.rows < DRIFT_ROWS:
         return subject
     return subject.model_copy(update={"statistics": dict(drift.statistics), "p_value": drift.p_value})
 

@@ -24,6 +24,7 @@ from common.problem import Classifier, Problem, Table, Value
 from common.settings import Settings
 from common.split import split
 from monitor.monitor import create_app
+from monitor.windows.enough import MEAN_ROWS
 from preprocess import split as set_apart
 from problems import breast_cancer, travel_insurance
 from scripts.parts import free_port, wait_for
@@ -590,14 +591,15 @@ def test_a_challenger_of_another_family_answers_in_the_shadow(
 
 
 def windows_of_two(monitor: httpx.Client) -> dict[tuple[str, ...], float] | None:
-    """Return how many predictions the windows hold, when those of both problems hold some."""
+    """Return how many predictions the windows hold, when those of both problems hold enough for means."""
     rows = monitored(monitor, "window_predictions", "problem")
-    return rows if len(rows) == 2 and all(rows.values()) else None
+    return rows if len(rows) == 2 and min(rows.values()) >= MEAN_ROWS else None
 
 
 def test_one_monitor_shows_both_with_the_means_of_their_numbers(travel: Lab, cancer: Lab) -> None:
     for lab in (travel, cancer):
-        remembered(lab, lab.predict()["prediction_id"])
+        for _ in range(MEAN_ROWS):
+            lab.predict()
     often = travel.settings.model_copy(update={"evaluate_seconds": 1})
     with served(create_app(often)) as monitor:
         rows = wait_for("two windows", lambda: windows_of_two(monitor))

@@ -155,6 +155,10 @@ def test_the_file_carries_the_threshold_by_which_its_rows_are_flagged(
 ) -> None:
     loaded = OnnxModel(graph.SerializeToString())
     assert loaded.metadata["outliers"] == {"threshold": scorer.threshold, "training_rate": scorer.training_rate}
+    usual = rows.X[scorer.score(rows.X) >= scorer.threshold]
+    assert 0 < len(usual) < len(rows.X)
+    moments = [list(each.values()) for each in loaded.metadata["reference"]["usual"].values()]
+    np.testing.assert_allclose(moments, np.column_stack([usual.mean(axis=0), usual.std(axis=0)]))
     assert loaded.outlier_threshold == scorer.threshold
     X = rows.X.astype(np.float32)
     scores = loaded.predict(X).outlier_scores

@@ -8,7 +8,7 @@ from common.registry import Registry, Version
 from common.store import Store
 from common.store.predictions import PredictionRow
 from monitor.page.source import Source
-from monitor.reference import Reference, References, read_reference
+from monitor.reference import Aliases, Reference, References, read_reference
 from tests.common.store.rows import MODEL, prediction
 
 
@@ -50,14 +50,16 @@ def answered(problem: Problem, rows: Table, *, times: int = 1, version: int = 1)
     ]
 
 
-def knowing(store: Store, reference: Reference | None = None) -> References:
-    """Return what has found a reference of `IrisModel`, and follows no registry."""
+def knowing(store: Store, reference: Reference | None = None, aliases: Aliases | None = None) -> References:
+    """Return what has found a reference and aliases of `IrisModel`, and follows no registry."""
     references = References(store, Registry("http://127.0.0.1:1"))
+    if aliases:
+        references._aliases[MODEL] = aliases
     if reference:
         references._found[MODEL] = Version(MODEL, reference.version, "models:/m", {}), reference
     return references
 
 
-def source_of(store: Store, reference: Reference | None = None) -> Source:
+def source_of(store: Store, reference: Reference | None = None, aliases: Aliases | None = None) -> Source:
     """Return where tabs have what they show from."""
-    return Source(store, knowing(store, reference), "http://mlflow", "http://prefect")
+    return Source(store, knowing(store, reference, aliases), "http://mlflow", "http://prefect")

@@ -12,10 +12,13 @@ from common.problem import Problem
 from common.registry import Version
 from common.settings import Settings
 from common.store import Store
+from common.store.predictions import PredictionRow
 from common.store.suggestions import STATES
 from monitor.monitor import create_app
 from monitor.reference import Reference
 from monitor.runs import Runs
+from monitor.windows.drift import NumberReference
+from monitor.windows.enough import SHARE_ROWS
 from monitor.windows.evaluation import Evaluator, Pace
 from scripts.parts import wait_for
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
@@ -151,17 +154,61 @@ def test_before_a_window_was_evaluated_none_is_shown(store: Store, monitor: http
     assert samples(monitor, "window_end_timestamp_seconds", "problem") == {}
 
 
+def newest(rows: int, **changed: object) -> list[PredictionRow]:
+    at = {"predicted_at": now(), "confidence": 0.5}
+    return [prediction(f"new {number}") | at | changed for number in range(rows)]  # type: ignore[misc]
+
+
+def test_of_a_few_predictions_there_is_a_number_and_not_enough_data_for_any_statistic(
+    store: Store, monitor: httpx.Client, learnt: Reference
+) -> None:
+    store.predictions.write(newest(1, is_outlier=True))
+    evaluate_now(store, learnt)
+    assert samples(monitor, "window_predictions", "problem") == {("iris",): 1}
+    assert samples(monitor, "window_outliers", "problem") == {("iris",): 1}
+    for name, *labels in (
+        ("window_outliers_ratio",),
+        ("window_confidence_mean_ratio",),
+        ("window_class_ratio", "class_name"),
+        ("window_feature_mean", "feature"),
+        ("window_feature_mean_tolerance", "feature"),
+        ("window_feature_psi", "feature"),
+        ("window_drift_verdict", "subject"),
+        ("monitor_alert_open", "kind", "subject"),
+    ):
+        assert samples(monitor, name, "problem", *labels) == {}, name
+
+
+def test_the_tolerance_of_a_mean_is_that_of_the_alert(store: Store, monitor: httpx.Client, learnt: Reference) -> None:
+    store.predictions.write(newest(SHARE_ROWS))
+    evaluate_now(store, learnt)
+    tolerances = samples(monitor, "window_feature_mean_tolerance", "problem", "feature")
+    known = learnt.features["petal_width"]
+    assert isinstance(known, NumberReference)
+    assert tolerances["iris", "petal_width"] == pytest.approx(4 * known.std * (1 / SHARE_ROWS + 1 / 150) ** 0.5)
+    means = samples(monitor, "window_feature_mean", "problem", "feature")
+    off = {name for (_, name), mean in means.items() if abs(mean - mean_of(learnt, name)) > tolerances["iris", name]}
+    alerts = samples(monitor, "monitor_alert_open", "problem", "kind", "subject")
+    assert off == {subject for _, kind, subject in alerts if kind == "feature_mean"} > {"petal_width"}
+
+
+def mean_of(reference: Reference, name: str) -> float:
+    known = reference.features[name]
+    assert isinstance(known, NumberReference)
+    return known.mean
+
+
 def test_the_window_holds_the_newest_predictions_of_the_champion(store: Store, monitor: httpx.Client) -> None:
     old = prediction("old") | {"is_outlier": True}
     other = shadow("new") | {"is_outlier": True, "predicted_at": now()}
-    store.predictions.write([old, prediction("new") | {"predicted_at": now(), "confidence": 0.5}, other])
+    store.predictions.write([old, *newest(SHARE_ROWS), other])
     evaluate_now(store)
-    assert samples(monitor, "window_predictions", "problem") == {("iris",): 1}
+    assert samples(monitor, "window_predictions", "problem") == {("iris",): SHARE_ROWS}
     assert samples(monitor, "window_outliers", "problem") == {("iris",): 0}
     assert samples(monitor, "window_outliers_ratio", "problem") == {("iris",): 0}
     assert samples(monitor, "window_confidence_mean_ratio", "problem") == {("iris",): 0.5}
     assert samples(monitor, "window_class_ratio", "problem", "class_name") == {("iris", SETOSA): 1}
-    assert samples(monitor, "window_feature_mean", "problem", "feature")["iris", "sepal_length"] == 5.1
+    assert samples(monitor, "window_feature_mean", "problem", "feature")["iris", "sepal_length"] == pytest.approx(5.1)
     assert samples(monitor, "training_feature_mean", "problem", "feature") == {}
     assert samples(monitor, "window_drift_verdict", "problem", "subject") == {}
     [ended] = samples(monitor, "window_end_timestamp_seconds", "problem").values()
@@ -174,9 +221,9 @@ def test_verdicts_and_indices_are_shown_where_there_is_enough_to_say(
 ) -> None:
     rows = problem.load(None)
     rows.X[:, 0] += 2 * rows.X[:, 0].std()
-    newest = [row | {"predicted_at": now()} for row in answered(problem, rows, times=4)]
+    answers = [row | {"predicted_at": now()} for row in answered(problem, rows, times=4)]
     # Answers of another version are not compared with those of this one.
-    store.predictions.write([row | {"model_version": 9} for row in newest])
+    store.predictions.write([row | {"model_version": 9} for row in answers])
     evaluate_now(store, learnt)
     verdicts = samples(monitor, "window_drift_verdict", "problem", "subject")
     assert verdicts == {("iris", name): float(name == "sepal_length") for name in problem.columns}
@@ -186,7 +233,7 @@ def test_verdicts_and_indices_are_shown_where_there_is_enough_to_say(
 
 
 def test_alerts_are_shown_while_they_are_open_and_their_episodes_counted(store: Store, monitor: httpx.Client) -> None:
-    store.predictions.write([prediction(name) | {"predicted_at": now(), "is_outlier": True} for name in "abcdefgh"])
+    store.predictions.write(newest(SHARE_ROWS, is_outlier=True))
     assert samples(monitor, "monitor_alerts_total", "problem", "kind") == {
         ("", "run_failed"): 0,
         **{("iris", kind): 0 for kind in ("drift", "feature_mean", "outliers", "run_failed")},

@@ -15,11 +15,11 @@ import monitor.reference
 from common.onnx_export import export_tested
 from common.onnx_io import OnnxModel
 from common.problem import Problem
-from common.registry import Registry
+from common.registry import CHALLENGER, CHAMPION, Registry
 from common.settings import Settings
 from common.store import Store
 from common.table import read_table
-from monitor.reference import Reference, References, read_reference
+from monitor.reference import Aliases, Reference, References, read_reference
 from monitor.windows.drift import CategoryReference, NumberReference
 from tests.common.store.rows import MODEL, prediction
 from tests.conftest import RegisterByHand
@@ -60,6 +60,14 @@ def test_numbers_categories_and_answers_are_read() -> None:
     assert found.answers == CategoryReference(20, {"a": 0.4, "b": 0.6})
     assert found.confidence
     assert (found.confidence.rows, found.confidence.mean) == (20, 1.5)
+
+
+def test_means_without_outliers_are_read_where_a_bundle_tells_them() -> None:
+    found = read({**METADATA, "reference": {**TOLD, "usual": {"length": {"mean": 1.25, "std": 0.25}}}})
+    assert found
+    length = found.features["length"]
+    assert isinstance(length, NumberReference)
+    assert (length.mean, length.usual) == (1.5, (1.25, 0.25))
 
 
 def test_a_bundle_may_tell_nothing_of_answers_and_a_model_have_no_confidence() -> None:
@@ -144,6 +152,32 @@ def test_the_reference_of_the_served_version_is_followed(
     asyncio.run(follow())
     store.close()
     assert "IrisModel version 2 tells no reference" in caplog.text
+
+
+def test_the_aliases_are_followed_through_challenge_promotion_and_rollback(
+    settings: Settings, bundle: bytes, register_by_hand: RegisterByHand
+) -> None:
+    store = Store(settings.database_url)
+    store.predictions.write([prediction("a")])
+    first, second = register_by_hand(bundle), register_by_hand(bundle)
+
+    async def follow() -> None:
+        async with Registry(settings.mlflow_uri) as registry:
+            references = References(store, registry)
+            assert references.aliases(MODEL) is None
+            await registry.set_alias(MODEL, CHAMPION, first)
+            await registry.set_alias(MODEL, CHALLENGER, second)
+            await references.start()
+            await until(lambda: references.aliases(MODEL) == Aliases(first, second))
+            await registry.delete_alias(MODEL, CHALLENGER)
+            await registry.set_alias(MODEL, CHAMPION, second)
+            await until(lambda: references.aliases(MODEL) == Aliases(second, None))
+            await registry.set_alias(MODEL, CHAMPION, first)
+            await until(lambda: references.aliases(MODEL) == Aliases(first, None))
+            await references.stop()
+
+    asyncio.run(follow())
+    store.close()
 
 
 def test_what_is_known_stays_while_mlflow_is_away(

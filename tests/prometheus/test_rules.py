@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from common.settings import PROJECT, Settings
+from grafana.limits import WINDOW_ROWS
 from monitor.monitor import create_app
 from monitor.windows.breaches import ALL_KINDS
+from monitor.windows.enough import DRIFT_ROWS, SHARE_ROWS
 from tests.conftest import served
 from tests.prometheus.programs import RULE_FILES, metrics_in, program, rules, run, said
 
@@ -104,6 +106,21 @@ def test_every_metric_that_a_rule_or_the_operations_page_names_is_exported_or_re
     on_page = set(re.findall(r"\b\w+_(?:total|ratio|seconds|rows|psi|mean|version|count|sum|bucket)\b", page))
     assert len(on_page) > 10
     assert on_page - known - ALL_KINDS == set()
+
+
+def test_alerts_take_as_many_rows_as_the_monitor_does() -> None:
+    least = {
+        (rule["alert"], found[0]): int(found[1])
+        for rule in rules()
+        for found in re.findall(r"(window_\w+|live_labels)\)? >= (\d+)", rule["expr"])
+        if "alert" in rule
+    }
+    assert least == {
+        ("ManyOutliers", "window_predictions"): SHARE_ROWS,
+        ("Drift", "window_predictions"): DRIFT_ROWS,
+        ("AccuracyBelowFloor", "live_labels"): SHARE_ROWS,
+    }
+    assert WINDOW_ROWS == DRIFT_ROWS
 
 
 def test_a_missing_program_fails_in_ci_and_is_a_skipped_test_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

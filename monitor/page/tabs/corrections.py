@@ -11,6 +11,10 @@ from monitor.page.tabs.parts import METRIC_LABELS, NO_CORRECTIONS, flow_run_link
 from monitor.page.tabs.scope import bounds_of, span_of
 
 MOST_CORRECTIONS = 200
+NONE_LEARNT = (
+    "These versions have learnt from no correction of these days. Choose others, or send corrections: POST /suggest at "
+    "the api."
+)
 
 
 def build(source: Source, query: Query) -> list[Panel]:
@@ -22,10 +26,11 @@ def build(source: Source, query: Query) -> list[Panel]:
         for each in source.store.suggestions.standings()
         if (each.problem, each.state) == (query.problem, "waiting")
     )
-    return [_runs(source, model_name, found), _corrections(source, model_name, found, waiting)]
+    empty = NONE_LEARNT if query.versions else NO_CORRECTIONS
+    return [_runs(source, model_name, found), _corrections(source, model_name, found, waiting, empty)]
 
 
-def _corrections(source: Source, model_name: str, found: Sequence[Suggestion], waiting: int) -> Panel:
+def _corrections(source: Source, model_name: str, found: Sequence[Suggestion], waiting: int, empty: str) -> Panel:
     rows: list[list[Cell]] = [
         [
             *(moment(each.received_at), each.class_name, _prediction_link(each), each.state, _detail(each, waiting)),
@@ -50,7 +55,7 @@ def _corrections(source: Source, model_name: str, found: Sequence[Suggestion], w
             Column(name="id", label="Id"),
         ],
         rows=rows,
-        empty=NO_CORRECTIONS,
+        empty=empty,
     )
 
 

@@ -6,9 +6,10 @@ from string import ascii_lowercase
 from common.store.windows import WindowRecord
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
-from monitor.page.tabs.parts import moment, share, version_link
+from monitor.page.tabs.parts import moment, version_link
 from monitor.page.tabs.scope import bounds_of
-from monitor.windows.drift import FALSE_DISCOVERIES, MIN_ROWS
+from monitor.windows.drift import FALSE_DISCOVERIES
+from monitor.windows.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
 from monitor.windows.evaluation import KEPT
 from monitor.windows.window import Distribution, Evaluation, Subject
 
@@ -26,6 +27,10 @@ NO_WINDOW = (
     "POST /predict at the api, or python -m scripts.traffic."
 )
 NO_ROWS = "Nothing was predicted in these windows. POST /predict at the api, or python -m scripts.traffic."
+TOO_FEW_ROWS = (
+    f"There is not enough data: none of these windows has {DRIFT_ROWS} predictions of the version that it was held "
+    "against. POST /predict at the api, or python -m scripts.traffic."
+)
 NO_REFERENCE = (
     "The window has nothing to be compared with: the served version tells nothing of what it has learnt from. "
     "Start MLflow, and register a version: make train, or python main.py."
@@ -38,7 +43,8 @@ def build(source: Source, query: Query) -> list[Panel]:
     newest = windows[-1] if windows else None
     evaluation = Evaluation.model_validate(newest.evaluation) if newest else None
     subjects = evaluation.subjects if evaluation else {}
-    distributions = [(name, each.distribution) for name, each in subjects.items() if each.distribution]
+    enough = {name: each.distribution for name, each in subjects.items() if each.rows >= SHARE_ROWS}
+    distributions = [(name, distribution) for name, distribution in enough.items() if distribution]
     return [
         _window(source, newest, evaluation),
         _verdicts(subjects),
@@ -51,13 +57,12 @@ def _window(source: Source, window: WindowRecord | None, evaluation: Evaluation 
     rows: list[list[Cell]] = []
     if window and evaluation:
         version = version_link(source, window.model_name, window.model_version)
-        told = share(evaluation.outliers, evaluation.told_outlier)
-        rows = [
-            [moment(window.ended_at), moment(window.began_at), version, window.rows, told, evaluation.confidence_mean]
-        ]
+        told = evaluation.outlier_ratio, evaluation.confidence_mean
+        rows = [[moment(window.ended_at), moment(window.began_at), version, window.rows, *told]]
     return Panel(
         id="window",
         title="Newest window",
+        note=f"Fewer than {SHARE_ROWS} predictions are not enough data for a share or a mean.",
         drawing="table",
         columns=[
             Column(name="ended", label="To", kind="moment"),
@@ -88,7 +93,8 @@ def _verdicts(subjects: dict[str, Subject]) -> Panel:
         title="Verdicts",
         note=(
             f"A drift is large by its statistics, and no accident: p below {FALSE_DISCOVERIES}, corrected for their "
-            f"number. It takes {MIN_ROWS} predictions. Wasserstein is in standard deviations of the training rows."
+            f"number. It takes {DRIFT_ROWS} predictions, and the mean of a feature {MEAN_ROWS} that are no outliers: "
+            "outliers are left out of means. Wasserstein is in standard deviations of the training rows."
         ),
         drawing="table",
         columns=[
@@ -129,7 +135,9 @@ def _lines(windows: Sequence[WindowRecord]) -> Panel:
 def _nothing_to_draw(windows: Sequence[WindowRecord]) -> str:
     if not windows:
         return NO_WINDOW
-    return NO_REFERENCE if windows[-1].model_version is None else NO_ROWS
+    if windows[-1].model_version is None:
+        return NO_REFERENCE
+    return TOO_FEW_ROWS if any(window.rows for window in windows) else NO_ROWS
 
 
 def _stability(window: WindowRecord) -> dict[str, float]:

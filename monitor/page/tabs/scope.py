@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from common.store.exports import day_bounds
 from common.store.history import Span, VolumeSum
@@ -47,12 +47,27 @@ def known_classes(source: Source, span: Span) -> tuple[str, ...]:
 def served(source: Source, span: Span, volumes: Iterable[VolumeSum]) -> Served:
     """Return who was champion and challenger at the end of a span, whose volumes are given.
 
-    Champion: of the versions that are meant, the last one to have become it by then; if nobody has noted that, the
-    newest that has answered in its place. Challenger: the version that has answered in the shadow last, of two on one
-    day the newer, unless it has become champion on a later day. MLflow's aliases tell the present only, and not to a
-    page.
+    At this moment it is as the registry's aliases say; while the registry has not said it, the champion is told as of
+    the past, and no challenger. What was before, the aliases do not tell. Champion: of the versions that are meant,
+    the last one to have become it by then; if nobody has noted that, the newest that has answered in its place.
+    Challenger: the version that has answered in the shadow last, of two on one day the newer, unless it has become
+    champion on a later day.
     """
     end = day_bounds(span.until)[1]
+    past = _served_until(source, span, volumes, end)
+    if end <= datetime.now(UTC):
+        return past
+    aliases = source.references.aliases(span.model_name)
+    if aliases is None:
+        return Served(past.champion, None)
+    return Served(_meant(span, aliases.champion) or past.champion, _meant(span, aliases.challenger))
+
+
+def _meant(span: Span, version: int | None) -> int | None:
+    return version if not span.versions or version in span.versions else None
+
+
+def _served_until(source: Source, span: Span, volumes: Iterable[VolumeSum], end: datetime) -> Served:
     reigns = [reign for reign in source.store.champions.history(span.model_name) if reign.since < end]
     crowned = [reign.model_version for reign in reigns if not span.versions or reign.model_version in span.versions]
     answered = (each.model_version for each in volumes if each.role == "champion")

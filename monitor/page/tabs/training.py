@@ -14,6 +14,11 @@ NOT_KNOWN = (
     "make train, or python main.py."
 )
 
+ALL_SETTLED = (
+    "All corrections of these days have been learnt or refused: the tab Corrections says which. POST /suggest at the "
+    "api for another."
+)
+
 
 def build(source: Source, query: Query) -> list[Panel]:
     """Return its panels."""
@@ -23,7 +28,7 @@ def build(source: Source, query: Query) -> list[Panel]:
     for (class_name, state), number in found.items():
         if state != "refused":
             (learnt if state == "trained" else ahead)[class_name] += number
-    return [_training(reference), _corrections(ahead), _together(reference, learnt, ahead)]
+    return [_training(reference), _corrections(ahead, has_come=bool(found)), _together(reference, learnt, ahead)]
 
 
 def _training(reference: Reference | None) -> Panel:
@@ -41,7 +46,7 @@ def _training(reference: Reference | None) -> Panel:
     )
 
 
-def _corrections(corrections: Counter[str]) -> Panel:
+def _corrections(corrections: Counter[str], *, has_come: bool) -> Panel:
     rows: list[list[Cell]] = [[name, count] for name, count in sorted(corrections.items())]
     return Panel(
         id="corrections",
@@ -50,7 +55,7 @@ def _corrections(corrections: Counter[str]) -> Panel:
         drawing="pie",
         columns=[CLASS, Column(name="corrections", label="Corrections", kind="integer")],
         rows=rows,
-        empty=NO_CORRECTIONS,
+        empty=ALL_SETTLED if has_come else NO_CORRECTIONS,
     )
 
 

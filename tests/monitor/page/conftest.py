@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 
 from common.store import Store
 from monitor.page.routes import add_page
+from monitor.reference import Aliases
 from scripts.pictures import chromium
 from tests.common.store.rows import MODEL, prediction, shadow
 from tests.conftest import served
@@ -59,7 +60,7 @@ def client(store: Store, shown: Shown) -> Iterator[httpx.Client]:
     )
     store.champions.note(MODEL, 3)
     app = FastAPI(title="Monitor")
-    app.state.source = source_of(store)
+    app.state.source = source_of(store, aliases=Aliases(3, 4))
     app.state.problem = "iris"
     add_page(app, tabs_of(shown))
     with served(app) as found:

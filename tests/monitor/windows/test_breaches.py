@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from common.store.alerts import Breach
-from monitor.windows.breaches import ALL_KINDS, DRIFT, FEATURE_MEAN, MEAN_ROWS, OUTLIERS, breaches, looked_for
+from monitor.windows.breaches import ALL_KINDS, DRIFT, FEATURE_MEAN, OUTLIERS, breaches, looked_for
 from monitor.windows.drift import Verdict
+from monitor.windows.enough import MEAN_ROWS, SHARE_ROWS
 from monitor.windows.window import CLASS, CONFIDENCE, Evaluation, Subject
 
 MEAN, STD = 4.0, 0.5
@@ -23,6 +24,7 @@ def number(
     return Subject(
         kind="number",
         rows=rows,
+        mean_rows=rows,
         mean=mean,
         reference_rows=learnt_from,
         reference_mean=learnt,
@@ -66,9 +68,16 @@ def test_the_mean_of_few_training_rows_may_be_as_far_off(learnt_from: int, *, is
     assert found(window(x=subject)) == ({(FEATURE_MEAN, "x")} if is_out else set())
 
 
-def test_a_handful_of_rows_says_nothing_of_a_mean() -> None:
-    assert found(window(x=number(40.0, MEAN_ROWS - 1))) == set()
+def test_a_mean_that_was_not_told_for_want_of_rows_is_not_off() -> None:
+    assert found(window(x=number(None, MEAN_ROWS - 1))) == set()
     assert found(window(x=number(40.0, MEAN_ROWS))) == {(FEATURE_MEAN, "x")}
+
+
+@pytest.mark.parametrize("mean", [-0.04, 0.04])
+def test_a_mean_near_zero_may_be_off_by_what_chance_does_however_many_per_cent_that_is(mean: float) -> None:
+    assert found(window(x=number(mean, rows=1_000, learnt=0.004))) == set()
+    message = breaches(window(x=number(0.1, rows=1_000, learnt=0.004)))[FEATURE_MEAN, "x"]
+    assert message.endswith("; 0.06328 may be")
 
 
 def test_a_mean_that_was_zero_has_a_distance_and_no_percentage() -> None:
@@ -101,9 +110,9 @@ def test_a_fifth_may_be_outliers_and_more_by_chance(outliers: int, told: int, *,
     assert found(window(outliers, told)) == ({(OUTLIERS, "")} if is_out else set())
 
 
-def test_one_outlier_of_three_is_no_news_and_nine_of_ten_are() -> None:
-    assert found(window(1, 3)) == set()
-    assert found(window(9, 10)) == {(OUTLIERS, "")}
+def test_a_few_rows_are_no_news_although_all_of_them_are_outliers() -> None:
+    assert found(window(1, 1)) == found(window(SHARE_ROWS - 1, SHARE_ROWS - 1)) == set()
+    assert found(window(SHARE_ROWS, SHARE_ROWS)) == {(OUTLIERS, "")}
 
 
 @pytest.mark.parametrize("subject", ["x", CLASS, CONFIDENCE])

@@ -21,7 +21,6 @@ from benchmarks.drift import (
 )
 from monitor.windows.drift import (
     LIMITS,
-    MIN_ROWS,
     CategoryReference,
     Drift,
     Floats,
@@ -30,6 +29,7 @@ from monitor.windows.drift import (
     number_drift,
     verdicts,
 )
+from monitor.windows.enough import DRIFT_ROWS
 from monitor.windows.two_samples import chi_square, corrected
 from monitor.windows.window import CLASS
 
@@ -55,7 +55,7 @@ def numbers(values: Floats) -> NumberReference:
     return reference
 
 
-def moved(p_value: float = 0.001, rows: int = MIN_ROWS, statistics: Mapping[str, float] | None = None) -> Drift:
+def moved(p_value: float = 0.001, rows: int = DRIFT_ROWS, statistics: Mapping[str, float] | None = None) -> Drift:
     return Drift("number", rows, statistics or {"psi": 1.0}, p_value)
 
 
@@ -74,7 +74,7 @@ def test_statistics_of_numbers_are_those_of_scipy(rng: np.random.Generator) -> N
 
 def test_the_index_is_the_sum_of_its_formula() -> None:
     reference = NumberReference(100, 0.5, 1.0, np.linspace(-1, 1, 101), np.array([0.0]), np.array([0.25, 0.75]))
-    values = np.repeat([-1.0, 1.0], MIN_ROWS)
+    values = np.repeat([-1.0, 1.0], DRIFT_ROWS)
     assert number_drift(reference, values).statistics["psi"] == pytest.approx(0.25 * np.log(2) - 0.25 * np.log(2 / 3))
 
 
@@ -109,7 +109,7 @@ def test_what_is_rounded_to_single_precision_by_a_client_has_not_moved(rng: np.r
 @pytest.mark.parametrize("learnt", [0.1, 0.0, 1e6])
 def test_a_constant_that_stays_has_not_moved_and_one_that_changes_has(learnt: float) -> None:
     reference = numbers(np.full(90, learnt))
-    stays, changes = (number_drift(reference, np.full(MIN_ROWS, learnt + step)) for step in (0.0, 1.0))
+    stays, changes = (number_drift(reference, np.full(DRIFT_ROWS, learnt + step)) for step in (0.0, 1.0))
     assert stays.statistics == {"psi": 0.0, "wasserstein": 0.0, "ks": 0.0}
     assert changes.statistics["ks"] == 1.0
     assert LIMITS["wasserstein"] < changes.statistics["wasserstein"] < np.inf
@@ -189,9 +189,9 @@ def test_nothing_is_told_of_a_window_without_rows(rng: np.random.Generator) -> N
 
 
 def test_below_the_rows_that_it_needs_nothing_has_drifted_however_far(rng: np.random.Generator) -> None:
-    far = number_drift(numbers(rng.normal(size=90)), rng.normal(50.0, 1.0, MIN_ROWS))
+    far = number_drift(numbers(rng.normal(size=90)), rng.normal(50.0, 1.0, DRIFT_ROWS))
     assert verdicts({"x": far}) == {"x": "drift"}
-    few = number_drift(numbers(rng.normal(size=90)), rng.normal(50.0, 1.0, MIN_ROWS - 1))
+    few = number_drift(numbers(rng.normal(size=90)), rng.normal(50.0, 1.0, DRIFT_ROWS - 1))
     assert verdicts({"x": few}) == {"x": "not enough data"}
 
 
@@ -217,7 +217,7 @@ def test_the_more_subjects_the_smaller_a_p_value_has_to_be() -> None:
 
 
 def test_subjects_without_rows_enough_do_not_count_among_them() -> None:
-    others = {str(number): moved(p_value=0.9, rows=MIN_ROWS - 1) for number in range(30)}
+    others = {str(number): moved(p_value=0.9, rows=DRIFT_ROWS - 1) for number in range(30)}
     assert verdicts({"x": moved(p_value=0.01), **others})["x"] == "drift"
 
 

@@ -18,6 +18,7 @@ from common.store.windows import WindowRecord
 from monitor.reference import Reference
 from monitor.runs import RUN_FAILED, Runs
 from monitor.windows.breaches import DRIFT, FEATURE_MEAN, OUTLIERS
+from monitor.windows.enough import SHARE_ROWS
 from monitor.windows.evaluation import JOB, MOST_MISSED, SETTLED, Evaluator, Pace
 from monitor.windows.window import CLASS, CONFIDENCE, Evaluation
 from tests.common.store.rows import MODEL, prediction
@@ -84,8 +85,8 @@ def alerts(store: Store, problem: str = "iris") -> list[Alert]:
     return store.alerts.between(problem, FAR_PAST, START + timedelta(days=9), 10_000)[::-1]
 
 
-def outliers(rows: int = 20) -> list[PredictionRow]:
-    # Too few to say anything of the means.
+def outliers(rows: int = SHARE_ROWS) -> list[PredictionRow]:
+    # They say nothing of the means.
     return [prediction("") | {"is_outlier": True}] * rows
 
 
@@ -190,7 +191,7 @@ def test_an_idle_problem_has_windows_without_rows_and_its_alerts_end(kept: Store
     job.run(5)
     assert [alert.kind for alert in kept.alerts.open("iris")] == [OUTLIERS]
     job.run(9)
-    assert [window.rows for window in windows(kept)] == [20, 20, 20, 20, 0]
+    assert [window.rows for window in windows(kept)] == [*[SHARE_ROWS] * 4, 0]
     [alert] = alerts(kept)
     assert (alert.began_at, alert.ended_at) == (START + 5 * MINUTE, START + 9 * MINUTE)
 
@@ -208,7 +209,7 @@ def test_what_is_out_of_bounds_is_one_episode_from_its_first_window_to_the_first
     told = [(record.levelname, record.getMessage()) for record in caplog.records if record.levelno > logging.INFO]
     assert [level for level, _ in told] == ["ERROR", "WARNING"]
     assert told[0][1] == f"iris: {alert.message}"
-    assert "100.0% of 20 predictions" in told[0][1]
+    assert "100.0% of 50 predictions" in told[0][1]
     assert "it is over" in told[1][1]
 
 
@@ -288,14 +289,17 @@ def test_without_its_reference_a_drift_is_neither_over_nor_begun_again(
 
 
 def test_the_result_of_a_window_is_logged_in_a_line(kept: Store, job: Job, caplog: pytest.LogCaptureFixture) -> None:
-    write(kept, [prediction("")] * 4, 2)
+    write(kept, [prediction("")], 0.5)
+    write(kept, [prediction("")] * SHARE_ROWS, 2)
     with caplog.at_level(logging.INFO, "monitor"):
-        job.run(5)
-    [line] = [record.getMessage() for record in caplog.records]
-    assert line.startswith("iris, 12:00:00 to 12:05:00: 4 predictions; 0.0% outliers; mean confidence 0.700; classes ")
+        job.run(1)
+        job.run(5.5)
+    alone, *_, line = [record.getMessage() for record in caplog.records]
+    assert alone == "iris, 11:56:00 to 12:01:00: 1 predictions; out of bounds: nothing"
+    assert line.startswith("iris, 12:00:00 to 12:05:00: 51 predictions; 0.0% outliers; mean confidence 0.700; classes ")
     assert "Iris-setosa 100.0%, Iris-versicolor 0.0%" in line
     assert "sepal_length 5.1" in line
-    assert line.endswith("out of bounds: nothing")
+    assert "; out of bounds: " in line
 
 
 def failing(error: Exception, problem: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -446,4 +450,4 @@ def test_what_waited_for_the_store_is_written_before_it_is_evaluated(
     assert ends(kept) == []
     write(kept, outliers(), 1.5)
     job.run(3)
-    assert [window.rows for window in windows(kept)][-1] == 40
+    assert [window.rows for window in windows(kept)][-1] == 2 * SHARE_ROWS

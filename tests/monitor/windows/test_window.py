@@ -6,16 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from common.onnx_io import OnnxModel
 from common.problem import Problem, Table
 from common.store.predictions import PredictionRow
-from monitor.reference import Reference
+from monitor.reference import Reference, read_reference
+from monitor.windows.breaches import breaches
 from monitor.windows.columns import ROWS_AT_ONCE
-from monitor.windows.drift import MIN_ROWS, CategoryReference, NumberReference
+from monitor.windows.drift import CategoryReference, NumberReference
+from monitor.windows.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
 from monitor.windows.window import CLASS, CONFIDENCE, MOST_NAMES, OTHERS, Distribution, Evaluation, evaluate
+from scripts.traffic_rows import Rows, Traffic
 from tests.common.store.rows import CLASSES, FEATURES, SETOSA, VERSICOLOR, prediction
 from tests.monitor.references import answered, reference_of
 
 EDGES = NumberReference(100, 0.5, 1.0, np.linspace(-1, 2, 101), np.array([0.0, 1.0]), np.array([0.25, 0.25, 0.5]))
+ONE_WIDE = {"petal_width": 1.2}
 AGENCIES = CategoryReference(100, {"EPX": 0.75, "CWT": 0.25})
 
 
@@ -56,17 +61,48 @@ def test_no_rows_without_a_reference_say_nothing_of_features() -> None:
 
 def test_shares_and_means_are_those_of_the_rows_that_tell(reference: Reference) -> None:
     rows: list[PredictionRow] = [
-        prediction("a") | {"is_outlier": True, "confidence": 0.9, "features": {**FEATURES, "petal_width": 1.2}},
+        prediction("a") | {"is_outlier": True, "confidence": 0.9, "features": {**FEATURES, "petal_width": 12.0}},
         prediction("b") | {"is_outlier": False, "confidence": 0.5},
-        prediction("c", VERSICOLOR) | {"is_outlier": None, "confidence": None},
+        prediction("c", VERSICOLOR) | {"is_outlier": None, "confidence": None, "features": FEATURES | ONE_WIDE},
     ]
-    window = evaluate(rows, reference)
-    assert (window.rows, window.told_outlier, window.outliers, window.outlier_ratio) == (3, 2, 1, 0.5)
+    window = evaluate(rows * MEAN_ROWS, reference)
+    assert (window.rows, window.told_outlier, window.outliers, window.outlier_ratio) == (150, 100, 50, 0.5)
     assert window.confidence_mean == pytest.approx(0.7)
-    assert window.class_shares == {SETOSA: 2 / 3, VERSICOLOR: 1 / 3, CLASSES[2]: 0}
+    assert window.class_shares == pytest.approx({SETOSA: 2 / 3, VERSICOLOR: 1 / 3, CLASSES[2]: 0})
     width = window.features["petal_width"]
-    assert width.rows == 3
-    assert width.mean == pytest.approx((1.2 + 0.2 + 0.2) / 3)
+    # Without the outliers, which would move it.
+    assert (width.rows, width.mean_rows) == (150, 100)
+    assert width.mean == pytest.approx((0.2 + 1.2) / 2)
+
+
+def test_of_fewer_rows_than_they_need_means_and_shares_are_not_told(reference: Reference) -> None:
+    assert MEAN_ROWS == SHARE_ROWS
+    usual, outlier = prediction("a"), prediction("b") | {"is_outlier": True}
+    few, enough = evaluate([usual] * (MEAN_ROWS - 1), reference), evaluate([usual] * MEAN_ROWS, reference)
+    assert (few.outlier_ratio, few.confidence_mean, few.class_shares) == (None, None, {})
+    assert (enough.outlier_ratio, enough.class_shares[SETOSA]) == (0, 1)
+    assert enough.confidence_mean == pytest.approx(0.7)
+    assert {subject.mean for subject in few.subjects.values()} == {None}
+    assert enough.features["petal_width"].mean == pytest.approx(0.2)
+    # Enough for a share, and for the mean one too few.
+    mixed = evaluate([*[usual] * (MEAN_ROWS - 1), outlier], reference)
+    assert (mixed.outlier_ratio, mixed.features["petal_width"].mean) == (1 / SHARE_ROWS, None)
+
+
+@pytest.mark.parametrize("count", [1, 46, 600])
+def test_healthy_traffic_with_a_few_absurd_rows_is_in_bounds(problem: Problem, bundle: bytes, count: int) -> None:
+    model, table = OnnxModel(bundle), problem.load(None)
+    known = read_reference(1, model.metadata)
+    for seed in range(10):
+        traffic = Rows(Traffic(seed=seed), problem, table)
+        asked = [traffic.at(number).features for number in range(count)]
+        is_outlier = model.is_outlier(model.predict(model.as_rows([list(each.values()) for each in asked])))
+        assert is_outlier is not None
+        rows = [
+            prediction("") | {"features": features, "is_outlier": told, "confidence": None}
+            for features, told in zip(asked, is_outlier.tolist(), strict=True)
+        ]
+        assert breaches(evaluate(rows, known)) == {}, seed
 
 
 def test_a_feature_stands_beside_what_the_model_has_learnt(table: Table, reference: Reference) -> None:
@@ -112,9 +148,10 @@ def test_a_class_that_is_not_answered_any_more_and_lower_confidence_are_drifts(
 
 
 def test_there_is_no_verdict_below_the_rows_that_it_needs(problem: Problem, table: Table, reference: Reference) -> None:
-    rows = answered(problem, table, times=4)[:MIN_ROWS]
+    rows = answered(problem, table, times=4)[:DRIFT_ROWS]
     fewer = evaluate(rows[1:], reference)
     assert {subject.verdict for subject in fewer.subjects.values()} == {"not enough data"}
+    assert [(subject.statistics, subject.p_value) for subject in fewer.subjects.values()] == [({}, None)] * 6
     assert "not enough data" not in {subject.verdict for subject in evaluate(rows, reference).subjects.values()}
 
 
@@ -185,8 +222,9 @@ def test_a_category_without_a_reference_shows_its_most_frequent_names() -> None:
 
 
 def test_what_is_no_number_is_left_out_where_numbers_were_learnt() -> None:
-    x = evaluate(rows_of("x", 1.0, "many", float("nan"), float("inf"), 3.0), only(x=EDGES)).features["x"]
-    assert (x.rows, x.mean) == (2, 2.0)
+    values: list[float | str] = [1.0, "many", float("nan"), float("inf"), 3.0] * MEAN_ROWS
+    x = evaluate(rows_of("x", *values), only(x=EDGES)).features["x"]
+    assert (x.rows, x.mean) == (2 * MEAN_ROWS, 2.0)
 
 
 def test_numbers_are_names_where_names_were_learnt() -> None:
@@ -195,7 +233,7 @@ def test_numbers_are_names_where_names_were_learnt() -> None:
 
 
 def test_a_feature_that_was_not_learnt_or_is_not_asked_any_more_is_there_without_a_comparison() -> None:
-    window = evaluate(rows_of("new", 1.0, 2.0), only(old=EDGES))
+    window = evaluate(rows_of("new", *[1.0, 2.0] * MEAN_ROWS), only(old=EDGES))
     assert (window.features["new"].mean, window.features["new"].verdict) == (1.5, None)
     assert (window.features["old"].rows, window.features["old"].verdict) == (0, "not enough data")
 

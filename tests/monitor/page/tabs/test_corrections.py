@@ -88,6 +88,11 @@ def test_fine_tunings_are_told_by_the_version_or_the_refusal_that_came_of_them(s
     only = by_id(corrections.build(source, today(2)))
     assert [row[1] for row in only["runs"].rows] == [2]
     assert len(only["corrections"].rows) == 2
+    other = by_id(corrections.build(source, today(9)))["corrections"]
+    assert (other.rows, other.empty.partition(".")[0]) == (
+        [],
+        "These versions have learnt from no correction of these days",
+    )
 
 
 def test_corrections_are_those_of_the_days(sent: Store, source: Source) -> None:

@@ -10,6 +10,7 @@ from monitor.page.tabs import drift
 from monitor.page.tabs.drift import MOST_LINES, MOST_WINDOWS, _letters
 from monitor.reference import Reference
 from monitor.windows.drift import CategoryReference
+from monitor.windows.enough import DRIFT_ROWS
 from monitor.windows.window import CLASS, Evaluation, evaluate
 from tests.common.store.rows import CLASSES, NOON, prediction
 from tests.monitor.page.tabs.kept import MINUTE, shifted_rows, write_window
@@ -67,7 +68,7 @@ def test_the_line_is_of_the_newest_windows_and_what_is_furthest_off(store: Store
     moved = names[3]
     answered = [
         prediction(str(n)) | {"features": {name: "a" if name == moved or n % 2 else "b" for name in names}}
-        for n in range(40)
+        for n in range(DRIFT_ROWS)
     ]
     evaluation = evaluate(answered, many)
     for number in range(MOST_WINDOWS + 3):
@@ -77,6 +78,31 @@ def test_the_line_is_of_the_newest_windows_and_what_is_furthest_off(store: Store
     assert len(panel.series()) == MOST_LINES
     assert [row[0] for row in panel.rows] == [(NOON + n * MINUTE).isoformat() for n in range(3, MOST_WINDOWS + 3)]
     assert panel.rows[-1][1] == evaluation.subjects[moved].statistics["psi"]
+
+
+def test_windows_of_too_few_predictions_draw_no_line_and_tell_no_statistic(
+    store: Store, source: Source, reference: Reference
+) -> None:
+    for number, rows in enumerate((1, DRIFT_ROWS - 1)):
+        write_window(store, evaluate(shifted_rows(2.0, rows), reference), NOON + number * MINUTE)
+    panels = by_id(drift.build(source, asking(DAY, DAY)))
+    assert panels["psi"].rows == []
+    assert f"none of these windows has {DRIFT_ROWS} predictions" in panels["psi"].empty
+    columns = [column.name for column in panels["verdicts"].columns]
+    assert columns == ["subject", "verdict", "rows", "mean", "reference_mean", "p_value"]
+    told = table(panels["verdicts"])["petal_width"]
+    assert (told["verdict"], told["p_value"], told["rows"]) == ("not enough data", None, DRIFT_ROWS - 1)
+
+
+def test_of_a_single_prediction_no_share_and_no_mean_is_told(
+    store: Store, source: Source, reference: Reference
+) -> None:
+    write_window(store, evaluate(shifted_rows(2.0, 1), reference))
+    panels = by_id(drift.build(source, asking(DAY, DAY)))
+    assert panels["window"].rows[0][3:] == [1, None, None]
+    assert "50 predictions are not enough data" in panels["window"].note
+    assert {each["mean"] for each in table(panels["verdicts"]).values()} == {None}
+    assert panels.keys() == {"window", "verdicts", "psi"}
 
 
 def test_windows_are_those_of_the_days_and_the_versions(store: Store, source: Source, shifted: Evaluation) -> None:
@@ -114,7 +140,7 @@ def test_windows_of_some_versions_are_found_behind_any_number_of_others(
 
 
 def test_without_a_reference_there_is_nothing_to_compare_but_what_came_in(store: Store, source: Source) -> None:
-    evaluation = evaluate(shifted_rows(shift=0.0, count=30), None)
+    evaluation = evaluate(shifted_rows(shift=0.0, count=60), None)
     write_window(store, evaluation, version=None)
     panels = by_id(drift.build(source, asking(DAY, DAY)))
     assert {each["verdict"] for each in table(panels["verdicts"]).values()} == {"nothing to compare with"}

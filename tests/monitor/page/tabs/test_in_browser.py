@@ -24,7 +24,7 @@ from monitor.page.performance import CLASS_METRICS
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
 from monitor.page.tabs.metrics import IDS
-from monitor.reference import Reference
+from monitor.reference import Aliases, Reference
 from monitor.windows.window import evaluate
 from tests.common.store.rows import CLASSES, NOON, SETOSA, VERSICOLOR, prediction, suggestion
 from tests.conftest import served
@@ -63,7 +63,7 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
     """A client of the page over that store, which knows the served version."""
     assert log.rows
     app = FastAPI(title="Monitor")
-    app.state.source = source_of(store, reference)
+    app.state.source = source_of(store, reference, Aliases(2, 3))
     app.state.problem = "iris"
     add_page(app, TABS)
     with served(app) as found:

@@ -15,8 +15,10 @@ from monitor.page.source import Source
 from monitor.page.tabs import overview, training
 from monitor.page.tabs.comparison import _verdict
 from monitor.page.tabs.scope import Served, served, span_of
+from monitor.reference import Aliases
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, suggestion
 from tests.monitor.page.tabs.log import asking, by_id, table
+from tests.monitor.references import source_of
 
 DAY = NOON.date()
 
@@ -75,6 +77,30 @@ def test_who_became_champion_after_it_was_in_the_shadow_is_no_challenger_any_mor
     crown(store, (2, NOON), (1, NOON.replace(day=3)), (2, NOON.replace(day=4)))
     assert places(source, days(1, 2)) == Served(2, 1)
     assert places(source, days(1, 5)) == Served(2, None)
+
+
+def until_today(*versions: int) -> Query:
+    # And tomorrow, in case that the day ends meanwhile.
+    return asking(DAY, datetime.now(UTC).date() + timedelta(days=1), *versions)
+
+
+def test_at_this_moment_the_aliases_of_the_registry_say_who_serves(store: Store) -> None:
+    """Version 2 has been in the shadow; then it was promoted, and rolled back: nobody is challenger any more."""
+    store.predictions.write([prediction("a", version=1), prediction("a", role="shadow", version=2)])
+    crown(store, (1, NOON), (2, NOON.replace(day=3)), (1, NOON.replace(day=4)))
+    rolled_back = source_of(store, aliases=Aliases(1, None))
+    assert places(rolled_back, until_today()) == Served(1, None)
+    assert places(source_of(store, aliases=Aliases(1, 2)), until_today()) == Served(1, 2)
+    assert places(source_of(store, aliases=Aliases(1, 2)), until_today(1)) == Served(1, None)
+    assert places(source_of(store, aliases=Aliases(1, 2)), until_today(2)) == Served(2, 2)
+    # What was, the aliases do not tell.
+    assert places(rolled_back, days(1, 2)) == Served(1, 2)
+
+
+def test_while_the_registry_has_not_been_asked_nobody_is_taken_for_the_challenger(store: Store, source: Source) -> None:
+    store.predictions.write([prediction("a", version=1), prediction("a", role="shadow", version=2)])
+    crown(store, (1, NOON))
+    assert places(source, until_today()) == Served(1, None)
 
 
 def test_a_champion_is_shown_since_the_last_time_by_then(store: Store, source: Source) -> None:
@@ -144,7 +170,18 @@ def test_training_rows_stand_beside_the_corrections(store: Store, known: Source)
     found = table(panels["together"])
     assert list(found[SETOSA].values()) == [SETOSA, 40, pytest.approx(40 / 120), 1, 1]
     assert list(found["Iris-new"].values()) == ["Iris-new", 0, 0.0, 0, 1]
-    assert by_id(training.build(known, asking()))["corrections"].rows == []
+    nothing = by_id(training.build(known, asking()))["corrections"]
+    assert nothing.rows == []
+    assert nothing.empty.startswith("No correction came in these days")
+
+
+def test_corrections_that_all_have_been_learnt_are_not_said_never_to_have_come(store: Store, known: Source) -> None:
+    for number in range(5):
+        store.suggestions.add(suggestion(f"s{number}"))
+    store.suggestions.trained([f"s{number}" for number in range(5)], 2)
+    panel = by_id(training.build(known, until_today()))["corrections"]
+    assert panel.rows == []
+    assert panel.empty.startswith("All corrections of these days have been learnt or refused")
 
 
 @pytest.mark.parametrize(
