@@ -148,9 +148,11 @@ def as_float32(X: Rows) -> Rows:
 
 
 def epochs_run(model: Any) -> int | None:
-    """Return how many epochs the last fit of a model really took; None for a model that does not count them."""
-    epochs = getattr(model, "n_iter_", None)
-    return epochs if isinstance(epochs, int) else None
+    """Return how many epochs the last fit of a model, or of the last step of a pipeline, took; None without epochs."""
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    epochs = getattr(last, "n_iter_", None)
+    # Boosted trees count their rounds there, which nobody sets by `max_iter`.
+    return epochs if isinstance(epochs, int) and hasattr(last, "max_iter") else None
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,24 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from lightgbm import LGBMClassifier
+from sklearn.linear_model import LogisticRegression, Perceptron
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import problems
-from common.problem import BadProblemError, Category, Number, Problem, Target, UnknownProblemError, get_problem
+from common.problem import (
+    BadProblemError,
+    Category,
+    Number,
+    Problem,
+    Target,
+    UnknownProblemError,
+    epochs_run,
+    get_problem,
+)
 
 
 def test_a_problem_is_found_by_the_name_of_its_file(problem: Problem) -> None:
@@ -163,3 +177,11 @@ def test_a_file_without_a_problem_of_its_name_is_refused_in_words(
     monkeypatch.delitem(sys.modules, "problems.half_done", raising=False)
     with pytest.raises(BadProblemError, match=r"problems/half_done\.py has no PROBLEM whose name is 'half_done'"):
         get_problem("half_done")
+
+
+def test_the_epochs_that_a_fit_took_are_told_also_of_the_last_step_of_a_pipeline() -> None:
+    X, y = np.array([[0.0], [1.0], [2.0], [3.0]] * 5), np.array([0, 0, 1, 1] * 5)
+    perceptron = make_pipeline(StandardScaler(), Perceptron(max_iter=3, tol=None)).fit(X, y)
+    assert (epochs_run(perceptron), epochs_run(perceptron[-1])) == (3, 3)
+    assert epochs_run(LogisticRegression(max_iter=50).fit(X, y)) is None
+    assert epochs_run(LGBMClassifier(n_estimators=2, verbose=-1).fit(X, y)) is None
