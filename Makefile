@@ -19,16 +19,17 @@ $(INSTALLED): requirements/install.txt requirements/dev.txt
 	@touch $@
 
 data: $(INSTALLED) ## write data/<problem>/data.csv of each problem and split it with DVC
-	@python -m scripts.get_data --all
-	@dvc repro --quiet
+	@python -m scripts.prepare --all
 
-train: data ## search models and register the best (needs a running MLflow: `make up`)
+train: $(INSTALLED) ## search models and register the best (needs a running MLflow: `make up`)
+	@python -m scripts.prepare
 	@python main.py
 
 demo: $(INSTALLED) ## run the whole loop once, in a copy of the project under .demo/
 	@python -m scripts.demo
 
-up: data ## start MLflow, Prefect, the fine-tuning worker, the api and the monitor; Ctrl-C stops them all
+up: $(INSTALLED) ## start MLflow, Prefect, the fine-tuning worker, the api and the monitor; Ctrl-C stops them all
+	@python -m scripts.prepare
 	@python -m scripts.stack
 
 watch: $(INSTALLED) ## start Prometheus (which you have installed) on the stack of `make up`; Ctrl-C stops it

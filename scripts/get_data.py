@@ -2,15 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import yaml
 
 from common.files import write_atomic
 from common.problem import ProblemError, get_problem
-from common.settings import PROJECT, Settings, SettingsError, load_settings
+from common.settings import Settings, SettingsError, load_settings
 from common.table import DataError, table_bytes
+from scripts.ports import listed_problems
 
 
 def write_data(path: Path, content: bytes, *, force: bool) -> str:
@@ -30,10 +29,9 @@ def get(settings: Settings, source: Path | None, *, force: bool) -> str:
     return write_data(settings.data_dir / "data.csv", content, force=force)
 
 
-def get_missing() -> Iterator[str]:
-    """Write the raw data of every problem of params.yaml that has none; yield what was done."""
-    listed: list[str] = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))["problems"]
-    for name in listed:
+def get_missing(problems: Iterable[str]) -> Iterator[str]:
+    """Write the raw data of those problems that have none; yield what was done."""
+    for name in problems:
         settings = load_settings(problem=name)
         if not (settings.data_dir / "data.csv").exists():
             yield get(settings, None, force=False)
@@ -52,7 +50,7 @@ def main() -> None:
     chosen = {"problem": arguments.problem} if arguments.problem else {}
     try:
         if arguments.all:
-            done = get_missing()
+            done = get_missing(listed_problems())
         else:
             done = iter([get(load_settings(**chosen), arguments.source, force=arguments.force)])
         for line in done:

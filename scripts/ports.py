@@ -9,7 +9,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.settings import Settings, SettingsError, load_settings
+import yaml
+
+from common.settings import PROJECT, Settings, SettingsError, load_settings
 
 HOST = "127.0.0.1"
 
@@ -47,6 +49,23 @@ def listeners(settings: Settings) -> dict[str, Listener]:
         "api": Listener("the api", settings.api_port, "API_PORT"),
         "monitor": Listener("the monitor", settings.monitor_port, "MONITOR_PORT"),
     }
+
+
+def listed_problems() -> list[str]:
+    """Return the problems of params.yaml, in its order, which is that of their apis' ports.
+
+    Raises:
+        SettingsError: the file is no list of them, such as one with conflict marks.
+    """
+    path = PROJECT / "params.yaml"
+    try:
+        problems = yaml.safe_load(path.read_text(encoding="utf-8"))["problems"]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"{path} has no list `problems` that can be read: {reason}") from None
+    if not isinstance(problems, list) or not all(isinstance(name, str) for name in problems):
+        raise SettingsError(f"{path}: `problems` is no list of names")
+    return problems
 
 
 def check_free(settings: Settings, only: Sequence[str] = ()) -> None:

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TextIO
 
 import httpx
-import yaml
 from filelock import FileLock, Timeout
 from honcho.environ import parse_procfile
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message
 
 from common.settings import PROJECT, Settings, SettingsError, load_settings
-from scripts.ports import HOST, PortInUseError, check_free
+from scripts import apis
+from scripts.ports import HOST, PortInUseError, check_free, listed_problems
 
 READY_WITHIN = 180.0
 TAIL = 15
@@ -114,7 +114,7 @@ def beside(settings: Settings) -> Settings:
 
     That is 8001 for the second problem of params.yaml, 8002 for the third, and so on.
     """
-    problems = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))["problems"]
+    problems = listed_problems()
     if "api_port" in settings.model_fields_set or settings.problem not in problems:
         return settings
     return settings.model_copy(update={"api_port": settings.api_port + problems.index(settings.problem)})
@@ -172,7 +172,8 @@ def run(settings: Settings, only: Sequence[str] = ()) -> int:
     for name, shown in names.items():
         manager.add_process(shown, commands[name], env=process_environment(settings), cwd=str(PROJECT))
     try:
-        manager.loop()
+        with apis.announced(settings):
+            manager.loop()
     finally:
         over.set()
         logs.close()
@@ -222,6 +223,7 @@ def main() -> int:
         try:
             with FileLock(settings.state_dir / "stack.lock", timeout=0):
                 check_free(settings)
+                apis.forget(settings)
                 return run(settings)
         except Timeout:
             settings = beside(settings)

@@ -19,6 +19,7 @@ from rich.table import Table as Grid
 from common.problem import Problem, ProblemError, Table, get_problem
 from common.settings import Settings, SettingsError, load_settings
 from common.table import DataError, read_table
+from scripts.apis import api_port
 from scripts.ports import HOST
 from scripts.traffic_rows import Row, Rows, Traffic, TrafficError
 
@@ -159,8 +160,8 @@ class _Sender:
 
 
 def api_address(settings: Settings) -> str:
-    """Return where `make up` starts the api."""
-    return f"http://{HOST}:{settings.api_port}"
+    """Return where `make up` has started the api of the problem, or would."""
+    return f"http://{HOST}:{api_port(settings)}"
 
 
 def key_header(settings: Settings) -> dict[str, str]:

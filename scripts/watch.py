@@ -17,6 +17,7 @@ import yaml
 
 from common.files import write_atomic
 from common.settings import PROJECT, Settings, SettingsError, load_settings
+from scripts import apis
 from scripts.parts import answers, process, wait_for
 from scripts.ports import HOST, Listener, PortInUseError
 from scripts.stack import log_path, process_environment
@@ -81,8 +82,13 @@ def _with_target(job: Config, settings: Settings) -> Config:
     kept = {name: value for name, value in job.items() if name not in DISCOVERY}
     # As in containers, where relabelling attaches it: the api's own series do not name their problem.
     labels = {"problem": settings.problem} if job["job_name"] == "api" else {}
-    port = _ports(settings)[job["job_name"]]
-    return {**kept, "static_configs": [{"targets": [f"{HOST}:{port}"], "labels": labels}]}
+    target = {"targets": [f"{HOST}:{_ports(settings)[job['job_name']]}"], "labels": labels}
+    if job["job_name"] != "api":
+        return {**kept, "static_configs": [target]}
+    # The apis of `make up` say themselves where they are, also later ones; one that was started by hand does not.
+    files = apis.folder(settings) / "*.json"
+    by_hand = "api_port" in settings.model_fields_set or not any(files.parent.glob(files.name))
+    return {**kept, "static_configs": [target] * by_hand, "file_sd_configs": [{"files": [str(files)]}]}
 
 
 def _with_interval(config: Config, every: str) -> Config:
@@ -135,6 +141,8 @@ def run(settings: Settings) -> None:
     """
     Listener("Prometheus", settings.prometheus_port, "PROMETHEUS_PORT").check_free()
     write_config(config_for(settings), settings)
+    # Prometheus follows no folder that is not there when it starts.
+    apis.folder(settings).mkdir(parents=True, exist_ok=True)
     with prometheus(settings) as started:
         where = address(settings)
         print(f"Prometheus {where}/graph\n  targets {where}/targets\n  alerts  {where}/alerts")

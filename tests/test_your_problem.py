@@ -154,6 +154,7 @@ def test_the_page_leads_from_a_csv_file_to_a_fine_tuned_version_and_no_other_fil
         f"?? {DATA}.dvc",
         f"?? {PROBLEM}",
     }
+    assert [path.parent.name for path in (prepared.folder / "data").glob("*/train.csv")] == ["wine"]
     assert added_to(prepared, "params.yaml") == ["  - wine"]
     assert added_to(prepared, "dvc.lock")[0] == "  preprocess@wine:"
     assert (prepared.folder / ".env").read_text(encoding="utf-8") == "PROBLEM=wine\n"

@@ -22,6 +22,7 @@ from common.settings import PROJECT, Settings
 from common.table import read_table
 from monitor.monitor import create_app
 from scripts import watch
+from scripts.apis import announced
 from scripts.parts import answers, free_port, process, stop, wait_for
 from scripts.ports import Listener
 from scripts.stack import log_path, process_environment
@@ -223,12 +224,32 @@ def test_the_embedded_stacks_configuration_is_the_projects_with_other_addresses(
     assert ended.returncode == 0, said(ended)
 
 
+def test_apis_that_are_at_work_are_not_taken_for_the_one_of_the_shell(offline: Settings) -> None:
+    def told(settings: Settings) -> Any:
+        (job,) = [each for each in watch.config_for(settings)["scrape_configs"] if each["job_name"] == "api"]
+        return job["static_configs"], job["file_sd_configs"]
+
+    other = Settings(lab_home=offline.lab_home, problem="breast_cancer")
+    files = [{"files": [f"{offline.lab_home}/.lab/apis/*.json"]}]
+    alone = [{"targets": ["127.0.0.1:8000"], "labels": {"problem": "breast_cancer"}}]
+    assert told(other) == (alone, files)
+    with announced(offline):
+        assert told(other) == ([], files)
+
+
 def test_watching_says_where_prometheus_is_and_ctrl_c_ends_it(offline: Settings, tmp_path: Path) -> None:
     program("prometheus")
     lab, output = offline.model_copy(update={"prometheus_port": free_port()}), tmp_path / "output"
-    with process([sys.executable, "-m", "scripts.watch"], output, environment(lab)) as watching:
+    other = lab.model_copy(update={"problem": "breast_cancer", "api_port": free_port()})
+    with (
+        announced(lab),
+        announced(other),
+        process([sys.executable, "-m", "scripts.watch"], output, environment(lab)) as watching,
+    ):
         wait_for("the address", lambda: f"{watch.address(lab)}/alerts" in output.read_text())
-        wait_for("the targets", lambda: jobs_of(watch.address(lab)) == JOBS)
+        both = sorted((each.problem, f"127.0.0.1:{each.api_port}") for each in (lab, other))
+        wait_for("the apis", lambda: apis_of(watch.address(lab)) == both)
+        assert jobs_of(watch.address(lab)) == JOBS
         stop(watching, signal.SIGINT)
         assert watching.returncode == 0
     assert output.read_text().endswith("stopped\n")
@@ -264,6 +285,11 @@ def test_a_missing_prometheus_and_a_port_in_use_are_one_line(offline: Settings, 
 
 def jobs_of(address: str) -> set[str]:
     return {target["labels"]["job"] for target in ask(address, "targets")["activeTargets"]}
+
+
+def apis_of(address: str) -> list[tuple[str, str]]:
+    labels = [target["labels"] for target in ask(address, "targets")["activeTargets"]]
+    return sorted((each["problem"], each["instance"]) for each in labels if each["job"] == "api")
 
 
 def environment(lab: Settings) -> dict[str, str]:

@@ -15,6 +15,7 @@ import pytest
 from common.settings import PROJECT, Settings
 from scripts.parts import answers, free_port, process, stop, wait_for
 from scripts.stack import beside, health_checks, log_path, process_environment
+from scripts.traffic import api_address
 
 
 @pytest.fixture
@@ -69,11 +70,15 @@ def another_problem_beside(lab: Settings, folder: Path) -> None:
         wait_for("the second problem", lambda: "ready;" in output.read_text(), within=60)
         assert answers(f"http://127.0.0.1:{other.api_port}/livez")
         assert answers(f"{lab.prefect_api_url}/deployments/name/finetune/finetune-breast_cancer")
+        # A shell that names the problem alone finds the port; so it does that of the first.
+        found = [api_address(Settings(lab_home=folder, problem=each.problem)) for each in (lab, other)]
+        assert found == [f"http://127.0.0.1:{each.api_port}" for each in (lab, other)]
         stop(second, signal.SIGINT)
         assert second.returncode == 0
     assert not answers(f"http://127.0.0.1:{other.api_port}/livez")
     assert all(answers(address) for address in health_checks(lab).values())
     assert log_path(lab, "api-breast_cancer").stat().st_size > 0
+    assert api_address(Settings(lab_home=folder, problem=other.problem)) == "http://127.0.0.1:8000"
 
 
 def test_problems_beside_each_other_have_ports_of_their_own_unless_one_is_set() -> None:
