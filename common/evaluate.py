@@ -105,14 +105,14 @@ def summary(matrix: Ints) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def wilson(successes: int, trials: int) -> Interval | None:
-    """Return the 95 % score interval of a proportion; None for no trials.
+def wilson(successes: int, trials: int, standard_errors: float | None = None) -> Interval | None:
+    """Return the score interval of a proportion, of 95 % or so many standard errors to each side; None for no trials.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
     """
     if trials == 0:
         return None
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    z = standard_errors or NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share, weight = successes / trials, z * z / trials
     middle = (share + weight / 2) / (1 + weight)
     half = z / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))

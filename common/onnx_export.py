@@ -41,7 +41,7 @@ class Tested:
     """A bundle, and how it has answered the test rows.
 
     Attributes:
-        graph: the bundle; its `metrics` and `confusion` are those of `matrix`.
+        graph: the bundle; its `metrics` are those of `matrix`.
         matrix: counts `[classes, classes]`: row is the true class, column the answered one.
     """
 
@@ -73,12 +73,10 @@ def export_tested(
     check_parity(graph, model, test.X, scorer)
     loaded = OnnxModel(graph.SerializeToString())
     answer = loaded.predict(loaded.as_rows(test.X))
-    matrix = evaluate.confusion(test.y, answer.labels, len(problem.target.classes))
-    reference = {**loaded.metadata["reference"], "answers": answer_statistics(answer, problem)}
-    _set_metadata(
-        graph,
-        loaded.metadata | {"metrics": evaluate.summary(matrix), "confusion": matrix.tolist(), "reference": reference},
-    )
+    answers = answer_statistics(answer, problem, test.y)
+    matrix: Ints = np.array(answers["confusion"], dtype=np.int64)
+    reference = {**loaded.metadata["reference"], "answers": answers}
+    _set_metadata(graph, loaded.metadata | {"metrics": evaluate.summary(matrix), "reference": reference})
     return Tested(graph, matrix)
 
 
@@ -218,16 +216,17 @@ def _usual_moments(problem: Problem, X: Rows) -> dict[str, Any]:
     return {name: {"mean": float(column.mean()), "std": float(column.std())} for name, column in numbers.items()}
 
 
-def answer_statistics(answer: Answer, problem: Problem) -> dict[str, Any]:
+def answer_statistics(answer: Answer, problem: Problem, truth: Ints) -> dict[str, Any]:
     """Return what later answers are compared with: those to rows that the model has not learnt from.
 
-    Their number, the shares of the classes, and, from a model that gives probabilities, the statistics of the
-    confidence as of a feature, else None.
+    Their number, the shares of the classes, their counts by true and answered class, and, from a model that gives
+    probabilities, the statistics of the confidence as of a feature, else None.
     """
     confidence = None if answer.probabilities is None else answer.probabilities.max(axis=1)
     return {
         "rows": len(answer.labels),
         "classes": _categories(np.array(problem.target.classes)[answer.labels]),
+        "confusion": evaluate.confusion(truth, answer.labels, len(problem.target.classes)).tolist(),
         "confidence": None if confidence is None else number_statistics(confidence),
     }
 

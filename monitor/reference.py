@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from common.onnx_io import ModelError, OnnxModel
 from common.registry import CHALLENGER, Registry, RegistryError, RegistryUnavailableError, Version
 from common.store import Store, StoreError
 from monitor.windows.drift import CategoryReference, NumberReference
+from monitor.windows.performance import Results
 
 POLL_SECONDS = 2.0
 MOST_VERSIONS = 200
@@ -33,6 +34,7 @@ class Reference:
         features: by name.
         answers: the shares of the classes that it answered; None in a bundle that does not tell.
         confidence: the probability of the class that it answered; None, too, of a model that gives none.
+        tested: its answers to the test rows beside their truths; None in a bundle that does not tell.
     """
 
     version: int
@@ -41,6 +43,7 @@ class Reference:
     features: Mapping[str, NumberReference | CategoryReference]
     answers: CategoryReference | None
     confidence: NumberReference | None
+    tested: Results | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,9 @@ class References:
     async def _look_at(self, model_name: str) -> None:
         version = await self._registry.serving_version(model_name)
         challenger = await self._registry.aliased(model_name, CHALLENGER)
-        self._aliases[model_name] = Aliases(version and version.number, challenger and challenger.number)
+        self._aliases[model_name] = Aliases(
+            version.number if version else None, challenger.number if challenger else None
+        )
         if version and (model_name not in self._found or self._found[model_name][0].identity != version.identity):
             # A version that passed the gate is served then, so that a new one cannot be missed.
             found = await self._registry.versions(model_name, MOST_VERSIONS)
@@ -142,6 +147,7 @@ def read_reference(version: int, metadata: Mapping[str, Any]) -> Reference | Non
             {name: _feature(rows, feature, usual.get(name)) for name, feature in told["features"].items()},
             _category(answers["rows"], answers["classes"]) if answers else None,
             read_number(answers["rows"], answers["confidence"]) if answers and answers["confidence"] else None,
+            _tested(classes, answers["confusion"]) if answers and "confusion" in answers else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
@@ -170,6 +176,13 @@ def _feature(
         return _category(rows, told)
     number = read_number(rows, told)
     return replace(number, usual=(float(usual["mean"]), float(usual["std"]))) if usual else number
+
+
+def _tested(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Results:
+    matrix = np.array(counts, dtype=np.int64)
+    if matrix.shape != (len(classes), len(classes)) or (matrix < 0).any():
+        raise ValueError(f"counts of {matrix.shape} for {len(classes)} classes")
+    return Results(tuple(classes), matrix)
 
 
 def _category(rows: int, told: Mapping[str, Any]) -> CategoryReference:

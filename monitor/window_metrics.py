@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
+from typing import TYPE_CHECKING
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily
@@ -13,6 +14,9 @@ from monitor.runs import RUN_FAILED
 from monitor.windows.breaches import ALL_KINDS, mean_tolerance
 from monitor.windows.drift import NumberReference, Verdict
 from monitor.windows.window import Evaluation, Subject
+
+if TYPE_CHECKING:
+    from monitor.windows.performance import Measured
 
 KINDS = (*sorted(ALL_KINDS), RUN_FAILED)
 VERDICTS: Mapping[Verdict | None, float] = {"drift": 1.0, "no drift": 0.0}
@@ -26,6 +30,7 @@ def window_metrics(store: Store, references: References, models: Mapping[str, st
     windows = {problem: Evaluation.model_validate(window.evaluation) for problem, window in newest.items()}
     yield from _rows(windows)
     yield from _subjects(windows)
+    yield from _performance(windows)
     yield by_problem(
         "window_end_timestamp_seconds",
         "When the newest window ended.",
@@ -105,6 +110,24 @@ def _subjects(windows: Windows) -> Iterator[Metric]:
 
 def _psi(subject: Subject) -> float | None:
     return subject.statistics.get("psi")
+
+
+def _performance(windows: Windows) -> Iterator[Metric]:
+    found = [
+        ((problem, each.span, each.measure, each.class_name), each)
+        for problem, window in windows.items()
+        for each in window.performance
+    ]
+    metrics: Mapping[str, tuple[str, Callable[[Measured], float | None]]] = {
+        "performance_labels": ("Answers whose truth is known, of the window or a day.", lambda each: each.labels),
+        "performance_ratio": ("Accuracy, or recall of a class; absent where labels are few.", lambda each: each.value),
+        "performance_high_ratio": ("The upper end of its interval.", lambda each: each.high),
+        "performance_tested_ratio": ("The same on the test rows.", lambda each: each.tested),
+        "performance_tested_low_ratio": ("The lower end of that one's interval.", lambda each: each.tested_low),
+    }
+    for name, (documentation, value) in metrics.items():
+        samples = ((labels, value(each)) for labels, each in found)
+        yield gauge(name, documentation, ("problem", "span", "measure", "class_name"), samples)
 
 
 def _labelled(found: Mapping[str, Mapping[str, Subject]]) -> list[tuple[tuple[str, str], Subject]]:

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from pydantic_core import from_json
 
 from common.store.database import Database
-from common.store.tables import Moment, predictions
+from common.store.statistics import Cells
+from common.store.tables import Moment, feedback, predictions
 
 PAGE_ROWS = 1_000
 
@@ -43,6 +44,18 @@ class Answers:
             if len(page) < PAGE_ROWS:
                 return
             before = _before(page[-1])
+
+    def labels(self, problem: str, version: int, since: datetime, until: datetime) -> Cells:
+        """Return how many of a version's answers from `since` to before `until` are known to be right and wrong.
+
+        By true and answered class, the champion's alone.
+        """
+        p, f = predictions.c, feedback.c
+        span = p.problem == problem, p.role == "champion", p.predicted_at >= since, p.predicted_at < until
+        columns = f.class_name.label("true_class"), p.class_name.label("predicted_class")
+        query = sa.select(*columns, sa.func.count().label("labels")).where(*span, p.model_version == version)
+        found = self._database.read(query.join(feedback, f.prediction_id == p.id).group_by(*columns))
+        return {(row["true_class"], row["predicted_class"]): row["labels"] for row in found}
 
 
 def _wanted() -> sa.Select[tuple[str, datetime, str]]:

@@ -4,16 +4,18 @@ import math
 
 from common.evaluate import wilson
 from common.store.alerts import Breach
+from monitor.windows.performance import Measured
 from monitor.windows.window import Evaluation, Subject
 
-FEATURE_MEAN, OUTLIERS, DRIFT = "feature_mean", "outliers", "drift"
+FEATURE_MEAN, OUTLIERS, DRIFT, ACCURACY, RECALL = "feature_mean", "outliers", "drift", "accuracy", "recall"
 MEAN_TOLERANCE = 0.05  # of the training mean
 OUTLIER_LIMIT = 0.2
 # Of the distance of two means, each of a sample: the fewer their rows, the further apart they are by chance.
 # Of windows of five minutes a day has some 300 that share no row. With four features and three standard errors, three
 # of them would be told without any reason; with four standard errors it is one in two weeks.
 STANDARD_ERRORS = 4.0
-ALL_KINDS = frozenset({FEATURE_MEAN, OUTLIERS, DRIFT})
+LONGEST_NAME = 240
+ALL_KINDS = frozenset({FEATURE_MEAN, OUTLIERS, DRIFT, ACCURACY, RECALL})
 
 
 def breaches(evaluation: Evaluation) -> dict[Breach, str]:
@@ -21,6 +23,7 @@ def breaches(evaluation: Evaluation) -> dict[Breach, str]:
     found: dict[Breach, str | None] = {(OUTLIERS, ""): _outliers(evaluation)}
     found |= {(FEATURE_MEAN, name): _mean(name, subject) for name, subject in evaluation.features.items()}
     found |= {(DRIFT, name): _drift(name, subject) for name, subject in evaluation.subjects.items()}
+    found |= {_place(each): _dropped(each) for each in evaluation.performance}
     return {breach: message for breach, message in found.items() if message}
 
 
@@ -37,6 +40,24 @@ def mean_tolerance(subject: Subject) -> float | None:
         return None
     error = std * math.sqrt(1 / subject.mean_rows + 1 / (subject.reference_rows or 1))
     return max(MEAN_TOLERANCE * abs(learnt), STANDARD_ERRORS * error)
+
+
+def _place(each: Measured) -> Breach:
+    # A class may have as long a name as the store takes for a subject.
+    return (RECALL, f"{each.class_name[:LONGEST_NAME]}, {each.span}") if each.class_name else (ACCURACY, each.span)
+
+
+def _dropped(each: Measured) -> str | None:
+    if each.verdict != "dropped":
+        return None
+    what = f"the recall of {each.class_name}" if each.class_name else "the accuracy"
+    when = f"of {each.day} (UTC)" if each.day else "of the window"
+    now = f"{_percent(each.value)} of {each.labels} answers {when} whose truth is known, {_percent(each.high)} at most"
+    return f"{what} was {now}; on the test rows it was {_percent(each.tested)}, {_percent(each.tested_low)} at least"
+
+
+def _percent(share: float | None) -> str:
+    return f"{share:.1%}" if share is not None else ""
 
 
 def _outliers(evaluation: Evaluation) -> str | None:

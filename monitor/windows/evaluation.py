@@ -2,18 +2,25 @@
 
 import logging
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from common.store import Store, StoreError
+from common.store.history import Span
 from common.store.windows import WindowRecord
 from monitor.reference import References
 from monitor.runs import Runs, log_changes
 from monitor.windows.breaches import ALL_KINDS, breaches, looked_for
+from monitor.windows.enough import LABELS
+from monitor.windows.performance import Measured, Results, measured
 from monitor.windows.window import Evaluation, evaluate
+
+if TYPE_CHECKING:
+    from common.store.statistics import Cells
 
 JOB = "evaluation"
 # The log is written up to a quarter of a second late, unless the store was away: by then everybody has.
@@ -124,6 +131,11 @@ class Evaluator:
         # Asked first: it may become known meanwhile.
         known, reference = self._references.knows(model_name), self._references.of(model_name)
         evaluation = evaluate(self._store.answers.between(problem, began_at, ended_at, MOST_ROWS), reference)
+        if reference and reference.tested:
+            labels = self._store.answers.labels(problem, reference.version, began_at, ended_at)
+            days = Span(problem, model_name, (ended_at - KEPT).date(), ended_at.date(), (reference.version,))
+            performance = [*measured(labels, reference.tested), *self._of_a_day(days, reference.tested)]
+            evaluation = evaluation.model_copy(update={"performance": performance})
         found, kinds = breaches(evaluation), looked_for(evaluation)
         if reference is None and known:
             # There is nothing to be out of bounds of any more.
@@ -144,6 +156,15 @@ class Evaluator:
         )
         if evaluation.rows:
             logger.info("%s, %s to %s: %s", problem, f"{began_at:%H:%M:%S}", f"{ended_at:%H:%M:%S}", told(evaluation))
+
+    def _of_a_day(self, span: Span, tested: Results) -> list[Measured]:
+        """Measure the newest day that has enough labels: truths come late, and each day begins without any."""
+        days: defaultdict[date, Cells] = defaultdict(dict)
+        for each in self._store.history.labels(span):
+            if each.role == "champion":
+                days[each.day][each.true_class, each.predicted_class] = each.labels
+        newest = max((day for day, labels in days.items() if sum(labels.values()) >= LABELS), default=span.until)
+        return measured(days[newest], tested, newest)
 
 
 def told(evaluation: Evaluation) -> str:

@@ -22,6 +22,7 @@ from monitor.windows.drift import (
     verdicts,
 )
 from monitor.windows.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
+from monitor.windows.performance import Measured
 
 CLASS, CONFIDENCE = "predicted class", "confidence"  # what is compared beside the features
 OTHERS = "all others"  # names that the reference does not know: one entry, however many there are
@@ -80,6 +81,7 @@ class Evaluation(BaseModel):
         confidence_mean: the mean probability of the class that was answered; None where fewer than `MEAN_ROWS` tell.
         class_counts: rows by answered class, also of classes of the reference that no row has.
         subjects: the features by name, then `CLASS` and `CONFIDENCE`.
+        performance: how good the version's answers were, in the window and on a day; nothing where neither was asked.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -90,6 +92,7 @@ class Evaluation(BaseModel):
     confidence_mean: float | None
     class_counts: dict[str, int]
     subjects: dict[str, Subject]
+    performance: list[Measured] = []
 
     @property
     def outlier_ratio(self) -> float | None:

@@ -1,6 +1,7 @@
 """The lab's metrics are scikit-learn's, and say nothing where there is nothing to divide by."""
 
 import math
+from statistics import NormalDist
 from unittest.mock import Mock
 
 import numpy as np
@@ -115,6 +116,13 @@ def test_the_interval_of_a_proportion_is_that_of_scipy(trials: int, share: float
     expected = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     assert found
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9, abs=1e-12)
+
+
+def test_an_interval_may_be_of_so_many_standard_errors() -> None:
+    found = evaluate.wilson(37, 50, 4.0)
+    expected = binomtest(37, 50).proportion_ci(1 - 2 * NormalDist().cdf(-4.0), method="wilson")
+    assert found
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_the_interval_of_a_proportion_contains_it() -> None:

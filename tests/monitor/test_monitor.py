@@ -2,9 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -18,8 +20,9 @@ from monitor.monitor import create_app
 from monitor.reference import Reference
 from monitor.runs import Runs
 from monitor.windows.drift import NumberReference
-from monitor.windows.enough import SHARE_ROWS
+from monitor.windows.enough import LABELS, SHARE_ROWS
 from monitor.windows.evaluation import Evaluator, Pace
+from monitor.windows.performance import Results
 from scripts.parts import wait_for
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 from tests.conftest import served
@@ -236,7 +239,7 @@ def test_alerts_are_shown_while_they_are_open_and_their_episodes_counted(store: 
     store.predictions.write(newest(SHARE_ROWS, is_outlier=True))
     assert samples(monitor, "monitor_alerts_total", "problem", "kind") == {
         ("", "run_failed"): 0,
-        **{("iris", kind): 0 for kind in ("drift", "feature_mean", "outliers", "run_failed")},
+        **{("iris", kind): 0 for kind in ("accuracy", "drift", "feature_mean", "outliers", "recall", "run_failed")},
     }
     evaluate_now(store)
     Runs(store).failed("", "external log", "MLflow is away", now())
@@ -252,6 +255,30 @@ def test_alerts_are_shown_while_they_are_open_and_their_episodes_counted(store: 
         ("", "run_failed"): 1,
         ("iris", "outliers"): 1,
     }
+
+
+def test_the_accuracy_and_the_recalls_are_shown_beside_those_of_the_test_rows(
+    store: Store, monitor: httpx.Client, learnt: Reference
+) -> None:
+    rows = newest(LABELS)
+    store.feedback.give_new(rows, [VERSICOLOR if number % 2 else SETOSA for number in range(LABELS)])
+    store.predictions.write([prediction("of a day") | {"predicted_at": now()}])
+    tested = Results(learnt.classes, np.array([[10, 0, 0], [0, 9, 1], [0, 0, 10]]))
+    evaluate_now(store, replace(learnt, tested=tested))
+    places = "problem", "span", "measure", "class_name"
+    shown = {
+        name: samples(monitor, f"performance_{name}", *places)
+        for name in ("labels", "ratio", "high_ratio", "tested_ratio", "tested_low_ratio")
+    }
+    for span in ("window", "day"):
+        accuracy, never = ("iris", span, "accuracy", ""), ("iris", span, "recall", VIRGINICA)
+        assert [shown[name][accuracy] for name in ("labels", "ratio")] == [LABELS, 0.5]
+        assert shown["high_ratio"][accuracy] < shown["tested_low_ratio"][accuracy] < shown["tested_ratio"][accuracy]
+        assert shown["tested_ratio"]["iris", span, "recall", VERSICOLOR] == pytest.approx(0.9)
+        assert shown["ratio"]["iris", span, "recall", VERSICOLOR] == 0
+        assert (shown["labels"][never], never in shown["ratio"], never in shown["high_ratio"]) == (0, False, False)
+    kinds = {kind for _, kind, _ in samples(monitor, "monitor_alert_open", "problem", "kind", "subject")}
+    assert kinds >= {"accuracy", "recall"}
 
 
 def test_rows_that_wait_for_the_external_log_are_counted(store: Store, monitor: httpx.Client) -> None:

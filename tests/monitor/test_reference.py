@@ -12,6 +12,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import monitor.reference
+from common.evaluate import confusion
 from common.onnx_export import export_tested
 from common.onnx_io import OnnxModel
 from common.problem import Problem
@@ -93,6 +94,8 @@ def test_a_bundle_may_tell_nothing_of_answers_and_a_model_have_no_confidence() -
         {**METADATA, "reference": {**TOLD, "features": {"length": {"mean": 1.5}}}},
         {**METADATA, "reference": {**TOLD, "features": {"length": {**LENGTH, "bins": {**BINS, "shares": [1.0]}}}}},
         {**METADATA, "reference": {**TOLD, "features": {"colour": {"shares": {}}}}},
+        {**METADATA, "reference": {**TOLD, "answers": {**ANSWERS, "confusion": [[4, 0]]}}},
+        {**METADATA, "reference": {**TOLD, "answers": {**ANSWERS, "confusion": [[4, -1], [0, 4]]}}},
     ],
 )
 def test_a_damaged_reference_is_none(damaged: object) -> None:
@@ -110,6 +113,9 @@ def test_an_exported_bundle_tells_what_the_model_answers_to_rows_that_are_new_to
     assert found
     assert found.answers
     assert found.confidence
+    assert found.tested
+    assert found.tested.classes == problem.target.classes
+    assert found.tested.matrix.tolist() == confusion(test.y, answer.labels, 3).tolist()
     assert answer.probabilities is not None
     counts = np.bincount(answer.labels, minlength=3) / len(test.y)
     assert found.answers.shares == dict(zip(problem.target.classes, counts.tolist(), strict=True))

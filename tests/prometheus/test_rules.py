@@ -11,7 +11,7 @@ from common.settings import PROJECT, Settings
 from grafana.limits import WINDOW_ROWS
 from monitor.monitor import create_app
 from monitor.windows.breaches import ALL_KINDS
-from monitor.windows.enough import DRIFT_ROWS, SHARE_ROWS
+from monitor.windows.enough import DRIFT_ROWS, LABELS, SHARE_ROWS
 from tests.conftest import served
 from tests.prometheus.programs import RULE_FILES, metrics_in, program, rules, run, said
 
@@ -118,7 +118,7 @@ def test_alerts_take_as_many_rows_as_the_monitor_does() -> None:
     assert least == {
         ("ManyOutliers", "window_predictions"): SHARE_ROWS,
         ("Drift", "window_predictions"): DRIFT_ROWS,
-        ("AccuracyBelowFloor", "live_labels"): SHARE_ROWS,
+        ("AccuracyBelowFloor", "live_labels"): LABELS,
     }
     assert WINDOW_ROWS == DRIFT_ROWS
 

@@ -100,6 +100,6 @@ def test_tags_run_and_file_have_the_results_of_the_file_asked_as_clients_ask(lab
     assert right == 108
     assert version.tags["test_accuracy"] == "0.9000"
     assert model.metadata["metrics"]["accuracy"] == right / 120
-    assert np.trace(model.metadata["confusion"]) == right
+    assert np.trace(model.metadata["reference"]["answers"]["confusion"]) == right
     run = client.get_run(str(client.get_model_version(version.name, str(version.number)).run_id))
     assert run.data.metrics["test_accuracy"] == right / 120

@@ -6,16 +6,24 @@ from datetime import date, timedelta
 
 from common.store.history import DayDelay, DayLabels, DayVolume
 from common.store.tables import Role
+from common.store.windows import WindowRecord
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.performance import INTERVAL, METRICS, Estimate, classes_of, matrices_by, performance
 from monitor.page.source import Source
 from monitor.page.tabs.parts import METRIC_LABELS, NO_LABELS, NO_PREDICTIONS, estimate_cells, estimate_columns, share
-from monitor.page.tabs.scope import PLACES, span_of
+from monitor.page.tabs.scope import PLACES, bounds_of, span_of
+from monitor.windows.enough import CLASS_LABELS, LABELS
+from monitor.windows.performance import STANDARD_ERRORS
+from monitor.windows.window import Evaluation
 
 DAY = Column(name="day", label="Day", kind="day")
 Place = tuple[date, Role]
 # Of panels: letters only.
 IDS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "f-score"}
+NOT_TESTED = (
+    "No window of these days and versions is kept, or its version tells nothing of its test rows, as one that was "
+    "registered by hand. POST /predict and POST /feedback at the api, or train a version: make train."
+)
 
 
 def build(source: Source, query: Query) -> list[Panel]:
@@ -25,11 +33,47 @@ def build(source: Source, query: Query) -> list[Panel]:
     days, roles = days_of(volumes), [role for role in PLACES if any(each.role == role for each in volumes)]
     matrices = matrices_by(labels, classes_of((), labels), lambda each: (each.day, each.role))
     found = {place: performance(matrix) for place, matrix in matrices.items()}
+    windows = source.store.windows.between(query.problem, *bounds_of(query), 1, query.versions)
     return [
+        _performance(windows[-1] if windows else None),
         *(_metric(name, days, roles, found) for name in METRICS),
         _coverage(days, roles, _sums(labels), _sums(volumes)),
         _labels(days, _sums(labels), _sums(volumes), {each.day: each for each in history.delays(span)}),
     ]
+
+
+def _performance(window: WindowRecord | None) -> Panel:
+    measured = Evaluation.model_validate(window.evaluation).performance if window else []
+    rows: list[list[Cell]] = [
+        [
+            f"Day {each.day}" if each.day else "Newest window",
+            f"Recall of {each.class_name}" if each.class_name else "Accuracy",
+            *(each.verdict, each.labels, each.value, each.low, each.high),
+            *(each.tested, each.tested_low, each.tested_high),
+        ]
+        for each in measured
+    ]
+    version = f"Version {window.model_version}" if window and window.model_version else "The champion"
+    return Panel(
+        id="tested",
+        title=f"{version} beside its test rows",
+        note=(
+            f"A measure has dropped where its whole interval, of {STANDARD_ERRORS:.0f} standard errors, lies below the "
+            f"{INTERVAL} interval of the test rows. An accuracy takes {LABELS} validated samples, and the recall of a "
+            f"class {CLASS_LABELS} of that class. The day is the newest of a week that has {LABELS}."
+        ),
+        drawing="table",
+        columns=[
+            Column(name="span", label="Predictions"),
+            Column(name="measure", label="Measure"),
+            Column(name="verdict", label="Verdict"),
+            Column(name="labels", label="Validated samples", kind="integer"),
+            *estimate_columns("value", "Now"),
+            *estimate_columns("tested", "On the test rows"),
+        ],
+        rows=rows,
+        empty=NOT_TESTED,
+    )
 
 
 def days_of(volumes: Sequence[DayVolume]) -> list[date]:

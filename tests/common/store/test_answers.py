@@ -9,7 +9,7 @@ import pytest
 from common.store import Store, answers
 from common.store.answers import Answer
 from common.store.predictions import PredictionRow
-from tests.common.store.rows import CLASSES, MODEL, NOON, prediction, shadow
+from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow
 
 END = NOON + timedelta(hours=1)
 NAMES = Answer.__annotations__
@@ -64,6 +64,24 @@ def test_of_more_rows_than_are_wanted_the_newest_come(store: Store) -> None:
         store.predictions.write([prediction(f"{number:02}", version=number, at=NOON + timedelta(seconds=number))])
     for limit in (1, 7, 10, 14, 20, 21):
         assert [answer["model_version"] for answer in read(store, limit=limit)] == list(range(20))[::-1][:limit]
+
+
+def test_labels_are_those_of_the_champions_answers_of_one_version_and_time_as_they_are_known_now(store: Store) -> None:
+    minute = timedelta(minutes=1)
+    rows = [
+        *(prediction(f"in {number}", at=NOON + number * minute) for number in range(4)),
+        prediction("before", at=NOON - minute),
+        prediction("after", at=NOON + 4 * minute),
+        prediction("other version", at=NOON, version=2),
+        prediction("other problem", at=NOON, problem="other"),
+        prediction("asked by its version", at=NOON, role="shadow"),
+    ]
+    store.predictions.write([*rows, shadow("in 0", VERSICOLOR, version=1), prediction("unknown", at=NOON)])
+    for row in rows:
+        store.feedback.give(row["id"], SETOSA)
+    store.feedback.give("in 3", VERSICOLOR, replace=True)
+    labels = store.answers.labels("iris", 1, NOON, NOON + 4 * minute)
+    assert labels == {(SETOSA, SETOSA): 3, (VERSICOLOR, SETOSA): 1}
 
 
 def test_moments_may_be_told_in_another_time_zone(store: Store) -> None:

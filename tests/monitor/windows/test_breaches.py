@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 
 from common.store.alerts import Breach
-from monitor.windows.breaches import ALL_KINDS, DRIFT, FEATURE_MEAN, OUTLIERS, breaches, looked_for
+from monitor.windows.breaches import (
+    ACCURACY,
+    ALL_KINDS,
+    DRIFT,
+    FEATURE_MEAN,
+    OUTLIERS,
+    RECALL,
+    breaches,
+    looked_for,
+)
 from monitor.windows.drift import Verdict
 from monitor.windows.enough import MEAN_ROWS, SHARE_ROWS
+from monitor.windows.performance import Results, measured
 from monitor.windows.window import CLASS, CONFIDENCE, Evaluation, Subject
 
 MEAN, STD = 4.0, 0.5
@@ -142,6 +152,14 @@ def test_messages_say_in_words_and_numbers_what_is_wrong() -> None:
     assert told[DRIFT, "x"] == (
         "x has drifted from what the model learnt from: psi 0.312, ks 0.25, p = 0.0012, 10000 predictions"
     )
+
+
+def test_a_recall_that_has_dropped_is_told_of_a_class_with_the_longest_name_too() -> None:
+    long = "x" * 256
+    results = Results((long, "b"), np.array([[50, 0], [0, 50]]))
+    evaluation = window().model_copy(update={"performance": measured({(long, "b"): 50, ("b", "b"): 50}, results)})
+    assert {kind for kind, _ in found(evaluation)} == {ACCURACY, RECALL}
+    assert max(len(subject) for _, subject in found(evaluation)) <= 256
 
 
 def test_what_needs_a_reference_is_not_looked_for_without_one() -> None:

@@ -17,11 +17,12 @@ from common.store.predictions import PredictionRow
 from common.store.windows import WindowRecord
 from monitor.reference import Reference
 from monitor.runs import RUN_FAILED, Runs
-from monitor.windows.breaches import DRIFT, FEATURE_MEAN, OUTLIERS
-from monitor.windows.enough import SHARE_ROWS
+from monitor.windows.breaches import ACCURACY, DRIFT, FEATURE_MEAN, OUTLIERS, RECALL
+from monitor.windows.enough import CLASS_LABELS, LABELS, SHARE_ROWS
 from monitor.windows.evaluation import JOB, MOST_MISSED, SETTLED, Evaluator, Pace
+from monitor.windows.performance import Results
 from monitor.windows.window import CLASS, CONFIDENCE, Evaluation
-from tests.common.store.rows import MODEL, prediction
+from tests.common.store.rows import CLASSES, MODEL, SETOSA, VERSICOLOR, prediction
 from tests.monitor.references import answered, knowing
 
 MINUTE = timedelta(minutes=1)
@@ -242,6 +243,80 @@ def test_a_class_that_vanishes_and_lower_confidence_are_alerts(
     job.run(5)
     drifted = {alert.subject for alert in kept.alerts.open("iris") if alert.kind == DRIFT}
     assert {CLASS, CONFIDENCE} <= drifted
+
+
+def judged(store: Store, minutes: float, right: int, wrong: int, version: int = 1) -> None:
+    """Write answers of one moment, and the truth about them."""
+    truths = [SETOSA] * right + [VERSICOLOR] * wrong
+    rows = [prediction(f"j{next(_numbers)}", version=version, at=START + minutes * MINUTE) for _ in truths]
+    store.feedback.give_new(rows, truths)
+
+
+@pytest.fixture
+def tested(kept: Store, learnt: Reference) -> Job:
+    """A job that knows a version which was right on all of its 30 test rows."""
+    return Job(kept, replace(learnt, tested=Results(CLASSES, np.diag([10, 10, 10]))))
+
+
+def dropped(store: Store) -> set[tuple[str, str]]:
+    return {(each.kind, each.subject) for each in store.alerts.open("iris") if each.kind in {ACCURACY, RECALL}}
+
+
+def test_answers_that_become_wrong_are_alerts_of_the_window_and_of_the_day(kept: Store, tested: Job) -> None:
+    judged(kept, 2, right=60, wrong=0)
+    tested.run(5)
+    assert dropped(kept) == set()
+    judged(kept, 7, right=0, wrong=60)
+    tested.run(8)
+    in_window = {(ACCURACY, "window"), (RECALL, "Iris-versicolor, window")}
+    of_day = {(ACCURACY, "day"), (RECALL, "Iris-versicolor, day")}
+    # The window from 12:03 to 12:08, and all of the day.
+    assert dropped(kept) == in_window | of_day
+    told = {(each.kind, each.subject): each.message for each in kept.alerts.open("iris")}
+    assert told[ACCURACY, "day"] == (
+        "the accuracy was 50.0% of 120 answers of 2026-03-01 (UTC) whose truth is known, 67.1% at most; "
+        "on the test rows it was 100.0%, 88.6% at least"
+    )
+    assert told[RECALL, "Iris-versicolor, window"].startswith(
+        "the recall of Iris-versicolor was 0.0% of 60 answers of the window whose truth is known, "
+    )
+    tested.run(20)
+    # No labels any more in the window; of the day it stays so.
+    assert dropped(kept) == of_day
+
+
+def test_truths_that_come_late_count_for_their_day_and_a_new_day_without_any_does_not_end_the_alert(
+    kept: Store, tested: Job
+) -> None:
+    rows = [prediction(f"late{number}", at=START) for number in range(LABELS)]
+    kept.predictions.write(rows)
+    tested.run(5)
+    for row in rows:
+        kept.feedback.give(row["id"], VERSICOLOR)
+    tested.run(24 * 60)
+    assert dropped(kept) == {(ACCURACY, "day"), (RECALL, "Iris-versicolor, day")}
+    judged(kept, 24 * 60 + 1, right=LABELS, wrong=0)
+    tested.run(24 * 60 + 2)
+    assert dropped(kept) == set()
+
+
+def test_too_few_labels_those_of_another_version_and_the_challengers_say_nothing(kept: Store, tested: Job) -> None:
+    judged(kept, 2, right=0, wrong=CLASS_LABELS - 1)
+    judged(kept, 2, right=0, wrong=LABELS, version=2)
+    shadows = [prediction(f"s{n}", role="shadow", at=START + 2 * MINUTE) for n in range(LABELS)]
+    kept.feedback.give_new(shadows, [VERSICOLOR] * LABELS)
+    tested.run(5)
+    [window] = windows(kept)
+    found = Evaluation.model_validate(window.evaluation).performance
+    assert {each.labels for each in found if not each.class_name} == {CLASS_LABELS - 1}
+    assert {each.verdict for each in found} == {"not enough data"}
+    assert dropped(kept) == set()
+
+
+def test_a_version_that_tells_nothing_of_its_test_rows_is_not_measured(kept: Store, job: Job) -> None:
+    judged(kept, 2, right=0, wrong=LABELS)
+    job.run(5)
+    assert Evaluation.model_validate(windows(kept)[0].evaluation).performance == []
 
 
 def test_each_problem_has_windows_and_alerts_of_its_own(kept: Store, job: Job) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pytest
 import sklearn.metrics
 from fastapi import FastAPI
@@ -25,6 +26,7 @@ from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
 from monitor.page.tabs.metrics import IDS
 from monitor.reference import Aliases, Reference
+from monitor.windows.performance import Results, measured
 from monitor.windows.window import evaluate
 from tests.common.store.rows import CLASSES, NOON, SETOSA, VERSICOLOR, prediction, suggestion
 from tests.conftest import served
@@ -48,7 +50,10 @@ ROLES: dict[str, "Role"] = {"champion": "champion", "challenger": "shadow"}
 def log(store: Store, reference: Reference) -> Log:
     """What a store holds that has something for every tab."""
     log = write_log(store)
-    write_window(store, evaluate(shifted_rows(2.0), reference), NOON.replace(day=LAST.day))
+    tested = Results(CLASSES, np.diag([10, 10, 10]))
+    measures = [*measured({(SETOSA, VERSICOLOR): 60, (SETOSA, SETOSA): 60}, tested), *measured({}, tested, LAST)]
+    evaluation = evaluate(shifted_rows(2.0), reference).model_copy(update={"performance": measures})
+    write_window(store, evaluation, NOON.replace(day=LAST.day))
     store.alerts.settle("iris", {"drift"}, {("drift", "petal_width"): "petal_width has drifted"}, NOON)
     store.suggestions.add(suggestion("new"))
     for number, name in enumerate(("learnt", "refused")):
@@ -152,6 +157,14 @@ def test_the_lines_by_day_are_those_of_scikit_learn(visit: Visit, log: Log) -> N
                 expected = scores(truth, answers)[metric] if truth else None
                 assert value == pytest.approx(expected), (metric, name, day)
             assert len(points) == (LAST - FIRST).days + 1
+
+
+def test_the_champion_stands_beside_its_test_rows(visit: Visit) -> None:
+    page = visit(f"/tab/metrics?{DAYS}")
+    accuracy, setosa, *_, last = written(page, "tested")
+    assert accuracy == ["Newest window", "Accuracy", "dropped", "120", "50.0 % (32.9–67.1)", "100.0 % (88.6–100.0)"]
+    assert setosa[1:4] == ["Recall of Iris-setosa", "dropped", "120"]
+    assert last == [f"Day {LAST}", "Recall of Iris-virginica", "not enough data", "0", "–", "100.0 % (72.2–100.0)"]
 
 
 def test_pies_and_bars_count_the_samples_by_class(visit: Visit, log: Log) -> None:
