@@ -78,13 +78,14 @@ def _status(store: Store, suggestion_id: str) -> SuggestionStatus | None:
 
 def _detail(store: Store, suggestion: Suggestion) -> str:
     match suggestion.state:
-        case "received":
-            return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
-        case "waiting":
-            return f"waiting ({min(len(store.suggestions.waiting(suggestion.problem)), TRAIN_AT)} of {TRAIN_AT})"
         case "trained":
             return f"trained in version {suggestion.trained_version}"
         case "refused":
             return f"refused: {suggestion.refused_because}"
-        case _:
-            return "delivered"
+        case "received":
+            return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
+        case "delivered":
+            told = "delivered"
+        case "waiting":
+            told = f"waiting ({min(len(store.suggestions.waiting(suggestion.problem)), TRAIN_AT)} of {TRAIN_AT})"
+    return f"{told}, to be delivered anew: {suggestion.last_error}" if suggestion.last_error else told

@@ -221,6 +221,115 @@ def flow_run_of(api: httpx.Client, suggestion_id: str, other_than: str | None = 
     return wait_for("a flow run", look)
 
 
+@pytest.fixture
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.outbox.RUN_LOOK_SECONDS", 0.2)
+
+
+def test_a_deployment_that_was_deleted_is_registered_again_and_corrections_are_learnt(
+    lab: Settings, start_api: StartApi
+) -> None:
+    with servers.worker(lab), start_api(lab) as api:
+        deployment = ask_prefect(lab, "GET", "/deployments/name/finetune/finetune")
+        ask_prefect(lab, "DELETE", f"/deployments/{deployment['id']}")
+        ids = suggest(api, range(5))
+        wait_for_details(api, ids, "trained in version 2")
+        (run,) = wait_until_over(lab)
+    assert run["deployment_id"] != deployment["id"]
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_corrections_are_learnt_when_prefects_database_was_replaced_under_their_run(
+    settings: Settings, trained: Version, start_api: StartApi, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert trained.number == 1
+    port = free_port()
+    lab = settings.model_copy(update={"prefect_api_url": f"http://127.0.0.1:{port}/api"})
+    with ExitStack() as stack:
+        # The first correction's run gets no further than the lock of the file before Prefect has forgotten it.
+        with FileLock(lab.data_dir / "finetune.lock"):
+            with servers.prefect_server(tmp_path_factory.mktemp("prefect"), port):
+                worker = stack.enter_context(servers.worker(lab))
+                api = stack.enter_context(start_api(lab))
+                ids = suggest(api, range(1))
+                wait_for("its run", lambda: running(lab))
+                forgotten = flow_run_of(api, ids[0])
+            stack.enter_context(servers.prefect_server(tmp_path_factory.mktemp("other-prefect"), port))
+            flow_run_of(api, ids[0], other_than=forgotten)
+        ids += suggest(api, range(1, 5))
+        wait_for_details(api, ids, "trained in version 2")
+        assert worker.poll() is None
+    assert sorted(rows(lab)) == [row(number) for number in range(5)]
+    assert versions(lab) == [1, 2]
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_corrections_whose_flow_run_is_cancelled_or_deleted_are_delivered_anew(
+    lab: Settings, start_api: StartApi
+) -> None:
+    with servers.worker(lab):
+        pass  # which leaves its deployment
+    with start_api(lab) as api:
+        ids = suggest(api, range(3))
+        cancelled = flow_run_of(api, ids[0])
+        cancel = {"state": {"type": "CANCELLED"}, "force": True}
+        ask_prefect(lab, "POST", f"/flow_runs/{cancelled}/set_state", cancel)
+        deleted = flow_run_of(api, ids[0], other_than=cancelled)
+        ask_prefect(lab, "DELETE", f"/flow_runs/{deleted}")
+        last = flow_run_of(api, ids[0], other_than=deleted)
+        assert {flow_run_of(api, one, other_than=deleted) for one in ids} == {last}
+        assert {run["id"] for run in prefect_runs(lab)} == {cancelled, last}
+        with servers.worker(lab):
+            wait_for_details(api, ids, "waiting (3 of 5)")
+    assert sorted(rows(lab)) == [row(number) for number in range(3)]
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_corrections_that_wait_for_a_training_whose_flow_run_is_gone_are_learnt(
+    lab: Settings, problem: Problem, start_api: StartApi
+) -> None:
+    ids = let_wait(lab, problem, range(5))
+    with servers.worker(lab), start_api(lab) as api:
+        wait_for_details(api, ids, "trained in version 2")
+        (run,) = wait_until_over(lab)
+        assert flow_run_of(api, ids[-1]) == run["id"]
+    assert sorted(rows(lab)) == [row(number) for number in range(5)]
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_as_long_as_no_other_run_can_be_had_the_status_says_so(lab: Settings, start_api: StartApi) -> None:
+    with servers.worker(lab):
+        pass
+    with start_api(lab) as api:
+        (one,) = suggest(api, range(1))
+        deployment = ask_prefect(lab, "GET", "/deployments/name/finetune/finetune")
+        flow_run_of(api, one)
+        ask_prefect(lab, "DELETE", f"/deployments/{deployment['id']}")
+        wait_for("the reason", lambda: "its flow run is gone" in details(api, [one])[0])
+        assert "404" in details(api, [one])[0]
+        with servers.worker(lab):
+            wait_for_details(api, [one], "waiting (1 of 5)")
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_corrections_whose_flow_run_has_outlived_its_deployment_are_delivered_anew(
+    lab: Settings, start_api: StartApi
+) -> None:
+    with servers.worker(lab):
+        pass
+    with start_api(lab) as api:
+        (one,) = suggest(api, range(1))
+        outlived = flow_run_of(api, one)
+        # Prefect deletes those that are still to begin with their deployment.
+        begun = {"state": {"type": "RUNNING"}, "force": True}
+        ask_prefect(lab, "POST", f"/flow_runs/{outlived}/set_state", begun)
+        deployment = ask_prefect(lab, "GET", "/deployments/name/finetune/finetune")
+        ask_prefect(lab, "DELETE", f"/deployments/{deployment['id']}")
+        with servers.worker(lab):
+            wait_for_details(api, [one], "waiting (1 of 5)")
+        assert {run["id"] for run in prefect_runs(lab)} == {outlived, flow_run_of(api, one, other_than=outlived)}
+
+
 @pytest.mark.parametrize("noted", [False, True], ids=["before its run was noted", "before the others have joined it"])
 def test_an_api_that_ended_while_it_delivered_makes_no_second_run(
     lab: Settings, problem: Problem, start_api: StartApi, *, noted: bool

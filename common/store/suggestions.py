@@ -145,6 +145,24 @@ class Suggestions:
         c = suggestions.c
         return self._rows(problem, c.written, c.trained_version.is_(None), c.refused_because.is_(None))
 
+    def in_hand(self, problem: str) -> Suggestion | None:
+        """Return a suggestion whose flow run has something to do: to write it, or to learn it with others.
+
+        Of those that wait for a training, the run of the last one is to see to it. None if there is nothing to do.
+        """
+        if handed_over := self.handed_over(problem, limit=1):
+            return handed_over[0]
+        waiting = self.waiting(problem)
+        return waiting[-1] if len(waiting) >= TRAIN_AT else None
+
+    def moved(self, run_id: str, other_run_id: str) -> None:
+        """Note that another flow run does what is left to do for the suggestions of the first."""
+        self._update_unsettled(run_id, flow_run_id=other_run_id, last_error=None)
+
+    def run_lost(self, run_id: str, error: str) -> None:
+        """Note, at the suggestions of a flow run that will do nothing more for them, why there is no other one yet."""
+        self._update_unsettled(run_id, last_error=error)
+
     def trained(self, suggestion_ids: list[str], version: int) -> None:
         """Note the version that has learnt from these suggestions."""
         self._update(*suggestion_ids, trained_version=version)
@@ -233,6 +251,12 @@ class Suggestions:
         c = suggestions.c
         query = sa.select(suggestions).where(c.problem == problem, c.row_number.is_not(None), *conditions)
         return [_suggestion(row) for row in self._database.read(query.order_by(c.row_number))]
+
+    def _update_unsettled(self, run_id: str, **values: Any) -> None:
+        c = suggestions.c
+        of_run = c.flow_run_id == run_id, c.trained_version.is_(None), c.refused_because.is_(None)
+        with self._database.writing() as connection:
+            connection.execute(suggestions.update().where(*of_run).values(values))
 
     def _update(self, *suggestion_ids: str, **values: Any) -> None:
         with self._database.writing() as connection:

@@ -70,10 +70,10 @@ def _detail(correction: Suggestion, waiting: int) -> str:
     match correction.state:
         case "received" if correction.last_error:
             return f"not handed to Prefect after {correction.attempts} attempts: {correction.last_error}"
-        case "received":
-            return "to be handed to Prefect"
-        case "delivered":
-            return "Prefect has it"
+        case "delivered" | "waiting" if correction.last_error:
+            return f"to be handed to Prefect anew: {correction.last_error}"
+        case "received" | "delivered":
+            return "Prefect has it" if correction.flow_run_id else "to be handed to Prefect"
         case "waiting":
             return f"waiting ({waiting} of {TRAIN_AT})"
         case "trained":

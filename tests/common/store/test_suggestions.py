@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.store import Store
-from common.store.suggestions import MAX_PAUSE, Suggestion
+from common.store.suggestions import MAX_PAUSE, TRAIN_AT, Suggestion
 from tests.common.store.rows import SETOSA, suggestion
 
 
@@ -154,6 +154,34 @@ def test_a_run_that_has_rows_for_all_of_its_own_is_joined_by_none(store: Store) 
     store.suggestions.add(suggestion("b"))
     store.suggestions.join("iris", "run")
     assert due(store) == ["b"]
+
+
+def test_a_run_has_something_to_do_as_long_as_rows_are_to_be_written_or_five_wait(store: Store) -> None:
+    store.suggestions.add(suggestion("received"))
+    assert store.suggestions.in_hand("iris") is None
+    for row, name in enumerate("abcdef"):
+        store.suggestions.add(suggestion(name))
+        store.suggestions.delivered(name, f"run of {name}")
+        assert store.suggestions.in_hand("iris") == get(store, name)
+        store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
+        store.suggestions.row_written(name)
+        assert store.suggestions.in_hand("iris") == (get(store, name) if row >= TRAIN_AT - 1 else None)
+    store.suggestions.trained(list("abcdef"), 2)
+    assert store.suggestions.in_hand("iris") is None
+
+
+def test_another_run_takes_over_what_is_unsettled(store: Store) -> None:
+    for name in "abcde":
+        store.suggestions.add(suggestion(name))
+        store.suggestions.delivered(name, "another" if name == "e" else "lost")
+    store.suggestions.reserve_row(replace(suggestion("b"), row_number=0))
+    store.suggestions.trained(["c"], 2)
+    store.suggestions.refused(["d"], "no")
+    store.suggestions.run_lost("lost", "Prefect was away")
+    assert [get(store, name).last_error for name in "abcde"] == ["Prefect was away"] * 2 + [None] * 3
+    store.suggestions.moved("lost", "new")
+    assert [get(store, name).flow_run_id for name in "abcde"] == ["new", "new", "lost", "lost", "another"]
+    assert [get(store, name).last_error for name in "abcde"] == [None] * 5
 
 
 def test_rows_are_reserved_and_written_together(store: Store) -> None:

@@ -60,6 +60,15 @@ def test_each_correction_says_where_it_is(sent: Store, source: Source) -> None:
     assert received == sorted(received, reverse=True)
 
 
+def test_a_correction_whose_flow_run_is_gone_says_so(sent: Store, source: Source) -> None:
+    sent.suggestions.run_lost(RUN, "its flow run is gone")
+    panel = by_id(corrections.build(source, today()))["corrections"]
+    places = {column.name: place for place, column in enumerate(panel.columns)}
+    told = {row[places["id"]]: row[places["detail"]] for row in panel.rows}
+    assert told["delivered"] == told["waiting"] == "to be handed to Prefect anew: its flow run is gone"
+    assert told["learnt"] == "learnt by version 2"
+
+
 def test_fine_tunings_are_told_by_the_version_or_the_refusal_that_came_of_them(store: Store, source: Source) -> None:
     store.predictions.write([prediction("p")])
     for number, name in enumerate(("a", "b", "c", "d", "e", "f")):
