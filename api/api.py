@@ -102,7 +102,7 @@ async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stac
     state.inference = Inference(problem, state.predictor, state.large)
     rows = Rows(problem, state.champion, state.predictor)
     batches = Batches(problem, state.champion, state.predictor, state.large)
-    ways: list[Way] = [Predictions(rows, batches), *short_ways(problem, state.champion, state.inference)]
+    ways: list[Way] = [Predictions(problem, rows, batches), *short_ways(problem, state.champion, state.inference)]
     for thread in (state.log, state.shadow):
         thread.start()
         stack.push_async_callback(asyncio.to_thread, thread.stop)

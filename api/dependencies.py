@@ -1,5 +1,7 @@
 """What routes need, as dependencies: asynchronous ones, since others would each cost a request a hop to a thread."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
@@ -35,6 +37,12 @@ def _part(name: str) -> Any:
     return Depends(part)
 
 
+async def _beside(request: Request) -> Callable[[Callable[[], Any]], Awaitable[Any]]:
+    return partial(request.app.state.large.do, size=len(await request.body()))
+
+
+# Does work, in a thread if the request is large.
+Beside = Annotated[Callable[[Callable[[], Any]], Awaitable[Any]], Depends(_beside)]
 ServedModel = Annotated[Served, Depends(_served)]
 TheChampion = Annotated[ChampionServer, _part("champion")]
 TheChallenger = Annotated[ChallengerServer, _part("challenger")]

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from api.bodies import NOWHERE
 from api.models import NoVersionError, RefusedError
 from api.oip import OipRequestError
 from api.schemas import BODIES
@@ -33,7 +34,7 @@ STATUS = {
     RefusedError: 409,
 }
 
-MAX_ERRORS = 20  # a batch can have a hundred thousand
+MAX_ERRORS = 20
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,9 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def _field_error(found: Mapping[str, Any], columns: Sequence[str]) -> FieldError:
     if found.get("type") == "json_invalid":
-        return FieldError(field="body", detail=f"not JSON at character {found['loc'][-1]}: {found['ctx']['error']}")
+        place = found["loc"][-1]
+        where = "" if place == NOWHERE else f" at character {place}"
+        return FieldError(field="body", detail=f"not JSON{where}: {found['ctx']['error']}")
     return FieldError(field=_field(found["loc"], columns), detail=found["msg"])
 
 

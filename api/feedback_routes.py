@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException
 
 from api.access import WITH_KEY
+from api.bodies import BoundedRoute
 from api.dependencies import TheChampion, TheLog, TheStore
 from api.errors import responses
 from api.schemas import RememberedPrediction, Told, truth_model
@@ -18,7 +19,7 @@ from common.store.predictions import Remembered
 
 def feedback_router(problem: Problem) -> APIRouter:
     """Return the routes for the truth about `problem`'s predictions."""
-    router = APIRouter(tags=["feedback"], dependencies=[WITH_KEY])
+    router = APIRouter(tags=["feedback"], dependencies=[WITH_KEY], route_class=BoundedRoute)
     # Made at run time from the problem's classes, so that a type checker cannot know it.
     Body: Any = truth_model(problem)
 

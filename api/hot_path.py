@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 from pydantic import BaseModel, ValidationError
 
 from api.batches import Batches, is_batch
+from api.bodies import row_weight, weight
 from api.http_metrics import HttpMetrics
 from api.large import is_small
 from api.predict import Predictor
@@ -35,6 +36,8 @@ PATH = "/predict"
 JSON = (b"content-type", b"application/json")
 OF_JSON = b"content-type: application/json\r\n"
 MAX_ROW_BYTES = 64 * 1024  # a larger body is no row
+# Up to here pydantic takes little to say that something is no row: it copies the body for each field that is missing.
+SHORT_ROW_BYTES = 2 * 1024
 ROWS_PER_RUN = 256
 
 
@@ -65,10 +68,11 @@ class Predictions:
 
     path = route = PATH
 
-    def __init__(self, rows: "Rows", batches: Batches) -> None:
+    def __init__(self, problem: Problem, rows: "Rows", batches: Batches) -> None:
         """Answer by these two."""
         self._rows = rows
         self._batches = batches
+        self._row_weight = row_weight(problem)
 
     def takes(self, headers: Headers) -> bool:
         """Return whether the body is declared as JSON."""
@@ -78,11 +82,14 @@ class Predictions:
         """Return the answer to a row or a batch."""
         # Told apart by their beginning: pydantic would take milliseconds to say that a batch is no row.
         if not is_batch(body):
-            return self._rows.answer(body) if len(body) <= MAX_ROW_BYTES else None
+            return self._rows.answer(body) if len(body) <= SHORT_ROW_BYTES or self._is_row(body) else None
         if not is_small(len(body)):
             return asyncio.ensure_future(self._large(body))
         # At once, so that it is sent before more is made: what a dozen batches are answered is no longer in the cache.
         return _reply(self._batches.answer(body))
+
+    def _is_row(self, body: bytes) -> bool:
+        return len(body) <= MAX_ROW_BYTES and weight(body) <= self._row_weight
 
     async def _large(self, body: bytes) -> Reply | None:
         return _reply(await self._batches.answer_large(body))

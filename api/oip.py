@@ -22,6 +22,7 @@ PLATFORM = "onnx_onnxv1"
 JSON_LENGTH = "Inference-Header-Content-Length"  # the header that says where the JSON ends and binary tensors begin
 
 FIRST = Field(fail_fast=True)  # the first wrong value says enough
+MANY = Field(fail_fast=True, max_length=10_000)  # more tensors than any model has
 Name = Annotated[str, Field(max_length=256)]
 # Looked at where it becomes an array: value by value would take as long as all the rest.
 TensorData = Annotated[list[float | str | list[float | str]] | None, SkipValidation]
@@ -78,8 +79,8 @@ class InferRequest(OipModel):
 
     id: str | None = Field(None, description="is repeated in the answer")
     parameters: RequestParameters | None = None
-    inputs: Annotated[list[RequestInput], FIRST]
-    outputs: Annotated[list[RequestOutput], FIRST] | None = None
+    inputs: Annotated[list[RequestInput], MANY]
+    outputs: Annotated[list[RequestOutput], MANY] | None = None
 
 
 class ResponseOutput(BaseModel):

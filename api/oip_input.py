@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from api.bodies import TooHeavyError, check_weight
 from api.oip import JSON_LENGTH, TEXT, InferRequest, OipRequestError, RequestInput, inputs_of
 from api.oip_array import with_array
 from api.oip_tensors import NUMBERS, numbers_of, texts_of, unpack_numbers, unpack_texts
@@ -50,6 +51,10 @@ class Reader:
             OipRequestError: it is no request about rows of this problem; the message says where and why.
         """
         head, tail = _split(body, json_length)
+        try:
+            check_weight(head, self._problem)
+        except TooHeavyError as error:
+            raise OipRequestError(f"{error}") from error
         request = _parse(head, tail)
         tensors = self._in_order(_tensors(request, tail))
         if not self._problem.is_numeric:

@@ -42,9 +42,14 @@ def wanted_of(request: InferRequest, model: OnnxModel) -> list[Wanted]:
     binary = bool(request.parameters and request.parameters.binary_data_output)
     if not request.outputs:
         return [Wanted(name, binary) for name in known]
+    seen = set[str]()
     for index, output in enumerate(request.outputs):
         if output.name not in known:
             raise OipRequestError(f"outputs[{index}].name: {output.name!r} is none of {', '.join(known)}")
+        # The same ids a thousand times would make a request of 200 kB an answer of 400 MB.
+        if output.name in seen:
+            raise OipRequestError(f"outputs[{index}].name: {output.name!r} is there twice")
+        seen.add(output.name)
         if output.parameters and output.parameters.classification:
             raise OipRequestError(f"outputs[{index}].parameters: no classification here; ask for {CLASS_NAME}")
     return [Wanted(output.name, _is_binary(output, otherwise=binary)) for output in request.outputs]

@@ -31,10 +31,12 @@ def numbers_of(data: Any, datatype: str, shape: Sequence[int], place: str) -> Fl
     Raises:
         OipRequestError: there are more or fewer, or they are no such numbers.
     """
-    if isinstance(data, np.ndarray):
-        numbers = data if len(data) == math.prod(shape) else _packed(data.tolist(), datatype, shape, place)
-    else:
+    if not isinstance(data, np.ndarray):
         numbers = _packed(data, datatype, shape, place)
+    elif len(data) == math.prod(shape):
+        numbers = data
+    else:
+        raise _misshapen(shape, place)
     if not datatype.startswith("FP"):
         _check_integers(numbers, datatype, place)
     return numbers
@@ -113,7 +115,12 @@ def _flat(data: Any, shape: Sequence[int], place: str) -> list[Any]:
             return list(chain.from_iterable(data))
     elif isinstance(data, list) and len(data) == rows * width:
         return data
-    raise OipRequestError(
+    raise _misshapen(shape, place)
+
+
+def _misshapen(shape: Sequence[int], place: str) -> OipRequestError:
+    rows, width = shape
+    return OipRequestError(
         f"{place}.data: not the {rows * width} values of the shape [{rows}, {width}], flat or in rows"
     )
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.dependencies import ServedModel, ThePredictor
+from api.bodies import BoundedRoute
+from api.dependencies import Beside, ServedModel, ThePredictor
 from api.errors import responses
 from api.predict import answer, sample_row
 from api.schemas import Prediction, Predictions, predict_body, row_reader
@@ -13,16 +14,16 @@ from common.problem import Problem
 
 def predict_router(problem: Problem) -> APIRouter:
     """Return the routes that predict for `problem`."""
-    router = APIRouter(tags=["predict"])
+    router = APIRouter(tags=["predict"], route_class=BoundedRoute)
     # Made at run time from the problem's features, so that a type checker cannot know it.
     Body: Any = predict_body(problem)
     features = row_reader(problem)
 
     @router.post("/predict", response_model=Prediction | Predictions, responses=responses(400, 413, 415, 422, 503))
-    async def post_predict(body: Body, served: ServedModel, predictor: ThePredictor) -> Response:
+    async def post_predict(body: Body, served: ServedModel, predictor: ThePredictor, beside: Beside) -> Response:
         """Predict the class of one row, given by its fields, or of many, given as `data`. All are logged."""
         if "data" in type(body).model_fields:
-            return _json(predictor.predict(served, body.data).json_batch())
+            return _json(await beside(lambda: predictor.predict(served, body.data).json_batch()))
         return _json(predictor.predict(served, [features(body)]).json_rows()[0])
 
     @router.get("/predict/test", summary="A sample prediction", response_model=Prediction, responses=responses(503))

@@ -236,7 +236,8 @@ def row_reader(problem: Problem) -> Callable[[BaseModel], Sequence[Value]]:
 def rows_type(problem: Problem) -> Any:
     """Return the type of rows that are given as lists: each the features in order."""
     columns = tuple(Annotated[_type(feature), _field(feature)] for feature in problem.features)
-    return list[tuple[columns]]  # type: ignore[valid-type]  # the types are values here
+    # The errors of the first wrong row say enough: a body may have a hundred thousand.
+    return Annotated[list[tuple[columns]], Field(fail_fast=True)]  # type: ignore[valid-type]  # the types are values
 
 
 def batch_model(problem: Problem) -> type[BaseModel]:

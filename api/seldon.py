@@ -5,10 +5,10 @@ understood here.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, create_model
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, create_model
 
 from api.answers import Answered
 from api.schemas import MAX_ROWS, rows_type
@@ -18,8 +18,9 @@ from common.problem import Problem
 LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)
 TRUTHS = ("truth", "data", "ndarray")
 
-# Strict: true is no index.
-Truth = StrictInt | StrictFloat | StrictStr
+Truth = int | float | str
+# Looked at by `class_names`, which stops at the first that is wrong: pydantic would tell four errors of each.
+AnyTruth = Annotated[Truth | list[Truth], SkipValidation]
 
 
 class TruthData(BaseModel):
@@ -27,7 +28,7 @@ class TruthData(BaseModel):
 
     model_config = LENIENT
 
-    ndarray: list[Truth | list[Truth]] = Field(min_length=1, max_length=MAX_ROWS, examples=[[[2]]])
+    ndarray: list[AnyTruth] = Field(min_length=1, max_length=MAX_ROWS, examples=[[[2]]])
 
 
 class TruthMessage(BaseModel):
@@ -92,7 +93,7 @@ def judged(answered: Answered) -> Judged:
     return Judged(data={}, meta=_meta(answered))
 
 
-def class_names(truths: Sequence[Truth | list[Truth]], rows: int, classes: Sequence[str]) -> list[str]:
+def class_names(truths: Sequence[Any], rows: int, classes: Sequence[str]) -> list[str]:
     """Return the class that each truth means, for so many rows.
 
     Raises:
@@ -103,16 +104,24 @@ def class_names(truths: Sequence[Truth | list[Truth]], rows: int, classes: Seque
     return [_class_name(truth, row, classes) for row, truth in enumerate(truths)]
 
 
-def _class_name(truth: Truth | list[Truth], row: int, classes: Sequence[str]) -> str:
+def _class_name(truth: Any, row: int, classes: Sequence[str]) -> str:
     match truth:
-        case [_, _, *_] if len(truth) == len(classes) and sorted(truth, key=str) == [0] * (len(classes) - 1) + [1]:
+        case list() if _is_one_hot(truth, len(classes)):
             return classes[truth.index(1)]
-        case [int() | float() | str() as only] | (int() | float() | str() as only):
-            if only in classes:
-                return str(only)
-            if only in range(len(classes)):
+        # True is no index.
+        case [int() | float() | str() as only] | (int() | float() | str() as only) if not isinstance(only, bool):
+            if isinstance(only, str):
+                if only in classes:
+                    return only
+            elif only in range(len(classes)):
                 return classes[int(only)]
     raise _invalid((*TRUTHS, row), f"unknown class; known are {', '.join(classes)}, or 0 to {len(classes) - 1}")
+
+
+def _is_one_hot(truth: Sequence[Any], classes: int) -> bool:
+    if not 1 < len(truth) == classes or set(map(type, truth)) - {int, float}:
+        return False
+    return sorted(truth) == [0] * (classes - 1) + [1]
 
 
 def _invalid(place: tuple[str | int, ...], message: str) -> RequestValidationError:

@@ -1,12 +1,14 @@
 """Predictions and feedback over HTTP as Seldon Core's v1 protocol has them."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends
 
 from api.access import WITH_KEY
-from api.dependencies import ServedModel, ThePredictor, TheShadow, TheStore
+from api.bodies import BoundedRoute
+from api.dependencies import Beside, ServedModel, ThePredictor, TheShadow, TheStore
 from api.errors import responses
 from api.predict import answer
 from api.seldon import Judged, Output, class_names, feedback_model, judged, output, request_model
@@ -23,24 +25,26 @@ def seldon_router(problem: Problem) -> APIRouter:
 
 
 def _protocol(problem: Problem) -> APIRouter:
-    router = APIRouter(prefix="/api/v1.0")
+    router = APIRouter(prefix="/api/v1.0", route_class=BoundedRoute)
     # Made at run time from the problem's features, so that a type checker cannot know them.
     Body: Any = request_model(problem)
     FeedbackBody: Any = feedback_model(problem)
 
     @router.post("/predictions", responses=responses(400, 413, 415, 422, 503))
-    async def post_predictions(body: Body, served: ServedModel, predictor: ThePredictor) -> Output:
+    async def post_predictions(body: Body, served: ServedModel, predictor: ThePredictor, beside: Beside) -> Output:
         """Predict, as `POST /predict` does."""
-        return output(predictor.predict(served, body.data.ndarray))
+        rows = body.data.ndarray
+        found: Output = await beside(lambda: output(predictor.predict(served, rows)))
+        return found
 
     @router.post("/feedback", dependencies=[WITH_KEY], responses=responses(400, 401, 413, 415, 422, 503))
     async def post_seldon_feedback(
-        body: FeedbackBody, served: ServedModel, store: TheStore, shadow: TheShadow
+        body: FeedbackBody, served: ServedModel, store: TheStore, shadow: TheShadow, beside: Beside
     ) -> Judged:
         """Predict rows whose truth is known, and keep both, durably. There is no id: each call is a new prediction."""
         rows = body.request.data.ndarray
         truths = class_names(body.truth.data.ndarray, len(rows), served.model.classes)
-        answered = answer(served, rows)
+        answered = await beside(partial(answer, served, rows))
         await asyncio.to_thread(lambda: store.feedback.give_new(answered.log_rows(problem), truths))
         shadow.show(answered)
         return judged(answered)

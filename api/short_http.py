@@ -42,8 +42,7 @@ class Short:
     way: Way
     scope: Any
     keep_alive: bool
-    pieces: list[bytes] = field(default_factory=list)
-    received: int = 0
+    body: bytearray = field(default_factory=bytearray)
     begin: float = field(default_factory=perf_counter)
     response_complete: bool = False
     disconnected: bool = False
@@ -79,9 +78,8 @@ class ShortHttp(HttpToolsProtocol):
         if not isinstance(short, Short):
             super().on_body(body)
             return
-        short.pieces.append(body)
-        short.received += len(body)
-        if short.received > MAX_BODY_BYTES:
+        short.body += body
+        if len(short.body) > MAX_BODY_BYTES:
             self._leave(short, more_body=True)
 
     def on_message_complete(self) -> None:
@@ -90,7 +88,7 @@ class ShortHttp(HttpToolsProtocol):
         if not isinstance(short, Short):
             super().on_message_complete()
             return
-        answer = short.way.answer(short.scope["headers"], b"".join(short.pieces))
+        answer = short.way.answer(short.scope["headers"], bytes(short.body))
         if answer is None:
             self._leave(short)
             return
@@ -118,7 +116,7 @@ class ShortHttp(HttpToolsProtocol):
     def _count(self, short: Short, found: Reply) -> None:
         ways: ShortWays = self.app_state[STATE]
         seconds = perf_counter() - short.begin
-        ways.http.count("POST", short.way.route, "2xx", seconds, short.received, len(found[0]))
+        ways.http.count("POST", short.way.route, "2xx", seconds, len(short.body), len(found[0]))
 
     def _send(self, short: Short, content: bytes, headers: bytes) -> None:
         head = [b"HTTP/1.1 200 OK\r\n"]
@@ -150,7 +148,7 @@ class ShortHttp(HttpToolsProtocol):
             keep_alive=short.keep_alive,
             on_response=self.on_response_complete,
         )
-        cycle.body += b"".join(short.pieces)
+        cycle.body = short.body
         cycle.more_body = more_body
         cycle.message_event.set()
         if self.cycle is short:

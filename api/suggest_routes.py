@@ -9,6 +9,7 @@ import uuid_utils.compat as uuid_utils
 from fastapi import APIRouter, HTTPException
 
 from api.access import NOT_TOO_OFTEN, WITH_KEY
+from api.bodies import BoundedRoute
 from api.dependencies import ServedModel, TheLog, TheOutbox, TheStore
 from api.errors import responses
 from api.schemas import Accepted, SuggestionStatus, row_reader, suggestion_model
@@ -20,7 +21,7 @@ from common.store.suggestions import TRAIN_AT, Suggestion
 
 def suggest_router(problem: Problem) -> APIRouter:
     """Return the routes for corrections of `problem`'s predictions."""
-    router = APIRouter(prefix="/suggest", tags=["suggest"], dependencies=[WITH_KEY])
+    router = APIRouter(prefix="/suggest", tags=["suggest"], dependencies=[WITH_KEY], route_class=BoundedRoute)
     # Made at run time from the problem's features, so that a type checker cannot know it.
     Body: Any = suggestion_model(problem)
     features = row_reader(problem)
