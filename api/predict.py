@@ -59,8 +59,3 @@ def answer(served: Served, rows: Sequence[Sequence[Value]] | Rows, role: Role = 
     """Answer rows, without counting or logging."""
     X = served.model.as_rows(rows)
     return Answered(new_start(), datetime.now(UTC), role, served, rows, X, served.model.predict(X))
-
-
-def sample_row(problem: Problem) -> list[list[Value]]:
-    """Return the features' examples as one row."""
-    return [[feature.example for feature in problem.features]]

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Response
 from api.bodies import BoundedRoute
 from api.dependencies import Beside, ServedModel, ThePredictor
 from api.errors import responses
-from api.predict import answer, sample_row
-from api.schemas import Prediction, Predictions, predict_body, row_reader
+from api.predict import answer
+from api.schemas import Prediction, Predictions, predict_body, row_reader, sample_row
 from common.problem import Problem
 
 

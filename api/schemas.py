@@ -314,3 +314,8 @@ def _one_or_many(body: Any) -> str:
 
 def _title(problem: Problem) -> str:
     return problem.onnx_name.removesuffix("Model")
+
+
+def sample_row(problem: Problem) -> list[list[Value]]:
+    """Return the features' examples as one row."""
+    return [[feature.example for feature in problem.features]]

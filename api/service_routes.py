@@ -6,8 +6,7 @@ from fastapi import APIRouter
 
 from api.dependencies import ServedModel
 from api.errors import responses
-from api.predict import sample_row
-from api.schemas import Health, Metadata, Tensor
+from api.schemas import Health, Metadata, Tensor, sample_row
 from common.problem import Feature, Problem, Value
 
 

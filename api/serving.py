@@ -10,18 +10,22 @@ from functools import cached_property
 from typing import ClassVar
 
 from api.answer_json import AnswerJson
+from api.check import check_apart, one_line
 from api.kept import KeptCopy
 from api.metrics import Metrics
+from api.schemas import sample_row
 from common.background import BackgroundTask
 from common.onnx_io import ModelError, OnnxModel
 from common.problem import Problem
-from common.registry import CHALLENGER, Registry, RegistryError, RegistryUnavailableError, Version
+from common.registry import CHALLENGER, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
 from common.settings import Settings
 from common.store import Store, StoreError
 from common.store.tables import Role
 
 POLL_SECONDS = 1.0
 MAX_RETRY_SECONDS = 60.0
+# A version that is refused late is tried again after so many times as long, but within what the alert looks back.
+PAUSES_PER_TRY, MAX_PAUSE_SECONDS = 10, 120.0
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +53,8 @@ class _Failure:
 class ModelServer(ABC):
     """Holds the model that answers in a role, `current`, and follows the registry from `start` to `stop`.
 
-    A new version is loaded, checked against its golden rows and kept on disk before it answers. If any of that
-    fails the old one stays, and that version is tried again later, and later still.
+    A new version is checked in a process of its own, loaded and kept on disk before it answers. If any of that fails
+    the old one stays, the version's tag `serving_refused` says why, and it is tried again later, and later still.
     """
 
     role: ClassVar[Role]
@@ -61,7 +65,7 @@ class ModelServer(ABC):
         self._problem = problem
         self._registry = registry
         self._metrics = metrics
-        self._class_path = settings.class_path
+        self._settings = settings
         self._kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / self.role)
         self._failure: _Failure | None = None
         self._reachable = True
@@ -89,10 +93,12 @@ class ModelServer(ABC):
         await self._following.stop()
 
     async def _follow(self) -> None:
+        pause = POLL_SECONDS
         while True:
             try:
                 await self._look()
                 self._note_reachable(None)
+                pause = POLL_SECONDS
             except RegistryUnavailableError as error:
                 self._note_reachable(error)
             except RegistryError as error:
@@ -100,8 +106,10 @@ class ModelServer(ABC):
             except StoreError as error:
                 logger.error("who is champion is noted later: %s", error)
             except Exception:  # nothing unforeseen may end the following unnoticed
+                self._metrics.reload_failures.inc()
                 logger.exception("the registry is not followed at this moment")
-            await asyncio.sleep(POLL_SECONDS)
+                pause = min(pause * 2, MAX_RETRY_SECONDS)
+            await asyncio.sleep(pause)
 
     async def _look(self) -> None:
         version = await self._wanted()
@@ -116,14 +124,35 @@ class ModelServer(ABC):
         failed_before = self._failure if self._failure and self._failure.identity == version.identity else None
         if failed_before and time.monotonic() < failed_before.retry_at:
             return
+        began = time.monotonic()
         try:
             content = await self._registry.download(version)
+            await check_apart(content, self._given_names(), sample_row(self._problem), self._settings)
             self._swap(await asyncio.to_thread(self._load_and_keep, version, content))
-        except (RegistryError, ModelError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever goes wrong with a version is a reason not to serve it
             self._metrics.reload_failures.inc()
+            ended = time.monotonic()
             wait = min(failed_before.wait * 2, MAX_RETRY_SECONDS) if failed_before else POLL_SECONDS
-            self._failure = _Failure(version.identity, wait, time.monotonic() + wait)
-            logger.error("%s version %d is not taken into service: %s", version.name, version.number, error)
+            # One that costs its time limit each time must not keep a core busy for ever.
+            pause = max(wait, min(PAUSES_PER_TRY * (ended - began), MAX_PAUSE_SECONDS))
+            self._failure = _Failure(version.identity, wait, ended + pause)
+            reason = one_line(error)
+            logger.error("%s version %d is not taken into service: %s", version.name, version.number, reason)
+            await self._tell(version, reason)
+        else:
+            await self._tell(version, None)
+
+    async def _tell(self, version: Version, refused: str | None) -> None:
+        """Leave the reason for a refusal at the version, where people and the monitor see it; or take it away."""
+        if version.tags.get(REFUSED) == refused:
+            return
+        try:
+            if refused is None:
+                await self._registry.delete_tag(version, REFUSED)
+            else:
+                await self._registry.set_tag(version, REFUSED, refused)
+        except (RegistryError, RegistryUnavailableError) as error:
+            logger.warning("the tag %s of version %d stays as it is: %s", REFUSED, version.number, error)
 
     def _note_reachable(self, error: RegistryUnavailableError | None) -> None:
         if self._reachable == (error is None):
@@ -140,7 +169,7 @@ class ModelServer(ABC):
         logger.info("serving %s version %d as %s", served.version.name, served.version.number, self.role)
 
     def _load_and_keep(self, version: Version, content: bytes) -> Served:
-        served = self._load(version, content)
+        served = Served(version, OnnxModel(content, self._given_names()))
         self._kept.keep(version, content)
         return served
 
@@ -148,19 +177,22 @@ class ModelServer(ABC):
         for version, content in self._kept.newest_first():
             try:
                 self._swap(self._load(version, content))
-            except (ModelError, OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  # a copy that cannot be used must not keep the service from starting
                 logger.warning("the copy of version %d cannot be used: %s", version.number, error)
             else:
                 return
 
     def _load(self, version: Version, content: bytes) -> Served:
-        names = json.loads(self._class_path.read_text(encoding="utf-8")) if self._class_path else None
-        model = OnnxModel(content, names)
-        expected = len(self._problem.features)
-        if model.width not in (None, expected):
-            raise ModelError(f"the model takes {model.width} features, {self._problem.name} has {expected}")
+        """Return a kept version, which was checked before it was kept, if it still answers as it should."""
+        model = OnnxModel(content, self._given_names())
+        if model.width not in (None, len(self._problem.features)):
+            raise ModelError(f"the model takes {model.width} features, not {len(self._problem.features)}")
         model.check_golden()
         return Served(version, model)
+
+    def _given_names(self) -> list[str] | None:
+        path = self._settings.class_path
+        return json.loads(path.read_text(encoding="utf-8")) if path else None
 
 
 class ChampionServer(ModelServer):

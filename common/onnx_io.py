@@ -5,6 +5,9 @@ The file's `metadata_props` hold JSON under the keys of `Bundle`: whoever holds 
 
 import json
 import math
+import re
+import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +22,7 @@ Floats32 = npt.NDArray[np.float32]
 TOLERANCE = 1e-5
 OUTLIER_SCORE = "outlier_score"
 NUMBERS, TEXT = "tensor(float)", "tensor(string)"
+MAX_NAME = 256  # characters of a class name: the store's column has no more
 
 
 class ModelError(ValueError):
@@ -76,12 +80,7 @@ class OnnxModel:
         self._inputs = self._find_inputs()
         self._outputs = self._find_outputs()
         self.outlier_threshold = self._find_threshold()
-        names = self.metadata.get("classes", classes)
-        if not names:
-            raise ModelError("the model carries no class names: set CLASS_PATH to a JSON file that lists them")
-        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-            raise ModelError(f"the class names are no list of names: {names!r}")
-        self.classes: tuple[str, ...] = tuple(names)
+        self.classes = _class_names(self.metadata.get("classes", classes))
 
     @property
     def width(self) -> int | None:
@@ -123,14 +122,36 @@ class OnnxModel:
             answer = self.predict(golden[0] if golden else self._any_row())
         except Exception as error:  # as above: no common base
             raise ModelError(f"the model cannot answer its golden rows: {error}") from error
-        if answer.labels.dtype.kind != "i" or not set(answer.labels.tolist()) <= set(range(len(self.classes))):
-            raise ModelError(f"labels {answer.labels[:5]} are no indices into {list(self.classes)}")
-        if answer.probabilities is not None and answer.probabilities.shape[1] != len(self.classes):
-            raise ModelError(f"{answer.probabilities.shape[1]} probabilities for the classes {list(self.classes)}")
-        if answer.outlier_scores is not None and answer.outlier_scores.shape != answer.labels.shape:
-            raise ModelError(f"outlier scores are {answer.outlier_scores.shape}, and not one a row")
+        self.check_form(answer, len(golden[0]) if golden else 1)
         if golden:
             compare(answer, *golden[1:])
+
+    def check_form(self, answer: Answer, rows: int) -> None:
+        """Check that an answer of this model to so many rows has the form that clients and the log rely on.
+
+        Raises:
+            ModelError: a shape is another, a label is no index of a class, a probability or score is none.
+        """
+        labels, probabilities, scores = answer.labels, answer.probabilities, answer.outlier_scores
+        if labels.shape != (rows,):
+            raise ModelError(f"labels are {labels.shape} for {rows} rows, and not one a row")
+        if labels.dtype.kind != "i" or not set(labels.tolist()) <= set(range(len(self.classes))):
+            raise ModelError(f"labels {labels[:5]} are no indices into {list(self.classes)}")
+        if probabilities is not None and probabilities.shape != (rows, len(self.classes)):
+            raise ModelError(f"probabilities are {probabilities.shape} for {rows} rows of {len(self.classes)} classes")
+        # Not `<` and `>`: what is not a number is no probability.
+        if probabilities is not None and not (np.abs(probabilities - 0.5) <= 0.5 + TOLERANCE).all():
+            raise ModelError(f"probabilities are not from 0 to 1: {probabilities.min()} to {probabilities.max()}")
+        if scores is not None and scores.shape != (rows,):
+            raise ModelError(f"outlier scores are {scores.shape} for {rows} rows, and not one a row")
+        if scores is not None and not np.isfinite(scores).all():
+            raise ModelError("outlier scores are not numbers")
+
+    @property
+    def golden_rows(self) -> Rows | None:
+        """The rows whose right answers the file carries; None if it carries none."""
+        golden = self._golden()
+        return golden[0] if golden else None
 
     @property
     def _has_columns(self) -> bool:
@@ -240,6 +261,29 @@ def _check_distance(what: str, distance: npt.NDArray[Any]) -> None:
     # Not `>`: a distance that is not a number is too large.
     if not distance.max() <= TOLERANCE:
         raise ModelError(f"the {what} of row {distance.argmax()} differ by {distance.max():.1e} (> {TOLERANCE})")
+
+
+def _class_names(names: Any) -> tuple[str, ...]:
+    """Return class names as they can be sent and logged.
+
+    Raises:
+        ModelError: there are none, or some cannot be; the message says which.
+    """
+    if not names:
+        raise ModelError("the model carries no class names: set CLASS_PATH to a JSON file that lists them")
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ModelError(f"the class names are no list of names: {_short(names)}")
+    for name in names:
+        # A lone half of a surrogate pair is no text that can be sent, and PostgreSQL takes no zero byte.
+        if not name or len(name) > MAX_NAME or re.search(r"[\x00\ud800-\udfff]", name):
+            raise ModelError(f"a class name cannot be sent and logged: {_short(name)} ({len(name)} characters)")
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise ModelError(f"a class name is there more than once: {_short(repeated[0])}")
+    return tuple(names)
+
+
+def _short(value: Any) -> str:
+    return textwrap.shorten(repr(value)[:1000], 80, placeholder="…")
 
 
 def _decode(properties: dict[str, str]) -> dict[str, Any]:

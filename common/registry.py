@@ -4,6 +4,7 @@ Not through the `mlflow` package: importing it costs a service seconds and more 
 Registering is in `publish`.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,6 +18,10 @@ CHALLENGER = "challenger"
 API = "/api/2.0/mlflow"
 NOT_MLFLOW = "what answers there is not MLflow"
 LOG_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+MAX_ANSWER = 16 * 2**20  # bytes of what is no file
+ANSWER_SECONDS = 20.0
+# The tag of a version that could not be taken into service; its value is the reason.
+REFUSED = "serving_refused"
 # What MLflow answers, with status 404 or 400, for a model without versions and for an alias that nobody has set.
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
@@ -52,9 +57,17 @@ class Registry:
         RegistryError: from each method, when it answers with an error.
     """
 
-    def __init__(self, uri: str) -> None:
-        """Connect later, at the first question."""
+    def __init__(self, uri: str, file_mb: int = 256, file_seconds: float = 60.0) -> None:
+        """Connect later, at the first question.
+
+        Args:
+            uri: the server's address.
+            file_mb: the largest file of a model that is downloaded, in MB.
+            file_seconds: how long such a download may take.
+        """
         self.uri = uri
+        self._file_bytes = file_mb * 2**20
+        self._file_seconds = file_seconds
         # The certificates that https needs are 4 MB of memory, which http does without.
         self._http = httpx.AsyncClient(
             base_url=uri,
@@ -107,7 +120,18 @@ class Registry:
     async def download(self, version: Version) -> bytes:
         """Return the ONNX file of a version, which is called model.onnx in whatever MLflow logs as ONNX."""
         query = {"name": version.name, "version": str(version.number), "path": "model.onnx"}
-        return (await self._send("GET", "/model-versions/get-artifact", params=query)).content
+        path = "/model-versions/get-artifact"
+        return (await self._send("GET", path, self._file_bytes, self._file_seconds, params=query)).content
+
+    async def set_tag(self, version: Version, key: str, value: str) -> None:
+        """Set a tag of a version."""
+        tag = {"name": version.name, "version": str(version.number), "key": key, "value": value}
+        await self._send("POST", f"{API}/model-versions/set-tag", json=tag)
+
+    async def delete_tag(self, version: Version, key: str) -> None:
+        """Take a tag of a version away; that it is not there is no error."""
+        tag = {"name": version.name, "version": str(version.number), "key": key}
+        await self._send("DELETE", f"{API}/model-versions/delete-tag", json=tag)
 
     async def _ask(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         try:
@@ -117,17 +141,27 @@ class Registry:
                 return {}
             raise
 
-    async def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+    async def _send(
+        self, method: str, path: str, most: int | None = None, within: float = ANSWER_SECONDS, **content: Any
+    ) -> httpx.Response:
+        """Return an answer, read as far as it may go: an endless one is neither kept in memory nor waited for."""
+        most = most or MAX_ANSWER
         try:
-            response = await self._http.request(method, path, **content)
+            async with asyncio.timeout(within), self._http.stream(method, path, **content) as response:
+                read = bytearray()
+                async for part in response.aiter_bytes():
+                    read += part
+                    if len(read) > most:
+                        raise RegistryError(f"MLflow's answer to {path} is larger than {most / 2**20:g} MB")
+        except TimeoutError as error:
+            raise RegistryUnavailableError(f"MLflow at {self.uri} did not answer {path} within {within:g} s") from error
         except httpx.HTTPError as error:
             raise RegistryUnavailableError(f"no MLflow at {self.uri}: {error!r}") from error
-        if response.is_success:
-            return response
-        hint = f": {LOG_IN}" if response.status_code == httpx.codes.UNAUTHORIZED else ""
-        raise RegistryError(
-            f"MLflow at {self.uri} answered {response.status_code} to {path}{hint}", _error_code(response)
-        )
+        whole = httpx.Response(response.status_code, content=bytes(read), request=response.request)
+        if whole.is_success:
+            return whole
+        hint = f": {LOG_IN}" if whole.status_code == httpx.codes.UNAUTHORIZED else ""
+        raise RegistryError(f"MLflow at {self.uri} answered {whole.status_code} to {path}{hint}", _error_code(whole))
 
 
 def check_mlflow(uri: str) -> None:

@@ -135,6 +135,16 @@ class Settings(MlflowLogin):
     alert_webhook_url: Annotated[SecretStr, AfterValidator(_web_address)] | None = Field(
         None, description="when set, the monitor posts each alert there once, as JSON"
     )
+    model_file_mb: int = Field(256, ge=1, le=2048, description="the largest model file that a service downloads, in MB")
+    model_memory_mb: int = Field(
+        2048, ge=256, le=1_048_576, description="how much memory the check of a version may take, in MB of addresses"
+    )
+    model_run_seconds: float = Field(
+        1.0, gt=0, le=60, description="how long a version may take for 1, 2 or 64 rows in order to be served"
+    )
+    model_check_seconds: float = Field(
+        20.0, ge=1, le=600, description="how long the download of a version, and then its check, may take"
+    )
     class_path: Path | None = Field(
         None, description="JSON list of class names, for a model that carries none, such as one registered by hand"
     )

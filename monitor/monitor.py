@@ -9,6 +9,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 
+from common.problem import ProblemError, get_problem
 from common.registry import Registry
 from common.settings import Settings, load_settings
 from common.store import Store, StoreError
@@ -43,8 +44,9 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     state = app.state
     state.store = await asyncio.to_thread(Store, settings.database_url)
     stack.callback(state.store.close)
-    registry = await stack.enter_async_context(Registry(settings.mlflow_uri))
-    references = References(state.store, registry)
+    registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
+    await stack.enter_async_context(registry)
+    references = References(state.store, registry, _at_work(settings))
     state.problem = settings.problem
     state.source = Source(state.store, references, settings.mlflow_page, settings.prefect_page)
     state.exported = CollectorRegistry()
@@ -55,6 +57,14 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     schedule = Schedule(settings, state.store, references)
     schedule.start()
     stack.push_async_callback(asyncio.to_thread, schedule.stop)
+
+
+def _at_work(settings: Settings) -> dict[str, str]:
+    """Return the model of the problem at work: its first version may be refused before it has answered anything."""
+    try:
+        return {settings.problem: get_problem(settings.problem).onnx_name}
+    except ProblemError:  # the monitor shows whatever problems the store knows
+        return {}
 
 
 async def live() -> dict[str, str]:

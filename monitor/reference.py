@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,10 +14,12 @@ from common.background import BackgroundTask
 from common.onnx_io import ModelError, OnnxModel
 from common.registry import CHALLENGER, Registry, RegistryError, RegistryUnavailableError, Version
 from common.store import Store, StoreError
+from monitor.unserved import Unserved, unserved
 from monitor.windows.drift import CategoryReference, NumberReference
 from monitor.windows.performance import Results
 
 POLL_SECONDS = 2.0
+RETRY_SECONDS = 60.0  # before a file is asked for again that could not be had
 MOST_VERSIONS = 200
 TESTED = "test_"  # begins the tags with the results on the test rows
 
@@ -60,9 +63,15 @@ class References:
     While MLflow is away what was read stays.
     """
 
-    def __init__(self, store: Store, registry: Registry) -> None:
-        """Ask `store` for models, and `registry` for their served versions."""
+    def __init__(self, store: Store, registry: Registry, at_work: Mapping[str, str] | None = None) -> None:
+        """Ask `store` for models, and `registry` for their served versions.
+
+        `at_work` are models by problem that are looked at before they have answered, too.
+        """
         self._store = store
+        self._at_work = at_work or {}
+        self._unserved: dict[str, Sequence[Unserved]] = {}
+        self._failed: dict[str, tuple[Version, float]] = {}
         self._registry = registry
         self._aliases: dict[str, Aliases] = {}
         self._found: dict[str, tuple[Version, Reference | None]] = {}
@@ -81,6 +90,10 @@ class References:
     def knows(self, model_name: str) -> bool:
         """Return whether the served version has been read, whatever it tells."""
         return model_name in self._found
+
+    def unserved(self, problem: str) -> Sequence[Unserved]:
+        """Return the versions of a problem's model that do not serve although somebody may expect it."""
+        return self._unserved.get(problem, ())
 
     def tested(self, model_name: str, version: int) -> Mapping[str, float]:
         """Return the results of a version on the test rows, such as accuracy; nothing while they are not known."""
@@ -107,8 +120,12 @@ class References:
 
     async def _look(self) -> None:
         failed: RegistryError | None = None
-        for _, model_name in await asyncio.to_thread(self._store.statistics.models):
+        models = await asyncio.to_thread(self._store.statistics.models)
+        for problem, model_name in {**self._at_work, **dict(models)}.items():
             try:
+                reigns = await asyncio.to_thread(self._store.champions.history, model_name)
+                reigned = {reign.model_version for reign in reigns}
+                self._unserved[problem] = await unserved(self._registry, model_name, reigned)
                 await self._look_at(model_name)
             except RegistryError as error:  # of this model: the others are looked at all the same
                 failed = error
@@ -125,8 +142,13 @@ class References:
             # A version that passed the gate is served then, so that a new one cannot be missed.
             found = await self._registry.versions(model_name, MOST_VERSIONS)
             self._tested[model_name] = {each.number: _results(each) for each in found}
+            failed, until = self._failed.get(model_name, (None, 0.0))
+            if failed and failed.identity == version.identity and time.monotonic() < until:
+                return
+            self._failed[model_name] = version, time.monotonic() + RETRY_SECONDS
             content = await self._registry.download(version)
             self._found[model_name] = version, await asyncio.to_thread(read_bundle, version, content)
+            del self._failed[model_name]
 
     def _tell(self, error: Exception) -> None:
         # Once, not at each look.

@@ -19,10 +19,12 @@ import pytest
 from common.onnx_export import export_onnx
 from common.onnx_io import OnnxModel
 from common.problem import Floats, Problem, Table
+from common.registry import REFUSED
 from common.settings import Settings
 from common.table import read_table
 from scripts.parts import answers, wait_for
 from tests import servers
+from tests.api.odd_models import flat_probabilities, looped
 from tests.api.test_metrics import samples
 from tests.conftest import KEPT, RegisterByHand, StartApi, keep_copy, register_onnx, served_version
 
@@ -149,6 +151,49 @@ def test_a_version_that_cannot_be_served_is_not_taken_and_the_next_good_one_is(
         assert api.post("/predict", json=ROW).json()["model_version"] == 1
         register_by_hand(bundle)
         wait_for_version(api, 3)
+
+
+def tags_of(settings: Settings, problem: Problem, number: int) -> dict[str, str]:
+    return dict(mlflow.MlflowClient(settings.mlflow_uri).get_model_version(problem.onnx_name, str(number)).tags)
+
+
+def test_a_version_that_never_ends_or_is_odd_is_refused_visibly_and_the_next_good_one_is_served(
+    settings: Settings, problem: Problem, bundle: bytes, start_api: StartApi, register_by_hand: RegisterByHand
+) -> None:
+    register_by_hand(bundle)
+    limited = settings.model_copy(update={"model_check_seconds": 3.0, "model_file_mb": 1})
+    odd = {
+        "it was not checked within MODEL_CHECK_SECONDS": looped(2**62),
+        "probabilities are (1,)": flat_probabilities(),
+        "is larger than 1 MB": bundle + bytes(2 * 2**20),
+    }
+    with start_api(limited) as api:
+        wait_for_version(api, 1)
+        for failures, (reason, content) in enumerate(odd.items()):
+            number = register_by_hand(content)
+            wait_for_failure(api, failures)
+            wait_for(
+                f"the tag: {reason}",
+                lambda number=number, reason=reason: (  # type: ignore[misc]
+                    reason in tags_of(settings, problem, number).get(REFUSED, "")
+                ),
+            )
+            assert api.post("/predict", json=ROW).json()["model_version"] == 1
+        wait_for_version(api, register_by_hand(bundle))
+
+
+def test_a_refusal_is_paused_and_its_tag_goes_when_the_version_can_be_served_after_all(
+    settings: Settings, problem: Problem, bundle: bytes, start_api: StartApi, register_by_hand: RegisterByHand
+) -> None:
+    names = settings.lab_home / "names.json"
+    names.write_text(json.dumps(["a", "a", "c"]))
+    register_by_hand(with_metadata(bundle, classes=None, golden=None))
+    with start_api(settings.model_copy(update={"class_path": names})) as api:
+        wait_for("the tag", lambda: REFUSED in tags_of(settings, problem, 1), within=15)
+        names.write_text(json.dumps(["a", "b", "c"]))
+        wait_for_version(api, 1)
+        wait_for("the end of the tag", lambda: REFUSED not in tags_of(settings, problem, 1))
+        assert reload_failures(api) <= 4
 
 
 def test_a_model_of_another_width_is_not_taken(

@@ -3,8 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ import mlflow
 import pytest
 from mlflow.entities.model_registry import ModelVersion
 
+import common.registry
 from common.registry import Registry, RegistryError, RegistryUnavailableError, Version, check_mlflow
 from common.settings import Settings
 
@@ -20,9 +21,9 @@ Found = TypeVar("Found")
 NAME = "IrisModel"
 
 
-def ask(uri: str, question: Callable[[Registry], Awaitable[Found]]) -> Found:
+def ask(uri: str, question: Callable[[Registry], Awaitable[Found]], file_seconds: float = 60.0) -> Found:
     async def answer() -> Found:
-        async with Registry(uri) as registry:
+        async with Registry(uri, file_mb=1, file_seconds=file_seconds) as registry:
             return await question(registry)
 
     return asyncio.run(answer())
@@ -160,6 +161,51 @@ def test_an_error_of_the_server_is_told_with_its_status(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"<html>a proxy's page</html>", b"", b"[]"])
 def test_something_else_that_answers_is_no_registry(body: bytes) -> None:
     with answering(200, body) as uri, pytest.raises(RegistryError):
+        serving(uri)
+
+
+@contextmanager
+def dripping(part: bytes, pause: float) -> Iterator[str]:
+    """Serve an answer without end, a part at a time, until the client goes away; yield the address."""
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while not over.wait(pause):
+                    self.wfile.write(part)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            over.set()
+            server.shutdown()
+            thread.join()
+
+
+def test_a_file_without_end_is_not_read_on() -> None:
+    version = Version(NAME, 1, "models:/m", {})
+    with dripping(bytes(2**16), 0) as uri, pytest.raises(RegistryError, match="is larger than 1 MB"):
+        ask(uri, lambda registry: registry.download(version))
+
+
+def test_a_file_that_comes_by_the_byte_is_not_waited_for() -> None:
+    version = Version(NAME, 1, "models:/m", {})
+    with dripping(b"x", 0.05) as uri, pytest.raises(RegistryUnavailableError, match=r"did not answer .* within 0\.5 s"):
+        ask(uri, lambda registry: registry.download(version), file_seconds=0.5)
+
+
+def test_an_answer_without_end_to_a_question_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common.registry, "MAX_ANSWER", 2**20)
+    with dripping(bytes(2**16), 0) as uri, pytest.raises(RegistryError, match="is larger than 1 MB"):
         serving(uri)
 
 

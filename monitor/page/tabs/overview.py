@@ -41,6 +41,7 @@ def build(source: Source, query: Query) -> list[Panel]:
         _metrics(_answered(labels)),
         _alerts(alerts),
         _served(source, span, volumes, labels),
+        _unserved(source, query.problem, span.model_name),
         _history(source.store.alerts.between(query.problem, *bounds_of(query), MOST_ALERTS)),
     ]
 
@@ -157,6 +158,21 @@ def _served(source: Source, span: Span, volumes: Sequence[VolumeSum], labels: Se
         ],
         rows=rows,
         empty="No version has answered. Register one: make train, or python main.py.",
+    )
+
+
+def _unserved(source: Source, problem: str, model_name: str) -> Panel:
+    rows: list[list[Cell]] = [
+        [version_link(source, model_name, each.version), each.reason] for each in source.references.unserved(problem)
+    ]
+    return Panel(
+        id="unserved",
+        title="Versions that do not serve",
+        note="What the api refuses, and a newer version that nobody has promoted, at this moment.",
+        drawing="table",
+        columns=[Column(name="version", label="Version", kind="link"), Column(name="reason", label="Why")],
+        rows=rows,
+        empty="No version is refused, and none waits to be promoted.",
     )
 
 
