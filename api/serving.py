@@ -190,9 +190,17 @@ class ModelServer(ABC):
         model.check_golden()
         return Served(version, model)
 
-    def _given_names(self) -> list[str] | None:
-        path = self._settings.class_path
-        return json.loads(path.read_text(encoding="utf-8")) if path else None
+    def _given_names(self) -> list[str]:
+        """Return the class names for a model that carries none: those of a file, or, where none is, the problem's."""
+        given = self._settings.class_path
+        path = given or self._settings.data_dir / "classes.json"
+        if given is None and not path.exists():
+            return list(self._problem.target.classes)
+        try:
+            names: list[str] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ModelError(f"{path} is no JSON list of class names: {error}") from error
+        return names
 
 
 class ChampionServer(ModelServer):

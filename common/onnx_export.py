@@ -4,6 +4,7 @@ Apart from `onnx_io`, because only those who train need the converter and scikit
 """
 
 import json
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -31,6 +32,7 @@ from common.problem import (
 )
 
 GOLDEN_ROWS = 3
+MAX_REASON = 300  # characters of what a converter says
 PERCENTILES = tuple(np.linspace(0.0, 1.0, 101))
 # What the converters of every model family in use here support.
 OPSET = {"": 17, "ai.onnx.ml": 3}
@@ -94,6 +96,9 @@ def export_onnx(model: Classifier, problem: Problem, train: Table, scorer: Outli
         or string) where not all are numbers, and outputs `label` (int64 `[rows]`), `probabilities` (float32
         `[rows, classes]`, if the model gives any) and, with a scorer, `outlier_score` (float32 `[rows]`), described in
         `metadata_props`.
+
+    Raises:
+        ModelError: the classifier or the scorer cannot be converted; one line names it and says why.
     """
     convertible = _convertible(model)
     graph = _convert(convertible, problem, _options(convertible))
@@ -142,8 +147,27 @@ def _convert(model: Any, problem: Problem, options: Mapping[int, Mapping[str, bo
         inputs = [("input", FloatTensorType([None, len(problem.features)]))]
     else:
         inputs = [(feature.name, _tensor_type(feature)) for feature in problem.features]
-    graph: ModelProto = to_onnx(model, initial_types=inputs, options=options, target_opset=OPSET)
+    graph: ModelProto
+    try:
+        try:
+            graph = to_onnx(model, initial_types=inputs, options=options, target_opset=OPSET)
+        except NameError:  # some converters, such as that of LinearSVC, know no such option; none at all turns it on
+            none: dict[int, dict[str, bool]] = {given: {} for given in options or {}}
+            graph = to_onnx(model, initial_types=inputs, options=none, target_opset=OPSET)
+    except Exception as error:  # converters raise whatever they like, with thousands of lines
+        reason = textwrap.shorten(str(error)[:10_000], MAX_REASON, placeholder=" …")
+        raise ModelError(
+            f"{_name(model)} cannot be converted to ONNX: {type(error).__name__}: {reason or 'no reason given'}"
+        ) from error
     return graph
+
+
+def _name(model: Any) -> str:
+    return (
+        " with ".join(type(step).__name__ for _, step in model.steps)
+        if isinstance(model, Pipeline)
+        else type(model).__name__
+    )
 
 
 def _tensor_type(feature: Feature) -> FloatTensorType | StringTensorType:

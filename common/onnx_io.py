@@ -22,6 +22,11 @@ Floats32 = npt.NDArray[np.float32]
 TOLERANCE = 1e-5
 OUTLIER_SCORE = "outlier_score"
 NUMBERS, TEXT = "tensor(float)", "tensor(string)"
+# Of outputs: what may be labels, what may be probabilities, and both as type and number of dimensions in our models.
+LABELS = ("tensor(int64)", "tensor(int32)", TEXT)
+MAPS = ("seq(map(int64,tensor(float)))", "seq(map(string,tensor(float)))")
+SHARES = (NUMBERS, "tensor(double)", *MAPS)
+OURS = ([(LABELS[0], 1)], [(LABELS[0], 1), (NUMBERS, 2)])
 MAX_NAME = 256  # characters of a class name: the store's column has no more
 
 
@@ -103,7 +108,11 @@ class OnnxModel:
         """Answer for rows of features `[rows, features]`, as `as_rows` makes them."""
         outputs = self._session.run(self._outputs, self._feed(X))
         scores = outputs.pop() if OUTLIER_SCORE in self._outputs else None
-        return Answer(outputs[0], outputs[1] if len(outputs) > 1 else None, scores)
+        labels, probabilities = outputs[0], outputs[1] if len(outputs) > 1 else None
+        if not self._as_ours:
+            answer = self._read(labels, probabilities)
+            labels, probabilities = answer.labels, answer.probabilities
+        return Answer(labels, probabilities, scores)
 
     def is_outlier(self, answer: Answer) -> npt.NDArray[np.bool_] | None:
         """Return for each row of an answer of this model whether it is an outlier; None for a model without scores."""
@@ -197,17 +206,46 @@ class OnnxModel:
 
     def _find_outputs(self) -> list[str]:
         """Return the names of the label, of the probabilities if there are any, and of the scores if there are any."""
-        types = {output.name: output.type for output in self._session.get_outputs()}
-        scores = types.pop(OUTLIER_SCORE, None)
-        if not types:
+        found = {output.name: output for output in self._session.get_outputs()}
+        scores = found.pop(OUTLIER_SCORE, None)
+        if not found:
             raise ModelError("the model has no output for the label")
-        if scores not in (None, NUMBERS):
-            raise ModelError(f"expected float32 outlier scores, found {scores}")
-        # Models of others have names of their own for these two: what they are follows from their places.
-        answers = list(types)[:2]
-        if any(not types[name].startswith("tensor") for name in answers):
-            raise ModelError("the probabilities are not a tensor: export the model with zipmap off")
-        return answers if scores is None else [*answers, OUTLIER_SCORE]
+        if scores and scores.type != NUMBERS:
+            raise ModelError(f"expected float32 outlier scores, found {scores.type}")
+        # Models of others have names of their own: what is what follows from types and places.
+        label = next((name for name, output in found.items() if output.type in LABELS), next(iter(found)))
+        shares = [name for name, output in found.items() if name != label and output.type in SHARES]
+        shares.sort(key=lambda name: "prob" not in name)  # beside them there may be decision functions and the like
+        answers = [found[name] for name in (label, *shares[:1])]
+        self._as_ours = [(output.type, len(output.shape)) for output in answers] in OURS
+        return [output.name for output in (*answers, scores) if output]
+
+    def _read(self, labels: Any, probabilities: Any) -> Answer:
+        """Return an answer in the form of our own models, whatever form the model of somebody else gives it in.
+
+        Raises:
+            ModelError: it names other classes than the model's.
+        """
+        labels = np.asarray(labels)
+        if labels.shape[1:] == (1,):
+            labels = labels[:, 0]
+        try:
+            if labels.dtype == object:
+                places = {name: place for place, name in enumerate(self.classes)}
+                labels = np.array([places[name] for name in labels.tolist()], dtype=np.int64)
+            if isinstance(probabilities, list):
+                probabilities = self._from_maps(probabilities)
+        except (KeyError, TypeError) as error:
+            raise ModelError(f"the model answers classes that are none of {list(self.classes)}: {error}") from error
+        return Answer(labels, probabilities)
+
+    def _from_maps(self, maps: list[dict[Any, float]]) -> Floats32:
+        """Return probabilities `[rows, classes]` from a map for each row, as skl2onnx makes them with zipmap on."""
+        named = bool(maps) and isinstance(next(iter(maps[0]), None), str)
+        keys: Sequence[Any] = self.classes if named else range(len(self.classes))
+        if maps and len(maps[0]) != len(keys):
+            raise ModelError(f"{len(maps[0])} probabilities for the classes {list(self.classes)}")
+        return np.array([[each[key] for key in keys] for each in maps], dtype=np.float32)
 
     def _find_threshold(self) -> float | None:
         if OUTLIER_SCORE not in self._outputs:

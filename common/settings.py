@@ -146,7 +146,8 @@ class Settings(MlflowLogin):
         20.0, ge=1, le=600, description="how long the download of a version, and then its check, may take"
     )
     class_path: Path | None = Field(
-        None, description="JSON list of class names, for a model that carries none, such as one registered by hand"
+        None,
+        description="JSON list of class names, instead of the problem's classes.json, for a model that carries none",
     )
 
     @classmethod

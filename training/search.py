@@ -13,6 +13,7 @@ from rich.progress import track
 from common import publish
 from common.files import md5, write_atomic
 from common.onnx_export import Tested, check_parity, export_tested
+from common.onnx_io import ModelError
 from common.outliers import OutlierScorer, outlier_scorer_for
 from common.problem import Candidate, Classifier, Problem, Table, epochs_run
 from common.registry import CHALLENGER, CHAMPION, Version
@@ -152,9 +153,13 @@ def _read(problem: Problem, settings: Settings) -> Data:
 
 
 def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer | None) -> _Exported:
-    tested = export_tested(result.model, problem, data.fitting, data.test, scorer)
-    # The file answers as the candidate does, so that the candidate's results on these rows are those of the file.
-    check_parity(tested.graph, result.model, data.validation.X, scorer)
+    try:
+        tested = export_tested(result.model, problem, data.fitting, data.test, scorer)
+        # The file answers as the candidate does: the candidate's results on these rows are those of the file, too.
+        check_parity(tested.graph, result.model, data.validation.X, scorer)
+    except ModelError as error:
+        named = " ".join(f"{name}={value}" for name, value in result.candidate.params.items())
+        raise ModelError(f"the candidate {named} cannot be served, and nothing is registered: {error}") from error
     return _Exported(result, tested, scorer)
 
 

@@ -37,9 +37,8 @@ def model_of(
 
 def labels_of(source: str, axes: Sequence[int] | None, name: str = "label") -> list[NodeProto]:
     """Nodes that make a label of each row: always the first class."""
-    kept = {"axes": axes} if axes is not None else {}
     return [
-        helper.make_node("ReduceMin", [source], ["lowest"], keepdims=0, **kept),
+        helper.make_node("ReduceMin", [source], ["lowest"], keepdims=0, axes=axes),
         helper.make_node("Cast", ["lowest"], ["whole"], to=INT64),
         helper.make_node("Sub", ["whole", "whole"], [name]),
     ]
@@ -55,7 +54,7 @@ def looped(rounds: int) -> bytes:
         "body",
         [tensor("round", INT64, []), tensor("go_on", TensorProto.BOOL, []), tensor("so_far", FLOAT, None)],
         [tensor("go_on_out", TensorProto.BOOL, []), tensor("so_far_out", FLOAT, None)],
-        [numpy_helper.from_array(np.float32(0.5), "half")],
+        [numpy_helper.from_array(np.array(0.5, dtype=np.float32), "half")],
     )
     loop = helper.make_node("Loop", ["rounds", "true", "input"], ["looped"], body=body)
     constants = {"rounds": np.int64(rounds), "true": np.bool_(True)}  # noqa: FBT003  # of numpy

@@ -26,6 +26,7 @@ from scripts.parts import answers, wait_for
 from tests import servers
 from tests.api.odd_models import flat_probabilities, looped
 from tests.api.test_metrics import samples
+from tests.common.test_onnx import bare
 from tests.conftest import KEPT, RegisterByHand, StartApi, keep_copy, register_onnx, served_version
 
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -131,7 +132,6 @@ GARBAGE: dict[str, Callable[[bytes], bytes]] = {
     ),
     "golden rows without answers": lambda content: with_metadata(content, golden={"input": [list(ROW.values())]}),
     "golden rows that are none": lambda content: with_metadata(content, golden=7),
-    "no class names": lambda content: with_metadata(content, classes=None),
     "class names that are none": lambda content: with_metadata(content, classes=3),
     "a name too few": lambda content: with_metadata(content, classes=["a", "b"]),
     "a name too few, and no golden rows": lambda content: with_metadata(content, classes=["a", "b"], golden=None),
@@ -232,6 +232,28 @@ def test_a_model_without_class_names_is_served_with_those_of_class_path(
         wait_for_version(api, 1)
         assert api.post("/predict", json=ROW).json()["class_name"] == "setosa"
         assert api.get("/label").json() == {"0": "setosa", "1": "versicolor", "2": "virginica"}
+
+
+def test_a_model_as_skl2onnx_makes_it_by_default_is_served_with_the_class_names_of_the_prepared_data(
+    settings: Settings, problem: Problem, rows: Table, start_api: StartApi, register_by_hand: RegisterByHand
+) -> None:
+    names = settings.data_dir / "classes.json"
+    prepared = names.read_bytes()
+    names.write_text("<<<<<<< conflict")
+    register_by_hand(bare(rows, zipmap=True))
+    with start_api(settings) as api:
+        wait_for("the tag", lambda: "classes.json" in tags_of(settings, problem, 1).get(REFUSED, ""), within=15)
+        names.write_bytes(prepared)
+        wait_for_version(api, 1)
+        assert api.get("/label").json() == {"0": "Iris-setosa", "1": "Iris-versicolor", "2": "Iris-virginica"}
+        answer = api.post("/predict", json=ROW).json()
+        assert answer["class_name"] == "Iris-setosa"
+        assert answer["probabilities"]["Iris-setosa"] > 0.9
+    names.unlink()
+    with start_api(settings) as api:
+        register_by_hand(bare(rows))
+        wait_for_version(api, 2)
+        assert api.get("/label").json()["0"] == "Iris-setosa"
 
 
 def test_the_names_in_the_file_win_over_class_path(

@@ -12,10 +12,12 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 from skl2onnx import to_onnx
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, Perceptron
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, Perceptron, RidgeClassifier
+from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
 
 from common.onnx_export import GOLDEN_ROWS, OPSET, check_parity, export_onnx, reference_statistics
 from common.onnx_io import Answer, ModelError, OnnxModel, compare
@@ -411,15 +413,86 @@ def test_a_model_without_class_names_is_refused_with_the_setting_that_gives_them
         OnnxModel(bare(rows), classes)
 
 
-def test_a_model_with_zipmap_on_is_refused_in_words(rows: Table, problem: Problem) -> None:
-    with pytest.raises(ModelError, match="export the model with zipmap off"):
-        OnnxModel(bare(rows, zipmap=True), problem.target.classes)
+@pytest.mark.parametrize("named", [False, True])
+def test_a_model_with_zipmap_on_answers_as_with_zipmap_off(
+    rows: Table,
+    problem: Problem,
+    named: bool,  # noqa: FBT001
+) -> None:
+    y = np.array(problem.target.classes)[rows.y] if named else rows.y
+    loaded, off = OnnxModel(bare(rows, y, zipmap=True), problem.target.classes), OnnxModel(bare(rows), ["a", "b", "c"])
+    loaded.check_golden()
+    X = rows.X.astype(np.float32)
+    answer, expected = loaded.predict(X), off.predict(X)
+    assert answer.labels.dtype == np.int64
+    assert loaded.has_probabilities
+    np.testing.assert_array_equal(answer.labels, expected.labels)
+    assert answer.probabilities is not None
+    assert expected.probabilities is not None
+    assert answer.probabilities.dtype == np.float32
+    np.testing.assert_array_equal(answer.probabilities, expected.probabilities)
 
 
-def test_a_model_with_names_for_labels_is_refused(rows: Table, problem: Problem) -> None:
-    loaded = OnnxModel(bare(rows, np.array(problem.target.classes)[rows.y]), problem.target.classes)
-    with pytest.raises(ModelError, match="no indices into"):
+@pytest.mark.parametrize("zipmap", [False, True])
+def test_a_model_that_answers_other_names_than_the_classes_is_refused(
+    rows: Table,
+    problem: Problem,
+    zipmap: bool,  # noqa: FBT001
+) -> None:
+    loaded = OnnxModel(bare(rows, np.array(["a", "b", "c"])[rows.y], zipmap=zipmap), problem.target.classes)
+    with pytest.raises(ModelError, match=r"answers classes that are none of .*: 'a'"):
         loaded.check_golden()
+
+
+def test_labels_in_a_column_and_outputs_in_another_order_and_more_of_them_are_read(
+    rows: Table, problem: Problem
+) -> None:
+    graph = onnx.load_model_from_string(bare(rows))
+    label, shares = graph.graph.output
+    column = helper.make_tensor("column", TensorProto.INT64, [2], [-1, 1])
+    graph.graph.initializer.append(column)
+    graph.graph.node.append(helper.make_node("Reshape", [label.name, "column"], ["in_column"]))
+    graph.graph.node.append(helper.make_node("Mul", [shares.name, shares.name], ["squares"]))
+    named = [
+        helper.make_tensor_value_info("squares", TensorProto.FLOAT, [None, 3]),
+        onnx.ValueInfoProto.FromString(shares.SerializeToString()),
+        helper.make_tensor_value_info("in_column", TensorProto.INT64, [None, 1]),
+    ]
+    del graph.graph.output[:]
+    graph.graph.output.extend(named)
+    loaded, plain = (OnnxModel(content, problem.target.classes) for content in (graph.SerializeToString(), bare(rows)))
+    loaded.check_golden()
+    X = rows.X.astype(np.float32)
+    answer, expected = loaded.predict(X), plain.predict(X)
+    np.testing.assert_array_equal(answer.labels, expected.labels)
+    assert answer.probabilities is not None
+    assert expected.probabilities is not None
+    np.testing.assert_array_equal(answer.probabilities, expected.probabilities)
+
+
+WITHOUT_PROBABILITIES = {
+    "LinearSVC": LinearSVC(),
+    "in a pipeline": make_pipeline(StandardScaler(), LinearSVC()),
+    "RidgeClassifier": RidgeClassifier(),
+}
+
+
+@pytest.mark.parametrize("kind", WITHOUT_PROBABILITIES)
+def test_classifiers_without_probabilities_are_exported_whatever_their_converters_know(
+    rows: Table, problem: Problem, scorer: OutlierScorer, kind: str
+) -> None:
+    fitted = WITHOUT_PROBABILITIES[kind].fit(rows.X, rows.y)
+    graph = export_onnx(fitted, problem, rows, scorer)
+    check_parity(graph, fitted, rows.X, scorer)
+    assert [output.name for output in graph.graph.output] == ["label", "outlier_score"]
+
+
+def test_a_model_that_cannot_be_converted_is_refused_in_one_line_that_names_it(rows: Table, problem: Problem) -> None:
+    for model in (NearestCentroid(), HistGradientBoostingClassifier(max_iter=5)):
+        with pytest.raises(ModelError, match=f"^{type(model).__name__} cannot be converted to ONNX: ") as refused:
+            export_onnx(model.fit(rows.X, rows.y), problem, rows)
+        assert "\n" not in str(refused.value)
+        assert len(str(refused.value)) < 500
 
 
 def test_a_model_with_several_inputs_of_several_columns_is_refused(problem: Problem) -> None:

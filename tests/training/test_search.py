@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression, Perceptron
+from sklearn.neighbors import NearestCentroid
 
 from common import publish
 from common.files import write_atomic
@@ -95,6 +96,17 @@ def test_an_export_that_differs_registers_nothing_and_writes_no_file(settings: S
         search.train(replace(problem, candidates=lambda: [dishonest(1.0)]), settings)
     assert registered(settings.mlflow_uri) == []
     assert not (settings.lab_home / "models").exists()
+
+
+def test_a_candidate_that_cannot_be_converted_ends_in_one_line_that_names_it_and_registers_nothing(
+    settings: Settings, problem: Problem
+) -> None:
+    odd = Candidate({"kind": "centroid", "size": 3}, lambda X, y: NearestCentroid().fit(X, y))
+    told = r"the candidate kind=centroid size=3 cannot be served, .*: NearestCentroid cannot be converted"
+    with pytest.raises(ModelError, match=told) as refused:
+        search.train(replace(problem, candidates=lambda: [odd]), settings)
+    assert "\n" not in str(refused.value)
+    assert registered(settings.mlflow_uri) == []
 
 
 def test_the_scorer_is_fitted_on_the_fitting_rows_and_its_threshold_set_by_the_validation_rows(

@@ -172,7 +172,7 @@ def _unserved(source: Source, problem: str, model_name: str) -> Panel:
         drawing="table",
         columns=[Column(name="version", label="Version", kind="link"), Column(name="reason", label="Why")],
         rows=rows,
-        empty="No version is refused, and none waits to be promoted.",
+        empty="No version is refused, and none waits to be promoted. Make another: make train, or python main.py.",
     )
 
 
