@@ -28,6 +28,7 @@ from monitor.export import exporting
 from monitor.export.day_runs import DayRuns
 from monitor.export.exporting import export_all
 from monitor.export.profile import Profile
+from monitor.windows.enough import MEAN_ROWS
 from scripts.parts import free_port, wait_for
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction
 from tests.monitor.export.dying_export import POINTS
@@ -152,21 +153,34 @@ def test_the_profiles_hold_every_row_once(either_lab: Settings, name: str) -> No
 
 def test_the_numbers_are_those_of_the_champions_rows(lab: Settings, name: str) -> None:
     late = NOON + timedelta(hours=1)
-    write(
-        lab,
-        row(name, "a", is_outlier=True, confidence=0.5),
-        row(name, "b", VERSICOLOR, confidence=0.9, predicted_at=late),
-        row(name, "c", is_outlier=None, confidence=None),
-        row(name, "a", VIRGINICA, role="shadow", is_outlier=True, confidence=0.1),
-    )
-    export_all(lab, 100)
+    of_each = [
+        (
+            row(name, f"a{number}", is_outlier=True, confidence=0.5),
+            row(name, f"b{number}", VERSICOLOR, confidence=0.9, predicted_at=late),
+            row(name, f"c{number}", is_outlier=None, confidence=None),
+            row(name, f"a{number}", VIRGINICA, role="shadow", is_outlier=True, confidence=0.1),
+        )
+        for number in range(MEAN_ROWS)
+    ]
+    write(lab, *(each for rows in of_each for each in rows))
+    export_all(lab, 1_000)
     found = runs(lab, name)[DAY].data.metrics
-    expected = {"champion_rows": 3, "challenger_rows": 1, "outlier_ratio": 0.5, "confidence_mean": 0.7}
+    expected: dict[str, float] = {"champion_rows": 3 * MEAN_ROWS, "challenger_rows": MEAN_ROWS}
+    expected |= {"outlier_ratio": 0.5, "confidence_mean": 0.7}
     expected |= {"share/Iris-setosa": 2 / 3, "share/Iris-versicolor": 1 / 3, "mean/petal_width": 0.2}
     assert {metric: found[metric] for metric in expected} == pytest.approx(expected)
     assert not [metric for metric in found if metric.startswith(("psi/", "drift/"))]
     [moment] = mlflow.MlflowClient(lab.mlflow_uri).get_metric_history(runs(lab, name)[DAY].info.run_id, "outlier_ratio")
     assert moment.timestamp == int(late.timestamp() * 1e3)
+
+
+def test_of_a_few_rows_the_numbers_that_take_more_are_not_told(lab: Settings, name: str) -> None:
+    write(lab, row(name, "a", is_outlier=True))
+    export_all(lab, 100)
+    found = runs(lab, name)[DAY].data.metrics
+    assert (found["champion_rows"], found["champion_outliers"]) == (1, 1)
+    assert not {"outlier_ratio", "confidence_mean"} & found.keys()
+    assert not [metric for metric in found if "/" in metric]
 
 
 def test_the_day_is_as_good_as_its_labels_say_and_is_told_again_when_more_come(lab: Settings, name: str) -> None:
@@ -291,12 +305,13 @@ def test_a_store_that_was_begun_anew_adds_to_the_day(lab: Settings, name: str) -
 def test_names_that_mlflow_would_refuse_are_written_too(lab: Settings, name: str) -> None:
     awkward = ("..", "a(b", "a)b", "x/../y", "ja/nein?", "é" * 256)
     features = {"worst (cm²)": 1.0, "..": "red"}
-    write(lab, *(row(name, each[:9], each, features=features) for each in awkward))
-    export_all(lab, 100)
+    ids = [(f"{number}{each[:9]}", each) for number in range(MEAN_ROWS) for each in awkward]
+    write(lab, *(row(name, prediction_id, each, features=features) for prediction_id, each in ids))
+    export_all(lab, 1_000)
     found = runs(lab, name)[DAY].data.metrics
     assert Counter(metric.partition("/")[0] for metric in found)["share"] == len(awkward)
     assert {"share/a_b", "share/a_b_", "mean/worst _cm²_"} <= found.keys()
-    assert profile_of(lab, name).names["feature/.."].counts == {"red": len(awkward)}
+    assert profile_of(lab, name).names["feature/.."].counts == {"red": len(ids)}
 
 
 def test_drift_from_what_the_served_version_learnt_is_written(
