@@ -35,6 +35,7 @@ from api.serving import ChallengerServer, ChampionServer
 from api.shadow import Shadow
 from api.short_http import STATE
 from api.slashes import Slashes
+from api.store_threads import STORE_SECONDS, StoreThreads
 from api.suggest_routes import suggest_router
 from common.problem import get_problem
 from common.registry import Registry
@@ -88,7 +89,9 @@ async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stac
     state.problem = problem
     for make_router in ROUTERS:
         app.include_router(make_router(problem))
-    state.store = await asyncio.to_thread(Store, settings.database_url)
+    store = await asyncio.to_thread(Store, settings.database_url, STORE_SECONDS)
+    stack.callback(store.close)
+    state.store = StoreThreads(store)
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     state.registry = await stack.enter_async_context(registry)
@@ -96,10 +99,11 @@ async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stac
     state.champion = ChampionServer(problem, settings, state.registry, metrics, state.store)
     state.challenger = ChallengerServer(problem, settings, state.registry, metrics)
     state.outbox = Outbox(problem, settings, state.store)
-    state.log = PredictionLog(problem, state.store.predictions, metrics)
+    state.log = PredictionLog(problem, store.predictions, metrics)
     state.shadow = Shadow(state.challenger, state.log, metrics)
     state.predictor = Predictor(problem, state.log, state.shadow, metrics)
     state.large = LargeBatches()
+    stack.callback(state.large.close)
     state.inference = Inference(problem, state.predictor, state.large)
     rows = Rows(problem, state.champion, state.predictor)
     batches = Batches(problem, state.champion, state.predictor, state.large)

@@ -12,8 +12,8 @@ from api.outbox import Outbox
 from api.predict import Predictor
 from api.serving import ChallengerServer, ChampionServer, Served
 from api.shadow import Shadow
+from api.store_threads import StoreThreads
 from common.registry import Registry
-from common.store import Store
 
 NO_MODEL = (
     "there is no model yet: run `python main.py` (in containers `docker compose run --rm train`), "
@@ -52,4 +52,4 @@ TheOutbox = Annotated[Outbox, _part("outbox")]
 ThePredictor = Annotated[Predictor, _part("predictor")]
 TheRegistry = Annotated[Registry, _part("registry")]
 TheShadow = Annotated[Shadow, _part("shadow")]
-TheStore = Annotated[Store, _part("store")]
+TheStore = Annotated[StoreThreads, _part("store")]

@@ -1,7 +1,5 @@
 """The truth about predictions, and what is remembered of them, over HTTP."""
 
-import asyncio
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -31,14 +29,18 @@ def feedback_router(problem: Problem) -> APIRouter:
         """
         check_class(body.class_name, champion.current, problem)
         prediction_id = str(body.prediction_id)
-        give = partial(store.feedback.give, prediction_id, body.class_name, replace=body.replace)
-        await tell(body.prediction_id, give, log)
+        await tell(
+            body.prediction_id,
+            lambda of: of.feedback.give(prediction_id, body.class_name, replace=body.replace),
+            store,
+            log,
+        )
         return Told(prediction_id=body.prediction_id, class_name=body.class_name)
 
     @router.get("/predictions/{prediction_id}", responses=responses(401, 404, 422, 503))
     async def get_prediction(prediction_id: UUID, store: TheStore) -> list[RememberedPrediction]:
         """Show what is remembered of a prediction: the champion's answer, and the challenger's if there was one."""
-        found = await asyncio.to_thread(store.predictions.get, str(prediction_id))
+        found = await store.read(lambda of: of.predictions.get(str(prediction_id)))
         if not found:
             raise HTTPException(404, f"there is no prediction {prediction_id} (yet: the log may be 250 ms behind)")
         return [_shown(each) for each in found]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Done = TypeVar("Done")
@@ -16,18 +17,18 @@ def is_small(size: int) -> bool:
 
 
 class LargeBatches:
-    """Does the work of a request at once if it is small, else in a thread.
-
-    Made when the application starts, since the places belong to an event loop.
-    """
+    """Does the work of a request at once if it is small, else in a thread of its own, where nothing needs the store."""
 
     def __init__(self) -> None:
-        """Begin with all places free."""
-        self._places = asyncio.Semaphore(AT_ONCE)
+        """Begin with nothing to do."""
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="answer large batches")
 
     async def do(self, work: Callable[[], Done], size: int) -> Done:
         """Return what `work` returns, for a body of `size` bytes."""
         if is_small(size):
             return work()
-        async with self._places:
-            return await asyncio.to_thread(work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,6 +1,5 @@
 """Which versions serve, how they stand up to the truth, and moving the aliases, over HTTP."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -22,7 +21,7 @@ def model_router(problem: Problem) -> APIRouter:
     @router.get("", responses=responses(503))
     async def get_models(store: TheStore, champion: TheChampion, challenger: TheChallenger) -> Models:
         """Show the served versions and their live statistics side by side, and how the two compare."""
-        return await asyncio.to_thread(overview, problem, store, champion.current, challenger.current)
+        return await store.read(lambda of: overview(problem, of, champion.current, challenger.current))
 
     @router.post("/{version}/challenge", dependencies=[WITH_KEY], responses=responses(401, 404, 409, 422, 503))
     async def post_challenge(version: Number, registry: TheRegistry) -> MovedAliases:

@@ -1,9 +1,8 @@
 """Champion and challenger: what is known of their answers, and who takes which place."""
 
-import asyncio
-
 from api.schemas import ClassStatistics, Comparison, Estimate, Models, MovedAliases, Reign, VersionStatistics
 from api.serving import Served
+from api.store_threads import StoreThreads
 from common.evaluate import ClassMetrics, Interval, accuracy, mcnemar, mean, per_class, wilson
 from common.problem import Problem
 from common.registry import CHALLENGER, CHAMPION, Registry, Version
@@ -82,7 +81,7 @@ async def challenge(problem: Problem, registry: Registry, number: int) -> MovedA
     return await _aliases(problem, registry)
 
 
-async def promote(problem: Problem, registry: Registry, store: Store, number: int) -> MovedAliases:
+async def promote(problem: Problem, registry: Registry, store: StoreThreads, number: int) -> MovedAliases:
     """Make a version the champion; if it was the challenger, there is none then.
 
     Raises:
@@ -94,15 +93,15 @@ async def promote(problem: Problem, registry: Registry, store: Store, number: in
     champion = await registry.serving_version(name)
     if champion and champion.number != number:
         # A rollback goes back to it, even if it became champion a moment ago and nobody has noted it yet.
-        await asyncio.to_thread(store.champions.note, name, champion.number)
+        await store.write(lambda of: of.champions.note(name, champion.number))
     # Also if it serves already: as the latest, without the alias, it would do so only until there is a later one.
     await _crown(problem, registry, version)
     if champion is None or champion.number != number:
-        await asyncio.to_thread(store.champions.note, name, number, "promoted")
+        await store.write(lambda of: of.champions.note(name, number, "promoted"))
     return await _aliases(problem, registry)
 
 
-async def roll_back(problem: Problem, registry: Registry, store: Store, number: int) -> MovedAliases:
+async def roll_back(problem: Problem, registry: Registry, store: StoreThreads, number: int) -> MovedAliases:
     """Take a version back, and make champion who was it before.
 
     Raises:
@@ -115,15 +114,15 @@ async def roll_back(problem: Problem, registry: Registry, store: Store, number: 
         now = f"version {champion.number} is" if champion else "there is none"
         raise RefusedError(f"version {number} is not the champion: {now}")
     # It may have become champion a moment ago, so that nobody has noted it yet.
-    await asyncio.to_thread(store.champions.note, name, number)
-    previous = previous_champion(await asyncio.to_thread(store.champions.history, name))
+    await store.write(lambda of: of.champions.note(name, number))
+    previous = previous_champion(await store.read(lambda of: of.champions.history(name)))
     if previous is None:
         raise RefusedError(f"there was no champion before version {number}")
     version = await registry.version(name, previous)
     if version is None:
         raise RefusedError(f"version {previous}, the champion before, is not in the registry any more")
     await _crown(problem, registry, version)
-    await asyncio.to_thread(store.champions.note, name, previous, "rolled back")
+    await store.write(lambda of: of.champions.note(name, previous, "rolled back"))
     return await _aliases(problem, registry)
 
 

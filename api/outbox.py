@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from api.flow_runs import PREFECT_ERRORS, FlowRuns
+from api.store_threads import StoreThreads
 from common.background import BackgroundTask
 from common.problem import Problem
 from common.settings import Settings
-from common.store import Store, StoreError
+from common.store import StoreError
 from common.store.suggestions import MAX_PAUSE, Suggestion
 
 LOOK_SECONDS = 1.0
@@ -33,10 +34,10 @@ class Outbox:
     in the store, so that it survives a restart; delivering twice, here or in another process, makes one run.
     """
 
-    def __init__(self, problem: Problem, settings: Settings, store: Store) -> None:
+    def __init__(self, problem: Problem, settings: Settings, store: StoreThreads) -> None:
         """Deliver `problem`'s suggestions to the Prefect of the settings."""
         self._problem = problem
-        self._suggestions = store.suggestions
+        self._store = store
         self._url = settings.prefect_api_url
         self._runs = FlowRuns(problem, settings)
         # Its own: a shared one would be another user's whose draws it disturbs.
@@ -78,13 +79,13 @@ class Outbox:
 
     async def _deliver_due(self, prefect: httpx.AsyncClient) -> None:
         name = self._problem.name
-        due = await asyncio.to_thread(self._suggestions.due, name, datetime.now(UTC), BATCH)
+        due = await self._store.read(lambda of: of.suggestions.due(name, datetime.now(UTC), BATCH))
         if not due:
             return
-        under_way = await asyncio.to_thread(self._suggestions.handed_over, name, 1)
+        under_way = await self._store.read(lambda of: of.suggestions.handed_over(name, 1))
         run_id = under_way[0].flow_run_id if under_way else await self._start_for_one(prefect, due)
         if run_id:
-            await asyncio.to_thread(self._suggestions.join, name, run_id)
+            await self._store.write(lambda of: of.suggestions.join(name, run_id))
 
     async def _start_for_one(self, prefect: httpx.AsyncClient, due: Sequence[Suggestion]) -> str | None:
         """Start a flow run for the first suggestion that Prefect takes one for; return its id."""
@@ -94,16 +95,19 @@ class Outbox:
             except PREFECT_ERRORS as error:
                 await self._postpone(suggestion, error)
             else:
-                await asyncio.to_thread(self._suggestions.delivered, suggestion.id, run_id)
+                await self._note(suggestion, run_id)
                 return run_id
         return None
+
+    async def _note(self, suggestion: Suggestion, run_id: str) -> None:
+        await self._store.write(lambda of: of.suggestions.delivered(suggestion.id, run_id))
 
     async def _look_at_run(self, prefect: httpx.AsyncClient) -> None:
         """Replace the flow run that has suggestions in hand, if it was gone or over the last time, too.
 
         Once is not enough: the run may just have ended well, or be scheduled again after a failure.
         """
-        in_hand = await asyncio.to_thread(self._suggestions.in_hand, self._problem.name)
+        in_hand = await self._store.read(lambda of: of.suggestions.in_hand(self._problem.name))
         run_id = in_hand.flow_run_id if in_hand else None
         if in_hand is None or run_id is None:
             self._suspect, self._tries = None, 0
@@ -121,13 +125,13 @@ class Outbox:
             other_run_id = await self._runs.start(prefect, in_hand)
         except PREFECT_ERRORS as error:
             reason = f"its flow run {over}; Prefect at {self._url}: {error!r}"
-            await asyncio.to_thread(self._suggestions.run_lost, run_id, reason)
+            await self._store.write(lambda of: of.suggestions.run_lost(run_id, reason))
         else:
-            await asyncio.to_thread(self._suggestions.moved, run_id, other_run_id)
+            await self._store.write(lambda of: of.suggestions.moved(run_id, other_run_id))
 
     async def _postpone(self, suggestion: Suggestion, error: Exception) -> None:
         wait = min(2.0**suggestion.attempts, MAX_PAUSE.total_seconds()) * self._random.uniform(0.5, 1.0)
         reason = f"Prefect at {self._url}: {error!r}"
         logger.warning("suggestion %s is delivered later, next try in %.0f s: %s", suggestion.id, wait, reason)
         next_attempt = datetime.now(UTC) + timedelta(seconds=wait)
-        await asyncio.to_thread(self._suggestions.delivery_failed, suggestion.id, reason, next_attempt)
+        await self._store.write(lambda of: of.suggestions.delivery_failed(suggestion.id, reason, next_attempt))

@@ -1,6 +1,5 @@
 """Predictions and feedback over HTTP as Seldon Core's v1 protocol has them."""
 
-import asyncio
 from functools import partial
 from typing import Any
 
@@ -45,7 +44,7 @@ def _protocol(problem: Problem) -> APIRouter:
         rows = body.request.data.ndarray
         truths = class_names(body.truth.data.ndarray, len(rows), served.model.classes)
         answered = await beside(partial(answer, served, rows))
-        await asyncio.to_thread(lambda: store.feedback.give_new(answered.log_rows(problem), truths))
+        await store.write(lambda of: of.feedback.give_new(answered.log_rows(problem), truths))
         shadow.show(answered)
         return judged(answered)
 

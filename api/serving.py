@@ -14,12 +14,13 @@ from api.check import check_apart, one_line
 from api.kept import KeptCopy
 from api.metrics import Metrics
 from api.schemas import sample_row
+from api.store_threads import StoreThreads
 from common.background import BackgroundTask
 from common.onnx_io import ModelError, OnnxModel
 from common.problem import Problem
 from common.registry import CHALLENGER, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
 from common.settings import Settings
-from common.store import Store, StoreError
+from common.store import StoreError
 from common.store.tables import Role
 
 POLL_SECONDS = 1.0
@@ -209,11 +210,11 @@ class ChampionServer(ModelServer):
     role = "champion"
 
     def __init__(
-        self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics, store: Store
+        self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics, store: StoreThreads
     ) -> None:
         """Serve `problem`'s ONNX model from `registry`, and note its versions in `store`."""
         super().__init__(problem, settings, registry, metrics)
-        self._champions = store.champions
+        self._store = store
         self._noted: Version | None = None
 
     async def _wanted(self) -> Version | None:
@@ -224,7 +225,7 @@ class ChampionServer(ModelServer):
 
     async def _in_service(self, version: Version) -> None:
         if self._noted is None or self._noted.identity != version.identity:
-            await asyncio.to_thread(self._champions.note, version.name, version.number)
+            await self._store.write(lambda of: of.champions.note(version.name, version.number))
             self._noted = version
 
     def _swap(self, served: Served) -> None:

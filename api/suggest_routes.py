@@ -1,6 +1,5 @@
 """Corrections over HTTP: taking them in, and telling what became of them."""
 
-import asyncio
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -48,15 +47,15 @@ def suggest_router(problem: Problem) -> APIRouter:
             class_name=body.class_name,
             prediction_id=str(body.prediction_id) if body.prediction_id else None,
         )
-        keep = partial(store.correct, suggestion, replace=body.replace)
-        await (tell(body.prediction_id, keep, log) if body.prediction_id else asyncio.to_thread(keep))
+        keep = partial(Store.correct, suggestion=suggestion, replace=body.replace)
+        await (tell(body.prediction_id, keep, store, log) if body.prediction_id else store.write(keep))
         outbox.wake()
         return Accepted(suggestion_id=suggestion_id)
 
     @router.get("/{suggestion_id}", responses=responses(401, 404, 422, 503))
     async def get_suggestion(suggestion_id: UUID, store: TheStore) -> SuggestionStatus:
         """Tell where a correction is now."""
-        status = await asyncio.to_thread(_status, store, str(suggestion_id))
+        status = await store.read(lambda of: _status(of, str(suggestion_id)))
         if status is None:
             raise HTTPException(404, f"there is no suggestion {suggestion_id}")
         return status

@@ -10,8 +10,9 @@ from fastapi.exceptions import RequestValidationError
 
 from api.log import PredictionLog
 from api.serving import Served
+from api.store_threads import StoreThreads
 from common.problem import Problem
-from common.store import StoreError
+from common.store import Store, StoreError
 from common.store.feedback import UnknownPredictionError
 
 FLUSH_SECONDS = 5.0
@@ -20,7 +21,7 @@ BEHIND = timedelta(seconds=2)
 LOOK_SECONDS = 0.1
 
 
-async def tell(prediction_id: UUID, telling: Callable[[], None], log: PredictionLog) -> None:
+async def tell(prediction_id: UUID, telling: Callable[[Store], None], store: StoreThreads, log: PredictionLog) -> None:
     """Run `telling`, in a thread; while it does not find the prediction, see that the log is written, and run it again.
 
     Raises:
@@ -31,13 +32,13 @@ async def tell(prediction_id: UUID, telling: Callable[[], None], log: Prediction
     flushed = False
     while True:
         try:
-            return await asyncio.to_thread(telling)
+            return await store.write(telling)
         except UnknownPredictionError:
             if flushed and (time.monotonic() > deadline or not is_fresh(prediction_id)):
                 raise
         if flushed:
             await asyncio.sleep(LOOK_SECONDS)
-        elif not await asyncio.to_thread(log.flush, FLUSH_SECONDS):
+        elif not await store.write(lambda _: log.flush(FLUSH_SECONDS)):
             raise StoreError("the log of predictions is behind")
         flushed = True
 

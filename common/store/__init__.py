@@ -25,9 +25,14 @@ class Store:
         StoreError: from every method of every part, when the database does not answer as it should.
     """
 
-    def __init__(self, url: str) -> None:
-        """Connect, and bring the tables up to date."""
-        self._database = Database(url)
+    def __init__(self, url: str, patience: float | None = None) -> None:
+        """Connect, and bring the tables up to date.
+
+        Args:
+            url: where.
+            patience: how many seconds to wait for other writers; ten if it is None.
+        """
+        self._database = Database(url, patience)
         self.predictions = Predictions(self._database)
         self.answers = Answers(self._database)
         self.feedback = Feedback(self._database)

@@ -48,9 +48,15 @@ class Database:
         StoreError: from each method, when the database does not answer as it should.
     """
 
-    def __init__(self, url: str) -> None:
-        """Connect, and make or change tables as this version of the lab needs them."""
+    def __init__(self, url: str, patience: float | None = None) -> None:
+        """Connect, and make or change tables as this version of the lab needs them.
+
+        Args:
+            url: where.
+            patience: how many seconds a transaction waits for others; `BUSY_TIMEOUT_MS` if it is None.
+        """
         self._writer = threading.Lock()
+        self._patience = patience
         try:
             self._engine = _create_engine(url)
             self._open()
@@ -72,19 +78,27 @@ class Database:
     def read(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[sa.RowMapping]:
         """Return the rows of a query, without waiting for writers."""
         try:
-            with self._engine.connect().execution_options(reads=True) as connection:
+            options = {"reads": True, "wait_ms": self._wait_ms}
+            with self._engine.connect().execution_options(**options) as connection:
                 return list(connection.execute(query).mappings())
         except (SQLAlchemyError, *UNSPEAKABLE) as error:
             raise StoreError(f"the store cannot be read: {_reason(error)}") from error
 
+    @property
+    def _wait_ms(self) -> int:
+        return BUSY_TIMEOUT_MS if self._patience is None else round(self._patience * 1e3)
+
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self) -> Iterator[int]:
+        """Take turns with other threads; yield the milliseconds that are left to wait for other processes."""
         # Between processes the databases see to the turns. SQLite's waiting is a sleep of up to a tenth of a second,
         # after which another may have come first: a crowd of threads would spend most of its time so.
-        if not self._writer.acquire(timeout=BUSY_TIMEOUT_MS / 1e3):
+        until = time.monotonic() + self._wait_ms / 1e3
+        if not self._writer.acquire(timeout=self._wait_ms / 1e3):
             raise StoreError("the store cannot be written: other writers of this process take too long")
         try:
-            yield
+            # PostgreSQL takes 0 as no limit.
+            yield max(round((until - time.monotonic()) * 1e3), 1)
         finally:
             self._writer.release()
 
@@ -98,8 +112,8 @@ class Database:
         """
         try:
             with (
-                self._turn(),
-                self._engine.connect().execution_options(durable=durable) as connection,
+                self._turn() as wait_ms,
+                self._engine.connect().execution_options(durable=durable, wait_ms=wait_ms) as connection,
                 connection.begin(),
             ):
                 yield connection
@@ -155,6 +169,7 @@ def _log_ahead(connection: sqlite3.Connection) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     options = connection.get_execution_options()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={options.get('wait_ms', BUSY_TIMEOUT_MS)}")
     # A reader needs no transaction, and must not queue behind a writer.
     if options.get("reads"):
         return
@@ -166,7 +181,7 @@ def _begin_postgresql(connection: sa.Connection) -> None:
     options = connection.get_execution_options()
     if options.get("reads"):
         return
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}")
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {options.get('wait_ms', BUSY_TIMEOUT_MS)}")
     if not options.get("durable", True):
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.batches import decoder
+from api.bodies import SIMD_BYTES
 from api.hot_path import ROWS_PER_RUN, Rows
 from api.predict import Predictor
 from api.schemas import MAX_ROWS, batch_model
@@ -91,6 +92,18 @@ def test_a_batch_is_read_as_pydantic_reads_it(name: str) -> None:
     found = decoder(problem)(content)
     assert found is not None
     assert [list(row) for row in found] == [list(row) for row in batch_model(problem).model_validate_json(content).data]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("row", "is_read"),
+    [("5.1,3.5,1.4,2e-1", True), (f"5,3,1,{10**30}", False), (f"5,3,1,{10**400}", False), ("5,3,1,01", False)],
+)
+@pytest.mark.parametrize("blanks", [0, SIMD_BYTES])
+def test_a_batch_of_any_length_is_read_alike(problem: Problem, row: str, blanks: int, *, is_read: bool) -> None:
+    found = decoder(problem)(b'{"data":[%b[%b],[1,2,3,4]]}' % (b" " * blanks, row.encode()))
+    assert (found is not None) == is_read
+    if found is not None:
+        assert [list(values) for values in found] == [[5.1, 3.5, 1.4, 0.2], [1, 2, 3, 4]]
 
 
 def count(api: httpx.Client, metric: str, **labels: str) -> float:

@@ -1,0 +1,80 @@
+"""While somebody keeps the store locked, who needs it is told so within seconds, and who does not never waits."""
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from uuid import uuid4
+
+import httpx
+
+from api.store_threads import PLACE_SECONDS, STORE_SECONDS
+from common.registry import Version
+from common.settings import Settings
+from tests.api.test_bad_requests import JSON, ROW, check_problem
+from tests.api.test_large import LARGE
+from tests.api.test_log import SETOSA, write_lock
+from tests.api.test_oip import MODEL
+from tests.conftest import RegisterByHand, StartApi
+
+CROWD = 40
+# A thread, the store, and what a busy machine takes.
+TOLD_WITHIN = PLACE_SECONDS + STORE_SECONDS + 3.0
+AT_ONCE_WITHIN = 2.0
+SELDON_FEEDBACK = {"request": {"data": {"ndarray": [ROW]}}, "truth": {"data": {"ndarray": [0]}}}
+
+NEEDS: list[tuple[str, Callable[[], object]]] = [
+    ("/suggest", lambda: SETOSA | {"class_name": "Iris-setosa"}),
+    ("/suggest", lambda: SETOSA | {"class_name": "Iris-setosa", "prediction_id": f"{uuid4()}"}),
+    ("/feedback", lambda: {"class_name": "Iris-setosa", "prediction_id": f"{uuid4()}"}),
+    ("/api/v1.0/feedback", lambda: SELDON_FEEDBACK),
+]
+IN_OTHER_WORDS = {"content-type": "application/json; charset=utf-8"}  # so that the route is taken
+NEEDS_NOT: list[tuple[str, object, dict[str, str]]] = [
+    ("/predict", {"data": [ROW] * 5_000}, JSON),
+    ("/predict", {"data": [ROW] * 5_000}, IN_OTHER_WORDS),
+    (f"{MODEL}/infer", LARGE, JSON),
+    ("/api/v1.0/predictions", {"data": {"ndarray": [ROW] * 5_000}}, JSON),
+    ("/predict", SETOSA, JSON),
+]
+READS = [("/models", 200), (f"/predictions/{uuid4()}", 404), (f"/suggest/{uuid4()}", 404)]
+
+
+def timed(ask: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
+    begin = time.monotonic()
+    return ask(), time.monotonic() - begin
+
+
+def test_who_needs_a_locked_store_is_told_within_seconds_and_nobody_else_waits(
+    with_copy: Settings, start_api: StartApi
+) -> None:
+    with start_api(with_copy) as api, ThreadPoolExecutor(CROWD) as pool, write_lock(with_copy):
+        asking = (NEEDS[number % len(NEEDS)] for number in range(CROWD))
+        crowd = [pool.submit(timed, partial(api.post, path, json=make())) for path, make in asking]
+        for path, sent, headers in NEEDS_NOT:
+            answer, seconds = timed(partial(api.post, path, content=json.dumps(sent), headers=headers))
+            assert (answer.status_code, seconds < AT_ONCE_WITHIN) == (200, True), (path, seconds)
+        for path, status in READS:
+            answer, seconds = timed(partial(api.get, path))
+            assert (answer.status_code, seconds < AT_ONCE_WITHIN) == (status, True), (path, seconds)
+        assert not any(each.done() and each.result()[0].is_success for each in crowd)
+        for each in crowd:
+            refused, seconds = each.result()
+            check_problem(refused, 503)
+            assert seconds < TOLD_WITHIN
+
+
+def test_a_version_is_promoted_only_when_the_store_can_note_it_and_challenges_without_it(
+    api: httpx.Client, settings: Settings, trained: Version, bundle: bytes, register_by_hand: RegisterByHand
+) -> None:
+    second = register_by_hand(bundle)
+    with write_lock(settings):
+        challenged, seconds = timed(partial(api.post, f"/models/{second}/challenge"))
+        assert challenged.status_code == 200
+        assert seconds < AT_ONCE_WITHIN
+        for path in (f"/models/{second}/promote", f"/models/{trained.number}/rollback"):
+            refused, seconds = timed(partial(api.post, path))
+            check_problem(refused, 503)
+            assert seconds < TOLD_WITHIN
+    assert api.post(f"/models/{second}/promote").raise_for_status().json()["champion"] == second
