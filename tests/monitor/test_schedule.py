@@ -4,9 +4,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -17,8 +19,10 @@ from monitor.monitor import create_app
 from monitor.reference import Reference
 from monitor.runs import RUN_FAILED
 from monitor.schedule import EXTERNAL_LOG, Schedule
+from monitor.windows.enough import LABELS, SHARE_ROWS
+from monitor.windows.performance import Results
 from scripts.parts import wait_for
-from tests.common.store.rows import prediction
+from tests.common.store.rows import VERSICOLOR, prediction
 from tests.conftest import served
 from tests.monitor.references import knowing
 from tests.receiver import Receiver
@@ -50,7 +54,7 @@ def running(settings: Settings, reference: Reference | None = None) -> Iterator[
         store.close()
 
 
-def write(store: Store, rows: int = 20) -> None:
+def write(store: Store, rows: int = SHARE_ROWS) -> None:
     now = datetime.now(UTC)
     store.predictions.write([prediction(f"{now} {number}", at=now) | {"is_outlier": True} for number in range(rows)])
 
@@ -67,6 +71,22 @@ def test_windows_come_by_themselves_and_what_is_wrong_is_posted(
     assert (posted["problem"], posted["kind"]) == ("iris", "outliers")
     assert newest.ended_at.microsecond == 0
     assert newest.ended_at - newest.began_at == timedelta(seconds=5)
+
+
+def test_answers_that_are_worse_than_on_the_test_rows_are_posted(
+    lab: Settings, learnt: Reference, receiver: Receiver
+) -> None:
+    posting = Settings(**lab.model_dump(exclude={"alert_webhook_url"}), alert_webhook_url=receiver.url)
+    tested = replace(learnt, tested=Results(learnt.classes, np.diag([10, 10, 10])))
+    with running(posting, tested) as store:
+        rows = [prediction(f"{number}", at=datetime.now(UTC)) for number in range(LABELS)]
+        store.feedback.give_new(rows, [VERSICOLOR] * LABELS)
+        wanted = {("accuracy", "window"), ("accuracy", "day"), ("recall", f"{VERSICOLOR}, window")}
+        wait_for(
+            "the posts", lambda: {(each["kind"], each["subject"]) for each in receiver.posted} >= wanted, within=20
+        )
+    told = next(each for each in receiver.posted if each["kind"] == "accuracy")
+    assert told["message"].startswith("the accuracy was 0.0% of 50 answers")
 
 
 def test_an_external_log_that_fails_is_an_alert_until_one_goes_well(
