@@ -37,6 +37,7 @@ from api.short_http import STATE
 from api.slashes import Slashes
 from api.store_threads import STORE_SECONDS, StoreThreads
 from api.suggest_routes import suggest_router
+from common.heads import Heads
 from common.problem import get_problem
 from common.registry import Registry
 from common.settings import Settings, load_settings
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None, shared: "Shared | None" = None)
     )
     app.state.metrics = Metrics()
     add_error_handlers(app)
+    app.add_middleware(Heads)
     app.add_middleware(BodyGuard)
     app.state.metrics.instrument(app, shared)
     app.add_middleware(RequestIds)

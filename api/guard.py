@@ -1,4 +1,4 @@
-"""What is turned away before a route sees it: bodies that are too large, and bodies that are not JSON."""
+"""What is turned away before a route sees it: bodies too large, compressed, or not JSON."""
 
 import re
 
@@ -16,7 +16,7 @@ WITHOUT_TYPE = re.compile("/v2/models/.*/infer")
 class BodyGuard:
     """ASGI middleware: 413 above 8 MiB (counted, whatever Content-Length says), 415 for what is not JSON, but tensors.
 
-    A request without a body passes.
+    A compressed body is a 415 everywhere. A request without a body passes.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:
@@ -33,6 +33,11 @@ class BodyGuard:
         length = headers.get(b"content-length", b"0")
         if length == b"0" and b"transfer-encoding" not in headers:
             await self.app(scope, receive, send)
+            return
+        coding = headers.get(b"content-encoding", b"identity").decode("latin-1")
+        if coding.strip().lower() != "identity":
+            detail = f"the body must not be compressed (Content-Encoding: {coding})"
+            await problem_response(415, detail, scope["path"])(scope, receive, send)
             return
         is_json = headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/json"
         if not is_json and not WITHOUT_TYPE.fullmatch(scope["path"]):

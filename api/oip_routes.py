@@ -122,8 +122,6 @@ def _named(problem: Problem, request: Request) -> Asked:
 
 
 async def _body(request: Request) -> bytes:
-    if (coding := request.headers.get("content-encoding", "identity")) != "identity":
-        raise HTTPException(415, f"the body must not be compressed (Content-Encoding: {coding})")
     try:
         return await request.body()
     except ClientDisconnect as error:

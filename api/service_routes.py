@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.responses import RedirectResponse
 
 from api.dependencies import ServedModel
 from api.errors import responses
@@ -13,6 +14,11 @@ from common.problem import Feature, Problem, Value
 def service_router(problem: Problem) -> APIRouter:
     """Return the routes that describe the service of `problem`."""
     router = APIRouter(tags=["service"])
+
+    @router.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        """Lead people to the documentation."""
+        return RedirectResponse("/docs")
 
     @router.get("/health")
     @router.get("/livez", summary="The process lives")

@@ -13,11 +13,12 @@ from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.guard import MAX_BODY_BYTES
 from api.hot_path import Answer, Reply, ShortWays, Way
 from api.request_ids import request_id
+from common.connections import Connection
 
 STATE = "short_ways"  # where the application's state has its `ShortWays`
 
@@ -49,16 +50,14 @@ class Short:
     message_event: ClassVar = _Nobody()
 
 
-class ShortHttp(HttpToolsProtocol):
+class ShortHttp(Connection):
     """A connection. What has no short way is uvicorn's own business."""
 
-    cycle: Any  # what keeps the connection busy: uvicorn's, or `Short`
-
-    def on_headers_complete(self) -> None:
+    def begin_request(self) -> None:
         """Take the short way if there is one."""
         way = self._way()
         if way is None:
-            super().on_headers_complete()
+            super().begin_request()
         else:
             self.cycle = Short(way, self.scope, self.parser.should_keep_alive())
 
@@ -68,7 +67,10 @@ class ShortHttp(HttpToolsProtocol):
         if way is None or self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
             return None
         busy = self.cycle is not None and not self.cycle.response_complete
-        if busy or self.expect_100_continue or self.flow.write_paused or self.parser.should_upgrade():
+        if busy or self.expect_100_continue or self.flow.write_paused:
+            return None
+        # The route says that it must not be compressed.
+        if any(name == b"content-encoding" for name, _ in self.headers):
             return None
         return way if way.takes(self.headers) else None
 
@@ -82,11 +84,11 @@ class ShortHttp(HttpToolsProtocol):
         if len(short.body) > MAX_BODY_BYTES:
             self._leave(short, more_body=True)
 
-    def on_message_complete(self) -> None:
+    def end_request(self) -> None:
         """Answer, or let the application do so."""
         short = self.cycle
         if not isinstance(short, Short):
-            super().on_message_complete()
+            super().end_request()
             return
         answer = short.way.answer(short.scope["headers"], bytes(short.body))
         if answer is None:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 
+from common.heads import Heads
 from common.problem import ProblemError, get_problem
 from common.registry import Registry
 from common.settings import Settings, load_settings
@@ -33,6 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
 
     app = FastAPIOffline(title="Monitor of the closed-loop MLOps lab", version="0.1.0", lifespan=lifespan)
+    app.add_middleware(Heads)
     app.get("/livez", tags=["service"])(live)
     app.get("/readyz", tags=["service"])(ready)
     app.get("/metrics", tags=["service"], response_class=Response)(metrics)

@@ -1,5 +1,6 @@
 """What is wrong with a request is told as a problem (RFC 9457) that names the field, and never as a 5xx."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -228,3 +229,17 @@ def test_a_class_that_is_no_name_is_refused(lone_api: httpx.Client, name: Any) -
 def test_a_prediction_id_that_is_none_is_named(lone_api: httpx.Client) -> None:
     body = {**GOOD, "class_name": "Iris-setosa", "prediction_id": "seven"}
     check_field(post(lone_api, json.dumps(body), "/suggest"), "prediction_id")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "identity, gzip"])
+@pytest.mark.parametrize("path", ["/predict", "/suggest", "/feedback", "/api/v1.0/predictions", "/api/v1.0/feedback"])
+def test_a_compressed_body_is_refused_everywhere(lone_api: httpx.Client, path: str, coding: str) -> None:
+    for content in (gzip.compress(json.dumps(GOOD).encode()), json.dumps(GOOD).encode()):
+        response = lone_api.post(path, content=content, headers={**JSON, "Content-Encoding": coding})
+        detail = check_problem(response, 415)["detail"]
+        assert "compressed" in detail
+        assert coding in detail
+
+
+def test_a_body_that_says_that_it_is_not_compressed_is_taken(lone_api: httpx.Client) -> None:
+    assert lone_api.post("/predict", json=GOOD, headers={"Content-Encoding": "Identity"}).is_success

@@ -7,6 +7,7 @@ import pytest
 
 from common.problem import Problem
 from common.settings import Settings
+from tests.api.test_hot_path import count
 from tests.conftest import KEPT, StartApi
 
 CLASSES = ["Iris-setosa", "Iris-versicolor", "Iris-virginica"]
@@ -19,6 +20,28 @@ def test_a_sample_prediction_can_be_had_without_a_body(lone_api: httpx.Client, p
     assert set(sample) == set(asked)
     assert sample["class_name"] == asked["class_name"]
     assert sample["probabilities"] == pytest.approx(asked["probabilities"])
+
+
+def test_every_get_can_be_asked_for_its_head_alone(lone_api: httpx.Client) -> None:
+    described = lone_api.get("/openapi.json").json()["paths"]
+    gets = [path for path, operations in described.items() if "get" in operations]
+    values = {"name": "IrisModel", "version": str(KEPT), "suggestion_id": "1", "prediction_id": "1"}
+    for path in [*gets, "/", "/docs", "/openapi.json", "/nowhere"]:
+        head, get = (lone_api.request(method, path.format(**values)) for method in ("HEAD", "GET"))
+        assert (head.status_code, head.headers.get("content-type")) == (
+            get.status_code,
+            get.headers.get("content-type"),
+        )
+        assert head.content == b""
+    assert len(gets) > 10
+    assert lone_api.head("/predict").status_code == 405
+    assert count(lone_api, "http_requests_total", method="HEAD", handler="/livez", status="2xx") > 0
+
+
+def test_the_root_leads_to_the_documentation(lone_api: httpx.Client) -> None:
+    response = lone_api.get("/")
+    assert (response.status_code, response.headers["location"]) == (307, "/docs")
+    assert lone_api.get("/", follow_redirects=True).is_success
 
 
 def test_labels_are_class_names_by_index(lone_api: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,13 @@ from common.onnx_io import OnnxModel
 from common.settings import Settings
 from scripts.parts import stop, wait_for
 from tests import servers
-from tests.api.test_hot_path import ROW, count
+from tests.api.test_hot_path import BATCH, ROW, count
 from tests.api.test_log import log_size, store_of
 
 BODY = json.dumps(ROW).encode()
 HEALTH = b"GET /readyz HTTP/1.1\r\nhost: here\r\n\r\n"
+# As curl and Java's client ask for HTTP/2.
+UPGRADE = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABkAAQAAP__")
 OK = b"HTTP/1.1 200 OK"
 
 
@@ -168,6 +171,8 @@ def test_a_client_that_goes_before_its_answer_is_counted_and_harms_nobody(
     with connected(lone_api) as wire:
         wire.send(request(body=json.dumps({"data": [list(ROW.values())] * 5000}).encode()))
         assert begun.wait(10)
+        # A reset: one that only closes might still wait for the answer.
+        wire.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert gone.wait(10)
     go_on.set()
     wait_for("the count", lambda: requests() == before + 1)
@@ -216,3 +221,54 @@ def test_what_is_refused_is_counted_once(lone_api: httpx.Client) -> None:
         wire.send(request(body=b"{}") + request())
         assert [wire.answer()[0].split()[1] for _ in range(2)] == [b"422", b"200"]
     assert count(lone_api, "http_requests_total", handler="/predict") == before + 2
+
+
+def test_a_client_that_asks_for_another_protocol_is_answered_by_this_one(
+    lone_api: httpx.Client, short: list[bytes]
+) -> None:
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+    chunked = request(*UPGRADE, body=b"").replace(b"content-length: 0", b"transfer-encoding: chunked") + chunks
+    websocket = b"GET /livez HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    feedback = request(*UPGRADE, first="POST /feedback HTTP/1.1")
+    with connected(lone_api) as wire:
+        wire.send(b"".join([request(*UPGRADE), chunked, websocket, feedback, request()]))
+        found = [wire.answer() for _ in range(5)]
+    assert [int(status.split()[1]) for status, _, _ in found] == [200, 200, 200, 422, 200]
+    assert [json.loads(found[place][2])["class_name"] for place in (0, 1, 4)] == ["Iris-setosa"] * 3
+    assert short
+
+
+def test_a_request_for_another_protocol_may_come_byte_by_byte(lone_api: httpx.Client) -> None:
+    with connected(lone_api) as wire:
+        for byte in request(*UPGRADE):
+            wire.send(bytes([byte]))
+        assert json.loads(wire.answer()[2])["class_name"] == "Iris-setosa"
+
+
+def test_a_tunnel_is_refused(lone_api: httpx.Client) -> None:
+    with connected(lone_api) as wire:
+        wire.send(b"CONNECT here:80 HTTP/1.1\r\nhost: here\r\n\r\n")
+        assert wire.answer()[0].split()[1].startswith(b"4")
+        assert wire.file.read() == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [[request()], [HEALTH], [request(body=json.dumps(BATCH).encode())], [request(), HEALTH, request()]],
+    ids=["a row", "a probe", "a batch", "several"],
+)
+def test_a_client_that_has_said_all_is_answered_and_then_left(lone_api: httpx.Client, sent: list[bytes]) -> None:
+    for _ in range(20):
+        with connected(lone_api) as wire:
+            wire.send(b"".join(sent))
+            wire.connection.shutdown(socket.SHUT_WR)
+            assert [wire.answer()[0] for _ in sent] == [OK] * len(sent)
+            assert wire.file.read() == b""
+
+
+def test_a_client_that_ends_in_the_middle_of_a_request_is_left(lone_api: httpx.Client) -> None:
+    for length in (1, 40, len(request()) - 1):
+        with connected(lone_api) as wire:
+            wire.send(request()[:length])
+            wire.connection.shutdown(socket.SHUT_WR)
+            assert wire.file.read() == b""

@@ -68,6 +68,12 @@ def test_it_is_alive_and_ready_before_anything_was_predicted(monitor: httpx.Clie
     assert samples(monitor, "process_resident_memory_bytes")[()] > 0
 
 
+def test_every_get_can_be_asked_for_its_head_alone(monitor: httpx.Client) -> None:
+    for path in ("/", "/tab/drift", "/api/problems", "/livez", "/readyz", "/metrics", "/nowhere"):
+        head, get = monitor.head(path), monitor.get(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+
+
 def test_predictions_and_outliers_are_counted_by_model_and_class(store: Store, monitor: httpx.Client) -> None:
     store.predictions.write([prediction("a"), shadow("a", VERSICOLOR), prediction("b") | {"is_outlier": True}])
     assert samples(monitor, "logged_predictions_total", *MODEL_LABELS, "class_name") == {

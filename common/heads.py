@@ -1,0 +1,17 @@
+"""HEAD on every route that has GET: FastAPI's routes do not have it by themselves."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Heads:
+    """ASGI middleware: the application answers HEAD as GET, and the server leaves out the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand before `app`."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let everything pass."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)
