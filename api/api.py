@@ -37,6 +37,7 @@ from api.short_http import STATE
 from api.slashes import Slashes
 from api.store_threads import STORE_SECONDS, StoreThreads
 from api.suggest_routes import suggest_router
+from common.connections import LIMITS, Limits
 from common.heads import Heads
 from common.problem import get_problem
 from common.registry import Registry
@@ -65,8 +66,9 @@ def create_app(settings: Settings | None = None, shared: "Shared | None" = None)
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("api").setLevel(logging.INFO)
         async with AsyncExitStack() as stack:
-            await _start(app, settings or load_settings(), shared, stack)
-            yield {STATE: app.state.short_ways}
+            given = settings or load_settings()
+            await _start(app, given, shared, stack)
+            yield {STATE: app.state.short_ways, LIMITS: Limits(given)}
 
     app = FastAPIOffline(
         title="Closed-loop MLOps lab",

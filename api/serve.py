@@ -14,8 +14,6 @@ from common.settings import SettingsError, load_settings
 OPTIONS: dict[str, Any] = {
     # A line for each request costs 130 µs, more than the answer. Requests are counted on /metrics, errors are logged.
     "access_log": False,
-    # Longer than a proxy keeps a connection that it may use again, or it would use one that was closed at that moment.
-    "timeout_keep_alive": 75,
     # Who is slow to send or to read must not keep the log from being written before whoever told us to stop kills us.
     "timeout_graceful_shutdown": 3,
 }

@@ -123,6 +123,18 @@ class Settings(MlflowLogin):
         pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$",
         description="how many corrections one client may send",
     )
+    max_connections: int = Field(
+        800, ge=1, le=100_000, description="how many connections one process of api or monitor holds"
+    )
+    max_header_bytes: int = Field(65_536, ge=1024, le=2**20, description="how long the head of a request may be")
+    max_unread_bytes: int = Field(
+        2**27, ge=2**20, le=2**36, description="what requests that are not whole may hold in one process"
+    )
+    header_seconds: float = Field(10, gt=0, le=3600, description="how long the head of a request may take to come")
+    body_seconds: float = Field(
+        60, gt=0, le=3600, description="how long its body may take to come, and an answer to be taken"
+    )
+    idle_seconds: float = Field(75, gt=0, le=3600, description="how long a connection may wait for its next request")
     evaluate_seconds: int = Field(60, ge=1, le=86_400, description="how often the monitor evaluates a window")
     window_seconds: Annotated[int, AfterValidator(_not_shorter)] = Field(
         default_factory=lambda given: max(300, given.get("evaluate_seconds", 0)),

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 
+from common.connections import LIMITS, Limits
 from common.heads import Heads
 from common.problem import ProblemError, get_problem
 from common.registry import Registry
@@ -26,12 +28,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application; without `settings` they are read when it starts."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("monitor").setLevel(logging.INFO)  # what a window was like is told, if all is well, too
         async with AsyncExitStack() as stack:
-            await _start(app, settings or load_settings(), stack)
-            yield
+            given = settings or load_settings()
+            await _start(app, given, stack)
+            yield {LIMITS: Limits(given)}
 
     app = FastAPIOffline(title="Monitor of the closed-loop MLOps lab", version="0.1.0", lifespan=lifespan)
     app.add_middleware(Heads)
