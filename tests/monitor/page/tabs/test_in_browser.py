@@ -26,6 +26,7 @@ from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
 from monitor.page.tabs.metrics import IDS
 from monitor.reference import Aliases, Reference
+from monitor.unserved import Unserved
 from monitor.windows.performance import Results, measured
 from monitor.windows.window import evaluate
 from tests.common.store.rows import CLASSES, NOON, SETOSA, VERSICOLOR, prediction, suggestion
@@ -69,6 +70,7 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
     assert log.rows
     app = FastAPI(title="Monitor")
     app.state.source = source_of(store, reference, Aliases(2, 3))
+    app.state.source.references._unserved["iris"] = [Unserved(4, "refused: the label of row 0 differs")]
     app.state.problem = "iris"
     add_page(app, TABS)
     with served(app) as found:
