@@ -1,4 +1,4 @@
-"""What is turned away before a route sees it: bodies too large, compressed, or not JSON."""
+"""Bodies that are too large, compressed or not JSON are turned away before a route sees them."""
 
 import re
 

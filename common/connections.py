@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class Limits:
-    """What the connections of one process may hold, and who goes where it is too much."""
+    """The limits of the connections of one process; where they hold too much, some are closed."""
 
     def __init__(self, settings: Settings) -> None:
         """Begin without connections."""

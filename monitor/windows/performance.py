@@ -21,7 +21,7 @@ STANDARD_ERRORS = 4.0
 
 @dataclass(frozen=True)
 class Results:
-    """What a version has answered to the test rows: class names, and counts `[true class, answered class]`."""
+    """A version's answers to the test rows: class names, and counts `[true class, answered class]`."""
 
     classes: Sequence[str]
     matrix: Ints

@@ -100,7 +100,7 @@ def total() -> bytes:
     return model_of(labels_of("input", None), [tensor("label", INT64, [])])
 
 
-# What is wrong, the model, and the reason that is to be told.
+# A name for the fault, the model, and the reason that the refusal gives.
 REFUSED: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "labels without a dimension": (total, r"labels are \(\) for 1 rows"),
     "probabilities without a second dimension": (flat_probabilities, r"probabilities are \(1,\) for 1 rows of 3"),

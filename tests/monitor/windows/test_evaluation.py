@@ -87,7 +87,7 @@ def alerts(store: Store, problem: str = "iris") -> list[Alert]:
 
 
 def outliers(rows: int = SHARE_ROWS) -> list[PredictionRow]:
-    # They say nothing of the means.
+    # Such rows say nothing of the means.
     return [prediction("") | {"is_outlier": True}] * rows
 
 

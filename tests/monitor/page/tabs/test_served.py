@@ -93,7 +93,7 @@ def test_at_this_moment_the_aliases_of_the_registry_say_who_serves(store: Store)
     assert places(source_of(store, aliases=Aliases(1, 2)), until_today()) == Served(1, 2)
     assert places(source_of(store, aliases=Aliases(1, 2)), until_today(1)) == Served(1, None)
     assert places(source_of(store, aliases=Aliases(1, 2)), until_today(2)) == Served(2, 2)
-    # What was, the aliases do not tell.
+    # Aliases tell nothing of the past.
     assert places(rolled_back, days(1, 2)) == Served(1, 2)
 
 
