@@ -18,7 +18,7 @@ from common.problem import Problem
 
 # About the bytes that Python takes for a value, for a list or an object, and for a key with its place.
 VALUE, CONTAINER, KEY = 40, 160, 120
-# Room for what a request says beside its rows, and for such characters in texts; each of them holds others up for 0.1 µs.
+# Room for what a request says beside its rows, and for such characters in texts; each holds others up for 0.1 µs.
 SPARE = 16 * 2**20
 SPARE_KEYS = 1_000
 MOST_CHARACTERS = 1_000  # of a key, which errors repeat
