@@ -177,7 +177,7 @@ def _report(times: Times) -> Report:
             seconds(many),
             ratio(many, burst),
             "the fifth of five at once",
-            f"<= {MAX_RATIO:g} times",
+            f"<= {MAX_RATIO:g} times five at once",
             met=many <= MAX_RATIO * burst,
         )
     )
