@@ -12,37 +12,37 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 
-from api.access import Access
-from api.batches import Batches
-from api.errors import add_error_handlers
-from api.feedback_routes import feedback_router
-from api.guard import BodyGuard
-from api.hot_path import Predictions, Rows, ShortWays, Way
-from api.large import LargeBatches
-from api.log import PredictionLog
-from api.metrics import Metrics
-from api.model_routes import model_router
-from api.oip_infer import Inference, short_ways
-from api.oip_routes import oip_router
-from api.outbox import Outbox
-from api.predict import Predictor
-from api.predict_routes import predict_router
-from api.rate import RateLimit
-from api.request_ids import RequestIds
-from api.seldon_routes import seldon_router
-from api.service_routes import service_router
-from api.serving import ChallengerServer, ChampionServer
-from api.shadow import Shadow
-from api.short_http import STATE
-from api.slashes import Slashes
-from api.store_threads import STORE_SECONDS, StoreThreads
-from api.suggest_routes import suggest_router
+from api.challenger.shadow import Shadow
+from api.corrections.prefect_outbox import Outbox
+from api.fastpath.batches import Batches
+from api.fastpath.routes import Predictions, Rows, ShortWays, Way
+from api.fastpath.uvicorn_protocol import STATE
+from api.http.access import Access
+from api.http.body_guard import BodyGuard
+from api.http.errors import add_error_handlers
+from api.http.large_bodies import LargeBatches
+from api.http.rate import RateLimit
+from api.http.request_ids import RequestIds
+from api.inference.prediction_log import PredictionLog
+from api.inference.predictor import Predictor
+from api.metrics.declared import Metrics
+from api.model.server import ChallengerServer, ChampionServer
+from api.protocols.oip.infer import Inference, short_ways
+from api.protocols.oip.routes import oip_router
+from api.protocols.oip.slashes import Slashes
+from api.protocols.seldon.routes import seldon_router
+from api.routes.feedback import feedback_router
+from api.routes.models import model_router
+from api.routes.predict import predict_router
+from api.routes.service import service_router
+from api.routes.suggest import suggest_router
 from common.connections import LIMITS, Limits
 from common.heads import Heads
 from common.problem import get_problem
 from common.registry import Registry
 from common.settings import Settings, load_settings
 from common.store import Store
+from common.store.threads import STORE_SECONDS, StoreThreads
 
 if TYPE_CHECKING:
     from api.workers.shared import Shared

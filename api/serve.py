@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     port = settings.api_port if given.port is None else given.port
     if settings.api_workers == 1:
         start_lightly()
-        from api.short_http import ShortHttp
+        from api.fastpath.uvicorn_protocol import ShortHttp
 
         uvicorn.run("api.api:app", host=given.host, port=port, http=ShortHttp, **OPTIONS)
         return 0

@@ -1,1 +1,4 @@
-"""Every claim about speed and memory, as a ratio measured in one run. `python -m benchmarks.run` runs them all."""
+"""Every claim about speed and memory, as a ratio measured in one run. This folder can be deleted.
+
+It imports everything. Begin with `quick.py` and `run.py`.
+"""

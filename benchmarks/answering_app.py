@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
-from api.schemas import instance_model
+from api.schemas.requests import instance_model
 from common.problem import get_problem
 from common.settings import load_settings
 
@@ -68,7 +68,7 @@ def counting_runs() -> FastAPI:
 
 def waiting_challenger() -> FastAPI:
     """Return the api with a challenger that takes 10 ms for a row, which it spends waiting."""
-    from api.serving import Served
+    from api.model.server import Served
     from common.onnx_io import Answer, Floats32, OnnxModel
 
     class Waiting(OnnxModel):

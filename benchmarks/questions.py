@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from api.oip import LABEL, PROBABILITIES
+from api.protocols.oip.types import LABEL, PROBABILITIES
 from benchmarks.http_load import Post
 from common.onnx_io import OUTLIER_SCORE, Floats32
 from common.problem import Problem

@@ -16,13 +16,13 @@ from fastapi.testclient import TestClient
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from api.answers import Answered
 from api.api import create_app
-from api.predict import answer
-from api.request_ids import request_id
-from api.schemas import Prediction, instance_model, row_reader
-from api.serving import Served
-from api.short_http import STATE, ShortHttp
+from api.fastpath.uvicorn_protocol import STATE, ShortHttp
+from api.http.request_ids import request_id
+from api.inference.prediction_batch import Answered
+from api.inference.predictor import answer
+from api.model.server import Served
+from api.schemas.requests import Prediction, instance_model, row_reader
 from benchmarks.contestants import Model
 from benchmarks.http_load import Post
 from benchmarks.serving import keep_models, whole

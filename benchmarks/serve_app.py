@@ -10,6 +10,6 @@ from scripts.ports import HOST
 if __name__ == "__main__":
     app, port = sys.argv[1:]
     start_lightly()
-    from api.short_http import ShortHttp
+    from api.fastpath.uvicorn_protocol import ShortHttp
 
     uvicorn.run(app, factory=True, host=HOST, port=int(port), http=ShortHttp, **OPTIONS)

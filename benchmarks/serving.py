@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from api.kept import KeptCopy
+from api.model.disk_copy import KeptCopy
 from benchmarks import lab
 from benchmarks.running import Running, running
 from common.problem import Problem

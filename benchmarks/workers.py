@@ -12,7 +12,7 @@ import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.kept import KeptCopy
+from api.model.disk_copy import KeptCopy
 from benchmarks import lab
 from benchmarks.answering import ROUNDS, SECONDS, WARM_UP
 from benchmarks.counting import accounted, written

@@ -1,1 +1,4 @@
-"""The fine-tuning worker."""
+"""The flow that turns corrections into the next version. Imports `common` and `problems`, no other part.
+
+Begin with `finetune.py`.
+"""

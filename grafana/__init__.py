@@ -1,1 +1,4 @@
-"""Grafana's dashboards, written in Python: `python -m grafana.build` makes the files of grafana/dashboards/."""
+"""Grafana's dashboards as Python: `python -m grafana.build` writes the JSON. This folder can be deleted.
+
+It imports nothing of the lab. Begin with `build.py`.
+"""

@@ -1,1 +1,4 @@
-"""The monitor: what the store knows of all problems, as metrics."""
+"""The monitor, one for all problems: statistics, alerts, metrics, a page. This folder can be deleted.
+
+It imports `common` and `problems`, no other part. Begin with `monitor.py`.
+"""

@@ -1,1 +1,4 @@
-"""One file per problem. A problem is data, features, candidates and a way to go on learning."""
+"""The problems, a file each: features, classes, where the rows come from, which models to try.
+
+Imports `common` only. Begin with `iris.py`.
+"""

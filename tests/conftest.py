@@ -17,8 +17,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.api import create_app
-from api.kept import KeptCopy
-from api.short_http import ShortHttp
+from api.fastpath.uvicorn_protocol import ShortHttp
+from api.model.disk_copy import KeptCopy
 from common.files import write_atomic
 from common.onnx_export import export_onnx
 from common.outliers import fit_outlier_scorer

@@ -16,16 +16,26 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from api.log import MAX_WAITING_ROWS
+from api.inference.prediction_log import MAX_WAITING_ROWS
 from common.problem import Problem
 from common.settings import Settings
 from common.store import Store
 from common.store.tables import confusion_counts, paired_counts, prediction_counts
 from scripts.parts import stop, wait_for
 from tests import servers
-from tests.api.test_log import CLASSES, SETOSA, SETOSA_ROW, ask, by_hand, counted, logged, store_of, told
-from tests.api.test_shadow import keep_challenger
-from tests.api.test_suggest import check_problem
+from tests.api.challenger.test_shadow import keep_challenger
+from tests.api.inference.test_prediction_log import (
+    CLASSES,
+    SETOSA,
+    SETOSA_ROW,
+    ask,
+    by_hand,
+    counted,
+    logged,
+    store_of,
+    told,
+)
+from tests.api.routes.test_suggest import check_problem
 
 BEHIND = 0.25
 ROWS = ([5.1, 3.5, 1.4, 0.2], [5.7, 2.8, 4.1, 1.3], [6.3, 3.3, 6.0, 2.5], [1.0, 2.0, 3.0, 4.0])

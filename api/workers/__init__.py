@@ -1,1 +1,4 @@
-"""Several processes that serve as one: on one port, with one set of metrics and one limit on corrections."""
+"""Several processes that serve the API on one port. This folder can be deleted.
+
+It imports `api.py` and what stands below it. Begin with `supervisor.py`.
+"""

@@ -5,7 +5,7 @@ import socket
 import threading
 from pathlib import Path
 
-from api.rate import RateLimit
+from api.http.rate import RateLimit
 
 SOCKET = "limit.sock"
 

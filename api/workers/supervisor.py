@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
-from api.rate import RateLimit
+from api.http.rate import RateLimit
 from api.workers import limit
 from api.workers.shared import gauges_path
 from api.workers.worker import END_WITHIN, work

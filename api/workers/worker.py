@@ -30,7 +30,7 @@ def work(slot: int, listener: socket.socket, folder: Path) -> None:
     shared = Shared(folder, slot)
     start_lightly()
     from api.api import create_app
-    from api.short_http import ShortHttp
+    from api.fastpath.uvicorn_protocol import ShortHttp
 
     server = uvicorn.Server(uvicorn.Config(create_app(shared=shared), http=ShortHttp, **OPTIONS))
     beat = threading.Thread(target=_keep_in_touch, args=(server, shared, folder), name="keep in touch", daemon=True)

@@ -1,1 +1,4 @@
-"""Other people's model servers, each in an environment of its own, with the same model."""
+"""Other model servers, each in an environment of its own with pinned packages.
+
+Imports `harness`. Begin with `commands.py`.
+"""

@@ -1,1 +1,4 @@
-"""The web page: tabs of panels, as HTML, JSON and CSV."""
+"""The page: a tab is a function from a `Source` to panels, and the rest draws panels.
+
+Imports `statistics` and `follow_registry`. Begin with `routes.py`, then `tabs/overview.py`.
+"""

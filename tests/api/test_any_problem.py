@@ -29,13 +29,13 @@ from preprocess import split as set_apart
 from problems import breast_cancer, travel_insurance
 from scripts.parts import free_port, wait_for
 from tests import servers
-from tests.api.test_bad_requests import check_field, check_problem, post
-from tests.api.test_log import counted, store_of
-from tests.api.test_metrics import predicted, samples
-from tests.api.test_oip import binary, body, check_refused, outputs
-from tests.api.test_oip_clients import run_client
+from tests.api.challenger.test_shadow import CHALLENGER, both_rows, keep_challenger
+from tests.api.inference.test_prediction_log import counted, store_of
+from tests.api.metrics.test_declared import predicted, samples
+from tests.api.protocols.oip.test_clients import run_client
+from tests.api.protocols.oip.test_routes import binary, body, check_refused, outputs
+from tests.api.routes.test_bad_requests import check_field, check_problem, post
 from tests.api.test_openapi import FEW, PARTICULAR
-from tests.api.test_shadow import CHALLENGER, both_rows, keep_challenger
 from tests.conftest import KEPT, StartApi, keep_copy, served
 from tests.monitor.test_monitor import samples as monitored
 

@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from api.errors import add_error_handlers
-from api.schemas import predict_body, row_reader, suggestion_model
+from api.http.errors import add_error_handlers
+from api.schemas.requests import predict_body, row_reader, suggestion_model
 from common.onnx_export import check_parity, export_onnx
 from common.onnx_io import OnnxModel
 from common.outliers import outlier_scorer_for

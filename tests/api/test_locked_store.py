@@ -9,13 +9,13 @@ from uuid import uuid4
 
 import httpx
 
-from api.store_threads import PLACE_SECONDS, STORE_SECONDS
 from common.registry import Version
 from common.settings import Settings
-from tests.api.test_bad_requests import JSON, ROW, check_problem
-from tests.api.test_large import LARGE
-from tests.api.test_log import SETOSA, write_lock
-from tests.api.test_oip import MODEL
+from common.store.threads import PLACE_SECONDS, STORE_SECONDS
+from tests.api.http.test_large_bodies import LARGE
+from tests.api.inference.test_prediction_log import SETOSA, write_lock
+from tests.api.protocols.oip.test_routes import MODEL
+from tests.api.routes.test_bad_requests import JSON, ROW, check_problem
 from tests.conftest import RegisterByHand, StartApi
 
 CROWD = 40

@@ -12,7 +12,7 @@ import pytest
 from mlflow.entities import Run
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from api.metrics import Metrics
+from api.metrics.declared import Metrics
 from common.files import md5, write_atomic
 from common.onnx_io import OnnxModel
 from common.problem import Classifier, Problem, Table, as_float32

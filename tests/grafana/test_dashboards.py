@@ -16,7 +16,7 @@ import yaml
 from fastapi import FastAPI
 from prometheus_client import Metric
 
-from api.metrics import Metrics
+from api.metrics.declared import Metrics
 from common.registry import Registry
 from common.settings import PROJECT, Settings
 from common.store import Store

@@ -1,1 +1,1 @@
-"""The smallest services of each peer's kind. Each runs in its peer's environment, and imports nothing else of ours."""
+"""The same model as a service of each peer. Each file runs in its peer's environment and imports nothing of the lab."""

@@ -1,1 +1,4 @@
-"""How the tables came to be, step by step."""
+"""The database's schema, step by step, for Alembic. A new SQLite file does without them.
+
+Imports nothing of the lab. Begin with `versions/`.
+"""

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from api.metrics import Metrics
+from api.metrics.declared import Metrics
 from api.workers.gauges import RULES, Gauges, together
 from common.registry import Version
 from common.store.tables import Role

@@ -1,1 +1,1 @@
-"""One file per step. alembic reads them; nothing imports them."""
+"""One file a step of the schema, in order. Imports nothing of the lab."""

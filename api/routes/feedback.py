@@ -1,0 +1,59 @@
+"""The truth about predictions, and what is remembered of them, over HTTP."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException
+
+from api.corrections.ground_truth import check_class, tell
+from api.http.access import WITH_KEY
+from api.http.errors import responses
+from api.http.json_bodies import BoundedRoute
+from api.routes.dependencies import TheChampion, TheLog, TheStore
+from api.schemas.requests import RememberedPrediction, Told, truth_model
+from common.problem import Problem
+from common.store.predictions import Remembered
+
+
+def feedback_router(problem: Problem) -> APIRouter:
+    """Return the routes for the truth about `problem`'s predictions."""
+    router = APIRouter(tags=["feedback"], dependencies=[WITH_KEY], route_class=BoundedRoute)
+    # Made at run time from the problem's classes, so that a type checker cannot know it.
+    Body: Any = truth_model(problem)
+
+    @router.post("/feedback", responses=responses(400, 401, 404, 409, 413, 415, 422, 503))
+    async def post_feedback(body: Body, champion: TheChampion, store: TheStore, log: TheLog) -> Told:
+        """Tell what a prediction should have been, whenever it is known. It is durable before this answers.
+
+        Telling the same again changes nothing; something else needs `replace`.
+        """
+        check_class(body.class_name, champion.current, problem)
+        prediction_id = str(body.prediction_id)
+        await tell(
+            body.prediction_id,
+            lambda of: of.feedback.give(prediction_id, body.class_name, replace=body.replace),
+            store,
+            log,
+        )
+        return Told(prediction_id=body.prediction_id, class_name=body.class_name)
+
+    @router.get("/predictions/{prediction_id}", responses=responses(401, 404, 422, 503))
+    async def get_prediction(prediction_id: UUID, store: TheStore) -> list[RememberedPrediction]:
+        """Show what is remembered of a prediction: the champion's answer, and the challenger's if there was one."""
+        found = await store.read(lambda of: of.predictions.get(str(prediction_id)))
+        if not found:
+            raise HTTPException(404, f"there is no prediction {prediction_id} (yet: the log may be 250 ms behind)")
+        return [_shown(each) for each in found]
+
+    return router
+
+
+def _shown(found: Remembered) -> RememberedPrediction:
+    row = {name: value for name, value in found.row.items() if name in RememberedPrediction.model_fields}
+    return RememberedPrediction(
+        prediction_id=UUID(found.row["id"]),
+        truth=found.truth,
+        exported=found.exported_at is not None,
+        trained_version=found.trained_version,
+        **row,
+    )

@@ -1,0 +1,38 @@
+"""Predictions over HTTP."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from api.http.errors import responses
+from api.http.json_bodies import BoundedRoute
+from api.inference.predictor import answer
+from api.routes.dependencies import Beside, ServedModel, ThePredictor
+from api.schemas.requests import Prediction, Predictions, predict_body, row_reader, sample_row
+from common.problem import Problem
+
+
+def predict_router(problem: Problem) -> APIRouter:
+    """Return the routes that predict for `problem`."""
+    router = APIRouter(tags=["predict"], route_class=BoundedRoute)
+    # Made at run time from the problem's features, so that a type checker cannot know it.
+    Body: Any = predict_body(problem)
+    features = row_reader(problem)
+
+    @router.post("/predict", response_model=Prediction | Predictions, responses=responses(400, 413, 415, 422, 503))
+    async def post_predict(body: Body, served: ServedModel, predictor: ThePredictor, beside: Beside) -> Response:
+        """Predict the class of one row, given by its fields, or of many, given as `data`. All are logged."""
+        if "data" in type(body).model_fields:
+            return _json(await beside(lambda: predictor.predict(served, body.data).json_batch()))
+        return _json(predictor.predict(served, [features(body)]).json_rows()[0])
+
+    @router.get("/predict/test", summary="A sample prediction", response_model=Prediction, responses=responses(503))
+    async def test_predict(served: ServedModel) -> Response:
+        """Predict the features' examples: a look whether all is well, which is neither counted nor logged."""
+        return _json(answer(served, sample_row(problem)).json_rows()[0])
+
+    return router
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json")

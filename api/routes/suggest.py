@@ -1,0 +1,91 @@
+"""Corrections over HTTP: taking them in, and telling what became of them."""
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat as uuid_utils
+from fastapi import APIRouter, HTTPException
+
+from api.corrections.ground_truth import check_class, tell
+from api.http.access import NOT_TOO_OFTEN, WITH_KEY
+from api.http.errors import responses
+from api.http.json_bodies import BoundedRoute
+from api.routes.dependencies import ServedModel, TheLog, TheOutbox, TheStore
+from api.schemas.requests import Accepted, SuggestionStatus, row_reader, suggestion_model
+from common.problem import Problem
+from common.store import Store
+from common.store.suggestions import TRAIN_AT, Suggestion
+
+
+def suggest_router(problem: Problem) -> APIRouter:
+    """Return the routes for corrections of `problem`'s predictions."""
+    router = APIRouter(prefix="/suggest", tags=["suggest"], dependencies=[WITH_KEY], route_class=BoundedRoute)
+    # Made at run time from the problem's features, so that a type checker cannot know it.
+    Body: Any = suggestion_model(problem)
+    features = row_reader(problem)
+
+    @router.post(
+        "",
+        status_code=202,
+        dependencies=[NOT_TOO_OFTEN],
+        responses=responses(400, 401, 404, 409, 413, 415, 422, 429, 503),
+    )
+    async def post_suggest(
+        body: Body, served: ServedModel, store: TheStore, log: TheLog, outbox: TheOutbox
+    ) -> Accepted:
+        """Keep a correction to learn from. It is durable before this answers.
+
+        With a `prediction_id` it is also the truth about that prediction, as if told to `/feedback`.
+        """
+        check_class(body.class_name, served, problem)
+        suggestion_id = uuid_utils.uuid7()
+        suggestion = Suggestion(
+            id=str(suggestion_id),
+            problem=problem.name,
+            features=dict(zip(problem.columns, features(body), strict=True)),
+            class_name=body.class_name,
+            prediction_id=str(body.prediction_id) if body.prediction_id else None,
+        )
+        keep = partial(Store.correct, suggestion=suggestion, replace=body.replace)
+        await (tell(body.prediction_id, keep, store, log) if body.prediction_id else store.write(keep))
+        outbox.wake()
+        return Accepted(suggestion_id=suggestion_id)
+
+    @router.get("/{suggestion_id}", responses=responses(401, 404, 422, 503))
+    async def get_suggestion(suggestion_id: UUID, store: TheStore) -> SuggestionStatus:
+        """Tell where a correction is now."""
+        status = await store.read(lambda of: _status(of, str(suggestion_id)))
+        if status is None:
+            raise HTTPException(404, f"there is no suggestion {suggestion_id}")
+        return status
+
+    return router
+
+
+def _status(store: Store, suggestion_id: str) -> SuggestionStatus | None:
+    suggestion = store.suggestions.get(suggestion_id)
+    if suggestion is None:
+        return None
+    return SuggestionStatus(
+        suggestion_id=UUID(suggestion.id),
+        state=suggestion.state,
+        detail=_detail(store, suggestion),
+        flow_run_id=UUID(suggestion.flow_run_id) if suggestion.flow_run_id else None,
+        model_version=suggestion.trained_version,
+    )
+
+
+def _detail(store: Store, suggestion: Suggestion) -> str:
+    match suggestion.state:
+        case "trained":
+            return f"trained in version {suggestion.trained_version}"
+        case "refused":
+            return f"refused: {suggestion.refused_because}"
+        case "received":
+            return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
+        case "delivered":
+            told = "delivered"
+        case "waiting":
+            told = f"waiting ({min(len(store.suggestions.waiting(suggestion.problem)), TRAIN_AT)} of {TRAIN_AT})"
+    return f"{told}, to be delivered anew: {suggestion.last_error}" if suggestion.last_error else told

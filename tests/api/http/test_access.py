@@ -1,0 +1,204 @@
+"""Who may change things: the key of the API where one is set, and how often one client may send corrections."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from common.settings import Settings
+from scripts.parts import wait_for
+from scripts.stack import log_path
+from tests import servers
+from tests.api.inference.test_prediction_log import SETOSA, SETOSA_ROW, store_of
+from tests.api.protocols.oip.test_routes import MODEL
+from tests.api.protocols.oip.test_routes import body as oip_body
+from tests.api.routes.test_suggest import GOOD, UNKNOWN, check_problem, kept
+from tests.conftest import KEPT, StartApi
+
+KEY = "a-key-that-nobody-guesses"
+RIGHT = {"X-API-Key": KEY}
+TRUTH = {"prediction_id": UNKNOWN, "class_name": "Iris-setosa"}
+SELDON_TRUTH = {"request": {"data": {"ndarray": [SETOSA_ROW]}}, "truth": {"data": {"ndarray": [[0]]}}}
+
+Ask = Callable[..., httpx.Response]
+# What changes something, or shows people's data, and how it answers whoever may ask.
+GUARDED: dict[str, tuple[str, str, Any, int]] = {
+    "a correction": ("POST", "/suggest", GOOD, 202),
+    "its state": ("GET", f"/suggest/{UNKNOWN}", None, 404),
+    "a truth": ("POST", "/feedback", TRUTH, 404),
+    "a prediction": ("GET", f"/predictions/{UNKNOWN}", None, 404),
+    "a challenge": ("POST", f"/models/{KEPT}/challenge", None, 503),
+    "a promotion": ("POST", f"/models/{KEPT}/promote", None, 503),
+    "a rollback": ("POST", f"/models/{KEPT}/rollback", None, 503),
+    "a truth in Seldon's way": ("POST", "/api/v1.0/feedback", SELDON_TRUTH, 200),
+    "a truth at Seldon's gateway": ("POST", "/seldon/a/b/api/v1.0/feedback", SELDON_TRUTH, 200),
+}
+OPEN: list[tuple[str, str, Any]] = [
+    ("POST", "/predict", SETOSA),
+    ("POST", "/api/v1.0/predictions", {"data": {"ndarray": [SETOSA_ROW]}}),
+    ("POST", f"{MODEL}/infer", oip_body()),
+    *(
+        ("GET", path, None)
+        for path in (
+            "/predict/test",
+            "/health",
+            "/livez",
+            "/readyz",
+            "/metrics",
+            "/models",
+            "/label",
+            "/metadata",
+            "/docs",
+            "/v2/health/ready",
+            MODEL,
+        )
+    ),
+]
+WRONG: dict[str, list[tuple[bytes, bytes]]] = {
+    "none": [],
+    "another": [(b"X-API-Key", b"another")],
+    "an empty one": [(b"X-API-Key", b"")],
+    "its beginning": [(b"X-API-Key", KEY[:-1].encode())],
+    "more than it": [(b"X-API-Key", f"{KEY}s".encode())],
+    "one that is no ASCII": [(b"X-API-Key", "schlüssel".encode())],
+    "bytes that are no text": [(b"X-API-Key", b"\xff\xfe\x80")],
+    "it in another header": [(b"Authorization", f"Bearer {KEY}".encode())],
+}
+
+
+def with_key(settings: Settings, key: str = KEY) -> Settings:
+    return settings.model_copy(update={"api_key": SecretStr(key)})
+
+
+@pytest.fixture
+def api(with_copy: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
+    with start_api(with_key(with_copy)) as client:
+        yield client
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_without_the_right_key_nothing_is_changed_or_shown(api: httpx.Client, with_copy: Settings, wrong: str) -> None:
+    for method, path, body, _ in GUARDED.values():
+        refused = api.request(method, path, json=body, headers=WRONG[wrong])
+        check_problem(refused, 401)
+        assert refused.headers["WWW-Authenticate"]
+        assert "X-API-Key" in refused.json()["detail"]
+    assert kept(with_copy) == 0
+    with store_of(with_copy) as store:
+        assert store.statistics.live("iris", "IrisModel") == []
+
+
+@pytest.mark.parametrize("what", GUARDED)
+def test_the_right_key_opens(api: httpx.Client, what: str) -> None:
+    method, path, body, status = GUARDED[what]
+    assert api.request(method, path, json=body, headers=RIGHT).status_code == status
+
+
+@pytest.mark.parametrize("what", GUARDED)
+def test_where_no_key_is_set_none_is_needed(lone_api: httpx.Client, what: str) -> None:
+    method, path, body, status = GUARDED[what]
+    for headers in ({}, RIGHT):
+        assert lone_api.request(method, path, json=body, headers=headers).status_code == status
+
+
+def test_predictions_and_looks_at_the_service_need_no_key(api: httpx.Client) -> None:
+    for method, path, body in OPEN:
+        assert api.request(method, path, json=body).status_code == 200, path
+
+
+def test_who_has_no_key_is_not_told_what_is_wrong_with_the_rest(api: httpx.Client) -> None:
+    check_problem(api.post("/suggest", json={}), 401)
+    check_problem(api.get("/suggest/seven"), 401)
+    check_problem(api.post("/models/seven/promote"), 401)
+
+
+def test_a_key_may_have_letters_beyond_ascii(with_copy: Settings, start_api: StartApi) -> None:
+    key = "schlüssel"
+    with start_api(with_key(with_copy, key)) as api:
+        assert api.post("/suggest", json=GOOD, headers=[(b"X-API-Key", key.encode())]).status_code == 202
+        check_problem(api.post("/suggest", json=GOOD, headers=[(b"X-API-Key", b"schlussel")]), 401)
+
+
+def test_the_description_names_the_header_where_it_is_needed(lone_api: httpx.Client) -> None:
+    description = lone_api.get("/openapi.json").json()
+    schemes = description["components"]["securitySchemes"]
+    ((name, scheme),) = schemes.items()
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
+    secured = {
+        (method.upper(), path)
+        for path, operations in description["paths"].items()
+        for method, operation in operations.items()
+        if operation.get("security") == [{name: []}]
+    }
+    assert secured == {
+        ("POST", "/suggest"),
+        ("GET", "/suggest/{suggestion_id}"),
+        ("POST", "/feedback"),
+        ("GET", "/predictions/{prediction_id}"),
+        *(("POST", f"/models/{{version}}/{how}") for how in ("challenge", "promote", "rollback")),
+        ("POST", "/api/v1.0/feedback"),
+        ("POST", "/seldon/{namespace}/{deployment}/api/v1.0/feedback"),
+    }
+
+
+def test_the_key_is_nowhere_to_be_read(with_copy: Settings) -> None:
+    with servers.api_process(with_key(with_copy)) as (url, _), httpx.Client(base_url=url) as api:
+        assert api.post("/suggest", json=GOOD, headers=RIGHT).status_code == 202
+        check_problem(api.post("/suggest", json=GOOD, headers={"X-API-Key": f"{KEY}s"}), 401)
+        assert api.post("/suggest", json={**GOOD, "colour": 1}, headers=RIGHT).status_code == 422
+        shown = [api.get(path).text for path in ("/openapi.json", "/docs", "/metrics", "/metadata")]
+    assert KEY not in "".join(shown)
+    log = log_path(with_copy, "api").read_text()
+    assert "Application startup complete" in log
+    assert KEY not in log
+
+
+@pytest.fixture
+def slow(with_copy: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
+    """An api that takes three corrections a minute from one client."""
+    with start_api(with_key(with_copy).model_copy(update={"suggest_rate": "3/minute"})) as client:
+        client.headers.update(RIGHT)
+        yield client
+
+
+def test_whoever_sends_too_many_corrections_is_told_when_to_go_on(slow: httpx.Client, with_copy: Settings) -> None:
+    answers = [slow.post("/suggest", json=GOOD) for _ in range(5)]
+    assert [answer.status_code for answer in answers[:3]] == [202] * 3
+    for refused in answers[3:]:
+        check_problem(refused, 429)
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+        assert refused.headers["Retry-After"] in refused.json()["detail"]
+    assert kept(with_copy) == 3
+
+
+def test_only_corrections_are_limited(slow: httpx.Client) -> None:
+    suggestion_id, *_ = [slow.post("/suggest", json=GOOD).json().get("suggestion_id") for _ in range(4)]
+    for _ in range(5):
+        assert slow.post("/predict", json=SETOSA).status_code == 200
+        assert slow.get(f"/suggest/{suggestion_id}").status_code == 200
+        assert slow.post("/api/v1.0/feedback", json=SELDON_TRUTH).status_code == 200
+        check_problem(slow.post("/feedback", json={**TRUTH, "prediction_id": str(uuid4())}), 404)
+    check_problem(slow.post("/suggest", json=GOOD), 429)
+
+
+def test_who_has_no_key_uses_up_nobodys_corrections(slow: httpx.Client, with_copy: Settings) -> None:
+    for _ in range(5):
+        check_problem(slow.post("/suggest", json=GOOD, headers={"X-API-Key": "another"}), 401)
+    assert [slow.post("/suggest", json=GOOD).status_code for _ in range(4)] == [202, 202, 202, 429]
+    assert kept(with_copy) == 3
+
+
+def test_after_the_time_that_was_told_corrections_are_taken_again(with_copy: Settings, start_api: StartApi) -> None:
+    with start_api(with_copy.model_copy(update={"suggest_rate": "1/second"})) as api:
+        answers = [api.post("/suggest", json=GOOD) for _ in range(3)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert refused
+        assert {answer.headers["Retry-After"] for answer in refused} <= {"1", "2"}
+        wait_for_room(api)
+
+
+def wait_for_room(api: httpx.Client) -> None:
+    wait_for("room", lambda: api.post("/suggest", json=GOOD).status_code == 202, within=10, every=0.2)

@@ -1,0 +1,57 @@
+"""Answers in JSON are those that pydantic would write, whatever the model says."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.inference.answer_json import AnswerJson
+from api.schemas.requests import Prediction, Predictions
+from common.onnx_io import Answer
+
+START = "01a20379-8dd4-7779-a0c2-28e6ab"
+number = st.floats(width=32)
+names = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), min_size=2, max_size=4, unique=True)
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> tuple[list[str], Answer, Any]:
+    """Class names, what a model says of some rows, and which of them are outliers."""
+    classes, rows = draw(names), draw(st.integers(1, 5))
+
+    def numbers(count: int) -> Any:
+        return np.array(draw(st.lists(number, min_size=count, max_size=count)), dtype=np.float32)
+
+    labels = np.array(draw(st.lists(st.integers(0, len(classes) - 1), min_size=rows, max_size=rows)), dtype=np.int64)
+    probabilities = numbers(rows * len(classes)).reshape(rows, -1) if draw(st.booleans()) else None
+    scores = numbers(rows) if draw(st.booleans()) else None
+    return classes, Answer(labels, probabilities, scores), (scores < 0).tolist() if scores is not None else None
+
+
+@given(answers())
+def test_rows_and_batches_are_what_pydantic_writes(given: tuple[list[str], Answer, Any]) -> None:
+    classes, answer, flags = given
+    rows = len(answer.labels)
+    written = AnswerJson(classes, "IrisModel", 3)
+    shares: list[Any] = answer.probabilities.tolist() if answer.probabilities is not None else [None] * rows
+    scores = answer.outlier_scores.tolist() if answer.outlier_scores is not None else [None] * rows
+    expected = [
+        Prediction.model_validate(
+            {
+                "class_name": classes[label],
+                "probabilities": dict(zip(classes, shares[row], strict=True)) if shares[row] is not None else None,
+                "prediction_id": f"{START}{row:06d}",
+                "model_name": "IrisModel",
+                "model_version": 3,
+                "is_outlier": flags[row] if flags is not None else None,
+                "outlier_score": scores[row],
+            }
+        )
+        for row, label in enumerate(answer.labels.tolist())
+    ]
+    labels = answer.labels.tolist()
+    found = written.rows(START, labels, flags, answer)
+    assert found == [each.model_dump_json().encode() for each in expected]
+    batch = Predictions(predictions=expected).model_dump_json().encode()
+    assert written.batch(START, labels, flags, answer) == batch
