@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from common.onnx_io import ModelError
+from common.bundle.model import ModelError
 from common.problem import Problem, ProblemError, get_problem
-from common.registry import CHALLENGER, CHAMPION, RegistryUnavailableError, Version, check_mlflow
+from common.registry.client import CHALLENGER, CHAMPION, RegistryUnavailableError, Version, check_mlflow
 from common.settings import SettingsError, load_settings
 from common.table import DataError
 from training.cluster import WorkersError, reach

@@ -36,10 +36,10 @@ from api.routes.models import model_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
 from api.routes.suggest import suggest_router
-from common.connections import LIMITS, Limits
-from common.heads import Heads
+from common.connections.heads import Heads
+from common.connections.protocol import LIMITS, Limits
 from common.problem import get_problem
-from common.registry import Registry
+from common.registry.client import Registry
 from common.settings import Settings, load_settings
 from common.store import Store
 from common.store.threads import STORE_SECONDS, StoreThreads

@@ -7,12 +7,12 @@ from statistics import median
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks import lab
-from benchmarks.contestants import Model, make_model
-from benchmarks.http_load import CONNECTIONS, send
-from benchmarks.report import Report
-from benchmarks.request_parts import BATCH_ROWS, Part, parts_of_the_loop, parts_of_the_writer
-from benchmarks.serving import BARE, Service, own_home, serving
+from benchmarks.harness import lab
+from benchmarks.harness.contestants import Model, make_model
+from benchmarks.harness.http_load import CONNECTIONS, send
+from benchmarks.harness.report import Report
+from benchmarks.harness.serving import BARE, Service, own_home, serving
+from benchmarks.more.request_parts import BATCH_ROWS, Part, parts_of_the_loop, parts_of_the_writer
 from common.problem import get_problem
 from common.settings import Settings
 
@@ -43,7 +43,7 @@ def measure() -> Report:
     """Put the load on the bare application and on the api in turn; then time the parts."""
     with lab.lab() as settings:
         model = make_model(get_problem(settings.problem), settings)
-        api = Service("the api", "benchmarks.answering_app:counting_runs", model.fitted.bundle)
+        api = Service("the api", "benchmarks.headline.answering_app:counting_runs", model.fitted.bundle)
         starts: dict[str, list[Start]] = {BARE.name: [], api.name: []}
         for turn in range(ROUNDS):
             lab.say(f"turn {turn + 1} of {ROUNDS}: a bare application, the api")

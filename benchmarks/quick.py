@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks import lab, machine
-from benchmarks.answering import MANY_CONNECTIONS, WARM_UP
-from benchmarks.contestants import API, CHALLENGED, ROWS, Contestant, make_model, ours
-from benchmarks.http_load import CONNECTIONS, LoadError, Measured, send
-from benchmarks.many_rows import DATA
-from benchmarks.report import Report, ratio, seconds
-from benchmarks.serving import EMPTY, own_home
+from benchmarks.harness import lab, machine
+from benchmarks.harness.contestants import API, CHALLENGED, ROWS, Contestant, make_model, ours
+from benchmarks.harness.http_load import CONNECTIONS, LoadError, Measured, send
+from benchmarks.harness.report import Report, ratio, seconds
+from benchmarks.harness.serving import EMPTY, own_home
+from benchmarks.headline.answering import MANY_CONNECTIONS, WARM_UP
+from benchmarks.headline.many_rows import DATA
 from common.problem import get_problem
 from common.settings import Settings
 

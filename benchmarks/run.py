@@ -8,32 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import (
-    answering,
-    batches,
-    drift,
-    grid,
-    lab,
-    lookup,
-    loop,
-    machine,
-    many_rows,
-    models,
-    monitor,
-    pages,
-    problems,
-    profile,
-    servers,
-    service,
-    swap,
-    training,
-    windows,
-    workers,
-    writer,
-)
-from benchmarks.http_load import LoadError
-from benchmarks.report import Report
-from benchmarks.results import PAGE, Result, keep
+from benchmarks import profile
+from benchmarks.harness import lab, machine
+from benchmarks.harness.http_load import LoadError
+from benchmarks.harness.report import Report
+from benchmarks.harness.results import PAGE, Result, keep
+from benchmarks.headline import answering, loop, many_rows, servers, service, swap, workers
+from benchmarks.more import batches, drift, grid, lookup, models, monitor, pages, problems, training, windows, writer
 from common.settings import PROJECT
 
 BENCHMARKS: Mapping[str, Callable[[], Report]] = {

@@ -24,7 +24,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 
 from common.problem import Problem, get_problem
-from common.registry import check_mlflow
+from common.registry.client import check_mlflow
 from common.settings import PROJECT, Settings, load_settings
 from common.store import Store
 from common.store.suggestions import TRAIN_AT, Suggestion
@@ -32,7 +32,7 @@ from finetune import append
 from finetune.serve import ENTRYPOINT, serve, try_again_later
 
 if TYPE_CHECKING:
-    from common.registry import Version
+    from common.registry.client import Version
     from finetune.train import Files, Judged, Tuned
 
 # The tasks that need MLflow and scikit-learn import them: that takes seconds, and four runs of five do without.
@@ -88,7 +88,7 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
 def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
     # MLflow's own retries would keep the worker busy for minutes; a failed run is tried again later.
     check_mlflow(settings.mlflow_uri)
-    from common.publish import move_alias
+    from common.registry.publish import move_alias
     from finetune.train import added_files, drop_taken_back, serving_version, version_of_same_data
 
     serving = serving_version(problem, settings)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from common.onnx_io import ModelError
+from common.bundle.model import ModelError
 from common.problem import Problem, ProblemError, get_problem
-from common.registry import RegistryUnavailableError, check_mlflow
+from common.registry.client import RegistryUnavailableError, check_mlflow
 from common.settings import Settings, SettingsError, load_settings
 from common.store import Store
 from common.table import DataError, read_table
@@ -25,7 +25,7 @@ def learn_later(settings: Settings) -> str:
         DataError: later.csv or another file is missing, empty or damaged.
         LookupError: there is no version to continue.
     """
-    from common import publish
+    from common.registry import publish
     from finetune import train
 
     problem = get_problem(settings.problem)

@@ -11,13 +11,13 @@ from pathlib import Path
 import mlflow
 import numpy as np
 
-from common import publish
+from common.bundle.export import Tested, export_tested
+from common.bundle.model import ModelError
+from common.bundle.outliers import OutlierScorer, outlier_scorer_for
 from common.files import md5
-from common.onnx_export import Tested, export_tested
-from common.onnx_io import ModelError
-from common.outliers import OutlierScorer, outlier_scorer_for
 from common.problem import Classifier, Problem, Table, epochs_run
-from common.registry import Version
+from common.registry import publish
+from common.registry.client import Version
 from common.settings import Settings
 from common.split import split
 from common.store import Store

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 
-from common.registry import RegistryError, RegistryUnavailableError, check_mlflow
+from common.registry.client import RegistryError, RegistryUnavailableError, check_mlflow
 from common.settings import SettingsError, load_settings
 from common.store import StoreError
 
@@ -32,7 +32,7 @@ def main() -> None:
         os.environ.update(ENVIRONMENT)
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
         # Importing MLflow takes longer than an answer to "is MLflow there?" may.
-        from monitor.export.exporting import export_all
+        from monitor.mlflow_export.exporting import export_all
 
         print(export_all(settings, arguments.rows))
     except (StoreError, RegistryUnavailableError, RegistryError, SettingsError) as error:

@@ -10,18 +10,18 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 
-from common.connections import LIMITS, Limits
-from common.heads import Heads
+from common.connections.heads import Heads
+from common.connections.protocol import LIMITS, Limits
 from common.problem import ProblemError, get_problem
-from common.registry import Registry
+from common.registry.client import Registry
 from common.settings import Settings, load_settings
 from common.store import Store, StoreError
-from monitor.exporter import StoreCollector
+from monitor.follow_registry import References
+from monitor.jobs.schedule import Schedule
+from monitor.metrics.store_collector import StoreCollector
 from monitor.page.routes import add_page
 from monitor.page.source import Source
 from monitor.page.tabs import TABS
-from monitor.reference import References
-from monitor.schedule import Schedule
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -237,7 +237,7 @@ def _columns() -> "ColumnTransformer":
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import OneHotEncoder
 
-    from common.columns import Grouped, Plausible
+    from common.bundle.column_steps import Grouped, Plausible
 
     names = [each for each in PROBLEM.features if isinstance(each, Category)]
     known = OneHotEncoder(

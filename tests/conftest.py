@@ -19,11 +19,11 @@ from fastapi import FastAPI
 from api.api import create_app
 from api.fastpath.uvicorn_protocol import ShortHttp
 from api.model.disk_copy import KeptCopy
+from common.bundle.export import export_onnx
+from common.bundle.outliers import fit_outlier_scorer
 from common.files import write_atomic
-from common.onnx_export import export_onnx
-from common.outliers import fit_outlier_scorer
 from common.problem import Problem, get_problem
-from common.registry import Version
+from common.registry.client import Version
 from common.settings import Settings
 from common.split import split
 from common.table import read_table, table_bytes

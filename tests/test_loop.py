@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from common.problem import Problem
-from common.registry import Version
+from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
 from common.store.suggestions import Suggestion

@@ -138,7 +138,7 @@ def test_importing_everything_writes_nothing_reads_no_settings_and_asks_nobody(t
     assert list(tmp_path.iterdir()) == [folder]
 
 
-@pytest.mark.parametrize("module", ["api.api", "common.store", "common.onnx_io", "common.table", "problems.iris"])
+@pytest.mark.parametrize("module", ["api.api", "common.store", "common.bundle.model", "common.table", "problems.iris"])
 def test_what_a_service_imports_is_light(module: str) -> None:
     ended = python(f"import sys, {module}; print(*sys.modules)")
     assert ended.returncode == 0, ended.stderr

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page
 from prometheus_client.parser import text_string_to_metric_families
 
-from common.registry import Version
+from common.registry.client import Version
 from common.settings import Settings
 from scripts.parts import free_port, part, process, wait_for
 from scripts.pictures import PICTURES, chromium, take_pictures

@@ -10,13 +10,13 @@ import mlflow
 from mlflow.entities import Metric, Param, RunStatus
 from rich.progress import track
 
-from common import publish
+from common.bundle.export import Tested, check_parity, export_tested
+from common.bundle.model import ModelError
+from common.bundle.outliers import OutlierScorer, outlier_scorer_for
 from common.files import md5, write_atomic
-from common.onnx_export import Tested, check_parity, export_tested
-from common.onnx_io import ModelError
-from common.outliers import OutlierScorer, outlier_scorer_for
 from common.problem import Candidate, Classifier, Problem, Table, epochs_run
-from common.registry import CHALLENGER, CHAMPION, Version
+from common.registry import publish
+from common.registry.client import CHALLENGER, CHAMPION, Version
 from common.settings import Settings
 from common.split import split
 from common.table import read_table

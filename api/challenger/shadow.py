@@ -13,7 +13,7 @@ from api.inference.prediction_log import PredictionLog
 from api.inference.row_queue import RowQueue
 from api.metrics.declared import Metrics
 from api.model.server import ChallengerServer, Served
-from common.onnx_io import Answer
+from common.bundle.model import Answer
 
 MAX_WAITING_ROWS = 10_000
 GATHER_SECONDS = 0.05  # waking a thread for every request would cost the requests more than the scoring does

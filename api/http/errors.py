@@ -16,7 +16,7 @@ from api.http.json_bodies import NOWHERE
 from api.model.aliases import NoVersionError, RefusedError
 from api.protocols.oip.types import OipRequestError
 from api.schemas.requests import BODIES
-from common.registry import RegistryError, RegistryUnavailableError
+from common.registry.client import RegistryError, RegistryUnavailableError
 from common.store import StoreError
 from common.store.feedback import ContradictionError, UnknownPredictionError
 

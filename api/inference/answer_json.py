@@ -12,7 +12,7 @@ import orjson
 
 from api.inference.prediction_ids import FEW, ends
 from api.schemas.requests import MAX_ROWS
-from common.onnx_io import Answer, Floats32
+from common.bundle.model import Answer, Floats32
 
 # A piece of every row's text: the same for all rows, or one for each.
 Piece = bytes | list[bytes]

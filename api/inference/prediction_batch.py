@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from api.inference.prediction_ids import ends
 from api.model.server import Served
-from common.onnx_io import Answer, ModelError
+from common.bundle.model import Answer, ModelError
 from common.problem import Ints, Problem, Rows, Value
 from common.store.predictions import PredictionRow
 from common.store.tables import Role

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from prometheus_fastapi_instrumentator import Instrumentator
 
 from api.metrics.http import HttpMetrics
-from common.registry import Version
+from common.registry.client import Version
 from common.store.tables import Role
 
 if TYPE_CHECKING:

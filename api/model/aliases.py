@@ -4,7 +4,7 @@ from api.model.server import Served
 from api.schemas.requests import ClassStatistics, Comparison, Estimate, Models, MovedAliases, Reign, VersionStatistics
 from common.evaluate import ClassMetrics, Interval, accuracy, mcnemar, mean, per_class, wilson
 from common.problem import Problem
-from common.registry import CHALLENGER, CHAMPION, Registry, Version
+from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
 from common.store import Store
 from common.store.champions import previous_champion
 from common.store.statistics import Live

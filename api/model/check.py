@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from common.onnx_io import ModelError
+from common.bundle.model import ModelError
 from common.problem import Value
 from common.settings import PROJECT, Settings
 

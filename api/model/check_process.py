@@ -8,8 +8,8 @@ import json
 import resource
 import sys
 
-from common.onnx_check import check_as_used
-from common.onnx_io import OnnxModel
+from common.bundle.check import check_as_used
+from common.bundle.model import OnnxModel
 
 REFUSED = 3
 

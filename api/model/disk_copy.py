@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from common.files import write_atomic
-from common.registry import Version
+from common.registry.client import Version
 
 logger = logging.getLogger(__name__)
 

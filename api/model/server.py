@@ -15,9 +15,9 @@ from api.model.check import check_apart, one_line
 from api.model.disk_copy import KeptCopy
 from api.schemas.requests import sample_row
 from common.background import BackgroundTask
-from common.onnx_io import ModelError, OnnxModel
+from common.bundle.model import ModelError, OnnxModel
 from common.problem import Problem
-from common.registry import CHALLENGER, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
+from common.registry.client import CHALLENGER, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
 from common.settings import Settings
 from common.store import StoreError
 from common.store.tables import Role

@@ -12,7 +12,7 @@ from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.model.server import ChallengerServer, ChampionServer, Served
 from api.protocols.oip.infer import Inference
-from common.registry import Registry
+from common.registry.client import Registry
 from common.store.threads import StoreThreads
 
 NO_MODEL = (

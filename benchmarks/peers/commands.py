@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.harness.questions import MODEL
 from benchmarks.peers.environment import python_of
-from benchmarks.questions import MODEL
 from common.settings import PROJECT
 from scripts.parts import free_port
 from scripts.ports import HOST

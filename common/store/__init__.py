@@ -3,17 +3,17 @@
 One code path for SQLite and PostgreSQL. Many processes may use one database at once.
 """
 
-from common.store.alerts import Alerts
-from common.store.answers import Answers
 from common.store.champions import Champions
 from common.store.database import Database, StoreError
-from common.store.exports import Exports
 from common.store.feedback import Feedback, judge
 from common.store.history import History
+from common.store.monitoring.alerts import Alerts
+from common.store.monitoring.exports import Exports
+from common.store.monitoring.window_rows import Answers
+from common.store.monitoring.windows import Windows
 from common.store.predictions import Predictions
 from common.store.statistics import Statistics
 from common.store.suggestions import Suggestion, Suggestions, add_suggestion
-from common.store.windows import Windows
 
 __all__ = ["Store", "StoreError"]
 

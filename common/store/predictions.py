@@ -9,8 +9,8 @@ from typing import Any, TypedDict, cast
 
 import sqlalchemy as sa
 
+from common.store.bulk_insert import insert_missing
 from common.store.database import Database
-from common.store.inserting import insert_missing
 from common.store.rollups import Judged, Tally, add_counts, count_delays, count_labels, tally
 from common.store.tables import ROLES, Role, exports, feedback, prediction_counts, predictions, suggestions
 

@@ -3,8 +3,8 @@
 import csv
 import io
 
+from monitor.page.formatting import link_of
 from monitor.page.panels import Cell, Column, Panel
-from monitor.page.shown import link_of
 
 RISKY = ("=", "+", "-", "@", "\t", "\r")
 

@@ -10,7 +10,7 @@ from fastapi.templating import Jinja2Templates
 from markupsafe import Markup
 from pydantic import BaseModel
 
-from monitor.page import shown
+from monitor.page import formatting
 
 HERE = Path(__file__).parent
 # Pico's icons are data: URLs in its style sheet.
@@ -19,7 +19,7 @@ HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff
 
 _templates = Jinja2Templates(HERE / "templates")
 _templates.env.trim_blocks = _templates.env.lstrip_blocks = True
-_templates.env.globals["shown"] = shown
+_templates.env.globals["shown"] = formatting
 
 
 class _Files(StaticFiles):

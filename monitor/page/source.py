@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from common.store import Store
-from monitor.reference import References
+from monitor.follow_registry import References
 
 
 @dataclass(frozen=True)

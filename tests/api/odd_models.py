@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from common.onnx_export import OPSET
+from common.bundle.export import OPSET
 
 NAMES = ["Iris-setosa", "Iris-versicolor", "Iris-virginica"]
 INT64, FLOAT = TensorProto.INT64, TensorProto.FLOAT

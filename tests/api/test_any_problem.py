@@ -17,14 +17,14 @@ from schemathesis import GenerationMode
 from schemathesis.openapi import from_dict
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from common.onnx_export import export_onnx
-from common.onnx_io import OnnxModel
-from common.outliers import fit_outlier_scorer
+from common.bundle.export import export_onnx
+from common.bundle.model import OnnxModel
+from common.bundle.outliers import fit_outlier_scorer
 from common.problem import Classifier, Problem, Table, Value
 from common.settings import Settings
 from common.split import split
 from monitor.monitor import create_app
-from monitor.windows.enough import MEAN_ROWS
+from monitor.statistics.enough import MEAN_ROWS
 from preprocess import split as set_apart
 from problems import breast_cancer, travel_insurance
 from scripts.parts import free_port, wait_for

@@ -13,9 +13,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from api.http.errors import add_error_handlers
 from api.schemas.requests import predict_body, row_reader, suggestion_model
-from common.onnx_export import check_parity, export_onnx
-from common.onnx_io import OnnxModel
-from common.outliers import outlier_scorer_for
+from common.bundle.export import check_parity, export_onnx
+from common.bundle.model import OnnxModel
+from common.bundle.outliers import outlier_scorer_for
 from common.problem import Category, Number, Problem, Table
 
 NAMES = ("copy", "json", "model_config", "schema", "path", "query", "body", "one", "many")

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from common.registry import Version
+from common.registry.client import Version
 from common.settings import Settings
 from common.store.threads import PLACE_SECONDS, STORE_SECONDS
 from tests.api.http.test_large_bodies import LARGE

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from benchmarks.http_load import LoadError, sender
+from benchmarks.harness.http_load import LoadError, sender
 
 
 @pytest.fixture(scope="session")

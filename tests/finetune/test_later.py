@@ -13,11 +13,11 @@ from mlflow.entities import Run
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from api.metrics.declared import Metrics
+from common.bundle.model import OnnxModel
 from common.files import md5, write_atomic
-from common.onnx_io import OnnxModel
 from common.problem import Classifier, Problem, Table, as_float32
-from common.publish import load_sklearn
-from common.registry import Version
+from common.registry.client import Version
+from common.registry.publish import load_sklearn
 from common.settings import PROJECT, Settings
 from common.table import DataError, read_table, table_bytes
 from finetune import later

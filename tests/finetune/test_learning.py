@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from common.problem import Problem, get_problem
-from common.registry import Version
+from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
 from common.store.suggestions import Suggestion

@@ -7,12 +7,13 @@ import mlflow
 import numpy as np
 import pytest
 
-from common import onnx_io, publish
+from common.bundle import model as onnx_io
+from common.bundle.model import OnnxModel
+from common.bundle.outliers import OutlierScorer
 from common.files import md5
-from common.onnx_io import OnnxModel
-from common.outliers import OutlierScorer
 from common.problem import Problem
-from common.registry import Version
+from common.registry import publish
+from common.registry.client import Version
 from common.settings import Settings
 from common.table import DataError, read_table
 from finetune import train

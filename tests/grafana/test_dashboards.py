@@ -17,14 +17,14 @@ from fastapi import FastAPI
 from prometheus_client import Metric
 
 from api.metrics.declared import Metrics
-from common.registry import Registry
+from common.registry.client import Registry
 from common.settings import PROJECT, Settings
 from common.store import Store
 from grafana import limits
 from grafana.build import DASHBOARDS, build
 from grafana.frame import TAG
-from monitor.exporter import StoreCollector
-from monitor.reference import References
+from monitor.follow_registry import References
+from monitor.metrics.store_collector import StoreCollector
 from tests.grafana.grafana_schema import mistakes
 from tests.grafana.queries import Json, filled, marks, panels, queries
 from tests.prometheus.programs import metrics_in, rules, run, said

@@ -7,7 +7,7 @@ import pytest
 
 from common.problem import Problem
 from common.store import Store
-from monitor.reference import Reference
+from monitor.follow_registry import Reference
 from tests.monitor.references import reference_of
 from tests.receiver import Receiver, receiving
 

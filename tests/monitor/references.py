@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from common.onnx_export import reference_statistics
+from common.bundle.export import reference_statistics
 from common.problem import Problem, Table
-from common.registry import Registry, Version
+from common.registry.client import Registry, Version
 from common.store import Store
 from common.store.predictions import PredictionRow
+from monitor.follow_registry import Aliases, Reference, References, read_reference
 from monitor.page.source import Source
-from monitor.reference import Aliases, Reference, References, read_reference
 from tests.common.store.rows import MODEL, prediction
 
 

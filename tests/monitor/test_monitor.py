@@ -11,18 +11,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.problem import Problem
-from common.registry import Version
+from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
 from common.store.predictions import PredictionRow
 from common.store.suggestions import STATES
+from monitor.follow_registry import Reference
+from monitor.jobs.evaluation import Evaluator, Pace
+from monitor.jobs.job_alerts import Runs
 from monitor.monitor import create_app
-from monitor.reference import Reference
-from monitor.runs import Runs
-from monitor.windows.drift import NumberReference
-from monitor.windows.enough import LABELS, SHARE_ROWS
-from monitor.windows.evaluation import Evaluator, Pace
-from monitor.windows.performance import Results
+from monitor.statistics.drift import NumberReference
+from monitor.statistics.enough import LABELS, SHARE_ROWS
+from monitor.statistics.performance import Results
 from scripts.parts import wait_for
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 from tests.conftest import served

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-import monitor.reference
-from common.registry import Registry, Version
+import monitor.follow_registry
+from common.registry.client import Registry, Version
 from common.settings import Settings
 from common.store import Store
-from monitor.reference import References
+from monitor.follow_registry import References
 from tests.common.store.rows import MODEL, prediction
 
 PATIENCE = 20.0
@@ -17,7 +17,7 @@ PATIENCE = 20.0
 def test_the_results_of_versions_are_followed(
     settings: Settings, trained: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor.reference, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(monitor.follow_registry, "POLL_SECONDS", 0.05)
     store = Store(settings.database_url)
     store.predictions.write([prediction("a")])
 

@@ -9,9 +9,9 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.pipeline import Pipeline
 
-from common.onnx_export import check_parity, export_onnx
-from common.onnx_io import OnnxModel
-from common.outliers import fit_outlier_scorer
+from common.bundle.export import check_parity, export_onnx
+from common.bundle.model import OnnxModel
+from common.bundle.outliers import fit_outlier_scorer
 from common.problem import Candidate, Classifier, Number, Table, get_problem, probabilities_of
 from common.split import split
 from common.table import DataError, table_bytes

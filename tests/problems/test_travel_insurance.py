@@ -12,8 +12,8 @@ from lightgbm import LGBMClassifier
 from ruamel.yaml import YAML
 from sklearn.pipeline import Pipeline
 
-from common.onnx_export import check_parity, export_onnx
-from common.onnx_io import OnnxModel
+from common.bundle.export import check_parity, export_onnx
+from common.bundle.model import OnnxModel
 from common.problem import Category, Floats, Ints, Number, Rows, Table, Value, as_float32
 from common.settings import PROJECT
 from common.table import DataError, csv_line, table_bytes

@@ -10,8 +10,8 @@ import yaml
 from common.settings import PROJECT, Settings
 from grafana.limits import WINDOW_ROWS
 from monitor.monitor import create_app
-from monitor.windows.breaches import ALL_KINDS
-from monitor.windows.enough import DRIFT_ROWS, LABELS, SHARE_ROWS
+from monitor.statistics.breaches import ALL_KINDS
+from monitor.statistics.enough import DRIFT_ROWS, LABELS, SHARE_ROWS
 from tests.conftest import served
 from tests.prometheus.programs import RULE_FILES, metrics_in, program, rules, run, said
 

@@ -10,10 +10,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 import main
-from common import publish
-from common.onnx_io import ModelError, OnnxModel
+from common.bundle.model import ModelError, OnnxModel
 from common.problem import Candidate, Problem, get_problem
-from common.registry import Version
+from common.registry import publish
+from common.registry.client import Version
 from common.settings import Settings
 from problems.breast_cancer import PERCEPTRON, REGRESSION
 from tests.training.test_search import aliases, dishonest, registered, regression, with_data

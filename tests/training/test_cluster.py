@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 
 import main
 from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, get_problem
-from common.registry import Version
+from common.registry.client import Version
 from common.settings import PROJECT, Settings
 from problems import travel_insurance
 from scripts.demo import copy_project

@@ -18,10 +18,10 @@ from mlflow.entities.model_registry import ModelVersion
 from ruamel.yaml import YAML
 
 import main
-from common.onnx_io import OnnxModel
+from common.bundle.model import OnnxModel
 from common.problem import Classifier, Problem, Table
-from common.publish import load_sklearn, use_mlflow
-from common.registry import Registry, Version
+from common.registry.client import Registry, Version
+from common.registry.publish import load_sklearn, use_mlflow
 from common.settings import PROJECT, Settings
 from common.split import split
 from common.table import read_table

@@ -11,12 +11,12 @@ from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.neighbors import NearestCentroid
 
-from common import publish
+from common.bundle.model import ModelError, OnnxModel
+from common.bundle.outliers import OutlierScorer, fit_outlier_scorer
 from common.files import write_atomic
-from common.onnx_io import ModelError, OnnxModel
-from common.outliers import OutlierScorer, fit_outlier_scorer
 from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, as_float32, get_problem
-from common.registry import Version
+from common.registry import publish
+from common.registry.client import Version
 from common.settings import Settings
 from common.split import split
 from common.table import DataError, read_table, table_bytes

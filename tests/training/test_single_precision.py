@@ -11,8 +11,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from common.bundle.model import ModelError, OnnxModel
 from common.files import write_atomic
-from common.onnx_io import ModelError, OnnxModel
 from common.problem import Candidate, Classifier, Floats, Ints, Number, Problem, Table, Target
 from common.settings import Settings
 from common.table import table_bytes

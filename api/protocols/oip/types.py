@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
 from api.schemas.requests import ANSWER
-from common.onnx_io import OUTLIER_SCORE, OnnxModel
+from common.bundle.model import OUTLIER_SCORE, OnnxModel
 from common.problem import Problem
 
 PREFIX = "/v2"  # of all paths

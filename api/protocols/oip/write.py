@@ -20,7 +20,7 @@ from api.protocols.oip.types import (
     RequestOutput,
     output_names,
 )
-from common.onnx_io import OUTLIER_SCORE, OnnxModel
+from common.bundle.model import OUTLIER_SCORE, OnnxModel
 
 ID_LENGTH = 36  # of a UUID
 

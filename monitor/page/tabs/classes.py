@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from common.problem import Ints
 from common.store.history import DayLabels, LabelSum
 from common.store.tables import Role
-from monitor.page.panels import Cell, Column, Panel, Query
-from monitor.page.performance import (
+from monitor.page.live_figures import (
     CLASS_METRICS,
     INTERVAL,
     Estimate,
@@ -15,6 +14,7 @@ from monitor.page.performance import (
     matrices_by,
     matrix_of,
 )
+from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.metrics import DAY
 from monitor.page.tabs.parts import METRIC_LABELS, NO_LABELS, class_columns, estimate_cells, estimate_columns

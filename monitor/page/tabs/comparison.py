@@ -7,8 +7,8 @@ from common.evaluate import mcnemar
 from common.store.history import LabelSum, Span, VolumeSum
 from common.store.statistics import Paired
 from common.store.tables import Role
+from monitor.page.live_figures import INTERVAL, METRICS, Estimate, classes_of, matrix_of, performance
 from monitor.page.panels import Cell, Column, Panel, Query
-from monitor.page.performance import INTERVAL, METRICS, Estimate, classes_of, matrix_of, performance
 from monitor.page.source import Source
 from monitor.page.tabs.parts import (
     METRIC_LABELS,

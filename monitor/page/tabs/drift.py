@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from string import ascii_lowercase
 
-from common.store.windows import WindowRecord
+from common.store.monitoring.windows import WindowRecord
+from monitor.jobs.evaluation import KEPT
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import moment, version_link
 from monitor.page.tabs.scope import bounds_of
-from monitor.windows.drift import FALSE_DISCOVERIES
-from monitor.windows.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
-from monitor.windows.evaluation import KEPT
-from monitor.windows.window import Distribution, Evaluation, Subject
+from monitor.statistics.drift import FALSE_DISCOVERIES
+from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
+from monitor.statistics.window import Distribution, Evaluation, Subject
 
 MOST_WINDOWS = 60
 MOST_LINES = 7  # more cannot be told apart

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from common.store.alerts import Alert
-from common.store.exports import day_bounds
 from common.store.history import LabelSum, Span, VolumeSum
+from common.store.monitoring.alerts import Alert
+from common.store.monitoring.exports import day_bounds
 from common.store.tables import Role
+from monitor.page.live_figures import INTERVAL, METRICS, classes_of, matrix_of, performance
 from monitor.page.panels import Cell, Column, Panel, Query
-from monitor.page.performance import INTERVAL, METRICS, classes_of, matrix_of, performance
 from monitor.page.source import Source
 from monitor.page.tabs.parts import (
     METRIC_LABELS,

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
+from monitor.page.formatting import shown
+from monitor.page.live_figures import Estimate
 from monitor.page.panels import Cell, Column, Kind
-from monitor.page.performance import Estimate
-from monitor.page.shown import shown
 from monitor.page.source import Source
 
 NO_PREDICTIONS = (

@@ -13,9 +13,9 @@ import pytest
 
 from api.challenger import shadow
 from api.model.disk_copy import KeptCopy
-from common.onnx_io import Answer, Floats32, OnnxModel
+from common.bundle.model import Answer, Floats32, OnnxModel
 from common.problem import Problem
-from common.registry import Version
+from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
 from common.store.statistics import Live, Paired

@@ -19,9 +19,9 @@ from api.http.json_bodies import SIMD_BYTES
 from api.inference.predictor import Predictor
 from api.model.server import ChampionServer, Served
 from api.schemas.requests import MAX_ROWS, batch_model
-from common.onnx_io import OnnxModel
+from common.bundle.model import OnnxModel
 from common.problem import Problem, Value, get_problem
-from common.registry import Version
+from common.registry.client import Version
 from common.store.tables import Role
 from tests.api.http.test_any_body import FEATURES, body
 

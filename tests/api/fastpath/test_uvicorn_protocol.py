@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from api.fastpath.uvicorn_protocol import ShortHttp
-from common.onnx_io import OnnxModel
+from common.bundle.model import OnnxModel
 from common.settings import Settings
 from scripts.parts import stop, wait_for
 from tests import servers

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api.http.large_bodies import AT_ONCE, LARGE_BYTES, LargeBatches
-from common.onnx_io import Answer, OnnxModel
+from common.bundle.model import Answer, OnnxModel
 from common.problem import Rows
 from tests.api.inference.test_prediction_log import SETOSA, SETOSA_ROW
 

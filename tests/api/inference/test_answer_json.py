@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from api.inference.answer_json import AnswerJson
 from api.schemas.requests import Prediction, Predictions
-from common.onnx_io import Answer
+from common.bundle.model import Answer
 
 START = "01a20379-8dd4-7779-a0c2-28e6ab"
 number = st.floats(width=32)

@@ -12,7 +12,7 @@ import pytest
 from api.model import check
 from api.model.check import check_apart
 from api.schemas.requests import sample_row
-from common.onnx_io import ModelError
+from common.bundle.model import ModelError
 from common.problem import Problem
 from common.settings import Settings
 from scripts.parts import wait_for

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from api.model.disk_copy import KeptCopy
-from common.registry import Version
+from common.registry.client import Version
 
 ROUNDS = 100
 

@@ -16,17 +16,17 @@ import numpy as np
 import onnx
 import pytest
 
-from common.onnx_export import export_onnx
-from common.onnx_io import OnnxModel
+from common.bundle.export import export_onnx
+from common.bundle.model import OnnxModel
 from common.problem import Floats, Problem, Table
-from common.registry import REFUSED
+from common.registry.client import REFUSED
 from common.settings import Settings
 from common.table import read_table
 from scripts.parts import answers, wait_for
 from tests import servers
 from tests.api.metrics.test_declared import samples
 from tests.api.odd_models import flat_probabilities, looped
-from tests.common.test_onnx import bare
+from tests.common.bundle.test_model import bare
 from tests.conftest import KEPT, RegisterByHand, StartApi, keep_copy, register_onnx, served_version
 
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}

@@ -7,10 +7,10 @@ import httpx
 import numpy as np
 import pytest
 
-from common import publish
-from common.onnx_io import OnnxModel
+from common.bundle.model import OnnxModel
 from common.problem import Problem, Table
-from common.registry import Version
+from common.registry import publish
+from common.registry.client import Version
 from common.settings import Settings
 from common.table import read_table
 from tests.conftest import KEPT

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from api.metrics.declared import Metrics
 from api.workers.gauges import RULES, Gauges, together
-from common.registry import Version
+from common.registry.client import Version
 from common.store.tables import Role
 
 

@@ -14,9 +14,9 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from common.onnx_io import OnnxModel
+from common.bundle.model import OnnxModel
 from common.problem import Problem
-from common.registry import CHALLENGER
+from common.registry.client import CHALLENGER
 from common.settings import Settings
 from common.table import read_table
 from scripts.parts import wait_for

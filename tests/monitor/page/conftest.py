@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser
 
 from common.store import Store
+from monitor.follow_registry import Aliases
 from monitor.page.routes import add_page
-from monitor.reference import Aliases
 from scripts.pictures import chromium
 from tests.common.store.rows import MODEL, prediction, shadow
 from tests.conftest import served

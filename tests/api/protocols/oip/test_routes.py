@@ -15,9 +15,9 @@ from api.inference.prediction_batch import Answered
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
 from api.model.server import Served
-from common.onnx_io import OnnxModel
+from common.bundle.model import OnnxModel
 from common.problem import Problem
-from common.registry import Version
+from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
 from scripts.parts import wait_for

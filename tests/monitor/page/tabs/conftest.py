@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from common.store import Store
+from monitor.follow_registry import Reference
 from monitor.page.source import Source
-from monitor.reference import Reference
-from monitor.windows.drift import CategoryReference, NumberReference
+from monitor.statistics.drift import CategoryReference, NumberReference
 from tests.common.store.rows import CLASSES, FEATURES
 from tests.monitor.page.tabs.log import Log, write_log
 from tests.monitor.references import source_of

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from common.store import Store
+from common.store.monitoring.windows import WindowRecord
 from common.store.predictions import PredictionRow
-from common.store.windows import WindowRecord
-from monitor.windows.window import Evaluation
+from monitor.statistics.window import Evaluation
 from tests.common.store.rows import CLASSES, FEATURES, MODEL, NOON, prediction, suggestion
 
 MINUTE = timedelta(minutes=1)

@@ -9,8 +9,8 @@ import sklearn.metrics
 from scipy.stats import binomtest
 
 from common.store import Store
+from monitor.page.live_figures import CLASS_METRICS, METRICS
 from monitor.page.panels import Cell, Query
-from monitor.page.performance import CLASS_METRICS, METRICS
 from monitor.page.source import Source
 from monitor.page.tabs import classes, comparison, metrics, overview, samples
 from monitor.page.tabs.scope import span_of

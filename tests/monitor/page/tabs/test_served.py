@@ -10,12 +10,12 @@ from common.evaluate import mcnemar
 from common.store import Store
 from common.store.statistics import Paired
 from common.store.tables import champions
+from monitor.follow_registry import Aliases
 from monitor.page.panels import Query
 from monitor.page.source import Source
 from monitor.page.tabs import overview, training
 from monitor.page.tabs.comparison import _verdict
 from monitor.page.tabs.scope import Served, served, span_of
-from monitor.reference import Aliases
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, suggestion
 from tests.monitor.page.tabs.log import asking, by_id, table
 from tests.monitor.references import source_of

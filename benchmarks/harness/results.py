@@ -1,0 +1,88 @@
+"""What was measured last by each benchmark: `benchmarks/results.json`, and the page that is made of it."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.harness.report import Claim, Report, seconds, table
+from common.files import write_atomic
+from common.settings import PROJECT
+
+RESULTS = Path("benchmarks", "results.json")
+PAGE = Path("docs", "benchmarks.md")
+HEADER = ("claim", "measured", "ratio", "to", "required", "met", "details")
+INTRODUCTION = """# Benchmarks
+
+Made by `make bench`, which takes about {minutes:.0f} minutes on such a machine and wants it for itself. Seconds and
+megabytes depend on the machine; the ratios, to something measured beside it in the same run, do so much less.
+`python -m benchmarks.run NAME …` measures some of them anew and writes them into this page, `python -m benchmarks.NAME`
+only prints one: {names}.
+`make bench-quick` takes a minute and writes nothing.
+
+{machine}
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A report, when it was made (UTC), how many seconds that took, and on what machine."""
+
+    date: str
+    seconds: float
+    machine: str
+    report: Report
+
+
+def read(folder: Path = PROJECT) -> dict[str, Result]:
+    """Return the results in a folder like the project's, by the benchmarks' names."""
+    path = folder / RESULTS
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {name: Result(**{**result, "report": _report(result["report"])}) for name, result in found.items()}
+
+
+def keep(name: str, result: Result, order: Sequence[str], folder: Path = PROJECT) -> None:
+    """Put a result in the place of the one before, and write the page anew. Those of other benchmarks stay.
+
+    Args:
+        name: the benchmark.
+        result: what it has found.
+        order: the names of all benchmarks; results of others are forgotten.
+        folder: where results and page are, as in the project.
+    """
+    known = {**read(folder), name: result}
+    results = {each: known[each] for each in order if each in known}
+    content = json.dumps({each: asdict(found) for each, found in results.items()}, indent=1, ensure_ascii=False)
+    write_atomic(folder / RESULTS, f"{content}\n".encode())
+    write_atomic(folder / PAGE, markdown(results).encode())
+
+
+def markdown(results: Mapping[str, Result]) -> str:
+    """Return the page: the claims in one table, then each report with what it was made on if that is not the same."""
+    newest = max(results.values(), key=lambda result: result.date).machine
+    introduction = INTRODUCTION.format(
+        minutes=sum(result.seconds for result in results.values()) / 60, names=", ".join(results), machine=newest
+    )
+    claims = [_row(claim, result.report.title) for result in results.values() for claim in result.report.claims]
+    summary = [f"## What is claimed\n\n{table(HEADER, claims)}\n"] if claims else []
+    return "\n".join([introduction, *summary, *(_section(result, newest) for result in results.values())])
+
+
+def _row(claim: Claim, title: str) -> Sequence[str]:
+    met = "yes" if claim.met else "**no**"
+    anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+    return (claim.what, claim.measured, claim.ratio, claim.against, claim.required, met, f"[{title}](#{anchor})")
+
+
+def _section(result: Result, newest: str) -> str:
+    elsewhere = "" if result.machine == newest else f" On: {result.machine}"
+    return f"{result.report.markdown()}\n*Measured {result.date} UTC, in {seconds(result.seconds)}.{elsewhere}*\n"
+
+
+def _report(found: Mapping[str, object]) -> Report:
+    fields: dict[str, object] = {**found}
+    fields["claims"] = [Claim(**claim) for claim in fields["claims"]]  # type: ignore[attr-defined]  # a list, in JSON
+    return Report(**fields)  # type: ignore[arg-type]  # as it was written

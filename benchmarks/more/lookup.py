@@ -1,0 +1,71 @@
+"""What a prediction would cost if the api asked MLflow, at each request, which model to serve."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from statistics import median
+
+import httpx
+
+from benchmarks.harness import lab
+from benchmarks.harness.registering import register
+from benchmarks.harness.report import Report, ratio
+from common.problem import get_problem
+from common.registry.client import Registry, Version
+from common.settings import Settings
+from scripts.parts import part, wait_for
+from scripts.ports import HOST
+
+REPEATS = 200
+
+
+def measure() -> Report:
+    """Time predictions and questions to the registry in turn, one at a time."""
+    with lab.lab() as settings, part("mlflow", settings), part("api", settings):
+        lab.say("register a version")
+        register(settings, seed=0)
+        with httpx.Client() as http:
+            ready = f"http://{HOST}:{settings.api_port}/readyz"
+            wait_for("the first model", lambda: http.get(ready).is_success, within=60.0)
+        lab.say(f"{REPEATS} predictions, look-ups and downloads in turn")
+        prediction, question, download = asyncio.run(_measure(settings))
+    asked, loaded = prediction + question, prediction + question + download
+    rows = [
+        ("a prediction, as it is", f"{prediction * 1e3:.1f} ms", "1"),
+        ("asking which version, then predicting", f"{asked * 1e3:.1f} ms", ratio(asked, prediction)),
+        ("asking, fetching the model, then predicting", f"{loaded * 1e3:.1f} ms", ratio(loaded, prediction)),
+    ]
+    return Report(
+        "Asking MLflow at each request",
+        "The api follows the registry in the background. The other rows add to a prediction over HTTP what it would "
+        "wait for if it asked MLflow first: which version is the champion, or that and the version's file. One request "
+        f"at a time, in turn; medians of {REPEATS}.",
+        ("", "time", "ratio"),
+        rows,
+    )
+
+
+async def _measure(settings: Settings) -> tuple[float, float, float]:
+    problem = get_problem(settings.problem)
+    examples = {feature.name: feature.example for feature in problem.features}
+    prediction, question, download = [], [], []
+    url = f"http://{HOST}:{settings.api_port}"
+    async with Registry(settings.mlflow_uri) as registry, httpx.AsyncClient(base_url=url) as http:
+        version = await registry.serving_version(problem.onnx_name)
+        if version is None:
+            raise RuntimeError("there is no version to look up")
+        for _ in range(REPEATS):
+            prediction.append(await _seconds(lambda: http.post("/predict", json=examples)))
+            question.append(await _seconds(lambda: registry.serving_version(problem.onnx_name)))
+            download.append(await _seconds(lambda: registry.download(version)))
+    return median(prediction), median(question), median(download)
+
+
+async def _seconds(call: Callable[[], Awaitable[httpx.Response | Version | bytes | None]]) -> float:
+    start = time.perf_counter()
+    await call()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    print(measure().markdown())

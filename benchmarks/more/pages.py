@@ -1,0 +1,238 @@
+"""What the monitor's tabs and metrics cost on the server, with few stored predictions and with many."""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import sqlalchemy as sa
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry, generate_latest
+
+from benchmarks.harness import lab
+from benchmarks.harness.report import Claim, Report
+from common.problem import Floats, Problem, get_problem
+from common.registry.client import Registry, Version
+from common.store import Store, tables
+from common.store.monitoring.windows import WindowRecord
+from common.store.predictions import PredictionRow, Search
+from common.store.suggestions import Suggestion
+from monitor.follow_registry import Aliases, Reference, References
+from monitor.metrics.store_collector import StoreCollector
+from monitor.page.panels import Query, Tab
+from monitor.page.routes import add_page
+from monitor.page.source import Source
+from monitor.page.tabs import TABS, predictions
+from monitor.page.tabs.scope import bounds_of
+from monitor.statistics.drift import CategoryReference, NumberReference
+from monitor.statistics.window import evaluate
+
+SIZES = (1_000, 100_000, 1_000_000)
+DAYS = 90
+VERSIONS = 4  # one after the other; each is in the shadow before it is champion
+BATCH = 500
+LABELLED = 0.7
+SUGGESTIONS = 500
+WINDOWS = 200
+ROUNDS = 15
+MOST_SECONDS, MOST_GROWTH = 0.1, 3.0
+TEXT = (
+    f"Stored predictions of {DAYS} days, half of them the challenger's, of {VERSIONS} versions one after the other, "
+    f"{100 * LABELLED:.0f} % with their truth; {WINDOWS} windows, {SUGGESTIONS} corrections; SQLite. Each tab over all "
+    "days: the panels from the store, and the whole page as a browser gets it, which holds them as JSON too; then the "
+    f"metrics as Prometheus gets them. Medians of {ROUNDS}, in turn. The ratio is that of the largest store to the "
+    "smallest."
+)
+
+
+def measure() -> Report:
+    """Fill stores of each size on SQLite; time every tab and the metrics."""
+    problem = get_problem("iris")
+    with TemporaryDirectory(prefix="lab-") as folder, ExitStack() as stack:
+        calls = {}
+        for size in SIZES:
+            store = stack.enter_context(closing(Store(f"sqlite:///{folder}/{size}.db")))
+            lab.say(f"write {size} predictions")
+            fill(store, problem, size)
+            source = Source(store, _references(store, problem), "http://mlflow", "http://prefect")
+            calls[size] = _calls(source, problem, stack.enter_context(_client(source, problem)))
+        lab.say(f"{ROUNDS} rounds")
+        found = {name: timed([calls[size][name] for size in SIZES]) for name in calls[SIZES[0]]}
+    claims = [_claim(name, times) for name, times in found.items()]
+    rows = [
+        (name, *(f"{1e3 * each:.1f} ms" for each in times), claim.ratio, claim.verdict)
+        for (name, times), claim in zip(found.items(), claims, strict=True)
+    ]
+    header = ("", *(f"{size:,}" for size in SIZES), "ratio", f"flat within {MOST_GROWTH:.0f}, under 100 ms")
+    slowest = max(claims, key=lambda claim: found[claim.what][-1])
+    what = f"the slowest of the monitor's page and metrics with {SIZES[-1]:,} predictions: {slowest.what}"
+    together = replace(slowest, what=what, required=header[-1], met=all(claim.met for claim in claims))
+    return Report("The monitor's page", TEXT, header, rows, [together])
+
+
+def _claim(name: str, times: Sequence[float]) -> Claim:
+    grown, met = times[-1] / times[0], max(times) < MOST_SECONDS and times[-1] < MOST_GROWTH * times[0]
+    return Claim(name, f"{1e3 * times[-1]:.1f} ms", f"{grown:.2f}", f"with {SIZES[0]:,}", "both", met=met)
+
+
+def timed(calls: Sequence[Callable[[], object]]) -> list[float]:
+    """Return the median seconds of calls, which are made in turn, so that all have the same share of other work."""
+    found: list[list[float]] = [[] for _ in calls]
+    for _, (each, call) in itertools.product(range(ROUNDS), zip(found, calls, strict=True)):
+        start = time.perf_counter()
+        call()
+        each.append(time.perf_counter() - start)
+    return [median(each) for each in found]
+
+
+def _client(source: Source, problem: Problem) -> TestClient:
+    app = FastAPI()
+    app.state.source, app.state.problem = source, problem.name
+    add_page(app, TABS)
+    return TestClient(app, headers={"Accept": "text/html"})
+
+
+def _calls(source: Source, problem: Problem, client: TestClient) -> dict[str, Callable[[], object]]:
+    today = datetime.now(UTC).date()
+    query = Query(problem=problem.name, since=today - timedelta(days=DAYS), until=today)
+    collected = CollectorRegistry()
+    collected.register(StoreCollector(source.store, source.references))
+    found: dict[str, Callable[[], object]] = {}
+    for tab in TABS:
+        found[tab.title] = partial(tab.build, source, query)
+        found[f"{tab.title}, whole page"] = partial(_page, client, tab, query)
+    return {**found, **_searches(source, query), "/metrics": partial(generate_latest, collected)}
+
+
+def _searches(source: Source, query: Query) -> dict[str, Callable[[], object]]:
+    [newest, *_] = source.store.predictions.latest(Search(query.problem, *bounds_of(query)), 1)
+    wanted_ids = {"one by its id": newest.row["id"], "by the beginning of ids": newest.row["id"][:13], "in vain": "x"}
+    asked = {what: query.model_copy(update={"id": prediction_id}) for what, prediction_id in wanted_ids.items()}
+    return {f"Predictions, {what}": partial(predictions.build, source, each) for what, each in asked.items()}
+
+
+def _page(client: TestClient, tab: Tab, query: Query) -> str:
+    asked = {"problem": query.problem, "since": str(query.since), "until": str(query.until)}
+    return client.get("/" if tab is TABS[0] else f"/tab/{tab.name}", params=asked).raise_for_status().text
+
+
+def fill(store: Store, problem: Problem, size: int) -> None:
+    """Fill a store with predictions, half of them the challenger's, and with what the monitor makes of them."""
+    random, began_at = np.random.default_rng(0), datetime.now(UTC) - timedelta(days=DAYS)
+    for version in range(1, VERSIONS + 1):
+        store.champions.note(problem.onnx_name, version)
+    for start in range(0, size // 2, BATCH):
+        places = np.arange(start, min(start + BATCH, size // 2)) / (size // 2)
+        rows = _answers(problem, random, began_at, places)
+        truths = _mostly(problem, random, [row["class_name"] for row in rows])
+        shadows = _shadows(rows, _mostly(problem, random, truths))
+        known = round(LABELLED * len(rows))
+        store.feedback.give_new(rows[:known], truths[:known])
+        store.predictions.write([*rows[known:], *shadows])
+    _mark_exported(store, problem)
+    for number in range(SUGGESTIONS):
+        features = {feature.name: feature.example for feature in problem.features}
+        store.suggestions.add(Suggestion(f"s{number}", problem.name, features, problem.target.classes[0]))
+    _write_windows(store, problem, random)
+
+
+def _answers(problem: Problem, random: np.random.Generator, began_at: datetime, places: Floats) -> list[PredictionRow]:
+    """Return the champion's answers at these places in time, from 0 to 1."""
+    names, classes = problem.columns, problem.target.classes
+    drawn = zip(
+        places.tolist(),
+        random.normal(5, 1, (len(places), len(names))).tolist(),
+        random.integers(len(classes), size=len(places)).tolist(),
+        (random.random(len(places)) < 0.05).tolist(),
+        strict=True,
+    )
+    return [
+        PredictionRow(
+            id=_id(at := began_at + place * timedelta(days=DAYS), random),
+            role="champion",
+            problem=problem.name,
+            model_name=problem.onnx_name,
+            model_version=1 + int(place * VERSIONS),
+            predicted_at=at,
+            features=dict(zip(names, values, strict=True)),
+            class_name=classes[answer],
+            probabilities=dict.fromkeys(classes, 1 / len(classes)),
+            confidence=0.9,
+            is_outlier=is_outlier,
+            outlier_score=0.5,
+        )
+        for place, values, answer, is_outlier in drawn
+    ]
+
+
+def _id(at: datetime, random: np.random.Generator) -> str:
+    # As the api's, which begin with the moment.
+    moment, rest = f"{int(at.timestamp() * 1e3):012x}", random.bytes(9).hex()
+    return f"{moment[:8]}-{moment[8:]}-7{rest[:3]}-8{rest[3:6]}-{rest[6:]}"
+
+
+def _shadows(rows: Sequence[PredictionRow], answers: Sequence[str]) -> list[PredictionRow]:
+    found = []
+    for row, answer in zip(rows, answers, strict=True):
+        shadow = row.copy()
+        shadow["role"], shadow["model_version"], shadow["class_name"] = "shadow", row["model_version"] + 1, answer
+        found.append(shadow)
+    return found
+
+
+def _mostly(problem: Problem, random: np.random.Generator, right: Sequence[str]) -> list[str]:
+    """Return the same classes, but for a tenth of them any."""
+    others = random.integers(len(problem.target.classes), size=len(right)).tolist()
+    kept = random.random(len(right)) < 0.9
+    drawn = zip(right, others, kept, strict=True)
+    return [name if is_kept else problem.target.classes[other] for name, other, is_kept in drawn]
+
+
+def _mark_exported(store: Store, problem: Problem) -> None:
+    # As the job that exports them leaves all but the newest, here in one go.
+    now = datetime.now(UTC)
+    export = {"problem": problem.name, "model_name": problem.onnx_name, "day": now.date(), "rows": 0, "run_id": "run"}
+    with store._database.writing() as connection:  # noqa: SLF001
+        connection.execute(sa.insert(tables.exports).values(id=1, **export, claimed_at=now, finished_at=now))
+        connection.execute(sa.update(tables.predictions).values(export_id=1))
+
+
+def _write_windows(store: Store, problem: Problem, random: np.random.Generator) -> None:
+    now = datetime.now(UTC)
+    rows = _answers(problem, random, now, np.ones(1_000) * (1 - 1 / VERSIONS))
+    evaluation = evaluate(rows, reference(problem)).model_dump(mode="json")
+    for number in range(WINDOWS):
+        ended_at = now - number * timedelta(minutes=1)
+        model, span = (problem.onnx_name, VERSIONS), (ended_at - timedelta(minutes=5), ended_at)
+        store.windows.write(WindowRecord(problem.name, *model, *span, len(rows), 50, evaluation))
+
+
+def reference(problem: Problem) -> Reference:
+    """Return what a version could have learnt from."""
+    values = np.sort(np.random.default_rng(1).normal(5, 1, 120))
+    edges = np.quantile(values, np.linspace(0.1, 0.9, 9))
+    number = NumberReference(120, 5.0, 1.0, np.quantile(values, np.linspace(0, 1, 101)), edges, np.full(10, 0.1))
+    classes = problem.target.classes
+    answers = CategoryReference(30, dict.fromkeys(classes, 1 / len(classes)))
+    counts = dict.fromkeys(classes, 120 // len(classes))
+    return Reference(VERSIONS, classes, counts, dict.fromkeys(problem.columns, number), answers, number)
+
+
+def _references(store: Store, problem: Problem) -> References:
+    # Of a registry that is not asked: the tabs never wait for it.
+    found = References(store, Registry("http://127.0.0.1:1"))
+    version = Version(problem.onnx_name, VERSIONS, "models:/m-0", {})
+    found._aliases[problem.onnx_name] = Aliases(VERSIONS, VERSIONS + 1)  # noqa: SLF001
+    found._found[problem.onnx_name] = version, reference(problem)  # noqa: SLF001
+    return found
+
+
+if __name__ == "__main__":
+    print(measure().markdown())

@@ -1,0 +1,156 @@
+"""Writing to MLflow: logging both flavours of a model, registering them, moving the alias; and loading to go on.
+
+Reading for a service is in `registry`, which does without the `mlflow` package.
+"""
+
+import logging
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version as installed
+
+import mlflow
+import mlflow.onnx
+import mlflow.sklearn
+import skops.io
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
+from onnx import ModelProto
+
+from common.problem import Classifier, Problem
+from common.registry.client import CHAMPION, Version
+from common.settings import PROJECT
+
+
+def use_mlflow(uri: str, experiment: str) -> str:
+    """Make this process log to `experiment` on the server at `uri`, quietly; return the experiment's id."""
+    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # type: ignore[no-untyped-call]
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)  # type: ignore[no-untyped-call]
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(uri)
+    return mlflow.set_experiment(experiment).experiment_id
+
+
+def newest(name: str, tags: Mapping[str, str] | None = None) -> Version | None:
+    """Return the version of `name` with the highest number, among those that carry `tags`; None if none does."""
+    wanted = "".join(f" and tags.`{key}` = '{value}'" for key, value in (tags or {}).items())
+    found = mlflow.MlflowClient().search_model_versions(
+        f"name = '{name}'{wanted}", order_by=["version_number DESC"], max_results=1
+    )
+    return _version(found[0]) if found else None
+
+
+def version(name: str, number: int) -> Version | None:
+    """Return a version of `name` by its number; None if there is none."""
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{name}' and version_number = {number}")
+    return _version(found[0]) if found else None
+
+
+def created_at(name: str) -> datetime:
+    """Return when a name was registered first; its versions are counted from there."""
+    return datetime.fromtimestamp(mlflow.MlflowClient().get_registered_model(name).creation_timestamp / 1000, UTC)
+
+
+def load_sklearn(version: Version) -> Classifier:
+    """Load the scikit-learn model of a version."""
+    model: Classifier = mlflow.sklearn.load_model(f"models:/{version.name}/{version.number}")
+    return model
+
+
+def champion(name: str) -> Version | None:
+    """Return the version of `name` under the alias `champion`, or else the newest; None if there is none."""
+    number = _aliased(mlflow.MlflowClient(), name, CHAMPION)
+    return _version(mlflow.MlflowClient().get_model_version(name, number)) if number else newest(name)
+
+
+def register(
+    problem: Problem, model: Classifier, graph: ModelProto, tags: Mapping[str, str], alias: str = CHAMPION
+) -> Version:
+    """Log both flavours to the active run, register both, then move the alias to them.
+
+    All or nothing: when a step fails, the versions made until then are deleted and the alias stays.
+
+    Args:
+        problem: gives the names to register under.
+        model: the fitted scikit-learn model.
+        graph: the same as ONNX bundle.
+        tags: what people search versions by; the git commit and the other flavour's version are added.
+        alias: the alias to move.
+
+    Returns:
+        The ONNX version, which the services follow.
+    """
+    sklearn_uri, onnx_uri = _log_flavours(model, graph)
+    client = mlflow.MlflowClient()
+    tags = {**tags, "git_commit": git_commit()}
+    made: list[ModelVersion] = []
+    before = {name: _aliased(client, name, alias) for name in (problem.sklearn_name, problem.onnx_name)}
+    try:
+        made.append(_register(client, problem.sklearn_name, sklearn_uri, tags))
+        tags["sklearn_version"] = str(made[0].version)
+        made.append(_register(client, problem.onnx_name, onnx_uri, tags))
+        move_alias(problem, _version(made[1]), alias)
+    except BaseException:
+        for version in made:
+            client.delete_model_version(version.name, version.version)
+            if number := before[version.name]:
+                client.set_registered_model_alias(version.name, alias, number)
+        raise
+    return _version(made[1])
+
+
+def move_alias(problem: Problem, onnx: Version, alias: str = CHAMPION) -> None:
+    """Move an alias to an ONNX version and to its scikit-learn twin; to do so again changes nothing."""
+    client = mlflow.MlflowClient()
+    # The services follow the ONNX version: when they see it move, everything else has its place.
+    client.set_registered_model_alias(problem.sklearn_name, alias, onnx.tags["sklearn_version"])
+    client.set_registered_model_alias(onnx.name, alias, str(onnx.number))
+
+
+def metric_tags(metrics: Mapping[str, float]) -> dict[str, str]:
+    """Return results on the test rows as tags: `test_accuracy` and so on, with four digits."""
+    return {f"test_{name}": f"{value:.4f}" for name, value in metrics.items()}
+
+
+def git_commit() -> str:
+    """Return the commit of the project's code, or "unknown" outside a git repository (an image, an archive)."""
+    command = ["git", "-C", str(PROJECT), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _log_flavours(model: Classifier, graph: ModelProto) -> tuple[str, str]:
+    # Requirements are given, because without them each call starts processes that guess for a minute or more.
+    logged = mlflow.sklearn.log_model(
+        model,
+        name="sklearn",
+        serialization_format="skops",
+        # What we have fitted ourselves may be loaded again, whatever it is made of.
+        skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(model)),
+        pip_requirements=_pinned("scikit-learn", "skops"),
+    )
+    exported = mlflow.onnx.log_model(
+        graph, name="onnx", save_as_external_data=False, pip_requirements=_pinned("onnx", "onnxruntime")
+    )
+    return logged.model_uri, exported.model_uri
+
+
+def _register(client: mlflow.MlflowClient, name: str, uri: str, tags: Mapping[str, str]) -> ModelVersion:
+    if not client.search_registered_models(f"name = '{name}'", max_results=1):
+        client.create_registered_model(name)
+    return client.create_model_version(name, uri, tags=dict(tags), model_id=uri.rpartition("/")[2])
+
+
+def _aliased(client: mlflow.MlflowClient, name: str, alias: str) -> str | None:
+    found = client.search_registered_models(f"name = '{name}'", max_results=1)
+    return found[0].aliases.get(alias) if found else None
+
+
+def _pinned(*packages: str) -> list[str]:
+    return [f"{package}=={installed(package)}" for package in packages]
+
+
+def _version(found: ModelVersion) -> Version:
+    return Version(found.name, int(found.version), found.source or "", dict(found.tags))

@@ -1,0 +1,183 @@
+"""The job that evaluates windows: those that are due, one after the other, for every problem."""
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from common.store import Store, StoreError
+from common.store.history import Span
+from common.store.monitoring.windows import WindowRecord
+from monitor.follow_registry import References
+from monitor.jobs.job_alerts import Runs, log_changes
+from monitor.statistics.breaches import ALL_KINDS, breaches, looked_for
+from monitor.statistics.enough import LABELS
+from monitor.statistics.performance import Measured, Results, measured
+from monitor.statistics.window import Evaluation, evaluate
+
+if TYPE_CHECKING:
+    from common.store.statistics import Cells
+
+JOB = "evaluation"
+# The log is written up to a quarter of a second late, unless the store was away: by then everybody has.
+SETTLED = timedelta(seconds=2)
+MOST_MISSED = 60
+MOST_ROWS = 100_000  # of a window: of more, the newest
+KEPT = timedelta(days=7)  # a window of thirty features takes 20 kB, and there is one every minute
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Found = TypeVar("Found")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often a window is evaluated, and how long windows are."""
+
+    every: timedelta
+    length: timedelta
+
+    def due(self, newest: datetime | None, now: datetime) -> list[datetime]:
+        """Return when the windows end that are due at `now`, oldest first: after `newest`; without one, the last."""
+        last = self._floor(now - SETTLED)
+        first = last if newest is None else self._floor(newest) + self.every
+        return [first + number * self.every for number in range((last - first) // self.every + 1)]
+
+    def _floor(self, moment: datetime) -> datetime:
+        return EPOCH + (moment - EPOCH) // self.every * self.every
+
+
+class Evaluator:
+    """Reads the windows that are due, evaluates and keeps them, and opens and closes alerts.
+
+    Windows end at multiples of the interval, so that whoever runs again makes the same ones. A window without
+    predictions is kept, too: nothing is out of bounds in it, and alerts end.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        references: References,
+        runs: Runs,
+        pace: Pace,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Evaluate the predictions in `store`."""
+        self._store = store
+        self._references = references
+        self._runs = runs
+        self._pace, self._clock = pace, clock
+        self._started = clock()
+        self._stopping = threading.Event()
+        self._was_away = False
+
+    def stop(self) -> None:
+        """Let a run that is under way end after the window that it is at."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Evaluate what is due. What fails for one problem is told as an alert, tried again, and stops no other."""
+        now = self._clock()
+        models = self._guarded("", self._store.statistics.models, now)
+        # When the store is back, the apis write what has waited: the next run finds it.
+        was_away, self._was_away = self._was_away, models is None
+        if was_away:
+            return
+        for problem, model_name in dict(models or []).items():
+            self._guarded(problem, partial(self._catch_up, problem, model_name, now), now)
+
+    def _guarded(self, problem: str, work: Callable[[], Found], now: datetime) -> Found | None:
+        try:
+            # None: nothing was done, so that nothing went well either.
+            if (found := work()) is not None:
+                self._runs.succeeded(problem, JOB, now)
+        except StoreError as error:
+            logger.error("the evaluation of %s failed: %s", problem or "all problems", error)
+            self._runs.failed(problem, JOB, f"the evaluation failed: {error}", now)
+        except Exception as error:
+            logger.exception("the evaluation of %s failed", problem or "all problems")
+            self._runs.failed(problem, JOB, f"the evaluation failed: {type(error).__name__}: {error}", now)
+        else:
+            return found
+        return None
+
+    def _catch_up(self, problem: str, model_name: str, now: datetime) -> bool | None:
+        """Evaluate what is due; return None if that could not be begun, or not ended."""
+        # It becomes known in the first moments; without it windows would stay without a verdict.
+        if not self._references.knows(model_name) and now - self._started < self._pace.every:
+            return None
+        newest = self._store.windows.newest(problem)
+        if newest and newest.ended_at > now + self._pace.every:  # the clock has been set back since
+            self._store.windows.forget_after(problem, now)
+            newest = self._store.windows.newest(problem)
+        due = self._pace.due(newest.ended_at if newest else None, now)
+        if skipped := due[:-MOST_MISSED]:
+            logger.warning("%s: %d windows up to %s were missed and are skipped", problem, len(skipped), skipped[-1])
+        for ended_at in due[-MOST_MISSED:]:
+            if self._stopping.is_set():
+                return None
+            self._evaluate(problem, model_name, ended_at)
+        if due:
+            self._store.windows.forget(problem, now - KEPT)
+        return True
+
+    def _evaluate(self, problem: str, model_name: str, ended_at: datetime) -> None:
+        began_at = ended_at - self._pace.length
+        # Asked first: it may become known meanwhile.
+        known, reference = self._references.knows(model_name), self._references.of(model_name)
+        evaluation = evaluate(self._store.answers.between(problem, began_at, ended_at, MOST_ROWS), reference)
+        if reference and reference.tested:
+            labels = self._store.answers.labels(problem, reference.version, began_at, ended_at)
+            days = Span(problem, model_name, (ended_at - KEPT).date(), ended_at.date(), (reference.version,))
+            performance = [*measured(labels, reference.tested), *self._of_a_day(days, reference.tested)]
+            evaluation = evaluation.model_copy(update={"performance": performance})
+        found, kinds = breaches(evaluation), looked_for(evaluation)
+        if reference is None and known:
+            # There is nothing to be out of bounds of any more.
+            kinds = ALL_KINDS
+        # The window comes last: who is ended in between settles the same again.
+        log_changes(self._store.alerts.settle(problem, kinds, found, ended_at))
+        self._store.windows.write(
+            WindowRecord(
+                problem=problem,
+                model_name=model_name,
+                model_version=reference.version if reference else None,
+                began_at=began_at,
+                ended_at=ended_at,
+                rows=evaluation.rows,
+                outliers=evaluation.outliers,
+                evaluation=evaluation.model_dump(mode="json"),
+            )
+        )
+        if evaluation.rows:
+            logger.info("%s, %s to %s: %s", problem, f"{began_at:%H:%M:%S}", f"{ended_at:%H:%M:%S}", told(evaluation))
+
+    def _of_a_day(self, span: Span, tested: Results) -> list[Measured]:
+        """Measure the newest day that has enough labels: truths come late, and each day begins without any."""
+        days: defaultdict[date, Cells] = defaultdict(dict)
+        for each in self._store.history.labels(span):
+            if each.role == "champion":
+                days[each.day][each.true_class, each.predicted_class] = each.labels
+        newest = max((day for day, labels in days.items() if sum(labels.values()) >= LABELS), default=span.until)
+        return measured(days[newest], tested, newest)
+
+
+def told(evaluation: Evaluation) -> str:
+    """Return what a window was like in a line."""
+    means = [f"{name} {subject.mean:.4g}" for name, subject in evaluation.features.items() if subject.mean is not None]
+    classes = [f"{name} {share:.1%}" for name, share in evaluation.class_shares.items()]
+    outliers, confidence = evaluation.outlier_ratio, evaluation.confidence_mean
+    parts = [
+        f"{evaluation.rows} predictions",
+        *([f"{outliers:.1%} outliers"] if outliers is not None else []),
+        *([f"mean confidence {confidence:.3f}"] if confidence is not None else []),
+        *([f"classes {', '.join(classes)}"] if classes else []),
+        *([f"means {', '.join(means)}"] if means else []),
+        f"out of bounds: {', '.join(' '.join(breach).strip() for breach in breaches(evaluation)) or 'nothing'}",
+    ]
+    return "; ".join(parts)

@@ -1,0 +1,211 @@
+"""What a bundle tells of its training rows, and how the monitor comes to know it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import monitor.follow_registry
+from common.bundle.export import export_tested
+from common.bundle.model import OnnxModel
+from common.evaluate import confusion
+from common.problem import Problem
+from common.registry.client import CHALLENGER, CHAMPION, Registry
+from common.settings import Settings
+from common.store import Store
+from common.table import read_table
+from monitor.follow_registry import Aliases, Reference, References, read_reference
+from monitor.statistics.drift import CategoryReference, NumberReference
+from tests.common.store.rows import MODEL, prediction
+from tests.conftest import RegisterByHand
+
+PATIENCE = 20.0
+BINS = {"edges": [1.0, 2.0], "shares": [0.2, 0.3, 0.5]}
+LENGTH = {"mean": 1.5, "std": 0.5, "quantiles": [0.5, 1.5, 2.5], "bins": BINS}
+COLOUR = {"shares": {"blue": 0.7, "red": 0.3}}
+ANSWERS = {"rows": 20, "classes": {"shares": {"a": 0.4, "b": 0.6}}, "confidence": LENGTH}
+TOLD = {"rows": 10, "class_counts": [4, 6], "features": {"length": LENGTH, "colour": COLOUR}, "answers": ANSWERS}
+METADATA = {"reference": TOLD, "classes": ["a", "b"]}
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor.follow_registry, "POLL_SECONDS", 0.05)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110  # what changes is in another task, which tells nobody
+            await asyncio.sleep(0.02)
+
+
+def read(metadata: Any) -> Reference | None:
+    return read_reference(3, metadata)
+
+
+def test_numbers_categories_and_answers_are_read() -> None:
+    found = read(METADATA)
+    assert found
+    assert (found.version, found.classes, found.class_counts) == (3, ("a", "b"), {"a": 4, "b": 6})
+    length, colour = found.features["length"], found.features["colour"]
+    assert isinstance(length, NumberReference)
+    assert (length.rows, length.mean, length.std) == (10, 1.5, 0.5)
+    assert (length.edges.tolist(), length.shares.tolist()) == ([1.0, 2.0], [0.2, 0.3, 0.5])
+    assert colour == CategoryReference(10, {"blue": 0.7, "red": 0.3})
+    assert found.answers == CategoryReference(20, {"a": 0.4, "b": 0.6})
+    assert found.confidence
+    assert (found.confidence.rows, found.confidence.mean) == (20, 1.5)
+
+
+def test_means_without_outliers_are_read_where_a_bundle_tells_them() -> None:
+    found = read({**METADATA, "reference": {**TOLD, "usual": {"length": {"mean": 1.25, "std": 0.25}}}})
+    assert found
+    length = found.features["length"]
+    assert isinstance(length, NumberReference)
+    assert (length.mean, length.usual) == (1.5, (1.25, 0.25))
+
+
+def test_a_bundle_may_tell_nothing_of_answers_and_a_model_have_no_confidence() -> None:
+    older = read({**METADATA, "reference": {name: told for name, told in TOLD.items() if name != "answers"}})
+    assert older
+    assert (older.answers, older.confidence) == (None, None)
+    certain = read({**METADATA, "reference": {**TOLD, "answers": {**ANSWERS, "confidence": None}}})
+    assert certain
+    assert certain.answers
+    assert certain.confidence is None
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {},
+        {"classes": ["a", "b"]},
+        {**METADATA, "reference": None},
+        {**METADATA, "classes": ["a"]},
+        {**METADATA, "reference": {**TOLD, "rows": 0}},
+        {**METADATA, "reference": {**TOLD, "features": [1, 2]}},
+        {**METADATA, "reference": {**TOLD, "features": {"length": {**LENGTH, "mean": "?"}}}},
+        {**METADATA, "reference": {**TOLD, "features": {"length": {"mean": 1.5}}}},
+        {**METADATA, "reference": {**TOLD, "features": {"length": {**LENGTH, "bins": {**BINS, "shares": [1.0]}}}}},
+        {**METADATA, "reference": {**TOLD, "features": {"colour": {"shares": {}}}}},
+        {**METADATA, "reference": {**TOLD, "answers": {**ANSWERS, "confusion": [[4, 0]]}}},
+        {**METADATA, "reference": {**TOLD, "answers": {**ANSWERS, "confusion": [[4, -1], [0, 4]]}}},
+    ],
+)
+def test_a_damaged_reference_is_none(damaged: object) -> None:
+    assert read(damaged) is None
+
+
+def test_an_exported_bundle_tells_what_the_model_answers_to_rows_that_are_new_to_it(
+    problem: Problem, bundle: bytes, prepared_data: Path
+) -> None:
+    train, test = (read_table(prepared_data / f"{name}.csv", problem, indices=True) for name in ("train", "test"))
+    model = LogisticRegression(max_iter=1000).fit(train.X, train.y)
+    graph = export_tested(model, problem, train, test).graph
+    loaded = OnnxModel(graph.SerializeToString())
+    found, answer = read_reference(1, loaded.metadata), loaded.predict(test.X.astype(np.float32))
+    assert found
+    assert found.answers
+    assert found.confidence
+    assert found.tested
+    assert found.tested.classes == problem.target.classes
+    assert found.tested.matrix.tolist() == confusion(test.y, answer.labels, 3).tolist()
+    assert answer.probabilities is not None
+    counts = np.bincount(answer.labels, minlength=3) / len(test.y)
+    assert found.answers.shares == dict(zip(problem.target.classes, counts.tolist(), strict=True))
+    assert found.confidence.mean == pytest.approx(float(answer.probabilities.max(axis=1).mean()))
+    assert found.confidence.rows == found.answers.rows == len(test.y)
+    before = read_reference(1, OnnxModel(bundle).metadata)
+    assert before
+    assert before.answers is None
+
+
+def features(references: References) -> set[str]:
+    found = references.of(MODEL)
+    return set(found.features) if found else set()
+
+
+def test_the_reference_of_the_served_version_is_followed(
+    settings: Settings,
+    problem: Problem,
+    bundle: bytes,
+    register_by_hand: RegisterByHand,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Store(settings.database_url)
+    store.predictions.write([prediction("a")])
+
+    async def follow() -> None:
+        async with Registry(settings.mlflow_uri) as registry:
+            references = References(store, registry)
+            await references.start()
+            assert references.of(MODEL) is None
+            assert not references.knows(MODEL)
+            register_by_hand(bundle)
+            await until(lambda: features(references) == set(problem.columns))
+            with caplog.at_level(logging.WARNING, "monitor"):
+                register_by_hand(b"no model")
+                await until(lambda: references.of(MODEL) is None)
+                assert references.knows(MODEL)
+            await references.stop()
+
+    asyncio.run(follow())
+    store.close()
+    assert "IrisModel version 2 tells no reference" in caplog.text
+
+
+def test_the_aliases_are_followed_through_challenge_promotion_and_rollback(
+    settings: Settings, bundle: bytes, register_by_hand: RegisterByHand
+) -> None:
+    store = Store(settings.database_url)
+    store.predictions.write([prediction("a")])
+    first, second = register_by_hand(bundle), register_by_hand(bundle)
+
+    async def follow() -> None:
+        async with Registry(settings.mlflow_uri) as registry:
+            references = References(store, registry)
+            assert references.aliases(MODEL) is None
+            await registry.set_alias(MODEL, CHAMPION, first)
+            await registry.set_alias(MODEL, CHALLENGER, second)
+            await references.start()
+            await until(lambda: references.aliases(MODEL) == Aliases(first, second))
+            await registry.delete_alias(MODEL, CHALLENGER)
+            await registry.set_alias(MODEL, CHAMPION, second)
+            await until(lambda: references.aliases(MODEL) == Aliases(second, None))
+            await registry.set_alias(MODEL, CHAMPION, first)
+            await until(lambda: references.aliases(MODEL) == Aliases(first, None))
+            await references.stop()
+
+    asyncio.run(follow())
+    store.close()
+
+
+def test_what_is_known_stays_while_mlflow_is_away(
+    settings: Settings, bundle: bytes, register_by_hand: RegisterByHand, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(settings.database_url)
+    store.predictions.write([prediction("a")])
+    register_by_hand(bundle)
+
+    async def follow() -> None:
+        registry = Registry(settings.mlflow_uri)
+        references = References(store, registry)
+        await references.start()
+        await until(lambda: bool(references.of(MODEL)))
+        registry._http.base_url = "http://127.0.0.1:1"
+        await until(lambda: "references stay as they are" in caplog.text)
+        assert references.of(MODEL)
+        await references.stop()
+        await registry.__aexit__()
+
+    with caplog.at_level(logging.WARNING, "monitor"):
+        asyncio.run(follow())
+    store.close()
+    assert caplog.text.count("references stay as they are") == 1
+    assert mlflow.MlflowClient(settings.mlflow_uri).get_model_version(MODEL, "1")
