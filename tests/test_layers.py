@@ -1,0 +1,219 @@
+"""The layout of the code: `TOWER` is the rule, `RING_1` names what can be deleted, and the tests hold both."""
+
+import ast
+import io
+import tokenize
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from common.settings import PROJECT
+
+# The rooms of the lab. A file imports rooms that stand further down, of its own part or of `problems` and `common`.
+TOWER = (
+    "main",
+    "preprocess",
+    "api.serve",
+    "api.workers",
+    "api.api",
+    "api.fastpath",
+    "api.protocols",
+    "api.challenger",
+    "api.version_check",
+    "api.routes",
+    "api.corrections",
+    "api.inference",
+    "api.model",
+    "api.http",
+    "api.metrics",
+    "api.schemas",
+    "finetune.finetune",
+    "finetune.later",
+    "finetune.serve",
+    "finetune.train",
+    "finetune.gate",
+    "finetune.append",
+    "training.executors",
+    "training.cluster",
+    "training.search",
+    "training.picture",
+    "training.fitting",
+    "monitor.monitor",
+    "monitor.external_log",
+    "monitor.page",
+    "monitor.metrics",
+    "monitor.mlflow_export",
+    "monitor.jobs",
+    "monitor.follow_registry",
+    "monitor.statistics",
+    "grafana",
+    "scripts",
+    "problems",
+    "common.columns",
+    "common.store",
+    "common.connections",
+    "common.registry",
+    "common.bundle",
+    "common.evaluate",
+    "common.table",
+    "common.split",
+    "common.problem",
+    "common.settings",
+    "common.background",
+    "common.files",
+)
+# Rooms of other parts that a file may import, beside `problems` and `common`.
+ACROSS = {"main": ("training",)}
+
+# Ring 1: each can be deleted, with the lines of `WIRING` that end in `# room: …`, and the loop still closes on iris.
+RING_1 = (
+    "api/challenger",
+    "api/fastpath",
+    "api/protocols",
+    "api/version_check",
+    "api/workers",
+    "common/bundle/column_steps.py",
+    "common/bundle/lightgbm_trees.py",
+    "common/columns.py",
+    "common/connections",
+    "common/store/migrations",
+    "common/store/monitoring",
+    "finetune/later.py",
+    "grafana",
+    "monitor",
+    "problems/breast_cancer.py",
+    "problems/travel_insurance.py",
+    "prometheus",
+    "training/cluster.py",
+    "training/executors.py",
+)
+# Ring 0, the loop: everything in here that is not in ring 1.
+LOOP = ("main.py", "preprocess.py", "problems", "common", "training", "finetune", "api")
+WIRING = ("api/api.py", "api/serve.py", "common/bundle/converters.py", "common/store/__init__.py", "main.py")
+
+LOOP_LINES = 4_500
+FILE_LINES = 250
+CORE = (*LOOP, "monitor", "grafana", "scripts")
+
+
+def files(*places: str) -> list[Path]:
+    """Return the Python files of these places, by their paths in the project."""
+    found = [
+        file
+        for place in places
+        for file in ((PROJECT / place).rglob("*.py") if not place.endswith(".py") else [PROJECT / place])
+    ]
+    return sorted(file.relative_to(PROJECT) for file in found)
+
+
+def in_ring_1(file: Path) -> bool:
+    return any(file == Path(place) or Path(place) in file.parents for place in RING_1)
+
+
+def module(file: Path) -> str:
+    return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse((PROJECT / file).read_text(encoding="utf-8"))
+
+
+@cache
+def modules() -> dict[str, Path]:
+    return {module(file): file for file in files(*CORE)}
+
+
+def imports(file: Path) -> set[Path]:
+    """Return the files that a file imports, at its top, in functions, or for types only."""
+    names: set[str] = set()
+    for node in ast.walk(tree(file)):
+        match node:
+            case ast.Import(names=found):
+                names |= {each.name for each in found}
+            case ast.ImportFrom(module=str(package), names=found):
+                names |= {name if (name := f"{package}.{each.name}") in modules() else package for each in found}
+            case _:
+                pass
+    return {modules()[name] for name in names if name in modules()} - {file}
+
+
+def edges() -> Iterator[tuple[Path, Path]]:
+    return ((file, imported) for file in modules().values() for imported in sorted(imports(file)))
+
+
+def room(file: Path) -> str:
+    """Return the room of `TOWER` that a file is in; a package's `__init__.py` that has no room is in its part's."""
+    name = module(file)
+    [found] = [each for each in TOWER if name == each or name.startswith(f"{each}.")] or [""]
+    return found
+
+
+def part(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def points_down(file: Path, imported: Path) -> bool:
+    if (here := room(file)) == (there := room(imported)):
+        return True
+    allowed = (part(here), *ACROSS.get(part(here), ()), "problems", "common")
+    return TOWER.index(here) < TOWER.index(there) and part(there) in allowed
+
+
+def code_lines(file: Path) -> int:
+    """Return the number of lines with code: no blank lines, comments, docstrings."""
+    told: set[int] = set()
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node
+        ):
+            told |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO((PROJECT / file).read_text(encoding="utf-8")).readline):
+        if token.type in {tokenize.NAME, tokenize.OP, tokenize.NUMBER, tokenize.STRING}:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    return len(lines - told)
+
+
+def test_every_file_has_a_room() -> None:
+    assert [str(file) for file in files(*CORE) if not room(file) and imports(file)] == []
+
+
+def test_every_import_points_down_the_tower() -> None:
+    assert [f"{file} -> {imported}" for file, imported in edges() if not points_down(file, imported)] == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = TopologicalSorter({file: imports(file) for file in modules().values()})
+    try:
+        graph.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(map(str, error.args[1])))
+
+
+def test_the_loop_imports_nothing_that_can_be_deleted_but_where_it_is_wired() -> None:
+    loop = [file for file in files(*LOOP) if not in_ring_1(file) and str(file) not in WIRING]
+    assert [f"{file} -> {each}" for file in loop for each in sorted(imports(file)) if in_ring_1(each)] == []
+
+
+def test_the_loop_can_be_read_in_two_evenings() -> None:
+    assert sum(code_lines(file) for file in files(*LOOP) if not in_ring_1(file)) <= LOOP_LINES
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    lengths = {str(file): len((PROJECT / file).read_text(encoding="utf-8").splitlines()) for file in files(*CORE)}
+    assert {file: lines for file, lines in lengths.items() if lines > FILE_LINES} == {}
+
+
+def test_a_class_has_its_name_for_itself() -> None:
+    names = Counter(
+        node.name
+        for file in files(*CORE)
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, count in names.items() if count > 1] == []
