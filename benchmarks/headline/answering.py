@@ -213,7 +213,3 @@ def _challenger(service: Service, counted: Sequence[Counts]) -> Sequence[str]:
         return ("", "", "")
     answered = sum(each.answered for each in counted)
     return [f"{sum(getattr(e, name) for e in counted) / answered:.1%}" for name in ("scored", "failed", "not_shown")]
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -129,7 +129,3 @@ def _row(key: tuple[str, str], askings: Sequence[Asking], rate: float, empty: fl
         f"{p99 * 1e3:.1f} ms",
         f"{median(logged):.0%}" if logged else "",
     )
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -101,7 +101,3 @@ def _row(name: str, starts: Sequence[Start], unit: float) -> Sequence[str]:
         f"{median(start.resident for start in starts):.0f} MB",
         seconds(median(start.cold_start for start in starts)),
     )
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -99,7 +99,3 @@ def _rows_and_claims(api: Sequence[Start], empty: Sequence[Start]) -> tuple[list
 
 def _megabytes(value: float) -> str:
     return f"{value:.0f} MB"
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -147,7 +147,3 @@ def _report(quiet: Sequence[Request], swapping: Sequence[Request], answers: Mapp
         rows,
         claims,
     )
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -210,7 +210,3 @@ def _row(case: Case, found: Found) -> Sequence[str]:
         f"{median(each.load.busy for each in starts):.2f}",
         f"{median(each.logged for each in starts):.0%}",
     )
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

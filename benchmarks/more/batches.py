@@ -97,7 +97,3 @@ def encoded(problem: Problem, X: Rows, encoder: Any) -> Rows:
 def places(problem: Problem, kind: str) -> list[int]:
     """Return where the features of a kind are."""
     return [place for place, feature in enumerate(problem.features) if feature.kind == kind]
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

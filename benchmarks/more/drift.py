@@ -238,7 +238,3 @@ def _seconds(run: Callable[[], Mapping[str, Verdict] | Sequence[object]]) -> flo
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -65,7 +65,3 @@ async def _seconds(call: Callable[[], Awaitable[httpx.Response | Version | bytes
     start = time.perf_counter()
     await call()
     return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

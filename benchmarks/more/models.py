@@ -185,7 +185,3 @@ def _report(sized: Sequence[Sized]) -> Report:
         claims.append(claim)
     header = ("", "`GET /models`", "ratio to the first", "required", "counting the log", "ratio to `GET /models`")
     return Report("Statistics of a large log", TEXT, header, rows, claims[-1:])
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -104,7 +104,3 @@ def _most(pid: int) -> float:
         return int(most.split()[1]) * 1024 / 1e6
     except FileNotFoundError:
         return float(psutil.Process(pid).memory_info().rss / 1e6)
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

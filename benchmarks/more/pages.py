@@ -232,7 +232,3 @@ def _references(store: Store, problem: Problem) -> References:
     found._aliases[problem.onnx_name] = Aliases(VERSIONS, VERSIONS + 1)  # noqa: SLF001
     found._found[problem.onnx_name] = version, reference(problem)  # noqa: SLF001
     return found
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

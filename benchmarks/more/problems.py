@@ -119,7 +119,3 @@ def _row(problem: Problem, measured: Measured) -> Sequence[str]:
         f"{p50 * 1e3:.1f} ms",
         f"{p99 * 1e3:.1f} ms",
     )
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -71,7 +71,3 @@ def search_and_fits(settings: Settings) -> tuple[float, float]:
         train(problem, settings)
         search.append(time.perf_counter() - start)
     return median(search), median(fits)
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

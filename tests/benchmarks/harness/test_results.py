@@ -1,6 +1,5 @@
-"""What was measured is kept as it comes, and the page is made of it."""
+"""Each result is stored as soon as it is measured, and the page is made of the stored results."""
 
-import inspect
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def test_the_page_begins_with_all_claims_in_one_table() -> None:
     assert page.index("## What is claimed") < page.index("## What an answer's worth") < page.index("## Batches")
 
 
-def test_one_measured_anew_leaves_the_others(tmp_path: Path) -> None:
+def test_a_benchmark_that_is_measured_again_leaves_the_other_results(tmp_path: Path) -> None:
     keep("answers", result(ANSWERS), ORDER, tmp_path)
     keep("batches", result(BATCHES), ORDER, tmp_path)
     keep("batches", result(BATCHES, "2026-11-23 12:30"), ORDER, tmp_path)
@@ -60,7 +59,7 @@ def test_a_section_from_another_machine_says_so() -> None:
     assert "On: " not in sections[2]
 
 
-def test_what_is_no_benchmark_any_more_goes(tmp_path: Path) -> None:
+def test_the_result_of_a_removed_benchmark_is_deleted(tmp_path: Path) -> None:
     keep("answers", result(ANSWERS), ORDER, tmp_path)
     keep("batches", result(BATCHES), ("batches",), tmp_path)
     assert list(read(tmp_path)) == ["batches"]
@@ -97,10 +96,15 @@ def test_an_unknown_benchmark_is_refused_with_the_known() -> None:
         run.main(["speed"])
 
 
-def test_every_benchmark_can_be_run_alone() -> None:
-    for measure in run.BENCHMARKS.values():
-        source = Path(inspect.getfile(measure)).read_text(encoding="utf-8")
-        assert 'if __name__ == "__main__":' in source
+def test_a_benchmark_can_be_printed_without_writing_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "PROJECT", tmp_path)
+    monkeypatch.setattr(run, "BENCHMARKS", {"answers": lambda: ANSWERS, "batches": lambda: BATCHES})
+    monkeypatch.setattr(run.machine, "description", lambda: "2 cores.")
+    run.main(["--print", "batches"])
+    assert capfd.readouterr().out == f"{BATCHES.markdown()}\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_page_is_what_was_measured() -> None:
