@@ -147,7 +147,3 @@ def perceptron(seed: int) -> Callable[[Floats, Ints], Classifier]:
             return fitted
 
     return fit
-
-
-if __name__ == "__main__":
-    print(measure().markdown())
