@@ -73,8 +73,8 @@ def make_services(problem: Problem, settings: Settings) -> tuple[Service, Servic
 
 def champion_of(problem: Problem, settings: Settings) -> bytes:
     """Return the bundle of the candidate that training would register."""
+    from training.executors import fit_all
     from training.search import Result, ranked
-    from training.spread import fit_all
 
     fitting, validation = split(read_table(settings.data_dir / "train.csv", problem, indices=True))
     candidates = problem.candidates()
