@@ -1,7 +1,7 @@
 """Champion and challenger: what is known of their answers, and who takes which place."""
 
 from api.model.server import Served
-from api.schemas.requests import ClassStatistics, Comparison, Estimate, Models, MovedAliases, Reign, VersionStatistics
+from api.schemas.responses import ClassStatistics, Comparison, Estimate, Models, MovedAliases, Reign, VersionStatistics
 from common.evaluate import ClassMetrics, Interval, accuracy, mcnemar, mean, per_class, wilson
 from common.problem import Problem
 from common.registry.client import CHALLENGER, CHAMPION, Registry, Version

@@ -1,38 +1,22 @@
-"""Bodies of requests and answers. Those that hold features are made from the problem."""
+"""Bodies of responses, the same for every problem."""
 
-from collections.abc import Callable, Sequence
 from datetime import datetime
-from operator import attrgetter
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
+from pydantic import BaseModel, Field
 
-from common.problem import TEXT, Feature, Problem, Value
 from common.store.champions import How
 from common.store.suggestions import State
 from common.store.tables import Role
 
-MAX_ROWS = 10_000
-MAX_CATEGORY = 200  # characters
-REPLACE = "whether another truth, told before about the same prediction, was wrong"
-
-# Bodies that `/predict` takes, as the places of errors name them: no feature can be called so.
-BODIES = ("<one row>", "<many rows>")
-
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-# `model_` begins names of ours; pydantic would keep the prefix for itself.
-ANSWER = ConfigDict(protected_namespaces=())
-
 
 class Prediction(BaseModel):
-    """The answer for one row. What a model does not give is null."""
-
-    model_config = ANSWER
+    """The prediction for one row. A value that the model does not give is null."""
 
     class_name: str
     probabilities: dict[str, float] | None = Field(description="by class")
-    prediction_id: UUID = Field(description="remember it: the truth about this prediction is told by it")
+    prediction_id: UUID = Field(description="keep it: `/feedback` needs it to record the ground truth")
     model_name: str
     model_version: int = Field(examples=[3])
     is_outlier: bool | None = Field(examples=[False], description="whether the row is unlike the training data")
@@ -42,15 +26,13 @@ class Prediction(BaseModel):
 
 
 class Predictions(BaseModel):
-    """The answers for the rows of a batch, in their order, all by one version."""
+    """The predictions for the rows of a batch, in the same order, all by one version."""
 
     predictions: list[Prediction]
 
 
 class RememberedPrediction(BaseModel):
-    """A prediction as it is logged, and what has become of it."""
-
-    model_config = ANSWER
+    """A prediction as the log has it, with its ground truth and its use since then."""
 
     prediction_id: UUID
     role: Role
@@ -63,13 +45,13 @@ class RememberedPrediction(BaseModel):
     confidence: float | None = Field(description="the probability of the class")
     is_outlier: bool | None
     outlier_score: float | None
-    truth: str | None = Field(description="the class that it should have been; null until somebody tells")
+    truth: str | None = Field(description="the class that the row really has; null until somebody sends it")
     exported: bool = Field(description="whether it is in the external log")
     trained_version: int | None = Field(description="the version that has learnt from a correction of it")
 
 
 class Estimate(BaseModel):
-    """A proportion, and where it lies with 95 % confidence (Wilson's interval)."""
+    """A proportion with its 95 % confidence interval (Wilson's)."""
 
     value: float
     low: float
@@ -77,7 +59,7 @@ class Estimate(BaseModel):
 
 
 class ClassStatistics(BaseModel):
-    """How one class fares against the rest. Null where there are no data."""
+    """The counts and rates of one class against all others. Null where there are no data."""
 
     class_name: str
     true_pos: int
@@ -91,15 +73,13 @@ class ClassStatistics(BaseModel):
 
 
 class VersionStatistics(BaseModel):
-    """What a version has answered in a role, and how it stands up to the truth. Null where there are no data."""
-
-    model_config = ANSWER
+    """The predictions of a version in one role, compared with the ground truth. Null where there are no data."""
 
     model_version: int
     role: Role
     predictions: int
     outliers: int
-    labels: int = Field(description="predictions whose truth is known")
+    labels: int = Field(description="predictions whose ground truth is known")
     accuracy: Estimate | None
     precision: float | None = Field(description="mean over the classes, as the next three; a mean has no interval")
     recall: float | None
@@ -124,30 +104,24 @@ class Comparison(BaseModel):
 class Reign(BaseModel):
     """A version that became champion."""
 
-    model_config = ANSWER
-
     model_version: int
     since: datetime
     how: How
 
 
 class Models(BaseModel):
-    """The served versions, the live statistics of all, and who was champion when (oldest first)."""
-
-    model_config = ANSWER
+    """The served versions, the live statistics of all versions, and the champions so far (oldest first)."""
 
     model_name: str
     champion: int | None = Field(description="the version that answers")
-    challenger: int | None = Field(description="the version that answers in its shadow")
+    challenger: int | None = Field(description="the version that answers the same rows for comparison only")
     versions: list[VersionStatistics]
     comparison: Comparison | None
     history: list[Reign]
 
 
 class MovedAliases(BaseModel):
-    """The aliases as they are now in the registry; what is served follows within seconds."""
-
-    model_config = ANSWER
+    """The aliases as they are now in the registry. The service follows within seconds."""
 
     model_name: str
     champion: int | None
@@ -155,7 +129,7 @@ class MovedAliases(BaseModel):
 
 
 class Tensor(BaseModel):
-    """What goes into the model or comes out of it."""
+    """An input or an output of the model."""
 
     name: str = Field(examples=["input"])
     dtype: str = Field(examples=["float32"])
@@ -166,8 +140,6 @@ class Tensor(BaseModel):
 
 class Metadata(BaseModel):
     """Data type, structure and a sample of the model's input and output."""
-
-    model_config = ANSWER
 
     model_name: str
     model_version: int
@@ -182,15 +154,13 @@ class Health(BaseModel):
 
 
 class Accepted(BaseModel):
-    """A suggestion is kept; ask `GET /suggest/{suggestion_id}` what became of it."""
+    """The correction is kept; `GET /suggest/{suggestion_id}` shows its state."""
 
     suggestion_id: UUID
 
 
 class SuggestionStatus(BaseModel):
-    """Where a suggestion is on its way into a model."""
-
-    model_config = ANSWER
+    """The state of a correction on its way into a model."""
 
     suggestion_id: UUID
     state: State
@@ -199,123 +169,8 @@ class SuggestionStatus(BaseModel):
     model_version: int | None = Field(None, description="the version that has learnt from it")
 
 
-class Truth(BaseModel):
-    """What a prediction should have been."""
-
-    model_config = STRICT
-
-    prediction_id: UUID = Field(description="as `/predict` has given it")
-    class_name: str
-    replace: bool = Field(default=False, description=REPLACE)
-
-
 class Told(BaseModel):
-    """The truth about a prediction is kept and counted."""
+    """The ground truth of a prediction is kept and counted."""
 
     prediction_id: UUID
     class_name: str
-
-
-def instance_model(problem: Problem) -> type[BaseModel]:
-    """Return the body for one row: a field per feature."""
-    fields: dict[str, Any] = {
-        _attribute(index): (_type(feature), _field(feature, alias=feature.name))
-        for index, feature in enumerate(problem.features)
-    }
-    return create_model(f"{_title(problem)}Features", __config__=STRICT, **fields)
-
-
-def row_reader(problem: Problem) -> Callable[[BaseModel], Sequence[Value]]:
-    """Return what reads the features, in their order, from a body that `instance_model` has made."""
-    names = [_attribute(index) for index in range(len(problem.features))]
-    if len(names) == 1:
-        return lambda body: (getattr(body, names[0]),)
-    return attrgetter(*names)
-
-
-def rows_type(problem: Problem) -> Any:
-    """Return the type of rows that are given as lists: each the features in order."""
-    columns = tuple(Annotated[_type(feature), _field(feature)] for feature in problem.features)
-    # The errors of the first wrong row say enough: a body may have a hundred thousand.
-    return Annotated[list[tuple[columns]], Field(fail_fast=True)]  # type: ignore[valid-type]  # the types are values
-
-
-def batch_model(problem: Problem) -> type[BaseModel]:
-    """Return the body for many rows: `{"data": [[…], …]}`, each row the features in order."""
-    example = [[feature.example for feature in problem.features]]
-    data = Field(
-        min_length=1, max_length=MAX_ROWS, description="rows: " + ", ".join(problem.columns), examples=[example]
-    )
-    return create_model(f"{_title(problem)}Batch", __config__=STRICT, data=(rows_type(problem), data))
-
-
-def predict_body(problem: Problem) -> Any:
-    """Return the type of the body of `POST /predict`: one row or many."""
-    one, many = instance_model(problem), batch_model(problem)
-    row, rows = BODIES
-    return Annotated[Annotated[one, Tag(row)] | Annotated[many, Tag(rows)], Discriminator(_one_or_many)]
-
-
-def suggestion_model(problem: Problem) -> type[BaseModel]:
-    """Return the body of `POST /suggest`: the features, the right class, and optionally the prediction's id."""
-    return create_model(
-        f"{_title(problem)}Suggestion",
-        __base__=instance_model(problem),
-        class_name=(str, Field(description="the right class", examples=[problem.target.classes[0]])),
-        prediction_id=(UUID | None, Field(None, description="the prediction that this corrects")),
-        replace=(bool, Field(default=False, description=REPLACE)),
-    )
-
-
-def truth_model(problem: Problem) -> type[Truth]:
-    """Return the body of `POST /feedback`, with a class of the problem as its example."""
-    return create_model(
-        "Truth", __base__=Truth, class_name=(str, Field(examples=[problem.target.classes[0]])), __doc__=Truth.__doc__
-    )
-
-
-def _attribute(index: int) -> str:
-    # Not the feature's name, which may be that of one of pydantic's methods, such as `json` or `copy`.
-    return f"feature_{index}"
-
-
-def _type(feature: Feature) -> type[Value]:
-    return float if feature.kind == "number" else str
-
-
-def _field(feature: Feature, alias: str | None = None) -> Any:
-    if feature.kind == "category":
-        # Not as an enumeration: a category that is new since training is answered, too.
-        known: dict[str, Any] = {"categories": list(feature.categories)}
-        return Field(
-            alias=alias,
-            strict=True,
-            min_length=1,
-            max_length=MAX_CATEGORY,
-            pattern=TEXT,
-            description=f"{feature.description}; others than the known `categories` are answered, and counted",
-            examples=[feature.example],
-            json_schema_extra=known,
-        )
-    return Field(
-        alias=alias,
-        strict=True,
-        ge=feature.minimum,
-        le=feature.maximum,
-        description=f"{feature.description}, in {feature.unit}",
-        examples=[feature.example],
-        json_schema_extra={"unit": feature.unit},
-    )
-
-
-def _one_or_many(body: Any) -> str:
-    return BODIES[isinstance(body, dict) and "data" in body]
-
-
-def _title(problem: Problem) -> str:
-    return problem.onnx_name.removesuffix("Model")
-
-
-def sample_row(problem: Problem) -> list[list[Value]]:
-    """Return the features' examples as one row."""
-    return [[feature.example for feature in problem.features]]
