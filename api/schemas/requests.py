@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
+from common.evaluate import Estimate
 from common.problem import TEXT, Feature, Problem, Value
 from common.store.champions import How
 from common.store.suggestions import State
@@ -66,14 +67,6 @@ class RememberedPrediction(BaseModel):
     truth: str | None = Field(description="the class that it should have been; null until somebody tells")
     exported: bool = Field(description="whether it is in the external log")
     trained_version: int | None = Field(description="the version that has learnt from a correction of it")
-
-
-class Estimate(BaseModel):
-    """A proportion, and where it lies with 95 % confidence (Wilson's interval)."""
-
-    value: float
-    low: float
-    high: float
 
 
 class ClassStatistics(BaseModel):
