@@ -26,7 +26,7 @@ from api.http.request_ids import RequestIds
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
-from api.model.server import ChallengerServer, ChampionServer
+from api.model.follower import ChallengerServer, ChampionServer
 from api.protocols.oip.errors import add_oip_errors  # room: protocols
 from api.protocols.oip.infer import Inference, short_ways  # room: protocols
 from api.protocols.oip.routes import oip_router  # room: protocols

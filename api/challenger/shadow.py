@@ -12,7 +12,7 @@ from api.inference.prediction_batch import Answered, class_counts
 from api.inference.prediction_log import PredictionLog
 from api.inference.row_queue import RowQueue
 from api.metrics.declared import Metrics
-from api.model.server import ChallengerServer, Served
+from api.model.follower import ChallengerServer, Served
 from common.bundle.model import Answer
 
 MAX_WAITING_ROWS = 10_000

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi.exceptions import RequestValidationError
 
 from api.inference.prediction_log import PredictionLog
-from api.model.server import Served
+from api.model.follower import Served
 from common.problem import Problem
 from common.store import Store, StoreError
 from common.store.feedback import UnknownPredictionError

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from api.http.json_bodies import SIMD_BYTES, TooHeavyError, check_weight
 from api.http.large_bodies import LargeBatches
 from api.inference.predictor import Predictor
-from api.model.server import ChampionServer
+from api.model.follower import ChampionServer
 from api.schemas.requests import MAX_ROWS, batch_model
 from common.problem import Problem, Rows, Value
 

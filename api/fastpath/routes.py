@@ -22,7 +22,7 @@ from api.http.json_bodies import row_weight, weight
 from api.http.large_bodies import is_small
 from api.inference.predictor import Predictor
 from api.metrics.http import HttpMetrics
-from api.model.server import ChampionServer
+from api.model.follower import ChampionServer
 from api.schemas.requests import instance_model, row_reader
 from common.problem import Problem, Value
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from api.inference.prediction_ids import ends
-from api.model.server import Served
+from api.model.follower import Served
 from common.bundle.model import Answer, ModelError
 from common.problem import Ints, Problem, Rows, Value
 from common.store.predictions import PredictionRow

@@ -10,7 +10,7 @@ from api.inference.prediction_batch import Answered, class_counts
 from api.inference.prediction_ids import new_start
 from api.inference.prediction_log import PredictionLog
 from api.metrics.declared import Metrics
-from api.model.server import Served
+from api.model.follower import Served
 from common.problem import Problem, Rows, Value
 from common.store.tables import Role
 

@@ -1,6 +1,6 @@
 """Champion and challenger: what is known of their answers, and who takes which place."""
 
-from api.model.server import Served
+from api.model.follower import Served
 from api.schemas.requests import ClassStatistics, Comparison, Models, MovedAliases, Reign, VersionStatistics
 from common.evaluate import mcnemar, mean, per_class, wilson
 from common.problem import Problem

@@ -10,7 +10,7 @@ from api.challenger.shadow import Shadow
 from api.corrections.prefect_outbox import Outbox
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
-from api.model.server import ChallengerServer, ChampionServer, Served
+from api.model.follower import ChallengerServer, ChampionServer, Served
 from api.protocols.oip.infer import Inference
 from common.registry.client import Registry
 from common.store.threads import StoreThreads

@@ -68,7 +68,7 @@ def counting_runs() -> FastAPI:
 
 def waiting_challenger() -> FastAPI:
     """Return the api with a challenger that takes 10 ms for a row, which it spends waiting."""
-    from api.model.server import Served
+    from api.model.follower import Served
     from common.bundle.model import Answer, Floats32, OnnxModel
 
     class Waiting(OnnxModel):

@@ -21,7 +21,7 @@ from api.fastpath.uvicorn_protocol import STATE, ShortHttp
 from api.http.request_ids import request_id
 from api.inference.prediction_batch import Answered
 from api.inference.predictor import answer
-from api.model.server import Served
+from api.model.follower import Served
 from api.schemas.requests import Prediction, instance_model, row_reader
 from benchmarks.harness.contestants import Model
 from benchmarks.harness.http_load import Post

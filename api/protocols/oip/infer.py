@@ -7,7 +7,7 @@ from typing import NamedTuple
 from api.fastpath.routes import Answer, Headers, Reply
 from api.http.large_bodies import LargeBatches, is_small
 from api.inference.predictor import Predictor
-from api.model.server import ChampionServer, Served
+from api.model.follower import ChampionServer, Served
 from api.protocols.oip.errors import PREFIX
 from api.protocols.oip.read import Reader
 from api.protocols.oip.types import JSON_LENGTH

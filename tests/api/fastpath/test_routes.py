@@ -17,7 +17,7 @@ from api.fastpath.batches import decoder
 from api.fastpath.routes import ROWS_PER_RUN, Rows
 from api.http.json_bodies import SIMD_BYTES
 from api.inference.predictor import Predictor
-from api.model.server import ChampionServer, Served
+from api.model.follower import ChampionServer, Served
 from api.schemas.requests import MAX_ROWS, batch_model
 from common.bundle.model import OnnxModel
 from common.problem import Problem, Value, get_problem

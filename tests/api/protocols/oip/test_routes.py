@@ -14,7 +14,7 @@ import pytest
 from api.inference.prediction_batch import Answered
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
-from api.model.server import Served
+from api.model.follower import Served
 from common.bundle.model import OnnxModel
 from common.problem import Problem
 from common.registry.client import Version

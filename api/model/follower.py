@@ -10,9 +10,9 @@ from typing import ClassVar
 
 from api.inference.answer_json import AnswerJson
 from api.metrics.declared import Metrics
-from api.model.check import check_apart, one_line
 from api.model.disk_copy import KeptCopy
 from api.schemas.requests import sample_row
+from api.version_check.check import check_apart, one_line
 from common.bundle.model import ModelError, OnnxModel
 from common.problem import Problem
 from common.registry.client import CHALLENGER, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
