@@ -1,6 +1,6 @@
 """Champion and challenger: what is known of their answers, and who takes which place."""
 
-from api.model.follower import Served
+from api.model.follower import ServedVersion
 from api.schemas.requests import ClassStatistics, Comparison, Models, MovedAliases, Reign, VersionStatistics
 from common.evaluate import mcnemar, mean, per_class, wilson
 from common.problem import Problem
@@ -21,7 +21,9 @@ class RefusedError(ValueError):
     """An alias cannot be moved as asked; the message says why."""
 
 
-def overview(problem: Problem, store: Store, champion: Served | None, challenger: Served | None) -> Models:
+def overview(
+    problem: Problem, store: Store, champion: ServedVersion | None, challenger: ServedVersion | None
+) -> Models:
     """Return what is served, the live statistics of every version, and the comparison of the two that serve."""
     name = problem.onnx_name
     first, second = (served.version.number if served else None for served in (champion, challenger))

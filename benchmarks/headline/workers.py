@@ -12,7 +12,7 @@ import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.model.disk_copy import KeptCopy
+from api.model.disk_copy import DiskCopy
 from benchmarks.harness import lab
 from benchmarks.harness.counting import accounted, written
 from benchmarks.harness.http_load import Measured, put_load
@@ -147,7 +147,7 @@ class Service:
 @contextmanager
 def serving(settings: Settings, problem: Problem, content: bytes) -> Iterator[Service]:
     """Run the api with its model on disk and MLflow away; yield it when all workers are ready."""
-    kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / "champion")
+    kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / "champion")
     kept.keep(Version(problem.onnx_name, 1, "champion", {}), content)
     command, log = [sys.executable, "-m", "api.serve"], log_path(settings, "service")
     with (
