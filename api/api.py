@@ -26,7 +26,7 @@ from api.http.request_ids import RequestIds
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
-from api.model.server import ChallengerServer, ChampionServer
+from api.model.follower import ChallengerFollower, ChampionFollower
 from api.protocols.oip.errors import add_oip_errors  # room: protocols
 from api.protocols.oip.infer import Inference, short_ways  # room: protocols
 from api.protocols.oip.routes import oip_router  # room: protocols
@@ -103,8 +103,8 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     state.registry = await stack.enter_async_context(registry)
     state.access = Access(settings, rate_limit)
-    state.champion = ChampionServer(problem, settings, state.registry, metrics, state.store)
-    state.challenger = ChallengerServer(problem, settings, state.registry, metrics)
+    state.champion = ChampionFollower(problem, settings, state.registry, metrics, state.store)
+    state.challenger = ChallengerFollower(problem, settings, state.registry, metrics)
     state.outbox = Outbox(problem, settings, state.store)
     state.log = PredictionLog(problem, store.predictions, metrics)
     state.shadow = Shadow(state.challenger, state.log, metrics)

@@ -2,18 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from common.evaluate import classes_of, matrix_of
 from common.problem import Ints
 from common.store.history import DayLabels, LabelSum
 from common.store.tables import Role
-from monitor.page.live_figures import (
-    CLASS_METRICS,
-    INTERVAL,
-    Estimate,
-    class_performance,
-    classes_of,
-    matrices_by,
-    matrix_of,
-)
+from monitor.page.live_figures import CLASS_METRICS, INTERVAL, Estimate, class_performance, matrices_by
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.metrics import DAY

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.evaluate import mcnemar
+from common.evaluate import classes_of, matrix_of, mcnemar
 from common.store.history import LabelSum, Span, VolumeSum
 from common.store.statistics import Paired
 from common.store.tables import Role
-from monitor.page.live_figures import INTERVAL, METRICS, Estimate, classes_of, matrix_of, performance
+from monitor.page.live_figures import INTERVAL, METRICS, Estimate, performance
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import (
