@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from common.store.history import DayDelay, DayLabels, DayVolume
+from common.store.monitoring.history import DayDelay, DayLabels, DayVolume
 from common.store.tables import ROLES, Role
 from monitor.page.live_figures import class_performance, classes_of, matrix_of, performance
 from monitor.statistics.window import Evaluation

@@ -10,7 +10,7 @@ import numpy as np
 
 from common.evaluate import CONFIDENCE, ClassMetrics, Interval, accuracy, mean, per_class, wilson
 from common.problem import Ints
-from common.store.history import DayLabels, LabelSum
+from common.store.monitoring.history import DayLabels, LabelSum
 
 METRICS = ("accuracy", "precision", "recall", "f1")
 CLASS_METRICS = ("precision", "recall", "f1", "specificity")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
-from common.store.history import DayDelay, DayLabels, DayVolume
+from common.store.monitoring.history import DayDelay, DayLabels, DayVolume
 from common.store.monitoring.windows import WindowRecord
 from common.store.tables import Role
 from monitor.page.live_figures import INTERVAL, METRICS, Estimate, classes_of, matrices_by, performance
