@@ -14,9 +14,9 @@ from fastapi_offline import FastAPIOffline
 
 from api.challenger.shadow import Shadow
 from api.corrections.prefect_outbox import Outbox
-from api.fastpath.batches import Batches
-from api.fastpath.routes import Predictions, Rows, ShortWays, Way
-from api.fastpath.uvicorn_protocol import STATE
+from api.fastpath.batches import Batches  # room: fastpath
+from api.fastpath.routes import Predictions, Rows, ShortWays, Way  # room: fastpath
+from api.fastpath.uvicorn_protocol import STATE  # room: fastpath
 from api.http.access import Access
 from api.http.body_guard import BodyGuard
 from api.http.errors import add_error_handlers
@@ -27,10 +27,11 @@ from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
 from api.model.server import ChallengerServer, ChampionServer
-from api.protocols.oip.infer import Inference, short_ways
-from api.protocols.oip.routes import oip_router
-from api.protocols.oip.slashes import Slashes
-from api.protocols.seldon.routes import seldon_router
+from api.protocols.oip.errors import add_oip_errors  # room: protocols
+from api.protocols.oip.infer import Inference, short_ways  # room: protocols
+from api.protocols.oip.routes import oip_router  # room: protocols
+from api.protocols.oip.slashes import Slashes  # room: protocols
+from api.protocols.seldon.routes import seldon_router  # room: protocols
 from api.routes.feedback import feedback_router
 from api.routes.models import model_router
 from api.routes.predict import predict_router
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None, shared: "Shared | None" = None)
     )
     app.state.metrics = Metrics()
     add_error_handlers(app)
+    add_oip_errors()  # room: protocols
     app.add_middleware(Heads)
     app.add_middleware(BodyGuard)
     app.state.metrics.instrument(app, shared)

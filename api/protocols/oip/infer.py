@@ -8,8 +8,9 @@ from api.fastpath.routes import Answer, Headers, Reply
 from api.http.large_bodies import LargeBatches, is_small
 from api.inference.predictor import Predictor
 from api.model.server import ChampionServer, Served
+from api.protocols.oip.errors import PREFIX
 from api.protocols.oip.read import Reader
-from api.protocols.oip.types import JSON_LENGTH, PREFIX
+from api.protocols.oip.types import JSON_LENGTH
 from api.protocols.oip.write import encode, wanted_of
 from common.problem import Problem
 from common.store.tables import Role

@@ -8,6 +8,7 @@ import orjson
 
 from api.inference.prediction_batch import Answered
 from api.inference.prediction_ids import ends
+from api.protocols.oip.errors import OipRequestError
 from api.protocols.oip.tensors import LENGTH_BYTES, NUMBERS, pack_text
 from api.protocols.oip.types import (
     CLASS_NAME,
@@ -16,7 +17,6 @@ from api.protocols.oip.types import (
     PREDICTION_ID,
     PROBABILITIES,
     InferRequest,
-    OipRequestError,
     RequestOutput,
     output_names,
 )
