@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from monitor.page.live_figures import classes_of
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.metrics import DAY, days_of
 from monitor.page.tabs.parts import NO_LABELS, NO_PREDICTIONS, class_columns
 from monitor.page.tabs.scope import known_classes, span_of
+from monitor.statistics.estimates import classes_of
 
 Counts = Mapping[tuple[date, str], int]
 

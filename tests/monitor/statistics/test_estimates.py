@@ -5,7 +5,7 @@ import pytest
 
 from common.problem import Floats
 from common.store.history import LabelSum
-from monitor.page.live_figures import METRICS, Estimate, class_performance, classes_of, matrix_of, performance
+from monitor.statistics.estimates import METRICS, Estimate, class_performance, classes_of, matrix_of, performance
 from tests.common.store.rows import CLASSES, SETOSA, VERSICOLOR
 
 SAMPLES = 600
