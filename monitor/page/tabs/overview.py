@@ -8,7 +8,6 @@ from common.store.monitoring.alerts import Alert
 from common.store.monitoring.exports import day_bounds
 from common.store.monitoring.history import LabelSum, Span, VolumeSum
 from common.store.tables import Role
-from monitor.page.live_figures import INTERVAL, METRICS, performance
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import (
@@ -22,6 +21,7 @@ from monitor.page.tabs.parts import (
     version_link,
 )
 from monitor.page.tabs.scope import PLACES, bounds_of, served, span_of
+from monitor.statistics.estimates import INTERVAL, METRICS, performance
 
 Row = TypeVar("Row", LabelSum, VolumeSum)
 MOST_ALERTS = 50
