@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, milliseconds, ratio
+from benchmarks.harness.rows import prediction_rows
 from benchmarks.harness.serving import API, CHALLENGER, CHAMPION, Service, serving
 from benchmarks.harness.timing import seconds_of
-from benchmarks.more.writer import new_rows
 from common.bundle.export import export_onnx
 from common.problem import Problem, get_problem
 from common.settings import Settings
@@ -117,7 +117,7 @@ def fill(store: Store, problem: Problem, size: int) -> None:
     lab.say(f"write {size} predictions")
     chance, begin, champions = np.random.default_rng(size), datetime.now(UTC) - timedelta(days=DAYS), size * 3 // 4
     for first in range(0, champions, BATCH):
-        rows = new_rows(problem, min(BATCH, champions - first))
+        rows = prediction_rows(problem, min(BATCH, champions - first))
         for number, row in enumerate(rows, first):
             row["predicted_at"] = begin + timedelta(days=DAYS) * (number / champions)
             row["model_version"] = 1 + VERSIONS * number // champions

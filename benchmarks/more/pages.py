@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, milliseconds
+from benchmarks.harness.rows import prediction_row
 from benchmarks.harness.timing import seconds_of
 from common.problem import Floats, Problem, get_problem
 from common.registry.client import Registry, Version
@@ -157,19 +158,15 @@ def _answers(problem: Problem, random: np.random.Generator, began_at: datetime, 
         strict=True,
     )
     return [
-        PredictionRow(
+        prediction_row(
+            problem,
             id=_id(at := began_at + place * timedelta(days=DAYS), random),
-            role="champion",
-            problem=problem.name,
-            model_name=problem.onnx_name,
             model_version=1 + int(place * VERSIONS),
             predicted_at=at,
             features=dict(zip(names, values, strict=True)),
             class_name=classes[answer],
-            probabilities=dict.fromkeys(classes, 1 / len(classes)),
             confidence=0.9,
             is_outlier=is_outlier,
-            outlier_score=0.5,
         )
         for place, values, answer, is_outlier in drawn
     ]

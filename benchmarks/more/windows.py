@@ -9,9 +9,10 @@ from statistics import median
 import numpy as np
 
 from benchmarks.harness import lab
+from benchmarks.harness.databases import Place, postgresql, sqlite
 from benchmarks.harness.report import Claim, Report, ratio, seconds
+from benchmarks.harness.rows import prediction_row
 from benchmarks.harness.timing import seconds_of
-from benchmarks.more.writer import Place, postgresql, sqlite
 from common.bundle.export import export_tested
 from common.bundle.model import OnnxModel
 from common.problem import Problem, Rows, as_float32, get_problem
@@ -115,12 +116,9 @@ def _answered(problem: Problem, bundle: OnnxModel, X: Rows) -> Iterator[Predicti
     classes, began_at = problem.target.classes, datetime(2026, 3, 1, 12, tzinfo=UTC)
     for number, (features, shares) in enumerate(zip(X.tolist(), probabilities.tolist(), strict=True)):
         best = int(np.argmax(shares))
-        yield PredictionRow(
+        yield prediction_row(
+            problem,
             id=f"{problem.name} {number:08}",
-            role="champion",
-            problem=problem.name,
-            model_name=problem.onnx_name,
-            model_version=1,
             predicted_at=began_at + number * LENGTH / ROWS,
             features=dict(zip(problem.columns, features, strict=True)),
             class_name=classes[best],
