@@ -177,7 +177,7 @@ def _report(times: Times) -> Report:
     burst, many = median(times.burst), median(times.many)
     claims.append(
         Claim(
-            f"the last of {MANY} corrections at once to the version that learnt it",
+            f"from the last of {MANY} corrections at once to the version that learnt it",
             seconds(many),
             ratio(many, burst),
             "the fifth of five at once",
