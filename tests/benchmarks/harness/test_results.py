@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import run
-from benchmarks.harness import results
+from benchmarks.harness import machine, results
 from benchmarks.harness.report import Claim, Report
 from benchmarks.harness.results import PAGE, Result, keep, markdown, read
 from common.settings import PROJECT
@@ -101,7 +101,7 @@ def test_a_benchmark_can_be_printed_without_writing_a_file(
 ) -> None:
     monkeypatch.setattr(run, "PROJECT", tmp_path)
     monkeypatch.setattr(run, "BENCHMARKS", {"answers": lambda: ANSWERS, "batches": lambda: BATCHES})
-    monkeypatch.setattr("benchmarks.harness.machine.description", lambda: "2 cores.")
+    monkeypatch.setattr(machine, "description", lambda: "2 cores.")
     run.main(["--print", "batches"])
     assert capfd.readouterr().out == f"{BATCHES.markdown()}\n"
     assert not list(tmp_path.iterdir())
