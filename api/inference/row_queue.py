@@ -1,4 +1,4 @@
-"""PredictionBatch rows on their way to a thread: bounded, so that a thread which cannot keep up costs rows, not memory."""
+"""Answered rows on their way to a thread: bounded, so that a thread which cannot keep up costs rows, not memory."""
 
 import threading
 import time
