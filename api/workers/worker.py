@@ -1,5 +1,6 @@
 """One of several processes that serve the api on one socket."""
 
+import gc
 import logging
 import os
 import shutil
@@ -35,8 +36,9 @@ def work(slot: int, listener: socket.socket, folder: Path, options: Mapping[str,
     # Ctrl-C reaches all processes. Until uvicorn handles it here, only the supervisor acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(format=f"%(asctime)s %(levelname)s worker {slot}, %(name)s: %(message)s")
-    # Not at the top of the file, since the supervisor needs neither. `api.api` comes first: its own application, which
-    # no worker serves, must not count in the shared files.
+    gc.disable()  # as in `api.serve`
+    # The supervisor needs neither import. `api.api` comes first: its own application, which no worker serves, must not
+    # count in the shared files.
     from api.api import create_app
     from api.workers.metrics import SharedMetrics
 

@@ -19,8 +19,8 @@ from scripts.stack import log_path, process_environment
 
 REPEATS = 5
 PREDICTIONS = 1000
-MAX_MB = 130
-MAX_SECONDS = 1
+MAX_MB = 135
+MAX_SECONDS = 1.2
 
 
 @dataclass(frozen=True)
