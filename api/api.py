@@ -14,9 +14,9 @@ from fastapi_offline import FastAPIOffline
 
 from api.challenger.shadow import Shadow
 from api.corrections.prefect_outbox import Outbox
-from api.fastpath.batches import Batches
-from api.fastpath.routes import Predictions, Rows, ShortWays, Way
-from api.fastpath.uvicorn_protocol import STATE
+from api.fastpath.batches import Batches  # room: fastpath
+from api.fastpath.routes import Predictions, Rows, ShortWays, Way  # room: fastpath
+from api.fastpath.uvicorn_protocol import STATE  # room: fastpath
 from api.http.access import Access, Limit
 from api.http.body_guard import BodyGuard
 from api.http.errors import add_error_handlers
@@ -26,11 +26,12 @@ from api.http.request_ids import RequestIds
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
-from api.model.server import ChallengerServer, ChampionServer
-from api.protocols.oip.infer import Inference, short_ways
-from api.protocols.oip.routes import oip_router
-from api.protocols.oip.slashes import Slashes
-from api.protocols.seldon.routes import seldon_router
+from api.model.follower import ChallengerFollower, ChampionFollower
+from api.protocols.oip.errors import add_oip_errors  # room: protocols
+from api.protocols.oip.infer import Inference, short_ways  # room: protocols
+from api.protocols.oip.routes import oip_router  # room: protocols
+from api.protocols.oip.slashes import Slashes  # room: protocols
+from api.protocols.seldon.routes import seldon_router  # room: protocols
 from api.routes.feedback import feedback_router
 from api.routes.models import model_router
 from api.routes.predict import predict_router
@@ -80,6 +81,7 @@ def create_app(
     )
     app.state.metrics = metrics or Metrics()
     add_error_handlers(app)
+    add_oip_errors()  # room: protocols
     app.add_middleware(Heads)  # room: connections
     app.add_middleware(BodyGuard)
     app.state.metrics.instrument(app)
@@ -101,8 +103,8 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     state.registry = await stack.enter_async_context(registry)
     state.access = Access(settings, rate_limit)
-    state.champion = ChampionServer(problem, settings, state.registry, metrics, state.store)
-    state.challenger = ChallengerServer(problem, settings, state.registry, metrics)
+    state.champion = ChampionFollower(problem, settings, state.registry, metrics, state.store)
+    state.challenger = ChallengerFollower(problem, settings, state.registry, metrics)
     state.outbox = Outbox(problem, settings, state.store)
     state.log = PredictionLog(problem, store.predictions, metrics)
     state.shadow = Shadow(state.challenger, state.log, metrics)
