@@ -123,6 +123,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
         stack.push_async_callback(service.stop)
     # What is here stays: the garbage collector need not look through all that was imported again and again.
     gc.freeze()
+    gc.enable()
     stack.callback(gc.unfreeze)
     state.short_ways = ShortWays({way.path.encode(): way for way in ways}, metrics.http)
 
