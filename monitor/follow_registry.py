@@ -3,23 +3,21 @@
 import asyncio
 import logging
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from common.background import BackgroundTask
 from common.bundle.model import ModelError, OnnxModel
-from common.registry.client import CHALLENGER, Registry, RegistryError, RegistryUnavailableError, Version
+from common.registry.client import CHALLENGER, Registry, RegistryError, Version
+from common.registry.follow import RegistryFollower, RetryPauses
 from common.store import Store, StoreError
-from monitor.jobs.unserved import Unserved, unserved
 from monitor.statistics.drift import CategoryReference, NumberReference
 from monitor.statistics.performance import Results
+from monitor.unserved import Unserved, unserved
 
 POLL_SECONDS = 2.0
-RETRY_SECONDS = 60.0  # before a file is asked for again that could not be had
 MOST_VERSIONS = 200
 TESTED = "test_"  # begins the tags with the results on the test rows
 
@@ -71,13 +69,12 @@ class References:
         self._store = store
         self._at_work = at_work or {}
         self._unserved: dict[str, Sequence[Unserved]] = {}
-        self._failed: dict[str, tuple[Version, float]] = {}
+        self._retry: dict[str, RetryPauses] = {}
         self._registry = registry
         self._aliases: dict[str, Aliases] = {}
         self._found: dict[str, tuple[Version, Reference | None]] = {}
         self._tested: dict[str, dict[int, dict[str, float]]] = {}
-        self._told: str | None = None
-        self._following = BackgroundTask("follow the registry for references", self._follow)
+        self._following = RegistryFollower("the reference data", self._look, POLL_SECONDS, StoreError)
 
     def aliases(self, model_name: str) -> Aliases | None:
         """Return who is champion and challenger of a model at this moment; None while the registry has not said it."""
@@ -107,17 +104,6 @@ class References:
         """Stop following."""
         await self._following.stop()
 
-    async def _follow(self) -> None:
-        while True:
-            try:
-                await self._look()
-                self._told = None
-            except (RegistryError, RegistryUnavailableError, StoreError) as error:
-                self._tell(error)
-            except Exception:  # nothing unforeseen may end the following unnoticed
-                logger.exception("references are not followed at this moment")
-            await asyncio.sleep(POLL_SECONDS)
-
     async def _look(self) -> None:
         failed: RegistryError | None = None
         models = await asyncio.to_thread(self._store.statistics.models)
@@ -142,19 +128,12 @@ class References:
             # A version that passed the gate is served then, so that a new one cannot be missed.
             found = await self._registry.versions(model_name, MOST_VERSIONS)
             self._tested[model_name] = {each.number: _results(each) for each in found}
-            failed, until = self._failed.get(model_name, (None, 0.0))
-            if failed and failed.identity == version.identity and time.monotonic() < until:
+            retry = self._retry.setdefault(model_name, RetryPauses(POLL_SECONDS))
+            if not retry.over(version):
                 return
-            self._failed[model_name] = version, time.monotonic() + RETRY_SECONDS
-            content = await self._registry.download(version)
-            self._found[model_name] = version, await asyncio.to_thread(read_bundle, version, content)
-            del self._failed[model_name]
-
-    def _tell(self, error: Exception) -> None:
-        # Once, not at each look.
-        if self._told != str(error):
-            logger.warning("references stay as they are: %s", error)
-        self._told = str(error)
+            with retry.attempt(version):
+                content = await self._registry.download(version)
+                self._found[model_name] = version, await asyncio.to_thread(read_bundle, version, content)
 
 
 def read_reference(version: int, metadata: Mapping[str, Any]) -> Reference | None:

@@ -1,4 +1,5 @@
-"""MLflow's model registry. `client.py` reads it without the `mlflow` package; `publish.py` writes to it with it.
+"""MLflow's model registry: `client.py` reads it, `follow.py` follows its changes, `publish.py` registers models.
 
-Imports `common`'s own modules only. Begin with `client.py`.
+The package imports `common`'s own modules only; `client.py` and `follow.py` do without the `mlflow` package, whose
+import costs seconds. Open `client.py` first.
 """

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,28 +10,25 @@ from typing import ClassVar
 
 from api.inference.answer_json import AnswerJson
 from api.metrics.declared import Metrics
-from api.model.check import check_apart, one_line
-from api.model.disk_copy import KeptCopy
+from api.model.disk_copy import DiskCopy
 from api.schemas.requests import sample_row
-from common.background import BackgroundTask
+from api.version_check.check import check_apart, one_line
 from common.bundle.model import ModelError, OnnxModel
 from common.problem import Problem
 from common.registry.client import CHALLENGER, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
+from common.registry.follow import RegistryFollower, RetryPauses
 from common.settings import Settings
 from common.store import StoreError
 from common.store.tables import Role
 from common.store.threads import StoreThreads
 
 POLL_SECONDS = 1.0
-MAX_RETRY_SECONDS = 60.0
-# A version that is refused late is tried again after so many times as long, but within what the alert looks back.
-PAUSES_PER_TRY, MAX_PAUSE_SECONDS = 10, 120.0
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedVersion:
     """A version and its loaded model: a request takes one reference to both and keeps it to its end."""
 
     version: Version
@@ -44,14 +40,7 @@ class Served:
         return AnswerJson(self.model.classes, self.version.name, self.version.number)
 
 
-@dataclass(frozen=True)
-class _Failure:
-    identity: tuple[int, str]
-    wait: float
-    retry_at: float
-
-
-class ModelServer(ABC):
+class ModelFollower(ABC):
     """Holds the model that answers in a role, `current`, and follows the registry from `start` to `stop`.
 
     A new version is checked in a process of its own, loaded and kept on disk before it answers. If any of that fails
@@ -62,15 +51,16 @@ class ModelServer(ABC):
 
     def __init__(self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics) -> None:
         """Serve `problem`'s ONNX model from `registry`."""
-        self.current: Served | None = None
+        self.current: ServedVersion | None = None
         self._problem = problem
         self._registry = registry
         self._metrics = metrics
         self._settings = settings
-        self._kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / self.role)
-        self._failure: _Failure | None = None
-        self._reachable = True
-        self._following = BackgroundTask(f"follow the registry for the {self.role}", self._follow)
+        self._kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / self.role)
+        self._retry = RetryPauses(POLL_SECONDS)
+        self._following = RegistryFollower(
+            f"the {self.role}", self._look, POLL_SECONDS, StoreError, metrics.reload_failures.inc
+        )
 
     @abstractmethod
     async def _wanted(self) -> Version | None:
@@ -93,25 +83,6 @@ class ModelServer(ABC):
         """Stop following."""
         await self._following.stop()
 
-    async def _follow(self) -> None:
-        pause = POLL_SECONDS
-        while True:
-            try:
-                await self._look()
-                self._note_reachable(None)
-                pause = POLL_SECONDS
-            except RegistryUnavailableError as error:
-                self._note_reachable(error)
-            except RegistryError as error:
-                logger.error("the registry does not tell the version to serve: %s", error)
-            except StoreError as error:
-                logger.error("who is champion is noted later: %s", error)
-            except Exception:  # nothing unforeseen may end the following unnoticed
-                self._metrics.reload_failures.inc()
-                logger.exception("the registry is not followed at this moment")
-                pause = min(pause * 2, MAX_RETRY_SECONDS)
-            await asyncio.sleep(pause)
-
     async def _look(self) -> None:
         version = await self._wanted()
         if version is None:
@@ -122,21 +93,15 @@ class ModelServer(ABC):
             await self._in_service(version)
 
     async def _take(self, version: Version) -> None:
-        failed_before = self._failure if self._failure and self._failure.identity == version.identity else None
-        if failed_before and time.monotonic() < failed_before.retry_at:
+        if not self._retry.over(version):
             return
-        began = time.monotonic()
         try:
-            content = await self._registry.download(version)
-            await check_apart(content, self._given_names(), sample_row(self._problem), self._settings)
-            self._swap(await asyncio.to_thread(self._load_and_keep, version, content))
+            with self._retry.attempt(version):
+                content = await self._registry.download(version)
+                await check_apart(content, self._given_names(), sample_row(self._problem), self._settings)
+                self._swap(await asyncio.to_thread(self._load_and_keep, version, content))
         except Exception as error:  # noqa: BLE001  # whatever goes wrong with a version is a reason not to serve it
             self._metrics.reload_failures.inc()
-            ended = time.monotonic()
-            wait = min(failed_before.wait * 2, MAX_RETRY_SECONDS) if failed_before else POLL_SECONDS
-            # One that costs its time limit each time must not keep a core busy for ever.
-            pause = max(wait, min(PAUSES_PER_TRY * (ended - began), MAX_PAUSE_SECONDS))
-            self._failure = _Failure(version.identity, wait, ended + pause)
             reason = one_line(error)
             logger.error("%s version %d is not taken into service: %s", version.name, version.number, reason)
             await self._tell(version, reason)
@@ -155,22 +120,13 @@ class ModelServer(ABC):
         except (RegistryError, RegistryUnavailableError) as error:
             logger.warning("the tag %s of version %d stays as it is: %s", REFUSED, version.number, error)
 
-    def _note_reachable(self, error: RegistryUnavailableError | None) -> None:
-        if self._reachable == (error is None):
-            return
-        self._reachable = error is None
-        if error:
-            logger.warning("%s; what is in service stays", error)
-        else:
-            logger.warning("MLflow answers again")
-
-    def _swap(self, served: Served) -> None:
+    def _swap(self, served: ServedVersion) -> None:
         self._metrics.serves(served.version, self.role)
         self.current = served
         logger.info("serving %s version %d as %s", served.version.name, served.version.number, self.role)
 
-    def _load_and_keep(self, version: Version, content: bytes) -> Served:
-        served = Served(version, OnnxModel(content, self._given_names()))
+    def _load_and_keep(self, version: Version, content: bytes) -> ServedVersion:
+        served = ServedVersion(version, OnnxModel(content, self._given_names()))
         self._kept.keep(version, content)
         return served
 
@@ -183,13 +139,13 @@ class ModelServer(ABC):
             else:
                 return
 
-    def _load(self, version: Version, content: bytes) -> Served:
+    def _load(self, version: Version, content: bytes) -> ServedVersion:
         """Return a kept version, which was checked before it was kept, if it still answers as it should."""
         model = OnnxModel(content, self._given_names())
         if model.width not in (None, len(self._problem.features)):
             raise ModelError(f"the model takes {model.width} features, not {len(self._problem.features)}")
         model.check_golden()
-        return Served(version, model)
+        return ServedVersion(version, model)
 
     def _given_names(self) -> list[str]:
         """Return the class names for a model that carries none: those of a file, or, where none is, the problem's."""
@@ -204,7 +160,7 @@ class ModelServer(ABC):
         return names
 
 
-class ChampionServer(ModelServer):
+class ChampionFollower(ModelFollower):
     """Serves what the registry says is to be served, and notes in the store who has become champion."""
 
     role = "champion"
@@ -228,13 +184,13 @@ class ChampionServer(ModelServer):
             await self._store.write(lambda of: of.champions.note(version.name, version.number))
             self._noted = version
 
-    def _swap(self, served: Served) -> None:
+    def _swap(self, served: ServedVersion) -> None:
         for class_name in served.model.classes:
             self._metrics.predicted.labels(class_name)
         super()._swap(served)
 
 
-class ChallengerServer(ModelServer):
+class ChallengerFollower(ModelFollower):
     """Serves the version under the alias `challenger`, while it is set."""
 
     role = "shadow"

@@ -1,0 +1,105 @@
+"""Following the registry: looks at regular intervals that no error ends, and pauses before a version is tried again."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+
+from common.background import BackgroundTask
+from common.registry.client import RegistryError, RegistryUnavailableError, Version
+
+MAX_RETRY_SECONDS = 60.0
+# A version that takes long to fail waits this many times as long, but less than the alert on failures looks back.
+PAUSES_PER_TRY, MAX_PAUSE_SECONDS = 10, 120.0
+
+logger = logging.getLogger(__name__)
+
+
+class RegistryFollower(BackgroundTask):
+    """Awaits `look` every few seconds, from `start` to `stop`, whatever it raises.
+
+    An error of the registry, or another that is expected, is logged once until a look succeeds. After an unexpected
+    error the pause doubles each time, up to one minute.
+    """
+
+    def __init__(
+        self,
+        subject: str,
+        look: Callable[[], Coroutine[None, None, None]],
+        seconds: float,
+        expected: type[Exception],
+        on_unexpected: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Prepare to follow.
+
+        Args:
+            subject: what `look` updates, for the log; for example "the champion".
+            look: asks the registry and acts on a change.
+            seconds: the pause between two looks.
+            expected: errors of `look`, beside those of the registry, that say that another service is away.
+            on_unexpected: is called after each unexpected error.
+        """
+        super().__init__(f"follow the registry for {subject}", self._follow)
+        self._subject = subject
+        self._look = look
+        self._seconds = seconds
+        self._expected = (RegistryError, RegistryUnavailableError, expected)
+        self._on_unexpected = on_unexpected
+        self._failing: type[Exception] | None = None
+
+    async def _follow(self) -> None:
+        pause = self._seconds
+        while True:
+            try:
+                await self._look()
+                self._note(None)
+                pause = self._seconds
+            except self._expected as error:
+                self._note(error)
+            except Exception:  # an unexpected error must not end the task, because nobody would notice
+                self._on_unexpected()
+                logger.exception("%s cannot be updated", self._subject)
+                pause = min(pause * 2, MAX_RETRY_SECONDS)
+            await asyncio.sleep(pause)
+
+    def _note(self, error: Exception | None) -> None:
+        failed_before, self._failing = self._failing, type(error) if error else None
+        if error and failed_before is not type(error):
+            logger.warning("%s cannot be updated until MLflow and the store work: %s", self._subject, error)
+        elif failed_before and not error:
+            logger.warning("%s can be updated again", self._subject)
+
+
+class RetryPauses:
+    """Decides when a version that could not be loaded is tried again: later after each failure.
+
+    Another version is tried at once.
+    """
+
+    def __init__(self, first_seconds: float) -> None:
+        """Start with a pause of `first_seconds`; each failure of the same version doubles it, up to one minute."""
+        self._first_seconds = first_seconds
+        self._failed: tuple[int, str] | None = None  # the identity of the version
+        self._wait = first_seconds
+        self._retry_at = 0.0  # by the monotonic clock
+
+    def over(self, version: Version) -> bool:
+        """Return whether the version may be tried now."""
+        return self._failed != version.identity or time.monotonic() >= self._retry_at
+
+    @contextmanager
+    def attempt(self, version: Version) -> Iterator[None]:
+        """Run a block that loads the version; an error of the block begins a pause, and is raised again."""
+        began = time.monotonic()
+        try:
+            yield
+        except Exception:
+            ended = time.monotonic()
+            again = self._failed == version.identity
+            self._wait = min(self._wait * 2, MAX_RETRY_SECONDS) if again else self._first_seconds
+            # A version that reaches its time limit at each try must not occupy a core all the time.
+            self._retry_at = ended + max(self._wait, min(PAUSES_PER_TRY * (ended - began), MAX_PAUSE_SECONDS))
+            self._failed = version.identity
+            raise
+        self._failed = None
