@@ -4,7 +4,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.frame import Section, frame
 from grafana.limits import ERRORS, LATENCY, LOG_LAG, OUTLIERS
-from grafana.panels import BAD, GOOD, WATCH, About, Panel, at_least, at_most, fixed, lines, number, stacked
+from grafana.panels import BAD, GOOD, WATCH, About, DashboardPanel, at_least, at_most, fixed, lines, number, stacked
 from grafana.queries import PromQuery, or_zero, per_second
 
 # Without probes, which are many and nearly always succeed: they would hide failures of people's requests.
@@ -26,7 +26,7 @@ def dashboard() -> Dashboard:
     return frame("lab-api", "API", "Does the service answer, how fast, and with which classes?", sections)
 
 
-def _processes() -> Panel:
+def _processes() -> DashboardPanel:
     about = About(
         "Processes",
         "suffix:up",
@@ -39,7 +39,7 @@ def _processes() -> Panel:
     return number(about, PromQuery(or_zero('sum(up{job="api", problem="$problem"})'), "processes", now=True))
 
 
-def _version() -> Panel:
+def _version() -> DashboardPanel:
     about = About(
         "Champion",
         "prefix:version ",
@@ -55,7 +55,7 @@ def _version() -> Panel:
     )
 
 
-def _requests() -> Panel:
+def _requests() -> DashboardPanel:
     about = About(
         "Requests",
         "reqps",
@@ -67,7 +67,7 @@ def _requests() -> Panel:
     return number(about, PromQuery(or_zero(ASKED), "requests", now=True))
 
 
-def _failing() -> Panel:
+def _failing() -> DashboardPanel:
     about = About(
         "Failed requests",
         "percentunit",
@@ -81,7 +81,7 @@ def _failing() -> Panel:
     return number(about, PromQuery(or_zero(f"{FAILED} / ({ASKED} > 0)"), "failing", now=True))
 
 
-def _slowest() -> Panel:
+def _slowest() -> DashboardPanel:
     about = About(
         "Latency, p99",
         "s",
@@ -94,7 +94,7 @@ def _slowest() -> Panel:
     return number(about, PromQuery(_percentile(0.99), "99 % are faster", now=True))
 
 
-def _outliers_now() -> Panel:
+def _outliers_now() -> DashboardPanel:
     about = About(
         "Outliers now",
         "percentunit",
@@ -110,7 +110,7 @@ def _outliers_now() -> Panel:
     return number(about, PromQuery('max(window_outliers_ratio{problem="$problem"})', "outliers", now=True))
 
 
-def _firing() -> Panel:
+def _firing() -> DashboardPanel:
     about = About(
         "Alerts",
         "suffix:firing",
@@ -124,7 +124,7 @@ def _firing() -> Panel:
     return number(about, PromQuery(expr, "firing", now=True))
 
 
-def _classes() -> Panel:
+def _classes() -> DashboardPanel:
     about = About(
         "Predicted classes",
         "suffix:rows/s",
@@ -136,7 +136,7 @@ def _classes() -> Panel:
     return stacked(about, PromQuery(per_second("predicted_class_name_total", by="class_name"), "{{class_name}}"))
 
 
-def _outliers() -> Panel:
+def _outliers() -> DashboardPanel:
     about = About(
         "Outliers",
         "percentunit",
@@ -150,7 +150,7 @@ def _outliers() -> Panel:
     return lines(about, window, PromQuery(now, "at this time"))
 
 
-def _routes() -> Panel:
+def _routes() -> DashboardPanel:
     about = About(
         "Requests by route",
         "reqps",
@@ -160,7 +160,7 @@ def _routes() -> Panel:
     return stacked(about, PromQuery(per_second("http_requests_total", by="handler", where=PEOPLE), "{{handler}}"))
 
 
-def _latency() -> Panel:
+def _latency() -> DashboardPanel:
     about = About(
         "Time to answer",
         "s",
@@ -173,7 +173,7 @@ def _latency() -> Panel:
     return lines(about, *(PromQuery(_percentile(share), f"{name} are faster") for share, name in shares))
 
 
-def _errors() -> Panel:
+def _errors() -> DashboardPanel:
     about = About(
         "Errors",
         "reqps",
@@ -185,7 +185,7 @@ def _errors() -> Panel:
     return panel.override_by_name("failed", [fixed(BAD)]).override_by_name("refused", [fixed(WATCH)])
 
 
-def _log_lag() -> Panel:
+def _log_lag() -> DashboardPanel:
     about = About(
         "Delay of the log",
         "s",
@@ -197,7 +197,7 @@ def _log_lag() -> Panel:
     return lines(about, PromQuery('max(prediction_log_lag_seconds{problem="$problem"})', "oldest"))
 
 
-def _log_waiting() -> Panel:
+def _log_waiting() -> DashboardPanel:
     about = About(
         "Rows waiting for the log",
         "suffix:rows",
@@ -207,7 +207,7 @@ def _log_waiting() -> Panel:
     return lines(about, PromQuery('sum(prediction_log_waiting_rows{problem="$problem"})', "waiting"))
 
 
-def _log_rows() -> Panel:
+def _log_rows() -> DashboardPanel:
     about = About(
         "Rows logged and lost",
         "suffix:rows/s",

@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from grafana.panels import BAD, CHAMPION, Panel
+from grafana.panels import BAD, CHAMPION, DashboardPanel
 from grafana.queries import PROMETHEUS
 
 TAG = "closed-loop-mlops-lab"
@@ -36,7 +36,7 @@ class Section:
     """A row of panels with its title."""
 
     title: str
-    panels: Sequence[Panel]
+    panels: Sequence[DashboardPanel]
 
 
 class Marks(AnnotationQuery):

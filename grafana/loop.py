@@ -10,7 +10,7 @@ from grafana.panels import (
     PLAIN,
     WATCH,
     About,
-    Panel,
+    DashboardPanel,
     TableColumn,
     at_most,
     by_role,
@@ -47,7 +47,7 @@ def dashboard() -> Dashboard:
     return frame("lab-loop", "Loop", about, sections)
 
 
-def _by_state() -> Panel:
+def _by_state() -> DashboardPanel:
     about = About(
         "Corrections by state",
         "none",
@@ -61,7 +61,7 @@ def _by_state() -> Panel:
     return number(about, *(PromQuery(corrections(state), name, now=True) for state, name in STATES))
 
 
-def _usual_time() -> Panel:
+def _usual_time() -> DashboardPanel:
     about = About(
         "Last correction to champion",
         "s",
@@ -74,7 +74,7 @@ def _usual_time() -> Panel:
     return number(about, PromQuery('quantile(0.5, loop_seconds{problem="$problem"})', "median", now=True))
 
 
-def _outbox_age() -> Panel:
+def _outbox_age() -> DashboardPanel:
     about = About(
         "Oldest in the outbox",
         "s",
@@ -88,7 +88,7 @@ def _outbox_age() -> Panel:
     return number(about, PromQuery(_age("received"), "oldest", now=True))
 
 
-def _servers() -> Panel:
+def _servers() -> DashboardPanel:
     about = About(
         "Servers of the loop",
         "none",
@@ -102,7 +102,7 @@ def _servers() -> Panel:
     return number(about, query).mappings([words({"0": ("down", BAD), "1": ("up", GOOD)})])
 
 
-def _under_way() -> Panel:
+def _under_way() -> DashboardPanel:
     about = About(
         "Unfinished corrections",
         "suffix:corrections",
@@ -112,7 +112,7 @@ def _under_way() -> Panel:
     return stacked(about, *(PromQuery(corrections(state), name) for state, name in UNSETTLED))
 
 
-def _oldest() -> Panel:
+def _oldest() -> DashboardPanel:
     about = About(
         "Oldest correction by state",
         "s",
@@ -125,7 +125,7 @@ def _oldest() -> Panel:
     return lines(about, *(PromQuery(_age(state), name) for state, name in UNSETTLED))
 
 
-def _times() -> Panel:
+def _times() -> DashboardPanel:
     about = About(
         "Last correction to champion, by version",
         "s",
@@ -143,7 +143,7 @@ def _times() -> Panel:
     return newest_first(columns(rows(about, times), shown))
 
 
-def _versions() -> Panel:
+def _versions() -> DashboardPanel:
     about = About(
         "Versions in service",
         "none",
@@ -156,7 +156,7 @@ def _versions() -> Panel:
     return by_role(steps(about, query))
 
 
-def _swaps() -> Panel:
+def _swaps() -> DashboardPanel:
     about = About(
         "Swaps",
         "suffix:swaps",
@@ -167,7 +167,7 @@ def _swaps() -> Panel:
     return by_role(steps(about, PromQuery('sum by (role) (model_swaps_total{problem="$problem"})', "{{role}}")))
 
 
-def _failures() -> Panel:
+def _failures() -> DashboardPanel:
     about = About(
         "Versions that could not be loaded",
         "suffix:attempts",

@@ -35,7 +35,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from grafana.queries import PROMETHEUS, PromQuery
 
-Panel: TypeAlias = timeseries.Panel | stat.Panel | table.Panel
+DashboardPanel: TypeAlias = timeseries.Panel | stat.Panel | table.Panel
 AnyPanel = TypeVar("AnyPanel", timeseries.Panel, stat.Panel, table.Panel)
 Steps: TypeAlias = Sequence[tuple[str, float | None]]
 

@@ -2,21 +2,21 @@
 
 from grafana.limits import ACCURACY
 from grafana.measures import ACCURACIES, BY_CLASS, COVERAGE, LABELS, MEANINGS, VERSION
-from grafana.panels import About, Panel, at_least, by_role, lines, number, role_names
+from grafana.panels import About, DashboardPanel, at_least, by_role, lines, number, role_names
 from grafana.queries import MODEL, PromQuery, by_version, in_service
 
 
-def now() -> tuple[Panel, ...]:
+def now() -> tuple[DashboardPanel, ...]:
     """Return one panel a measure, for the versions that serve now."""
     return _accuracy_now(), _tested(), _labels_now(), _coverage_now()
 
 
-def over_time() -> tuple[Panel, ...]:
+def over_time() -> tuple[DashboardPanel, ...]:
     """Return one panel a measure, with lines for the versions in service at each time."""
     return _accuracy(), *(_measured(*MEANINGS[name], name) for name in BY_CLASS), _coverage()
 
 
-def _accuracy_now() -> Panel:
+def _accuracy_now() -> DashboardPanel:
     about = About(
         "Right answers",
         "percentunit",
@@ -33,7 +33,7 @@ def _accuracy_now() -> Panel:
     return role_names(number(about, PromQuery(in_service(ACCURACIES), VERSION, now=True)))
 
 
-def _tested() -> Panel:
+def _tested() -> DashboardPanel:
     about = About(
         "Right answers on the test data",
         "percentunit",
@@ -48,7 +48,7 @@ def _tested() -> Panel:
     )
 
 
-def _labels_now() -> Panel:
+def _labels_now() -> DashboardPanel:
     about = About(
         "Labels",
         "suffix:labels",
@@ -61,7 +61,7 @@ def _labels_now() -> Panel:
     return by_role(number(about, PromQuery(in_service(LABELS), VERSION, now=True)))
 
 
-def _coverage_now() -> Panel:
+def _coverage_now() -> DashboardPanel:
     about = About(
         "Label coverage now",
         "percentunit",
@@ -75,7 +75,7 @@ def _coverage_now() -> Panel:
     return by_role(number(about, PromQuery(in_service(COVERAGE), VERSION, now=True)))
 
 
-def _accuracy() -> Panel:
+def _accuracy() -> DashboardPanel:
     about = About(
         "Accuracy",
         "percentunit",
@@ -88,7 +88,7 @@ def _accuracy() -> Panel:
     return by_role(lines(about, PromQuery(in_service(ACCURACIES), VERSION)).max(1))
 
 
-def _measured(title: str, meaning: str, name: str) -> Panel:
+def _measured(title: str, meaning: str, name: str) -> DashboardPanel:
     about = About(
         title,
         "percentunit",
@@ -101,7 +101,7 @@ def _measured(title: str, meaning: str, name: str) -> Panel:
     return by_role(lines(about, PromQuery(in_service(mean), VERSION)).max(1))
 
 
-def _coverage() -> Panel:
+def _coverage() -> DashboardPanel:
     about = About(
         "Label coverage",
         "percentunit",

@@ -6,23 +6,23 @@ from grafana_foundation_sdk.models.common import TableColoredBackgroundCellOptio
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue, FieldColorModeId
 
 from grafana.measures import ACCURACIES, BY_CLASS, COVERAGE, LABELS, MEANINGS
-from grafana.panels import ROLES, WHOLE, About, Panel, TableColumn, columns, newest_first, rows
+from grafana.panels import ROLES, WHOLE, About, DashboardPanel, TableColumn, columns, newest_first, rows
 from grafana.queries import MODEL, PromQuery, in_service
 
 ROLE = TableColumn("role", "role", (DynamicConfigValue("mappings", [ROLES]),))
 
 
-def confusion() -> tuple[Panel, ...]:
+def confusion() -> tuple[DashboardPanel, ...]:
     """Return the confusion matrices of champion and challenger."""
     return _confusion("champion"), _confusion("shadow")
 
 
-def by_class_and_version() -> tuple[Panel, ...]:
+def by_class_and_version() -> tuple[DashboardPanel, ...]:
     """Return the tables with one row for each class and version in service, and one row for each version."""
     return _classes(), _versions()
 
 
-def _confusion(role: str) -> Panel:
+def _confusion(role: str) -> DashboardPanel:
     name = "challenger" if role == "shadow" else role
     about = About(
         f"Confusion of the {name}",
@@ -58,7 +58,7 @@ def _matrix(panel: table.Panel, colors: FieldColorModeId) -> table.Panel:
     return panel.override_by_name("true_class\\predicted_class", corner)
 
 
-def _classes() -> Panel:
+def _classes() -> DashboardPanel:
     about = About(
         "By class",
         "percentunit",
@@ -83,7 +83,7 @@ def _classes() -> Panel:
     return columns(rows(about, *queries), shown)
 
 
-def _versions() -> Panel:
+def _versions() -> DashboardPanel:
     about = About(
         "By version",
         "percentunit",

@@ -1,16 +1,16 @@
 """The newest rows of *Model quality*: their differences from the training data, and the challenger's share."""
 
 from grafana.limits import DRIFT, FEATURE_MEAN, WINDOW_ROWS
-from grafana.panels import BAD, GOOD, WATCH, About, Panel, at_least, at_most, fixed, lines
+from grafana.panels import BAD, GOOD, WATCH, About, DashboardPanel, at_least, at_most, fixed, lines
 from grafana.queries import PromQuery, or_zero, per_second
 
 
-def newest_rows() -> tuple[Panel, ...]:
+def newest_rows() -> tuple[DashboardPanel, ...]:
     """Return the panels of the monitor's newest window."""
     return _feature_means(), _drift(), _confidence(), _window()
 
 
-def _feature_means() -> Panel:
+def _feature_means() -> DashboardPanel:
     about = About(
         "Distance of feature means from training",
         "none",
@@ -31,7 +31,7 @@ def _feature_means() -> Panel:
     return lines(about, PromQuery(f"max by (feature) (abs({means} - {trained}) / {tolerance})", "{{feature}}"))
 
 
-def _drift() -> Panel:
+def _drift() -> DashboardPanel:
     about = About(
         "Drift by feature",
         "none",
@@ -46,7 +46,7 @@ def _drift() -> Panel:
     return lines(about, PromQuery('max by (feature) (window_feature_psi{problem="$problem"})', "{{feature}}"))
 
 
-def _confidence() -> Panel:
+def _confidence() -> DashboardPanel:
     about = About(
         "Confidence",
         "percentunit",
@@ -60,7 +60,7 @@ def _confidence() -> Panel:
     return lines(about, PromQuery('max(window_confidence_mean_ratio{problem="$problem"})', "mean confidence")).max(1)
 
 
-def _window() -> Panel:
+def _window() -> DashboardPanel:
     about = About(
         "Rows of the newest predictions",
         "suffix:rows",
@@ -74,7 +74,7 @@ def _window() -> Panel:
     return lines(about, PromQuery('max(window_predictions{problem="$problem"})', "rows"))
 
 
-def challenger_rows() -> Panel:
+def challenger_rows() -> DashboardPanel:
     """Return the panel of the rows that the challenger answered, left out or failed on."""
     about = About(
         "Rows of the challenger",

@@ -12,7 +12,7 @@ from grafana.panels import (
     ROLES,
     WATCH,
     About,
-    Panel,
+    DashboardPanel,
     TableColumn,
     at_least,
     by_role,
@@ -36,7 +36,7 @@ def dashboard() -> Dashboard:
     return frame("lab-training", "Training", about, sections)
 
 
-def _tested(name: str, title: str, meaning: str) -> Panel:
+def _tested(name: str, title: str, meaning: str) -> DashboardPanel:
     mean = "" if name == "accuracy" else ", as a mean over the classes"
     about = About(
         f"{title} on the test data",
@@ -50,7 +50,7 @@ def _tested(name: str, title: str, meaning: str) -> Panel:
     return by_role(steps(about, query).max(1))
 
 
-def _versions() -> Panel:
+def _versions() -> DashboardPanel:
     about = About(
         "Origin of the versions",
         "percentunit",
@@ -78,7 +78,7 @@ def _versions() -> Panel:
     return columns(rows(about, info, *tested), shown)
 
 
-def _test_and_live() -> Panel:
+def _test_and_live() -> DashboardPanel:
     about = About(
         "Accuracy on test data and live",
         "percentunit",
@@ -94,7 +94,7 @@ def _test_and_live() -> Panel:
     return panel.override_by_name("test data", [fixed(PLAIN)]).override_by_name("live", [fixed(CHAMPION)])
 
 
-def _finetuned() -> Panel:
+def _finetuned() -> DashboardPanel:
     about = About(
         "Successful fine-tunings",
         "suffix:versions",
@@ -105,7 +105,7 @@ def _finetuned() -> Panel:
     return number(about, PromQuery(or_zero('max(finetuned_versions{problem="$problem"})'), "versions", now=True))
 
 
-def _learnt() -> Panel:
+def _learnt() -> DashboardPanel:
     about = About(
         "Learnt",
         "suffix:corrections",
@@ -116,7 +116,7 @@ def _learnt() -> Panel:
     return number(about, PromQuery(corrections("trained"), "learnt", now=True))
 
 
-def _refused() -> Panel:
+def _refused() -> DashboardPanel:
     about = About(
         "Refused",
         "suffix:corrections",
@@ -129,7 +129,7 @@ def _refused() -> Panel:
     return number(about, PromQuery(corrections("refused"), "refused", now=True))
 
 
-def _waiting() -> Panel:
+def _waiting() -> DashboardPanel:
     about = About(
         "Waiting",
         f"suffix:of {CORRECTIONS}",
@@ -141,7 +141,7 @@ def _waiting() -> Panel:
     return number(about, PromQuery(corrections("waiting"), "waiting", now=True))
 
 
-def _outcomes() -> Panel:
+def _outcomes() -> DashboardPanel:
     about = About(
         "Corrections learnt and refused",
         "suffix:corrections",
@@ -153,7 +153,7 @@ def _outcomes() -> Panel:
     return panel.override_by_name("learnt", [fixed(GOOD)]).override_by_name("refused", [fixed(WATCH)])
 
 
-def _champions() -> Panel:
+def _champions() -> DashboardPanel:
     about = About(
         "New champions by cause",
         "suffix:versions",

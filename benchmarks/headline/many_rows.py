@@ -67,8 +67,8 @@ def measure() -> Report:
         for turn in range(ROUNDS):
             for each in contestants:
                 lab.say(f"turn {turn + 1} of {ROUNDS}: {each.name}")
-                for way, asking in start(each, own_home(settings, f"{turn} {each.name}")).items():
-                    found.setdefault((each.name, way), []).append(asking)
+                for form, asking in start(each, own_home(settings, f"{turn} {each.name}")).items():
+                    found.setdefault((each.name, form), []).append(asking)
     return _report(found)
 
 
@@ -79,9 +79,9 @@ def start(contestant: Contestant, settings: Settings) -> Mapping[str, Asking]:
         LoadError: a request was not answered with 200.
         WrongAnswerError: the server answers other classes than the model.
     """
-    ways = contestant.many or {ONE: contestant.one}
+    formats = contestant.many or {ONE: contestant.one}
     with contestant.asked(settings) as running:
-        return {way: ask(contestant, question, running, settings.api_port) for way, question in ways.items()}
+        return {form: ask(contestant, question, running, settings.api_port) for form, question in formats.items()}
 
 
 def ask(contestant: Contestant, question: Question, running: Running, port: int) -> Asking:
@@ -112,8 +112,8 @@ def _report(found: Found) -> Report:
     return Report(f"Batches of {ROWS:,} rows", text, HEADER, rows, claims)
 
 
-def _claim(rate: float, unit: float, against: str, least: float, way: str) -> Claim:
-    what, met = f"rows answered in batches of {ROWS:,}, {way}, without the log", rate >= least * unit
+def _claim(rate: float, unit: float, against: str, least: float, form: str) -> Claim:
+    what, met = f"rows answered in batches of {ROWS:,}, {form}, without the log", rate >= least * unit
     return Claim(what, f"{rate:,.0f} rows/s", f"{rate / unit:.1f}", against, f"at least {least:.0f}", met)
 
 

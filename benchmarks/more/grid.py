@@ -38,19 +38,19 @@ TEXT = (
     "that is faster. The last column says after how many candidates it would, with the times of this table."
 )
 
-Way = Callable[[Sequence[Candidate], Table], list[Fitted]]
+Method = Callable[[Sequence[Candidate], Table], list[Fitted]]
 
 
 def measure() -> Report:
     """Fit the same candidates to more and more rows, with each method in turn."""
     with tempfile.TemporaryDirectory(prefix="lab-") as folder, cluster(Path(folder)) as address:
-        ways: dict[str, Way] = {
+        methods: dict[str, Method] = {
             HERE: lambda grid, rows: [fit_and_score(candidate.fit, rows, rows) for candidate in grid],
             PROCESSES: lambda grid, rows: list(in_processes(grid, rows, rows)),
             DASK: lambda grid, rows: on_cluster(grid, rows, address),
         }
-        ways[DASK](candidates(), made(SIZES[0]))  # so that the workers have imported scikit-learn
-        found = [measured(ways, made(size)) for size in SIZES]
+        methods[DASK](candidates(), made(SIZES[0]))  # so that the workers have imported scikit-learn
+        found = [measured(methods, made(size)) for size in SIZES]
     header = ("rows", HERE, PROCESSES, "ratio", DASK, "ratio", "`main.py`")
     return Report("The grid", TEXT, header, [row(size, times) for size, times in zip(SIZES, found, strict=True)])
 
@@ -58,7 +58,7 @@ def measure() -> Report:
 def row(size: int, times: dict[str, float]) -> Sequence[str]:
     """Return a row of the table: `size` rows, and the seconds of each method."""
     here = times[HERE]
-    others = [cell for way in (PROCESSES, DASK) for cell in (seconds(times[way]), ratio(times[way], here))]
+    others = [cell for method in (PROCESSES, DASK) for cell in (seconds(times[method]), ratio(times[method], here))]
     return (f"{size:,}", seconds(here), *others, decision(here / CANDIDATES))
 
 
@@ -70,24 +70,24 @@ def decision(fit: float) -> str:
     return "all here"
 
 
-def measured(ways: dict[str, Way], rows: Table) -> dict[str, float]:
+def measured(methods: dict[str, Method], rows: Table) -> dict[str, float]:
     """Return the median seconds of each method.
 
     Raises:
         RuntimeError: the methods do not fit the same models.
     """
-    times: dict[str, list[float]] = {way: [] for way in ways}
+    times: dict[str, list[float]] = {method: [] for method in methods}
     results = set()
     for _ in range(REPEATS):
-        for way, fit in ways.items():
-            lab.say(f"{len(rows.y)} rows, {way}")
+        for method, fit in methods.items():
+            lab.say(f"{len(rows.y)} rows, {method}")
             begin = time.perf_counter()
             found = fit(candidates(), rows)
-            times[way].append(time.perf_counter() - begin)
+            times[method].append(time.perf_counter() - begin)
             results.add(bits(found))
     if len(results) != 1:
         raise RuntimeError(f"with {len(rows.y)} rows, the methods do not fit the same models")
-    return {way: median(taken) for way, taken in times.items()}
+    return {method: median(taken) for method, taken in times.items()}
 
 
 def bits(found: Sequence[Fitted]) -> tuple[bytes, ...]:
