@@ -16,7 +16,7 @@ from common.bundle.export import export_tested
 from common.bundle.model import OnnxModel
 from common.problem import Problem, Rows, as_float32, get_problem
 from common.store import Store
-from common.store.monitoring.window_rows import Answer
+from common.store.monitoring.window_rows import WindowRow
 from common.store.monitoring.windows import WindowRecord
 from common.store.predictions import PredictionRow
 from monitor.follow_registry import Reference, read_reference
@@ -69,9 +69,9 @@ def _row(problem: Problem, place: Place, reading: float, everything: float) -> t
 
 def timed(problem: Problem, place: Place, reference: Reference, since: datetime) -> tuple[float, float]:
     """Return the seconds that reading takes, and those of everything."""
-    store, answers = place.store, place.store.answers
+    store, answers = place.store, place.store.window_rows
 
-    def read() -> Iterator[Answer]:
+    def read() -> Iterator[WindowRow]:
         return answers.between(problem.name, since, since + LENGTH, 2 * ROWS)
 
     reading, everything = [], []
@@ -81,7 +81,9 @@ def timed(problem: Problem, place: Place, reference: Reference, since: datetime)
     return median(reading), median(everything)
 
 
-def keep(store: Store, problem: Problem, reference: Reference, answers: Iterator[Answer], ended_at: datetime) -> None:
+def keep(
+    store: Store, problem: Problem, reference: Reference, answers: Iterator[WindowRow], ended_at: datetime
+) -> None:
     """Do with a window what the monitor does."""
     found = evaluate(answers, reference)
     if found.rows != ROWS:

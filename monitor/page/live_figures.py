@@ -10,7 +10,8 @@ import numpy as np
 
 from common.evaluate import CONFIDENCE, ClassMetrics, Interval, accuracy, mean, per_class, wilson
 from common.problem import Ints
-from common.store.monitoring.history import DayLabels, LabelSum
+from common.store.monitoring.history import DayLabels
+from common.store.statistics import LabelSum
 
 METRICS = ("accuracy", "precision", "recall", "f1")
 CLASS_METRICS = ("precision", "recall", "f1", "specificity")

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from common.problem import Ints
-from common.store.monitoring.history import DayLabels, LabelSum
+from common.store.monitoring.history import DayLabels
+from common.store.statistics import LabelSum
 from common.store.tables import Role
 from monitor.page.live_figures import (
     CLASS_METRICS,

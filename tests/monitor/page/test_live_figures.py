@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common.problem import Floats
-from common.store.monitoring.history import LabelSum
+from common.store.statistics import LabelSum
 from monitor.page.live_figures import METRICS, Estimate, class_performance, classes_of, matrix_of, performance
 from tests.common.store.rows import CLASSES, SETOSA, VERSICOLOR
 
