@@ -106,7 +106,7 @@ class References:
 
     async def _look(self) -> None:
         failed: RegistryError | None = None
-        models = await asyncio.to_thread(self._store.statistics.models)
+        models = await asyncio.to_thread(self._store.history.models)
         for problem, model_name in {**self._at_work, **dict(models)}.items():
             try:
                 reigns = await asyncio.to_thread(self._store.champions.history, model_name)

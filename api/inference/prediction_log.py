@@ -12,7 +12,7 @@ from api.metrics.declared import Metrics
 from common.problem import Problem
 from common.store import StoreError
 from common.store.database import BadRowError
-from common.store.predictions import Predictions
+from common.store.predictions import LoggedPredictions
 
 MAX_WAITING_ROWS = 20_000
 ROWS_PER_TRANSACTION = 2_000
@@ -30,7 +30,7 @@ class PredictionLog:
     writes what is left.
     """
 
-    def __init__(self, problem: Problem, predictions: Predictions, metrics: Metrics) -> None:
+    def __init__(self, problem: Problem, predictions: LoggedPredictions, metrics: Metrics) -> None:
         """Write `problem`'s predictions."""
         self._problem = problem
         self._predictions = predictions

@@ -7,7 +7,7 @@ from common.problem import Problem
 from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
 from common.store import Store
 from common.store.champions import previous_champion
-from common.store.statistics import Live
+from common.store.statistics import LiveCounts, Span
 from common.store.threads import StoreThreads
 
 METRICS = ("precision", "recall", "specificity", "f1")
@@ -38,7 +38,7 @@ def overview(
     )
 
 
-def version_statistics(live: Live, known: tuple[str, ...]) -> VersionStatistics:
+def version_statistics(live: LiveCounts, known: tuple[str, ...]) -> VersionStatistics:
     """Return the statistics of one version in one role; `known` classes come first, in their order."""
     classes = (*known, *sorted(live.classes - set(known)))
     matrix = live.matrix(classes)
@@ -62,7 +62,7 @@ def version_statistics(live: Live, known: tuple[str, ...]) -> VersionStatistics:
 
 def compare(store: Store, problem: Problem, champion: int, challenger: int) -> Comparison:
     """Compare two versions on the labelled rows that both have answered."""
-    paired = store.statistics.paired(problem.name, problem.onnx_name, champion, challenger)
+    paired = store.statistics.paired(Span(problem.name, problem.onnx_name), champion, challenger)
     return Comparison(
         champion=champion,
         challenger=challenger,

@@ -22,8 +22,10 @@ from benchmarks.harness.timing import seconds_of
 from common.problem import Floats, Problem, get_problem
 from common.registry.client import Registry, Version
 from common.store import Store, tables
+from common.store.monitoring.prediction_search import Search
+from common.store.monitoring.tables import exports
 from common.store.monitoring.windows import WindowRecord
-from common.store.predictions import PredictionRow, Search
+from common.store.predictions import PredictionRow
 from common.store.suggestions import Suggestion
 from monitor.follow_registry import Aliases, Reference, References
 from monitor.metrics.store_collector import StoreCollector
@@ -112,7 +114,7 @@ def _calls(source: Source, problem: Problem, client: TestClient) -> dict[str, Ca
 
 
 def _searches(source: Source, query: Query) -> dict[str, Callable[[], object]]:
-    [newest, *_] = source.store.predictions.latest(Search(query.problem, *bounds_of(query)), 1)
+    [newest, *_] = source.store.prediction_search.latest(Search(query.problem, *bounds_of(query)), 1)
     wanted_ids = {
         "search by an id": newest.row["id"],
         "search by 13 characters": newest.row["id"][:13],
@@ -200,7 +202,7 @@ def _mark_exported(store: Store, problem: Problem) -> None:
     now = datetime.now(UTC)
     export = {"problem": problem.name, "model_name": problem.onnx_name, "day": now.date(), "rows": 0, "run_id": "run"}
     with store._database.writing() as connection:  # noqa: SLF001
-        connection.execute(sa.insert(tables.exports).values(id=1, **export, claimed_at=now, finished_at=now))
+        connection.execute(sa.insert(exports).values(id=1, **export, claimed_at=now, finished_at=now))
         connection.execute(sa.update(tables.predictions).values(export_id=1))
 
 

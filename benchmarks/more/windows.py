@@ -17,7 +17,7 @@ from common.bundle.export import export_tested
 from common.bundle.model import OnnxModel
 from common.problem import Problem, Rows, as_float32, get_problem
 from common.store import Store
-from common.store.monitoring.window_rows import Answer
+from common.store.monitoring.window_rows import WindowRow
 from common.store.monitoring.windows import WindowRecord
 from common.store.predictions import PredictionRow
 from monitor.follow_registry import Reference, read_reference
@@ -71,9 +71,9 @@ def _row(problem: Problem, pair: DatabasePair, reading: float, everything: float
 
 def timed(problem: Problem, pair: DatabasePair, reference: Reference, since: datetime) -> tuple[float, float]:
     """Return the median seconds of reading, and of all work on the window."""
-    store, answers = pair.store, pair.store.answers
+    store, answers = pair.store, pair.store.window_rows
 
-    def read() -> Iterator[Answer]:
+    def read() -> Iterator[WindowRow]:
         return answers.between(problem.name, since, since + LENGTH, 2 * ROWS)
 
     reading, everything = [], []
@@ -83,7 +83,9 @@ def timed(problem: Problem, pair: DatabasePair, reference: Reference, since: dat
     return median(reading), median(everything)
 
 
-def keep(store: Store, problem: Problem, reference: Reference, answers: Iterator[Answer], ended_at: datetime) -> None:
+def keep(
+    store: Store, problem: Problem, reference: Reference, answers: Iterator[WindowRow], ended_at: datetime
+) -> None:
     """Evaluate a window, settle its alerts and store it, as the monitor does."""
     found = evaluate(answers, reference)
     if found.rows != ROWS:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.problem import Value
-from common.store.monitoring.window_rows import Answer
+from common.store.monitoring.window_rows import WindowRow
 from monitor.statistics.drift import CategoryReference, Floats, NumberReference
 
 ROWS_AT_ONCE = 500
@@ -26,7 +26,9 @@ class Columns:
         features: the values of each.
     """
 
-    def __init__(self, rows: Iterable[Answer], references: Mapping[str, NumberReference | CategoryReference]) -> None:
+    def __init__(
+        self, rows: Iterable[WindowRow], references: Mapping[str, NumberReference | CategoryReference]
+    ) -> None:
         """Read all rows; a feature with a reference is of its kind, others are of that of their first value."""
         self._classes: Counter[tuple[int, str]] = Counter()
         self._confidences: defaultdict[int, Numbers] = defaultdict(Numbers)
@@ -52,7 +54,7 @@ class Columns:
         kept = [each.all() for answering, each in self._confidences.items() if version in (None, answering)]
         return np.concatenate([np.empty(0), *kept])
 
-    def _add(self, rows: Sequence[Answer]) -> None:
+    def _add(self, rows: Sequence[WindowRow]) -> None:
         features = [row["features"] for row in rows]
         unlike = [bool(row["is_outlier"]) for row in rows]
         for name in dict.fromkeys([*self.features, *features[0]]):

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from common.store.monitoring.window_rows import Answer
+from common.store.monitoring.window_rows import WindowRow
 from monitor.follow_registry import Reference
 from monitor.statistics.columns import Columns, Observed
 from monitor.statistics.drift import (
@@ -112,7 +112,7 @@ class Evaluation(BaseModel):
         return {name: subject for name, subject in self.subjects.items() if name not in {CLASS, CONFIDENCE}}
 
 
-def evaluate(rows: Iterable[Answer], reference: Reference | None) -> Evaluation:
+def evaluate(rows: Iterable[WindowRow], reference: Reference | None) -> Evaluation:
     """Evaluate the rows of one problem against a reference, as far as it is known.
 
     Features are compared whichever version has answered. The answered classes and confidences of another version are

@@ -23,7 +23,7 @@ ALL_SETTLED = (
 def build(source: Source, query: Query) -> list[Panel]:
     """Return its panels."""
     reference = source.references.of(span_of(source, query).model_name)
-    found = source.store.suggestions.by_class(query.problem, *bounds_of(query))
+    found = source.store.correction_history.by_class(query.problem, *bounds_of(query))
     learnt, ahead = Counter[str](), Counter[str]()
     for (class_name, state), number in found.items():
         if state != "refused":

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from common.store import Store, StoreError
 from common.store.feedback import ContradictionError, UnknownPredictionError
-from common.store.statistics import Cells, Paired
+from common.store.statistics import Cells, Paired, Span
 from common.store.tables import Role, feedback
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
@@ -20,7 +20,7 @@ def labels(store: Store, role: Role = "champion") -> Cells:
 
 
 def pairs(store: Store) -> Paired:
-    return store.statistics.paired("iris", MODEL, 1, 2)
+    return store.statistics.paired(Span("iris", MODEL), 1, 2)
 
 
 def truths(store: Store) -> dict[str, str]:

@@ -17,7 +17,7 @@ from common.evaluate import ClassMetrics
 from common.store import Store
 from common.store.feedback import ContradictionError, UnknownPredictionError
 from common.store.predictions import PredictionRow
-from common.store.statistics import Live, Paired
+from common.store.statistics import LiveCounts, Paired, Span
 from common.store.tables import Role
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow
@@ -141,7 +141,7 @@ def test_the_live_metrics_are_those_of_scikit_learn(play: Play, store: Store) ->
         assert_metrics(each, play.classes, *played.labelled(each.model_version, each.role))
 
 
-def assert_metrics(live: Live, classes: tuple[str, ...], truth: list[str], predicted: list[str]) -> None:
+def assert_metrics(live: LiveCounts, classes: tuple[str, ...], truth: list[str], predicted: list[str]) -> None:
     matrix = live.matrix(classes)
     if not truth:
         assert matrix.sum() == 0
@@ -208,7 +208,7 @@ def test_what_has_no_labels_has_no_metrics(store: Store) -> None:
 def test_nothing_is_known_of_a_model_that_has_not_answered(store: Store) -> None:
     store.predictions.write([prediction("a"), prediction("b", problem="breast_cancer")])
     assert store.statistics.live("iris", "AnotherModel") == []
-    assert store.statistics.paired("iris", MODEL, 1, 2) == Paired()
+    assert store.statistics.paired(Span("iris", MODEL), 1, 2) == Paired()
     assert [live.predictions for live in store.statistics.live("iris", MODEL)] == [1]
 
 
@@ -228,9 +228,9 @@ def test_pairs_are_of_the_two_versions_that_are_asked_for(store: Store) -> None:
     store.predictions.write([prediction("alone"), prediction("unlabelled"), shadow("unlabelled")])
     for name in (*right, "other", "alone"):
         store.feedback.give(name, SETOSA)
-    assert store.statistics.paired("iris", MODEL, 1, 2) == Paired(1, 1, 1, 0)
-    assert store.statistics.paired("iris", MODEL, 1, 3) == Paired(both_right=1)
-    assert store.statistics.paired("iris", MODEL, 2, 1) == Paired()
+    assert store.statistics.paired(Span("iris", MODEL), 1, 2) == Paired(1, 1, 1, 0)
+    assert store.statistics.paired(Span("iris", MODEL), 1, 3) == Paired(both_right=1)
+    assert store.statistics.paired(Span("iris", MODEL), 2, 1) == Paired()
 
 
 def test_classes_are_those_that_occur_in_the_labels(store: Store) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from common.store import Store
-from common.store.monitoring.history import DayLabels, DayVolume, LabelSum, Span, VolumeSum
+from common.store.monitoring.history import DayLabels, DayVolume
 from common.store.predictions import PredictionRow
-from common.store.statistics import Paired
+from common.store.statistics import LabelSum, Paired, Span, VolumeSum
 from common.store.tables import ROLES
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow
 
@@ -93,9 +93,9 @@ def test_days_and_versions_are_counted_as_asked(
     asked = span(since, until, *versions)
     assert store.history.volumes(asked) == expected_volumes(meant)
     assert store.history.labels(asked) == expected_labels(meant)
-    volumes = [tuple(vars(each).values()) for each in store.history.volume_sums(asked)]
+    volumes = [tuple(vars(each).values()) for each in store.statistics.volume_sums(asked)]
     assert volumes == together(expected_volumes(meant), "predictions", "outliers")
-    labels = [tuple(vars(each).values()) for each in store.history.label_sums(asked)]
+    labels = [tuple(vars(each).values()) for each in store.statistics.label_sums(asked)]
     assert labels == together(expected_labels(meant), "labels")
 
 
@@ -137,10 +137,10 @@ def test_a_truth_that_is_taken_back_leaves_no_label(store: Store) -> None:
 def test_pairs_are_those_of_the_days_and_the_versions(store: Store, rows: list[PredictionRow]) -> None:
     assert rows
     # Each day, the truth is what both have answered to the first, and neither to the third.
-    assert store.history.paired(span(), 1, 2) == Paired(both_right=2, both_wrong=2)
-    assert store.history.paired(span(SECOND), 1, 2) == Paired(both_right=1, both_wrong=1)
-    assert store.history.paired(span(), 2, 3) == Paired(both_right=1, both_wrong=1)
-    assert store.history.paired(span(), 3, 2) == Paired()
+    assert store.statistics.paired(span(), 1, 2) == Paired(both_right=2, both_wrong=2)
+    assert store.statistics.paired(span(SECOND), 1, 2) == Paired(both_right=1, both_wrong=1)
+    assert store.statistics.paired(span(), 2, 3) == Paired(both_right=1, both_wrong=1)
+    assert store.statistics.paired(span(), 3, 2) == Paired()
 
 
 def delays(store: Store) -> dict[date, tuple[int, float]]:
