@@ -7,8 +7,9 @@ from common.problem import Problem, Table
 from common.registry.client import Registry, Version
 from common.store import Store
 from common.store.predictions import PredictionRow
-from monitor.follow_registry import Aliases, Reference, References, read_reference
+from monitor.follow_registry import Aliases, References
 from monitor.page.source import Source
+from monitor.statistics.reference import Reference, read_reference
 from tests.common.store.rows import MODEL, prediction
 
 
