@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, ratio, seconds
-from common.bundle.export import number_statistics
+from common.bundle.reference import number_statistics
 from common.problem import get_problem, probabilities_of
 from monitor.follow_registry import read_number
 from monitor.statistics.drift import (
