@@ -1,7 +1,7 @@
-"""Every error as `application/problem+json` (RFC 9457); under /v2 as the Open Inference Protocol has it."""
+"""Every error as `application/problem+json` (RFC 9457), or in the form of the protocol that a path belongs to."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -14,20 +14,17 @@ from starlette.exceptions import HTTPException
 
 from api.http.json_bodies import NOWHERE
 from api.model.aliases import NoVersionError, RefusedError
-from api.protocols.oip.types import OipRequestError
 from api.schemas.requests import BODIES
 from common.registry.client import RegistryError, RegistryUnavailableError
 from common.store import StoreError
 from common.store.feedback import ContradictionError, UnknownPredictionError
 
 MEDIA_TYPE = "application/problem+json"
-OIP = "/v2"  # where the Open Inference Protocol's paths begin
 # Where an error's place begins; what follows is the client's own.
 PARTS = ("body", "query", "path")
 
 # Errors whose words are for the client.
 STATUS = {
-    OipRequestError: 400,
     UnknownPredictionError: 404,
     NoVersionError: 404,
     ContradictionError: 409,
@@ -36,7 +33,16 @@ STATUS = {
 
 MAX_ERRORS = 20
 
+# By the beginning of a path: how the protocol that owns these paths writes an error, given its detail.
+error_documents: dict[str, Callable[[str], Mapping[str, Any]]] = {}
+
 logger = logging.getLogger(__name__)
+
+
+class ServiceError(Exception):
+    """An error whose message is for the client; a subclass sets the status of the answer."""
+
+    status: int
 
 
 class FieldError(BaseModel):
@@ -57,12 +63,6 @@ class ProblemDetails(BaseModel):
     errors: list[FieldError] | None = None
 
 
-class OipError(BaseModel):
-    """An error as the Open Inference Protocol describes it."""
-
-    error: str = Field(examples=["inputs[0].shape: [1, 3], and not [1 to 10000, 4]"])
-
-
 def problem_response(
     status: int,
     detail: str,
@@ -70,9 +70,10 @@ def problem_response(
     errors: Sequence[FieldError] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Return a problem as a response, in the words of the protocol that `instance`, the path, belongs to."""
-    if instance == OIP or instance.startswith(f"{OIP}/"):
-        return JSONResponse({"error": detail}, status, headers=dict(headers or {}))
+    """Return an error as a response, in the form of the protocol that `instance`, the path, belongs to."""
+    for prefix, document in error_documents.items():
+        if instance == prefix or instance.startswith(f"{prefix}/"):
+            return JSONResponse(document(detail), status, headers=dict(headers or {}))
     problem = ProblemDetails(
         title=HTTPStatus(status).phrase, status=status, detail=detail, instance=instance, errors=errors and [*errors]
     )
@@ -94,11 +95,6 @@ def _problem_schema() -> dict[str, Any]:
     return ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
 
 
-def oip_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the same of a route of the Open Inference Protocol."""
-    return {status: {"model": OipError, "description": HTTPStatus(status).phrase} for status in statuses}
-
-
 def add_error_handlers(app: FastAPI) -> None:
     """Make `app` answer every error as a problem."""
 
@@ -114,6 +110,10 @@ def add_error_handlers(app: FastAPI) -> None:
         errors = [_field_error(each, columns) for each in found[:MAX_ERRORS]]
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         return problem_response(422, f"{errors[0].field}: {errors[0].detail}{more}", request.url.path, errors)
+
+    @app.exception_handler(ServiceError)
+    async def failed(request: Request, error: ServiceError) -> JSONResponse:
+        return problem_response(error.status, f"{error}", request.url.path)
 
     for kind, status in STATUS.items():
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from api.model.disk_copy import KeptCopy
+from api.model.disk_copy import DiskCopy
 from benchmarks.harness import lab
 from benchmarks.harness.running import Running, running
 from common.problem import Problem
@@ -64,7 +64,7 @@ def keep_models(service: Service, settings: Settings, problem: Problem) -> None:
     """Leave a service's models on disk, where it finds them when it starts."""
     for role, number, content in (("champion", CHAMPION, service.champion), ("shadow", CHALLENGER, service.challenger)):
         if content:
-            kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / role)
+            kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / role)
             kept.keep(Version(problem.onnx_name, number, role, {}), content)
 
 

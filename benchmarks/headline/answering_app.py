@@ -68,7 +68,7 @@ def counting_runs() -> FastAPI:
 
 def waiting_challenger() -> FastAPI:
     """Return the api with a challenger that takes 10 ms for a row, which it spends waiting."""
-    from api.model.server import Served
+    from api.model.follower import ServedVersion
     from common.bundle.model import Answer, Floats32, OnnxModel
 
     class Waiting(OnnxModel):
@@ -80,8 +80,8 @@ def waiting_challenger() -> FastAPI:
             return super().predict(X)
 
     def replace(state: Any) -> None:
-        challenger: Served = state.challenger.current
-        state.challenger.current = Served(challenger.version, Waiting(challenger.model))
+        challenger: ServedVersion = state.challenger.current
+        state.challenger.current = ServedVersion(challenger.version, Waiting(challenger.model))
 
     return _api(replace)
 

@@ -18,9 +18,9 @@ from benchmarks.harness.report import Report, ratio, seconds
 from common.problem import Candidate, Classifier, Floats, Ints, Table
 from scripts.parts import free_port, process
 from scripts.ports import HOST
-from training.cluster import reach
+from training.cluster import fit_on, reach
+from training.executors import in_processes, pays
 from training.fitting import Fitted, fit_and_score
-from training.spread import fit_all, in_processes, pays
 
 SIZES = (1_000, 4_000, 12_000, 24_000)  # rows
 CANDIDATES = 12
@@ -100,8 +100,7 @@ def bits(found: Sequence[Fitted]) -> tuple[bytes, ...]:
 
 def on_cluster(grid: Sequence[Candidate], rows: Table, address: str) -> list[Fitted]:
     """Fit candidates on a cluster, as `main.py --dask` does."""
-    with reach(address) as client:
-        return list(fit_all(grid, rows, rows, client))
+    return list(fit_on(address)(grid, rows, rows))
 
 
 @contextmanager
@@ -147,7 +146,3 @@ def perceptron(seed: int) -> Callable[[Floats, Ints], Classifier]:
             return fitted
 
     return fit
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -19,10 +19,11 @@ from uvicorn.server import ServerState
 from api.api import create_app
 from api.fastpath.uvicorn_protocol import STATE, ShortHttp
 from api.http.request_ids import request_id
-from api.inference.prediction_batch import Answered
+from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import answer
-from api.model.server import Served
-from api.schemas.requests import Prediction, instance_model, row_reader
+from api.model.follower import ServedVersion
+from api.schemas.requests import instance_model, row_reader
+from api.schemas.responses import Prediction
 from benchmarks.harness.contestants import Model
 from benchmarks.harness.http_load import Post
 from benchmarks.harness.serving import keep_models, whole
@@ -89,7 +90,7 @@ async def _on_the_loop(app: FastAPI, model: Model, rows: int) -> Sequence[Part]:
 
 def parts_of_the_writer(model: Model, settings: Settings) -> Sequence[Part]:
     """Return what the log's thread does for a row."""
-    served = Served(Version(model.problem.onnx_name, 1, "", {}), OnnxModel(model.fitted.bundle))
+    served = ServedVersion(Version(model.problem.onnx_name, 1, "", {}), OnnxModel(model.fitted.bundle))
     url, rows = f"sqlite:///{settings.lab_home}.db", [_example(model.problem)] * BATCH_ROWS
     batches = [answer(served, rows) for _ in range(2 * BATCHES)]
     make = best(lambda: batches[0].log_rows(model.problem)) / BATCH_ROWS
@@ -138,7 +139,7 @@ def _validating(problem: Problem, body: bytes) -> Part:
     )  # fmt: skip
 
 
-def _to_json(answered: Answered) -> Part:
+def _to_json(answered: PredictionBatch) -> Part:
     fields = Prediction.model_validate_json(answered.json_rows()[0]).model_dump()
     return Part(
         "the answer as JSON", best(answered.json_rows) / len(answered),

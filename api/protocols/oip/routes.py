@@ -5,14 +5,13 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.requests import ClientDisconnect
 
-from api.http.errors import oip_responses
+from api.protocols.oip.errors import PREFIX, oip_responses
 from api.protocols.oip.infer import BINARY, Asked
 from api.protocols.oip.openapi import infer_description, model_description
 from api.protocols.oip.types import (
     EXTENSIONS,
     JSON_LENGTH,
     PLATFORM,
-    PREFIX,
     InferResponse,
     Live,
     ModelMetadata,
