@@ -13,7 +13,7 @@ import numpy.typing as npt
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, ratio, seconds
 from benchmarks.harness.timing import seconds_of
-from common.bundle.export import number_statistics
+from common.bundle.reference import number_statistics
 from common.problem import get_problem, probabilities_of
 from monitor.statistics.drift import LIMITS, Drift, Verdict, category_drift, number_drift, verdicts
 from monitor.statistics.reference import CategoryReference, NumberReference, read_number
