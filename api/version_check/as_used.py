@@ -1,4 +1,4 @@
-"""Asking a model as the service will ask it, before it serves."""
+"""Asks a model as the service will ask it: its golden rows, and runs of several sizes with a limit of time."""
 
 import time
 from collections.abc import Sequence
@@ -7,20 +7,20 @@ from itertools import cycle, islice
 from common.bundle.model import ModelError, OnnxModel
 from common.problem import Rows, Value
 
-SIZES = (1, 2, 64)  # rows in a run: one client's, those of two that come together, a batch
-ATTEMPTS = 3  # a run may be slow because something else has the cores
+SIZES = (1, 2, 64)  # rows in a run: one request, two that come together, a batch
+ATTEMPTS = 3  # because a run may be slow when other processes occupy the cores
 
 
 def check_as_used(model: OnnxModel, sample: Sequence[Sequence[Value]], run_seconds: float) -> None:
-    """Ask a model its golden rows, then 1, 2 and 64 rows: its golden ones, or those of `sample` if it has none.
+    """Ask a model its golden rows, then 1, 2 and 64 rows made from them, or from `sample` if it has none.
 
     Args:
         model: the loaded model.
         sample: rows `[rows, features]` of the problem, one at least.
-        run_seconds: how long the model may take for any of these, in seconds.
+        run_seconds: the limit of time for each run, in seconds.
 
     Raises:
-        ModelError: it answers wrongly, in another form, too slowly, or not at all.
+        ModelError: an answer is wrong, has another form, takes too long, or does not come.
     """
     if model.width not in (None, len(sample[0])):
         raise ModelError(f"the model takes {model.width} features, the problem has {len(sample[0])}")

@@ -148,7 +148,7 @@ class Service:
 def serving(settings: Settings, problem: Problem, content: bytes) -> Iterator[Service]:
     """Run the api with its model on disk and MLflow away; yield it when all workers are ready."""
     kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / "champion")
-    kept.keep(Version(problem.onnx_name, 1, "champion", {}), content)
+    kept.write(Version(problem.onnx_name, 1, "champion", {}), content)
     command, log = [sys.executable, "-m", "api.serve"], log_path(settings, "service")
     with (
         process(command, log, process_environment(settings)) as started,

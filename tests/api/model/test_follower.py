@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 
+from api.model.follower import one_line
 from common.bundle.export import export_onnx
 from common.bundle.model import OnnxModel
 from common.problem import Floats, Problem, Table
@@ -67,6 +68,12 @@ def fitted(problem: Problem, rows: Table, index: int) -> bytes:
 @pytest.fixture
 def rows(offline: Settings, problem: Problem) -> Table:
     return read_table(offline.data_dir / "train.csv", problem, indices=True)
+
+
+def test_a_reason_is_one_line_of_at_most_500_characters() -> None:
+    assert one_line("first\n  second\t\n") == "first second"
+    assert one_line(ValueError()) == "ValueError()"
+    assert one_line("x" * 501) == "x" * 499 + "…"
 
 
 def test_the_first_version_is_picked_up_without_a_restart(
