@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import httpx
-from prometheus_client.parser import text_string_to_metric_families
-
 from benchmarks.harness import lab
 from benchmarks.harness.contestants import Model, make_model
+from benchmarks.harness.counting import totals
 from benchmarks.harness.http_load import CONNECTIONS, send
 from benchmarks.harness.report import Report
 from benchmarks.harness.serving import BARE, Service, own_home, serving
@@ -62,16 +60,10 @@ def start(service: Service, model: Model, settings: Settings) -> Start:
     post = model.one.fields().post
     with serving(service, settings, model.problem) as running:
         send(settings.api_port, post, WARM_UP)
-        before = runs(running.http) if service.champion else 0
+        before = totals(running.http)["model_runs"] if service.champion else 0
         load, core = running.timed(lambda: send(settings.api_port, post, SECONDS))
-        after = runs(running.http) if service.champion else load.answers
+        after = totals(running.http)["model_runs"] if service.champion else load.answers
         return Start(core / load.answers, load.answers / (after - before))
-
-
-def runs(http: httpx.Client) -> float:
-    """Return how often the api has run the model."""
-    families = text_string_to_metric_families(http.get("/metrics").text)
-    return sum(s.value for family in families for s in family.samples if s.name == "model_runs_total")
 
 
 def _report(server: float, loop: Sequence[Part], writer: Sequence[Part], whole: float, rows: int) -> Report:

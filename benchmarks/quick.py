@@ -9,7 +9,7 @@ from statistics import median
 from benchmarks.harness import lab, machine
 from benchmarks.harness.contestants import API, CHALLENGED, ROWS, Contestant, make_model, ours
 from benchmarks.harness.http_load import CONNECTIONS, LoadError, Measured, send
-from benchmarks.harness.report import Report, ratio, seconds
+from benchmarks.harness.report import Report, latencies, ratio, seconds, spread
 from benchmarks.harness.serving import EMPTY, own_home
 from benchmarks.headline.answering import MANY_CONNECTIONS, WARM_UP
 from benchmarks.headline.many_rows import DATA
@@ -82,13 +82,11 @@ def _report(found: Mapping[str, Sequence[Load]]) -> Report:
 
 def _row(name: str, loads: Sequence[Load], unit: float) -> Sequence[str]:
     rates = [load.rate for load in loads]
-    p50, p99 = median(load.measured.p50 for load in loads), median(load.measured.p99 for load in loads)
     return (
         name,
-        f"{median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})",
+        spread(rates),
         ratio(median(rates), unit),
-        f"{p50 * 1e3:.1f} ms",
-        f"{p99 * 1e3:.1f} ms",
+        *latencies([load.measured for load in loads]),
         f"{median(load.resident for load in loads):.0f} MB",
     )
 

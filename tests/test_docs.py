@@ -13,6 +13,7 @@ from monitor.monitor import create_app
 from scripts.pictures import chromium
 from tests.conftest import StartApi, served
 from tests.monitor.page.browser import visiting
+from tests.test_layers import RING_1
 
 DOCS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
@@ -39,14 +40,14 @@ def test_files_that_a_page_links_or_names_exist(page: Path) -> None:
     assert not [path for path in linked | named if not path.exists() and path.name not in known]
 
 
-def test_routes_and_metrics_that_the_readme_names_exist(offline: Settings, start_api: StartApi) -> None:
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+def test_routes_and_metrics_that_the_pages_name_exist(offline: Settings, start_api: StartApi) -> None:
+    pages = "".join((PROJECT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/api.md"))
     with start_api(offline) as client:
         paths = client.get("/openapi.json").raise_for_status().json()["paths"]
         metrics = client.get("/metrics").text
     operations = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
-    named = set(re.findall(r"`((?:GET|POST) /[^`]*)`", readme))
-    assert len(named) > 5
+    named = set(re.findall(r"`((?:GET|POST) /[^`]*)`", pages))
+    assert len(named) > 15
     assert named <= operations
     assert "predicted_class_name_total" in metrics
 
@@ -80,12 +81,27 @@ def test_swagger_needs_nothing_from_the_network(lone_api: httpx.Client, offline:
                 expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
-def test_the_readme_tree_names_every_top_level_entry() -> None:
+def test_the_readme_tree_names_every_top_level_entry_in_twenty_lines() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    tree = readme.split("## What is where")[1].split("```")[1]
+    tree = readme.split("## What is where")[1].split("```")[1].strip()
     listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     entries = {name.split("/")[0] for name in listed.splitlines() if not name.startswith(".")}
-    assert not {entry for entry in entries if entry not in tree}
-    assert not {
-        name for name in re.findall(r"^ {4}([a-z_]+\.py)", tree, re.MULTILINE) if not list(PROJECT.glob(f"*/{name}"))
-    }
+    assert {entry for entry in entries if entry not in tree} == set()
+    assert len(tree.splitlines()) <= 20
+
+
+def test_the_vocabulary_gives_each_word_once() -> None:
+    words = re.findall(
+        r"^\| ([a-z -]+) \|", (PROJECT / "docs" / "vocabulary.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(words) == len(set(words)) > 20
+
+
+def rooms_of_the_tour() -> set[str]:
+    tour = (PROJECT / "docs" / "tour.md").read_text(encoding="utf-8").split("## Take away what you do not need")[1]
+    first_cells = re.findall(r"^\| (`[^|]*) \|", tour, re.MULTILINE)
+    return {name.rstrip("/") for cell in first_cells for name in re.findall(r"`([^`]*)`", cell)}
+
+
+def test_the_tour_says_of_every_room_what_one_loses() -> None:
+    assert rooms_of_the_tour() == {*RING_1, "benchmarks"}

@@ -20,8 +20,8 @@ from common.registry.client import CHALLENGER, CHAMPION, Version
 from common.settings import Settings
 from common.split import split
 from common.table import read_table
+from training.executors import fit_all
 from training.picture import confusion_picture
-from training.spread import fit_all
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from api.http.errors import ServiceError
-from api.schemas.requests import MovedAliases
+from api.schemas.responses import MovedAliases
 from common.problem import Problem
 from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
 from common.store.champions import How, previous_champion

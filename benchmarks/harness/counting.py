@@ -48,9 +48,14 @@ class Counts:
 
 def counts(http: httpx.Client) -> Counts:
     """Return what the api has counted so far."""
+    found = totals(http)
+    return Counts(**{name: int(found[metric]) for name, metric in COUNTERS.items()})
+
+
+def totals(http: httpx.Client) -> dict[str, float]:
+    """Return the sum over all series of each counter of `/metrics`, by the counter's name without `_total`."""
     families = text_string_to_metric_families(http.get("/metrics").raise_for_status().text)
-    totals = {family.name: sum(s.value for s in family.samples if s.name.endswith("_total")) for family in families}
-    return Counts(**{name: int(totals[metric]) for name, metric in COUNTERS.items()})
+    return {family.name: sum(s.value for s in family.samples if s.name.endswith("_total")) for family in families}
 
 
 def keeps_up(http: httpx.Client) -> bool:

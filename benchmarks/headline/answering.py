@@ -9,7 +9,7 @@ from statistics import median
 from benchmarks.harness import fitted, lab
 from benchmarks.harness.counting import Counts, accounted, counts, keeps_up, written
 from benchmarks.harness.http_load import CONNECTIONS, Measured, put_load
-from benchmarks.harness.report import Claim, Report, ratio
+from benchmarks.harness.report import Claim, Report, latencies, milliseconds, ratio, spread
 from benchmarks.harness.serving import BARE, EMPTY, Service, challenged, own_home, serving, whole
 from benchmarks.more.bad_models import failing_model, slow_model
 from common.problem import Problem, get_problem
@@ -169,7 +169,7 @@ def claims(found: Found, everything: str, shadowed: str) -> Sequence[Claim]:
         _faster("a full answer: validated, scored, outlier-scored, counted, logged", rates, everything, LEAST),
         _faster(f"a full answer, {MANY_CONNECTIONS} connections", wide, everything, LEAST_WITH_MANY),
         _faster("a full answer, with a challenger in the shadow", rates, shadowed, LEAST_CHALLENGED),
-        Claim("p99 of a full answer", f"{p99 * 1e3:.1f} ms", ratio(p99, limit), EMPTY.name, "at most 1", p99 <= limit),
+        Claim("p99 of a full answer", milliseconds(p99), ratio(p99, limit), EMPTY.name, "at most 1", p99 <= limit),
     )
 
 
@@ -182,14 +182,12 @@ def _faster(what: str, rates: Mapping[str, float], name: str, least: float) -> C
 
 def _row(step: Step, found: Found, costs: Mapping[str, float]) -> Sequence[str]:
     starts, cost = found[step.name], costs[step.name]
-    p50, p99 = median(start.load.p50 for start in starts), median(start.load.p99 for start in starts)
     return (
         step.name,
         *_rate([start.load for start in starts], [start.load for start in found[EMPTY.name]]),
         f"{cost:.0f} µs",
         f"{cost - costs[step.base]:+.0f} µs" if step.service.champion else "",
-        f"{p50 * 1e3:.1f} ms",
-        f"{p99 * 1e3:.1f} ms",
+        *latencies([start.load for start in starts]),
         _logged([start.logged for start in starts]),
         *_rate([start.wide for start in starts], [start.wide for start in found[EMPTY.name]]),
         _logged([start.wide_logged for start in starts]),
@@ -199,8 +197,7 @@ def _row(step: Step, found: Found, costs: Mapping[str, float]) -> Sequence[str]:
 
 def _rate(loads: Sequence[Measured], unit: Sequence[Measured]) -> tuple[str, str]:
     rates = [load.rate for load in loads]
-    middle = median(rates)
-    return f"{middle:.0f} ({min(rates):.0f} to {max(rates):.0f})", ratio(middle, median(load.rate for load in unit))
+    return spread(rates), ratio(median(rates), median(load.rate for load in unit))
 
 
 def _logged(shares: Sequence[float | None]) -> str:
@@ -213,7 +210,3 @@ def _challenger(service: Service, counted: Sequence[Counts]) -> Sequence[str]:
         return ("", "", "")
     answered = sum(each.answered for each in counted)
     return [f"{sum(getattr(e, name) for e in counted) / answered:.1%}" for name in ("scored", "failed", "not_shown")]
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

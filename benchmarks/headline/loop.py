@@ -191,7 +191,3 @@ def _report(times: Times) -> Report:
         rows,
         claims,
     )
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -9,7 +9,7 @@ from benchmarks.harness.contestants import API, ROWS, Contestant, make_model, ou
 from benchmarks.harness.counting import accounted, written
 from benchmarks.harness.http_load import CONNECTIONS, Measured, send
 from benchmarks.harness.questions import Question
-from benchmarks.harness.report import Claim, Report, ratio
+from benchmarks.harness.report import Claim, Report, latencies, ratio
 from benchmarks.harness.running import Running
 from benchmarks.harness.serving import EMPTY, UNLOGGED, own_home
 from common.problem import get_problem
@@ -117,7 +117,6 @@ def _claim(rate: float, unit: float, against: str, least: float, way: str) -> Cl
 
 
 def _row(key: tuple[str, str], askings: Sequence[Asking], rate: float, empty: float, mlserver: float) -> Sequence[str]:
-    p50, p99 = (median(getattr(asking.load, name) for asking in askings) for name in ("p50", "p99"))
     logged = [asking.logged for asking in askings if asking.logged is not None]
     return (
         *key,
@@ -125,11 +124,6 @@ def _row(key: tuple[str, str], askings: Sequence[Asking], rate: float, empty: fl
         f"{rate / empty:.1f}",
         ratio(rate, mlserver),
         f"{1e6 * median(asking.core / asking.rows for asking in askings):.2f} µs",
-        f"{p50 * 1e3:.1f} ms",
-        f"{p99 * 1e3:.1f} ms",
+        *latencies([asking.load for asking in askings]),
         f"{median(logged):.0%}" if logged else "",
     )
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

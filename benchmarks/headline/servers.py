@@ -9,7 +9,7 @@ from benchmarks.harness import lab
 from benchmarks.harness.contestants import API, Contestant, make_model, ours, peers, tutorials
 from benchmarks.harness.http_load import CONNECTIONS, Measured, send
 from benchmarks.harness.registering import put
-from benchmarks.harness.report import Claim, Report, ratio, seconds
+from benchmarks.harness.report import Claim, Report, latencies, ratio, seconds, spread
 from benchmarks.harness.serving import EMPTY, own_home
 from common.problem import get_problem
 from common.settings import Settings
@@ -90,18 +90,12 @@ def _report(contestants: Sequence[Contestant], found: Mapping[str, Sequence[Star
 
 def _row(name: str, starts: Sequence[Start], unit: float) -> Sequence[str]:
     rates = [start.load.rate for start in starts]
-    p50, p99 = median(start.load.p50 for start in starts), median(start.load.p99 for start in starts)
     return (
         name,
-        f"{median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})",
+        spread(rates),
         ratio(median(rates), unit),
         f"{1e6 * median(start.core / start.load.answers for start in starts):.0f} µs",
-        f"{p50 * 1e3:.1f} ms",
-        f"{p99 * 1e3:.1f} ms",
+        *latencies([start.load for start in starts]),
         f"{median(start.resident for start in starts):.0f} MB",
         seconds(median(start.cold_start for start in starts)),
     )
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

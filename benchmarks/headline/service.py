@@ -13,7 +13,7 @@ from benchmarks.harness.report import Claim, Report, ratio, seconds
 from benchmarks.harness.running import resident
 from common.problem import get_problem
 from common.settings import Settings
-from scripts.parts import part, process, wait_for
+from scripts.parts import answers, part, process, wait_for
 from scripts.ports import HOST
 from scripts.stack import log_path, process_environment
 
@@ -56,9 +56,8 @@ def keep_a_model(settings: Settings) -> None:
     lab.say("train a model, and serve it once")
     with part("mlflow", settings):
         lab.python(settings, "main.py")
-        with part("api", settings), httpx.Client() as http:
-            ready = f"http://{HOST}:{settings.api_port}/readyz"
-            wait_for("the first model", lambda: http.get(ready).is_success, within=60.0)
+        with part("api", settings):
+            wait_for("the first model", lambda: answers(f"http://{HOST}:{settings.api_port}/readyz"))
 
 
 def start(command: Sequence[str], settings: Settings) -> Start:
@@ -99,7 +98,3 @@ def _rows_and_claims(api: Sequence[Start], empty: Sequence[Start]) -> tuple[list
 
 def _megabytes(value: float) -> str:
     return f"{value:.0f} MB"
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.harness import lab
 from benchmarks.harness.load import CLIENTS, Load, Request
 from benchmarks.harness.registering import register
-from benchmarks.harness.report import Claim, Report, ratio
+from benchmarks.harness.report import Claim, Report, milliseconds, ratio
 from common.bundle.model import TOLERANCE, Floats32, OnnxModel
 from common.problem import Problem, get_problem
 from common.registry.client import Registry, Version
@@ -139,7 +139,7 @@ def _report(quiet: Sequence[Request], swapping: Sequence[Request], answers: Mapp
         rows.append((what, str(before), str(during), "", claims[-1].verdict))
     for share in (50, 99):
         quick, slow = (float(np.percentile([request.seconds for request in requests], share)) for requests in phases)
-        rows.append((f"latency, p{share}", f"{quick * 1e3:.1f} ms", f"{slow * 1e3:.1f} ms", ratio(slow, quick), ""))
+        rows.append((f"latency, p{share}", milliseconds(quick), milliseconds(slow), ratio(slow, quick), ""))
     return Report(
         "Swapping models under load",
         TEXT,
@@ -147,7 +147,3 @@ def _report(quiet: Sequence[Request], swapping: Sequence[Request], answers: Mapp
         rows,
         claims,
     )
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -1,6 +1,5 @@
 """Learning batch by batch: what travel insurance adds to LightGBM's own loop over the same rows."""
 
-import time
 from statistics import median
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, ratio, seconds
+from benchmarks.harness.timing import seconds_of
 from common.problem import Category, Ints, Problem, Rows, get_problem
 from problems.travel_insurance import (
     BATCH_ROWS,
@@ -31,8 +31,8 @@ def measure() -> Report:
     ours, plain = [], []
     for turn in range(REPEATS):
         lab.say(f"turn {turn + 1} of {REPEATS}: {len(table.y)} rows in batches")
-        plain.append(timed(lambda: lightgbm_alone(problem, table.X, table.y)))
-        ours.append(timed(lambda: problem.candidates()[0].fit(table.X, table.y)))
+        plain.append(seconds_of(lambda: lightgbm_alone(problem, table.X, table.y)))
+        ours.append(seconds_of(lambda: problem.candidates()[0].fit(table.X, table.y)))
     time, unit = median(ours), median(plain)
     claim = Claim(
         "learning in batches, with the rules for columns", seconds(time), ratio(time, unit), "LightGBM's own loop",
@@ -50,13 +50,6 @@ def measure() -> Report:
         ),
         [claim],
     )
-
-
-def timed(run: Any) -> float:
-    """Return the seconds that something takes."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 def lightgbm_alone(problem: Problem, X: Rows, y: Ints) -> Any:
@@ -97,7 +90,3 @@ def encoded(problem: Problem, X: Rows, encoder: Any) -> Rows:
 def places(problem: Problem, kind: str) -> list[int]:
     """Return where the features of a kind are."""
     return [place for place, feature in enumerate(problem.features) if feature.kind == kind]
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -1,9 +1,8 @@
 """Verdicts on drift: how often they are false, how often they miss what has moved, and what they cost."""
 
 import logging
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, ratio, seconds
+from benchmarks.harness.timing import seconds_of
 from common.bundle.export import number_statistics
 from common.problem import get_problem, probabilities_of
 from monitor.follow_registry import read_number
@@ -229,16 +229,6 @@ def big_window() -> tuple[float, float]:
     references = {name: reference_of(values) for name, values in learnt.items()}
     ours, theirs = [], []
     for _ in range(REPEATS):
-        ours.append(_seconds(lambda: judged(references, window)))
-        theirs.append(_seconds(lambda: [ks_2samp(learnt[name], window[name]) for name in (*names, CONFIDENCE)]))
+        ours.append(seconds_of(lambda: judged(references, window)))
+        theirs.append(seconds_of(lambda: [ks_2samp(learnt[name], window[name]) for name in (*names, CONFIDENCE)]))
     return median(ours), median(theirs)
-
-
-def _seconds(run: Callable[[], Mapping[str, Verdict] | Sequence[object]]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -19,8 +19,8 @@ from common.problem import Candidate, Classifier, Floats, Ints, Table
 from scripts.parts import free_port, process
 from scripts.ports import HOST
 from training.cluster import reach
+from training.executors import fit_all, in_processes, pays
 from training.fitting import Fitted, fit_and_score
-from training.spread import fit_all, in_processes, pays
 
 SIZES = (1_000, 4_000, 12_000, 24_000)  # rows
 CANDIDATES = 12
@@ -147,7 +147,3 @@ def perceptron(seed: int) -> Callable[[Floats, Ints], Classifier]:
             return fitted
 
     return fit
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -9,11 +9,11 @@ import httpx
 
 from benchmarks.harness import lab
 from benchmarks.harness.registering import register
-from benchmarks.harness.report import Report, ratio
+from benchmarks.harness.report import Report, milliseconds, ratio
 from common.problem import get_problem
 from common.registry.client import Registry, Version
 from common.settings import Settings
-from scripts.parts import part, wait_for
+from scripts.parts import answers, part, wait_for
 from scripts.ports import HOST
 
 REPEATS = 200
@@ -24,16 +24,14 @@ def measure() -> Report:
     with lab.lab() as settings, part("mlflow", settings), part("api", settings):
         lab.say("register a version")
         register(settings, seed=0)
-        with httpx.Client() as http:
-            ready = f"http://{HOST}:{settings.api_port}/readyz"
-            wait_for("the first model", lambda: http.get(ready).is_success, within=60.0)
+        wait_for("the first model", lambda: answers(f"http://{HOST}:{settings.api_port}/readyz"))
         lab.say(f"{REPEATS} predictions, look-ups and downloads in turn")
         prediction, question, download = asyncio.run(_measure(settings))
     asked, loaded = prediction + question, prediction + question + download
     rows = [
-        ("a prediction, as it is", f"{prediction * 1e3:.1f} ms", "1"),
-        ("asking which version, then predicting", f"{asked * 1e3:.1f} ms", ratio(asked, prediction)),
-        ("asking, fetching the model, then predicting", f"{loaded * 1e3:.1f} ms", ratio(loaded, prediction)),
+        ("a prediction, as it is", milliseconds(prediction), "1"),
+        ("asking which version, then predicting", milliseconds(asked), ratio(asked, prediction)),
+        ("asking, fetching the model, then predicting", milliseconds(loaded), ratio(loaded, prediction)),
     ]
     return Report(
         "Asking MLflow at each request",
@@ -65,7 +63,3 @@ async def _seconds(call: Callable[[], Awaitable[httpx.Response | Version | bytes
     start = time.perf_counter()
     await call()
     return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -13,8 +13,9 @@ import numpy as np
 import sqlalchemy as sa
 
 from benchmarks.harness import lab
-from benchmarks.harness.report import Claim, Report, ratio
+from benchmarks.harness.report import Claim, Report, milliseconds, ratio
 from benchmarks.harness.serving import API, CHALLENGER, CHAMPION, Service, serving
+from benchmarks.harness.timing import seconds_of
 from benchmarks.more.writer import new_rows
 from common.bundle.export import export_onnx
 from common.problem import Problem, get_problem
@@ -67,6 +68,10 @@ class Sized:
     asked: list[float]
     counted: list[float]
 
+    def ask(self) -> None:
+        """Ask for the statistics once."""
+        self.http.get("/models").raise_for_status()
+
 
 def measure() -> Report:
     """Fill three logs, serve all, and ask in turn."""
@@ -77,9 +82,7 @@ def measure() -> Report:
         lab.say(f"ask each {REPEATS} times")
         for _ in range(REPEATS):
             for each in sized:
-                start = time.perf_counter()
-                each.http.get("/models").raise_for_status()
-                each.asked.append(time.perf_counter() - start)
+                each.asked.append(seconds_of(each.ask))
         for each in sized:
             lab.say(f"count {each.size} rows from the log, {RECOUNTS} times")
             for _ in range(RECOUNTS):
@@ -178,14 +181,10 @@ def _report(sized: Sequence[Sized]) -> Report:
     for each in sized:
         asked, counted = median(each.asked), median(each.counted)
         what, against = f"`GET /models` with {each.size:,} predictions in the log", f"with {SIZES[0]:,}"
-        shown, compared = f"{asked * 1e3:.1f} ms", ratio(asked, unit)
+        shown, compared = milliseconds(asked), ratio(asked, unit)
         claim = Claim(what, shown, compared, against, f"< {MOST}", met=asked < MOST * unit)
-        times = (claim.verdict if each is not sized[0] else "", f"{counted * 1e3:.1f} ms", ratio(counted, asked))
+        times = (claim.verdict if each is not sized[0] else "", milliseconds(counted), ratio(counted, asked))
         rows.append((f"{each.size:,} predictions", shown, compared, *times))
         claims.append(claim)
     header = ("", "`GET /models`", "ratio to the first", "required", "counting the log", "ratio to `GET /models`")
     return Report("Statistics of a large log", TEXT, header, rows, claims[-1:])
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -16,7 +16,7 @@ from common.problem import get_problem
 from common.settings import Settings
 from common.store import Store
 from monitor.page.tabs import TABS
-from scripts.parts import free_port, part, process, wait_for
+from scripts.parts import answers, free_port, part, process, wait_for
 from scripts.ports import HOST
 from scripts.stack import log_path, process_environment
 
@@ -52,8 +52,7 @@ def _empty(settings: Settings) -> float:
     lab.say("an empty application")
     command = lab.uvicorn("benchmarks.headline.empty_app:app", settings.api_port)
     with process(command, log_path(settings, "empty"), process_environment(settings)) as started:
-        address = f"http://{HOST}:{settings.api_port}/readyz"
-        wait_for("the empty application", lambda: httpx.get(address).is_success)
+        wait_for("the empty application", lambda: answers(f"http://{HOST}:{settings.api_port}/readyz"))
         return resident(started.pid)
 
 
@@ -104,7 +103,3 @@ def _most(pid: int) -> float:
         return int(most.split()[1]) * 1024 / 1e6
     except FileNotFoundError:
         return float(psutil.Process(pid).memory_info().rss / 1e6)
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

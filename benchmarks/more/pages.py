@@ -1,7 +1,6 @@
 """What the monitor's tabs and metrics cost on the server, with few stored predictions and with many."""
 
 import itertools
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -17,7 +16,8 @@ from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry, generate_latest
 
 from benchmarks.harness import lab
-from benchmarks.harness.report import Claim, Report
+from benchmarks.harness.report import Claim, Report, milliseconds
+from benchmarks.harness.timing import seconds_of
 from common.problem import Floats, Problem, get_problem
 from common.registry.client import Registry, Version
 from common.store import Store, tables
@@ -67,7 +67,7 @@ def measure() -> Report:
         found = {name: timed([calls[size][name] for size in SIZES]) for name in calls[SIZES[0]]}
     claims = [_claim(name, times) for name, times in found.items()]
     rows = [
-        (name, *(f"{1e3 * each:.1f} ms" for each in times), claim.ratio, claim.verdict)
+        (name, *(milliseconds(each) for each in times), claim.ratio, claim.verdict)
         for (name, times), claim in zip(found.items(), claims, strict=True)
     ]
     header = ("", *(f"{size:,}" for size in SIZES), "ratio", f"flat within {MOST_GROWTH:.0f}, under 100 ms")
@@ -79,16 +79,14 @@ def measure() -> Report:
 
 def _claim(name: str, times: Sequence[float]) -> Claim:
     grown, met = times[-1] / times[0], max(times) < MOST_SECONDS and times[-1] < MOST_GROWTH * times[0]
-    return Claim(name, f"{1e3 * times[-1]:.1f} ms", f"{grown:.2f}", f"with {SIZES[0]:,}", "both", met=met)
+    return Claim(name, milliseconds(times[-1]), f"{grown:.2f}", f"with {SIZES[0]:,}", "both", met=met)
 
 
 def timed(calls: Sequence[Callable[[], object]]) -> list[float]:
     """Return the median seconds of calls, which are made in turn, so that all have the same share of other work."""
     found: list[list[float]] = [[] for _ in calls]
     for _, (each, call) in itertools.product(range(ROUNDS), zip(found, calls, strict=True)):
-        start = time.perf_counter()
-        call()
-        each.append(time.perf_counter() - start)
+        each.append(seconds_of(call))
     return [median(each) for each in found]
 
 
@@ -232,7 +230,3 @@ def _references(store: Store, problem: Problem) -> References:
     found._aliases[problem.onnx_name] = Aliases(VERSIONS, VERSIONS + 1)  # noqa: SLF001
     found._found[problem.onnx_name] = version, reference(problem)  # noqa: SLF001
     return found
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

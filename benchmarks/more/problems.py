@@ -6,7 +6,7 @@ from statistics import median
 
 from benchmarks.harness import lab
 from benchmarks.harness.http_load import CONNECTIONS
-from benchmarks.harness.report import Report, ratio
+from benchmarks.harness.report import Report, latencies, ratio, spread
 from benchmarks.harness.serving import EMPTY, Service, own_home, whole
 from benchmarks.headline.answering import ROUNDS, SECONDS, Start, start
 from common.bundle.export import export_onnx
@@ -68,16 +68,13 @@ def make_services(problem: Problem, settings: Settings) -> tuple[Service, Servic
     lab.say(f"{problem.name}: the data, the model")
     lab.python(settings, "-m", "scripts.get_data")
     lab.python(settings, "preprocess.py")
-    return (
-        EMPTY,
-        whole(champion_of(problem, settings)),
-    )
+    return EMPTY, whole(champion_of(problem, settings))
 
 
 def champion_of(problem: Problem, settings: Settings) -> bytes:
     """Return the bundle of the candidate that training would register."""
+    from training.executors import fit_all
     from training.search import Result, ranked
-    from training.spread import fit_all
 
     fitting, validation = split(read_table(settings.data_dir / "train.csv", problem, indices=True))
     candidates = problem.candidates()
@@ -107,19 +104,13 @@ def _report(problems: Sequence[Problem], found: Mapping[str, Measured]) -> Repor
 def _row(problem: Problem, measured: Measured) -> Sequence[str]:
     rates = [each.load.rate for each in measured.api]
     core = median(each.core / each.load.answers for each in measured.api)
-    p50, p99 = median(each.load.p50 for each in measured.api), median(each.load.p99 for each in measured.api)
     categories = sum(feature.kind == "category" for feature in problem.features)
     return (
         problem.name,
         f"{len(problem.features) - categories} numbers" + (f", {categories} categories" if categories else ""),
         f"{measured.unit:.0f}",
-        f"{median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})",
+        spread(rates),
         ratio(median(rates), measured.unit),
         f"{core * 1e6:.0f} µs",
-        f"{p50 * 1e3:.1f} ms",
-        f"{p99 * 1e3:.1f} ms",
+        *latencies([each.load for each in measured.api]),
     )
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -22,7 +22,8 @@ from api.http.request_ids import request_id
 from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import answer
 from api.model.follower import ServedVersion
-from api.schemas.requests import Prediction, instance_model, row_reader
+from api.schemas.requests import instance_model, row_reader
+from api.schemas.responses import Prediction
 from benchmarks.harness.contestants import Model
 from benchmarks.harness.http_load import Post
 from benchmarks.harness.serving import keep_models, whole

@@ -1,10 +1,10 @@
 """Training: `python main.py` against the tutorial's way, and what logging adds to the fits alone."""
 
-import time
 from statistics import median
 
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, ratio, seconds
+from benchmarks.harness.timing import seconds_of
 from common.problem import get_problem
 from common.settings import Settings
 from common.table import read_table
@@ -63,15 +63,6 @@ def search_and_fits(settings: Settings) -> tuple[float, float]:
     fitting, _ = split(read_table(settings.data_dir / "train.csv", problem, indices=True))
     search, fits = [], []
     for _ in range(REPEATS):
-        start = time.perf_counter()
-        for candidate in problem.candidates():
-            candidate.fit(fitting.X, fitting.y)
-        fits.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        train(problem, settings)
-        search.append(time.perf_counter() - start)
+        fits.append(seconds_of(lambda: [candidate.fit(fitting.X, fitting.y) for candidate in problem.candidates()]))
+        search.append(seconds_of(lambda: train(problem, settings)))
     return median(search), median(fits)
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -1,8 +1,7 @@
 """A large window: read from the store, evaluated and kept, against reading its rows alone."""
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -11,6 +10,7 @@ import numpy as np
 
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, ratio, seconds, wanted
+from benchmarks.harness.timing import seconds_of
 from benchmarks.more.writer import Place, postgresql, sqlite
 from common.bundle.export import export_tested
 from common.bundle.model import OnnxModel
@@ -76,8 +76,8 @@ def timed(problem: Problem, place: Place, reference: Reference, since: datetime)
 
     reading, everything = [], []
     for _ in range(ROUNDS):
-        reading.append(_seconds(lambda: deque(read(), maxlen=0)))
-        everything.append(_seconds(lambda: keep(store, problem, reference, read(), since + LENGTH)))
+        reading.append(seconds_of(lambda: deque(read(), maxlen=0)))
+        everything.append(seconds_of(lambda: keep(store, problem, reference, read(), since + LENGTH)))
     return median(reading), median(everything)
 
 
@@ -128,13 +128,3 @@ def _answered(problem: Problem, bundle: OnnxModel, X: Rows) -> Iterator[Predicti
             is_outlier=number % 50 == 0,
             outlier_score=0.1,
         )
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

@@ -254,7 +254,3 @@ def open_postgresql(uri: str) -> Iterator[Place]:
 def _rates(bare: Sequence[float], store: Sequence[float]) -> tuple[str, str, str]:
     unit, value = median(bare), median(store)
     return f"{unit:.0f}/s", f"{value:.0f}/s", ratio(value, unit)
-
-
-if __name__ == "__main__":
-    print(measure().markdown())

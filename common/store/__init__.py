@@ -6,9 +6,9 @@ One code path for SQLite and PostgreSQL. Many processes may use one database at 
 from common.store.champions import Champions
 from common.store.database import Database, StoreError
 from common.store.feedback import Feedback, judge
-from common.store.history import History
 from common.store.monitoring.alerts import Alerts
 from common.store.monitoring.exports import Exports
+from common.store.monitoring.history import History
 from common.store.monitoring.window_rows import Answers
 from common.store.monitoring.windows import Windows
 from common.store.predictions import Predictions

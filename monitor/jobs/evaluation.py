@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from common.store import Store, StoreError
-from common.store.history import Span
+from common.store.monitoring.history import Span
 from common.store.monitoring.windows import WindowRecord
 from monitor.follow_registry import References
 from monitor.jobs.job_alerts import Runs, log_changes

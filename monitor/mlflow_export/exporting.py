@@ -15,9 +15,9 @@ from mlflow.exceptions import MlflowException
 from common.registry.client import Registry, RegistryError, RegistryUnavailableError
 from common.settings import Settings
 from common.store import Store
-from common.store.history import Span
 from common.store.monitoring.exporter_lock import alone
 from common.store.monitoring.exports import Export, day_bounds
+from common.store.monitoring.history import Span
 from monitor.follow_registry import Reference, read_bundle
 from monitor.mlflow_export.mlflow_metrics import day_points, export_points
 from monitor.mlflow_export.mlflow_runs import EXPORTS, NUMBERS, PROFILES, DayRuns

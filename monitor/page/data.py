@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 from pydantic import BaseModel
 
-from common.store.history import Span
+from common.store.monitoring.history import Span
 from monitor.page.panels import Panel, Query, Tab
 from monitor.page.source import Source
 from monitor.page.tabs.scope import served

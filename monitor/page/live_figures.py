@@ -11,7 +11,7 @@ import numpy as np
 from common import evaluate
 from common.evaluate import CONFIDENCE, ClassMetrics, accuracy, matrix_of, mean, per_class, wilson
 from common.problem import Ints
-from common.store.history import DayLabels
+from common.store.monitoring.history import DayLabels
 
 METRICS = ("accuracy", "precision", "recall", "f1")
 CLASS_METRICS = ("precision", "recall", "f1", "specificity")

@@ -26,7 +26,7 @@ from scripts.parts import free_port
 from scripts.stack import process_environment
 from tests import servers
 from tests.training.test_search import registered, with_data
-from training import cluster, search, spread
+from training import cluster, executors, search
 from training.cluster import WorkersError, reach
 from training.search import Trained
 
@@ -38,9 +38,9 @@ def in_every_way(
     problem: Problem, settings: Settings, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Trained]:
     """Yield what is trained in this process, in processes of its own, and on a cluster."""
-    monkeypatch.setattr(spread, "cpu_count", lambda: 2)
+    monkeypatch.setattr(executors, "cpu_count", lambda: 2)
     for start_seconds in (math.inf, 0.0):
-        monkeypatch.setattr(spread, "START_SECONDS", start_seconds)
+        monkeypatch.setattr(executors, "START_SECONDS", start_seconds)
         yield search.train(problem, settings)
     with reach(address) as client:
         yield search.train(problem, settings, client)
@@ -97,13 +97,13 @@ def test_every_way_rounds_the_same_where_blas_would_use_all_cores(
     X = rng.normal(size=(60_000, 30))  # 14 MB: more than Dask sends without a warning, if it is not told to
     rows = Table(X, (X[:, :5].sum(axis=1) + rng.normal(size=60_000) > 0).astype(np.int64))
     candidates = [Candidate({"n": number}, fit) for number in range(3)]
-    monkeypatch.setattr(spread, "cpu_count", lambda: 2)
+    monkeypatch.setattr(executors, "cpu_count", lambda: 2)
     found = []
     for start_seconds in (math.inf, 0.0):
-        monkeypatch.setattr(spread, "START_SECONDS", start_seconds)
-        found += list(spread.fit_all(candidates, rows, rows))
+        monkeypatch.setattr(executors, "START_SECONDS", start_seconds)
+        found += list(executors.fit_all(candidates, rows, rows))
     with reach(dask_address) as client:
-        found += list(spread.fit_all(candidates, rows, rows, client))
+        found += list(executors.fit_all(candidates, rows, rows, client))
     assert len({vars(fitted.model)["coef_"].tobytes() for fitted in found}) == 1
     assert [fitted.metrics for fitted in found] == [found[0].metrics] * 9
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from common.evaluate import classes_of, matrix_of
 from common.problem import Ints
-from common.store.history import DayLabels, LabelSum
+from common.store.monitoring.history import DayLabels, LabelSum
 from common.store.tables import Role
 from monitor.page.live_figures import CLASS_METRICS, INTERVAL, Estimate, class_performance, matrices_by
 from monitor.page.panels import Cell, Column, Panel, Query

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.evaluate import classes_of, matrix_of, mcnemar
-from common.store.history import LabelSum, Span, VolumeSum
+from common.store.monitoring.history import LabelSum, Span, VolumeSum
 from common.store.statistics import Paired
 from common.store.tables import Role
 from monitor.page.live_figures import INTERVAL, METRICS, Estimate, performance

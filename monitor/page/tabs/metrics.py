@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from common.evaluate import classes_of
-from common.store.history import DayDelay, DayLabels, DayVolume
+from common.store.monitoring.history import DayDelay, DayLabels, DayVolume
 from common.store.monitoring.windows import WindowRecord
 from common.store.tables import Role
 from monitor.page.live_figures import INTERVAL, METRICS, Estimate, matrices_by, performance

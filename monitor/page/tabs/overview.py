@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from common.evaluate import classes_of, matrix_of
-from common.store.history import LabelSum, Span, VolumeSum
 from common.store.monitoring.alerts import Alert
 from common.store.monitoring.exports import day_bounds
+from common.store.monitoring.history import LabelSum, Span, VolumeSum
 from common.store.tables import Role
 from monitor.page.live_figures import INTERVAL, METRICS, performance
 from monitor.page.panels import Cell, Column, Panel, Query

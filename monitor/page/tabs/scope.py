@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from common.store.history import Span, VolumeSum
 from common.store.monitoring.exports import day_bounds
+from common.store.monitoring.history import Span, VolumeSum
 from common.store.tables import Role
 from monitor.page.panels import Query
 from monitor.page.source import Source

@@ -22,7 +22,7 @@ from common.table import read_table
 from scripts.parts import wait_for
 from tests.api.inference.test_prediction_log import SETOSA, SETOSA_ROW, store_of
 from tests.api.metrics.test_declared import VIRGINICA, predicted
-from tests.api.model.test_server import ask_until, fitted, set_champion
+from tests.api.model.test_follower import ask_until, fitted, set_champion
 from tests.api.workers.fleet import COUNT, Fleet, fleet
 from tests.conftest import KEPT, RegisterByHand, keep_copy, offline_settings, served_version
 

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from common import store as package
 from common.settings import PROJECT
 from common.store import Store, StoreError
-from common.store.history import Span
+from common.store.monitoring.history import Span
 from common.store.tables import SCHEMA, label_delays, metadata
 from tests.common.store.rows import MODEL, NOON, SETOSA, prediction, suggestion
 from tests.common.store.writer import assert_succeed, writers

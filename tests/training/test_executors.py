@@ -22,7 +22,7 @@ from scripts.parts import wait_for
 from scripts.stack import process_environment
 from tests.training.conftest import deadly, of, processes_in, signing, waiting
 from tests.training.test_search import registered
-from training import search, spread
+from training import executors, search
 from training.cluster import WorkersError
 
 HERE = os.getpid()
@@ -36,12 +36,12 @@ def rows(prepared_data: Path, problem: Problem) -> tuple[Table, Table]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes pay after the first fit, and there are two cores."""
-    monkeypatch.setattr(spread, "START_SECONDS", 0.0)
-    monkeypatch.setattr(spread, "cpu_count", lambda: 2)
+    monkeypatch.setattr(executors, "START_SECONDS", 0.0)
+    monkeypatch.setattr(executors, "cpu_count", lambda: 2)
 
 
 def fitted_by(candidates: Sequence[Candidate], rows: tuple[Table, Table]) -> list[int]:
-    return [vars(fitted.model)["fitted_by"] for fitted in spread.fit_all(candidates, *rows)]
+    return [vars(fitted.model)["fitted_by"] for fitted in executors.fit_all(candidates, *rows)]
 
 
 def workers_of(process: psutil.Process) -> list[psutil.Process]:
@@ -77,8 +77,8 @@ def let_go(folder: Path, count: int) -> Iterator[None]:
 def test_processes_pay_where_they_save_more_than_their_start_costs(
     spent: float, done: int, left: int, cores: int, *, expected: bool
 ) -> None:
-    assert spread.START_SECONDS == 3.0
-    assert spread.pays(spent, done, left, cores) is expected
+    assert executors.START_SECONDS == 3.0
+    assert executors.pays(spent, done, left, cores) is expected
 
 
 def test_a_small_grid_stays_in_this_process(rows: tuple[Table, Table]) -> None:
@@ -101,7 +101,7 @@ def test_results_come_while_others_are_being_fitted_and_in_the_order_of_the_cand
     rows: tuple[Table, Table], tmp_path: Path
 ) -> None:
     late = waiting(3, tmp_path)
-    fits = spread.fit_all([signing(0), signing(1), signing(2), late, signing(4)], *rows)
+    fits = executors.fit_all([signing(0), signing(1), signing(2), late, signing(4)], *rows)
     assert [vars(next(fits).model)["C"] for _ in range(3)] == [1, 2, 3]
     assert not (tmp_path / "go").exists()
     (tmp_path / "go").touch()
@@ -145,9 +145,9 @@ WAITING_MAIN = """
 import os, pathlib, runpy, sys
 from common.problem import get_problem
 from tests.training.conftest import of, waiting
-from training import spread
+from training import executors
 import common.problem
-spread.START_SECONDS, spread.cpu_count = 0.0, lambda: 2
+executors.START_SECONDS, executors.cpu_count = 0.0, lambda: 2
 folder, iris = pathlib.Path(sys.argv.pop()), get_problem("iris")
 common.problem.get_problem = lambda _: of(iris, *[waiting(number, folder, os.getpid()) for number in range(6)])
 runpy.run_path("main.py", run_name="__main__")

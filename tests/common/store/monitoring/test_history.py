@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from common.store import Store
-from common.store.history import DayLabels, DayVolume, LabelSum, Span, VolumeSum
+from common.store.monitoring.history import DayLabels, DayVolume, LabelSum, Span, VolumeSum
 from common.store.predictions import PredictionRow
 from common.store.statistics import Paired
 from common.store.tables import ROLES
