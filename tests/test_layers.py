@@ -66,6 +66,7 @@ TOWER = (
     "common.settings",
     "common.background",
     "common.files",
+    "common.error_document",
 )
 # Rooms of other parts that a file may import, beside `problems` and `common`.
 ACROSS = {"main": ("training",)}
