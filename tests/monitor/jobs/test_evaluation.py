@@ -516,7 +516,7 @@ def test_what_waited_for_the_store_is_written_before_it_is_evaluated(
 
     write(kept, outliers(), 0)
     with monkeypatch.context() as patch:
-        patch.setattr(kept.statistics, "models", away)
+        patch.setattr(kept.history, "models", away)
         job.run(1)
     job.run(2)
     assert ends(kept) == []
