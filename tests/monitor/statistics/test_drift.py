@@ -19,16 +19,7 @@ from benchmarks.more.drift import (
     population_of,
     reference_of,
 )
-from monitor.statistics.drift import (
-    LIMITS,
-    CategoryReference,
-    Drift,
-    Floats,
-    NumberReference,
-    category_drift,
-    number_drift,
-    verdicts,
-)
+from monitor.statistics.drift import LIMITS, Drift, category_drift, number_drift, verdicts
 from monitor.statistics.enough import DRIFT_ROWS
 from monitor.statistics.reference import CategoryReference, Floats, NumberReference
 from monitor.statistics.two_sample_tests import chi_square, corrected
