@@ -22,16 +22,16 @@ from api.corrections.prefect_outbox import Outbox
 from api.fastpath.batches import Batches  # room: fastpath
 from api.fastpath.routes import Predictions, Rows, ShortWays, Way  # room: fastpath
 from api.fastpath.uvicorn_protocol import STATE  # room: fastpath
+from api.guards.body_guard import BodyGuard
+from api.guards.request_ids import RequestIds
 from api.http.access import Access, Limit, RateLimit
-from api.http.body_guard import BodyGuard
 from api.http.errors import add_error_handlers
 from api.http.large_bodies import LargeBatches
-from api.http.request_ids import RequestIds
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
-from api.model.aliases import Aliases
 from api.model.follower import ChampionFollower
+from api.promotion.aliases import Aliases
 from api.protocols.oip.errors import add_oip_errors  # room: protocols
 from api.protocols.oip.infer import Inference, short_ways  # room: protocols
 from api.protocols.oip.routes import oip_router  # room: protocols

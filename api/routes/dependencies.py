@@ -12,8 +12,8 @@ from fastapi import Depends, HTTPException, Request
 from api.corrections.prefect_outbox import Outbox
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
-from api.model.aliases import Aliases
 from api.model.follower import ChampionFollower, ModelFollower, ServedVersion
+from api.promotion.aliases import Aliases
 from common.store.threads import StoreThreads
 
 NO_MODEL = (

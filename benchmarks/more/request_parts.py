@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 from api.api import create_app
 from api.fastpath.uvicorn_protocol import STATE, ShortHttp
-from api.http.request_ids import request_id
+from api.guards.request_ids import request_id
 from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import answer
 from api.model.follower import ServedVersion
