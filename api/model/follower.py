@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from api.disk_copy import DiskCopy
 from api.metrics.declared import Metrics
-from api.model.disk_copy import DiskCopy
 from common.bundle.model import ModelError, OnnxModel
 from common.problem import Problem
 from common.registry.client import CHAMPION, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
