@@ -19,6 +19,7 @@ from fastapi_offline import FastAPIOffline
 from api.challenger.follower import ChallengerFollower  # room: challenger
 from api.challenger.shadow import Shadow  # room: challenger
 from api.corrections.prefect_outbox import Outbox
+from api.disk_copy import keep_copies  # room: disk_copy
 from api.fastpath.batches import Batches  # room: fastpath
 from api.fastpath.routes import Predictions, Rows, ShortWays, Way  # room: fastpath
 from api.fastpath.uvicorn_protocol import STATE  # room: fastpath
@@ -140,6 +141,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     state.predictor.observers.append(shadow.offer)  # room: challenger
     threads.append(shadow)  # room: challenger
     services.append(state.challenger)  # room: challenger
+    keep_copies(problem, settings, state.champion, state.challenger)  # room: disk_copy
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
     for thread in threads:
         thread.start()

@@ -28,6 +28,7 @@ TOWER = (
     "api.routes",
     "api.corrections",
     "api.inference",
+    "api.disk_copy",
     "api.model",
     "api.guards",
     "api.http",
@@ -76,6 +77,7 @@ ACROSS = {"main": ("training",)}
 # Ring 1: each can be deleted, with the lines of `WIRING` that end in `# room: …`, and the loop still closes on iris.
 RING_1 = (
     "api/challenger",
+    "api/disk_copy.py",
     "api/fastpath",
     "api/guards",
     "api/metrics/http.py",
