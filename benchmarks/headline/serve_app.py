@@ -1,4 +1,4 @@
-"""Serves an application as `python -m api.serve` does: `benchmarks.headline.serve_app APPLICATION PORT`."""
+"""Serve an application as `python -m api.serve` does: `benchmarks.headline.serve_app APPLICATION PORT`."""
 
 import gc
 import sys

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from common.evaluate import classes_of, matrix_of
 from common.problem import Ints
-from common.store.monitoring.history import DayLabels, LabelSum
+from common.store.monitoring.history import DayLabels
+from common.store.statistics import LabelSum
 from common.store.tables import Role
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source

@@ -19,11 +19,11 @@ NONE_LEARNT = (
 
 def build(source: Source, query: Query) -> list[Panel]:
     """Return its panels; with versions, only of what these have learnt."""
-    found = source.store.suggestions.newest(query.problem, *bounds_of(query), MOST_CORRECTIONS, query.versions)
+    found = source.store.correction_history.newest(query.problem, *bounds_of(query), MOST_CORRECTIONS, query.versions)
     model_name = span_of(source, query).model_name
     waiting = sum(
         each.suggestions
-        for each in source.store.suggestions.standings()
+        for each in source.store.correction_history.by_state()
         if (each.problem, each.state) == (query.problem, "waiting")
     )
     empty = NONE_LEARNT if query.versions else NO_CORRECTIONS
