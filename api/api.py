@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -17,7 +17,7 @@ from api.corrections.prefect_outbox import Outbox
 from api.fastpath.batches import Batches  # room: fastpath
 from api.fastpath.routes import Predictions, Rows, ShortWays, Way  # room: fastpath
 from api.fastpath.uvicorn_protocol import STATE  # room: fastpath
-from api.http.access import Access
+from api.http.access import Access, Limit
 from api.http.body_guard import BodyGuard
 from api.http.errors import add_error_handlers
 from api.http.large_bodies import LargeBatches
@@ -26,7 +26,7 @@ from api.http.request_ids import RequestIds
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
-from api.model.server import ChallengerServer, ChampionServer
+from api.model.follower import ChallengerFollower, ChampionFollower
 from api.protocols.oip.errors import add_oip_errors  # room: protocols
 from api.protocols.oip.infer import Inference, short_ways  # room: protocols
 from api.protocols.oip.routes import oip_router  # room: protocols
@@ -37,16 +37,13 @@ from api.routes.models import model_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
 from api.routes.suggest import suggest_router
-from common.connections.heads import Heads
-from common.connections.protocol import LIMITS, Limits
+from common.connections.heads import Heads  # room: connections
+from common.connections.protocol import LIMITS, Limits  # room: connections
 from common.problem import get_problem
 from common.registry.client import Registry
 from common.settings import Settings, load_settings
 from common.store import Store
 from common.store.threads import STORE_SECONDS, StoreThreads
-
-if TYPE_CHECKING:
-    from api.workers.shared import Shared
 
 # Counted in Prometheus' metrics; looking for OpenTelemetry's providers would cost each request 4 µs.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
@@ -56,10 +53,12 @@ SWITCH_SECONDS = 0.0005
 ROUTERS = (predict_router, oip_router, feedback_router, suggest_router, model_router, service_router, seldon_router)
 
 
-def create_app(settings: Settings | None = None, shared: "Shared | None" = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None, rate_limit: Limit | None = None, metrics: Metrics | None = None
+) -> FastAPI:
     """Return the application; without `settings` they are read when it starts.
 
-    It is one of several processes of a service if there is something `shared`.
+    Several processes of one service share a `rate_limit` and `metrics`.
     """
 
     @asynccontextmanager
@@ -68,8 +67,10 @@ def create_app(settings: Settings | None = None, shared: "Shared | None" = None)
         logging.getLogger("api").setLevel(logging.INFO)
         async with AsyncExitStack() as stack:
             given = settings or load_settings()
-            await _start(app, given, shared, stack)
-            yield {STATE: app.state.short_ways, LIMITS: Limits(given)}
+            await _start(app, given, rate_limit or RateLimit(given.suggest_rate), stack)
+            state: dict[str, Any] = {STATE: app.state.short_ways}
+            state[LIMITS] = Limits(given)  # room: connections
+            yield state
 
     app = FastAPIOffline(
         title="Closed-loop MLOps lab",
@@ -78,18 +79,18 @@ def create_app(settings: Settings | None = None, shared: "Shared | None" = None)
         lifespan=lifespan,
         telemetry=NO_TELEMETRY,
     )
-    app.state.metrics = Metrics()
+    app.state.metrics = metrics or Metrics()
     add_error_handlers(app)
     add_oip_errors()  # room: protocols
-    app.add_middleware(Heads)
+    app.add_middleware(Heads)  # room: connections
     app.add_middleware(BodyGuard)
-    app.state.metrics.instrument(app, shared)
+    app.state.metrics.instrument(app)
     app.add_middleware(RequestIds)
     app.add_middleware(Slashes)
     return app
 
 
-async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stack: AsyncExitStack) -> None:
+async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: AsyncExitStack) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     problem, state, metrics = get_problem(settings.problem), app.state, app.state.metrics
     state.problem = problem
@@ -101,9 +102,9 @@ async def _start(app: FastAPI, settings: Settings, shared: "Shared | None", stac
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     state.registry = await stack.enter_async_context(registry)
-    state.access = Access(settings, shared or RateLimit(settings.suggest_rate))
-    state.champion = ChampionServer(problem, settings, state.registry, metrics, state.store)
-    state.challenger = ChallengerServer(problem, settings, state.registry, metrics)
+    state.access = Access(settings, rate_limit)
+    state.champion = ChampionFollower(problem, settings, state.registry, metrics, state.store)
+    state.challenger = ChallengerFollower(problem, settings, state.registry, metrics)
     state.outbox = Outbox(problem, settings, state.store)
     state.log = PredictionLog(problem, store.predictions, metrics)
     state.shadow = Shadow(state.challenger, state.log, metrics)

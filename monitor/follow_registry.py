@@ -13,9 +13,9 @@ from common.bundle.model import ModelError, OnnxModel
 from common.registry.client import CHALLENGER, Registry, RegistryError, Version
 from common.registry.follow import RegistryFollower, RetryPauses
 from common.store import Store, StoreError
-from monitor.jobs.unserved import Unserved, unserved
 from monitor.statistics.drift import CategoryReference, NumberReference
 from monitor.statistics.performance import Results
+from monitor.unserved import Unserved, unserved
 
 POLL_SECONDS = 2.0
 MOST_VERSIONS = 200

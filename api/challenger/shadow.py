@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from api.inference.give_way import give_way
-from api.inference.prediction_batch import Answered, class_counts
+from api.inference.prediction_batch import PredictionBatch, class_counts
 from api.inference.prediction_log import PredictionLog
 from api.inference.row_queue import RowQueue
 from api.metrics.declared import Metrics
-from api.model.server import ChallengerServer, Served
+from api.model.follower import ChallengerFollower, ServedVersion
 from common.bundle.model import Answer
 
 MAX_WAITING_ROWS = 10_000
@@ -32,14 +32,14 @@ class Shadow:
     which are counted, and the champion nothing.
     """
 
-    def __init__(self, challenger: ChallengerServer, log: PredictionLog, metrics: Metrics) -> None:
+    def __init__(self, challenger: ChallengerFollower, log: PredictionLog, metrics: Metrics) -> None:
         """Ask the model that `challenger` holds, and write to `log`."""
         self._challenger = challenger
         self._log = log
         self._metrics = metrics
         self._queue = RowQueue(MAX_WAITING_ROWS)
         # Whose failure has been told: a line for each would be as many as there are requests.
-        self._failing: Served | None = None
+        self._failing: ServedVersion | None = None
         # A daemon: a model that never returns from a row must not keep the service from ending.
         self._thread = threading.Thread(target=self._run, name="score in the shadow", daemon=True)
 
@@ -55,7 +55,7 @@ class Shadow:
             self._metrics.shadow_dropped.inc(len(self._queue))
             logger.error("the challenger is too slow: %d rows are not scored", len(self._queue))
 
-    def show(self, answered: Answered) -> None:
+    def show(self, answered: PredictionBatch) -> None:
         """Take what the champion has answered, or drop and count it if there is no room."""
         challenger = self._challenger.current
         if challenger is None or challenger.version.identity == answered.served.version.identity:
@@ -73,7 +73,7 @@ class Shadow:
             self._queue.settle(batch)
             self._queue.closed.wait((time.monotonic() - start) * (1 / SHARE_OF_TIME - 1))
 
-    def _score(self, challenger: Served, batch: list[Answered]) -> None:
+    def _score(self, challenger: ServedVersion, batch: list[PredictionBatch]) -> None:
         try:
             X = np.concatenate([answered.X for answered in batch])
             answer = challenger.model.predict(X)
@@ -89,7 +89,7 @@ class Shadow:
             start = end
         self._metrics.shadow_rows.inc(start)
 
-    def _failed(self, challenger: Served, batch: list[Answered], error: Exception) -> None:
+    def _failed(self, challenger: ServedVersion, batch: list[PredictionBatch], error: Exception) -> None:
         if len(batch) == 1:
             self._metrics.shadow_failures.inc(len(batch[0]))
             if self._failing is not challenger:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from api.inference.prediction_ids import ends
-from api.model.server import Served
+from api.model.follower import ServedVersion
 from common.bundle.model import Answer, ModelError
 from common.problem import Ints, Problem, Rows, Value
 from common.store.predictions import PredictionRow
@@ -16,7 +16,7 @@ from common.store.tables import Role
 
 
 @dataclass(slots=True)
-class Answered:
+class PredictionBatch:
     """Rows that one version has answered together.
 
     Attributes:
@@ -30,7 +30,7 @@ class Answered:
     start: str
     at: datetime
     role: Role
-    served: Served
+    served: ServedVersion
     rows: Sequence[Sequence[Value]] | Rows
     X: Rows
     answer: Answer

@@ -6,7 +6,7 @@ import threading
 import time
 
 from api.inference.give_way import give_way
-from api.inference.prediction_batch import Answered
+from api.inference.prediction_batch import PredictionBatch
 from api.inference.row_queue import RowQueue
 from api.metrics.declared import Metrics
 from common.problem import Problem
@@ -52,7 +52,7 @@ class PredictionLog:
         self._queue.close()
         self._thread.join()
 
-    def add(self, answered: Answered) -> None:
+    def add(self, answered: PredictionBatch) -> None:
         """Take rows to write, or drop and count them if there is no room."""
         if not self._queue.put(answered):
             self._metrics.log_dropped.inc(len(answered))
@@ -67,7 +67,7 @@ class PredictionLog:
             self._write_or_drop(batch)
             self._queue.settle(batch)
 
-    def _write_or_drop(self, batch: list[Answered]) -> None:
+    def _write_or_drop(self, batch: list[PredictionBatch]) -> None:
         try:
             self._write_when_possible(batch)
         except Exception as error:  # noqa: BLE001  # nothing unforeseen may end the writing, and it is told
@@ -77,7 +77,7 @@ class PredictionLog:
             for answered in batch:
                 self._write_or_drop([answered])
 
-    def _write_when_possible(self, batch: list[Answered]) -> None:
+    def _write_when_possible(self, batch: list[PredictionBatch]) -> None:
         # The store had its chance: trying each batch again would take its time-out each time.
         if self._given_up:
             raise self._given_up
@@ -94,7 +94,7 @@ class PredictionLog:
                 logger.warning("%d predictions wait to be logged: %s", len(self._queue), error)
                 pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
-    def _write(self, batch: list[Answered]) -> None:
+    def _write(self, batch: list[PredictionBatch]) -> None:
         rows = [row for answered in batch for row in answered.log_rows(self._problem)]
         self._predictions.write(rows)
         self._metrics.log_rows.inc(len(rows))
@@ -105,7 +105,7 @@ class PredictionLog:
             time.sleep(GATHER_SECONDS)
         return time.monotonic() < self._give_up_at
 
-    def _drop(self, batch: list[Answered], error: Exception) -> None:
+    def _drop(self, batch: list[PredictionBatch], error: Exception) -> None:
         rows = sum(map(len, batch))
         self._metrics.log_dropped.inc(rows)
         logger.error("%d predictions are not logged: %s", rows, error, exc_info=not isinstance(error, StoreError))

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from api.challenger.shadow import Shadow
-from api.inference.prediction_batch import Answered, class_counts
+from api.inference.prediction_batch import PredictionBatch, class_counts
 from api.inference.prediction_ids import new_start
 from api.inference.prediction_log import PredictionLog
 from api.metrics.declared import Metrics
-from api.model.server import Served
+from api.model.follower import ServedVersion
 from common.problem import Problem, Rows, Value
 from common.store.tables import Role
 
@@ -29,7 +29,9 @@ class Predictor:
         self._shadow = shadow
         self._metrics = metrics
 
-    def predict(self, served: Served, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion") -> Answered:
+    def predict(
+        self, served: ServedVersion, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion"
+    ) -> PredictionBatch:
         """Answer `rows`, each the features in order, by `served`, whose place is `role`.
 
         Raises:
@@ -55,7 +57,7 @@ class Predictor:
                 counter.inc(unseen)
 
 
-def answer(served: Served, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion") -> Answered:
+def answer(served: ServedVersion, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion") -> PredictionBatch:
     """Answer rows, without counting or logging."""
     X = served.model.as_rows(rows)
-    return Answered(new_start(), datetime.now(UTC), role, served, rows, X, served.model.predict(X))
+    return PredictionBatch(new_start(), datetime.now(UTC), role, served, rows, X, served.model.predict(X))

@@ -5,12 +5,12 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-from api.inference.prediction_batch import Answered
+from api.inference.prediction_batch import PredictionBatch
 
 
 class _Waiting(NamedTuple):
     since: float
-    answered: Answered
+    answered: PredictionBatch
 
 
 class RowQueue:
@@ -36,7 +36,7 @@ class RowQueue:
         with self._changed:
             return time.monotonic() - self._waiting[0].since if self._waiting else 0.0
 
-    def put(self, answered: Answered) -> bool:
+    def put(self, answered: PredictionBatch) -> bool:
         """Take rows in; return whether there was room for them."""
         with self._changed:
             if self._rows + len(answered) > self._max_rows or self.closed.is_set():
@@ -48,7 +48,7 @@ class RowQueue:
                 self._changed.notify_all()
             return True
 
-    def gather(self, seconds: float, max_rows: int) -> list[Answered]:
+    def gather(self, seconds: float, max_rows: int) -> list[PredictionBatch]:
         """Wait until a row has waited so long, or there are enough; return the oldest, or nothing at the end.
 
         They stay in the queue until they are settled. More than `max_rows` come only if they were put as one.
@@ -59,7 +59,7 @@ class RowQueue:
             left = self._waiting[0].since + seconds - time.monotonic() if self._waiting else 0.0
             if left > 0:
                 self._changed.wait_for(lambda: self._hurry or self.closed.is_set() or self._rows >= max_rows, left)
-            batch: list[Answered] = []
+            batch: list[PredictionBatch] = []
             rows = 0
             for _, answered in self._waiting:
                 rows += len(answered)
@@ -68,7 +68,7 @@ class RowQueue:
                 batch.append(answered)
             return batch
 
-    def settle(self, batch: list[Answered]) -> None:
+    def settle(self, batch: list[PredictionBatch]) -> None:
         """Let go of what `gather` has returned."""
         with self._changed:
             for answered in batch:

@@ -1,8 +1,8 @@
 """Champion and challenger: what is known of their answers, and who takes which place."""
 
-from api.model.server import Served
-from api.schemas.requests import ClassStatistics, Comparison, Estimate, Models, MovedAliases, Reign, VersionStatistics
-from common.evaluate import ClassMetrics, Interval, accuracy, mcnemar, mean, per_class, wilson
+from api.model.follower import ServedVersion
+from api.schemas.responses import ClassStatistics, Comparison, Models, MovedAliases, Reign, VersionStatistics
+from common.evaluate import mcnemar, mean, per_class, wilson
 from common.problem import Problem
 from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
 from common.store import Store
@@ -21,7 +21,9 @@ class RefusedError(ValueError):
     """An alias cannot be moved as asked; the message says why."""
 
 
-def overview(problem: Problem, store: Store, champion: Served | None, challenger: Served | None) -> Models:
+def overview(
+    problem: Problem, store: Store, champion: ServedVersion | None, challenger: ServedVersion | None
+) -> Models:
     """Return what is served, the live statistics of every version, and the comparison of the two that serve."""
     name = problem.onnx_name
     first, second = (served.version.number if served else None for served in (champion, challenger))
@@ -48,9 +50,12 @@ def version_statistics(live: LiveCounts, known: tuple[str, ...]) -> VersionStati
         predictions=live.predictions,
         outliers=live.outliers,
         labels=labels,
-        accuracy=_estimate(accuracy(matrix), wilson(right, labels)),
+        accuracy=wilson(right, labels),
         **{name: mean([getattr(each, name) for each in found]) for name in METRICS},
-        classes=[_class_statistics(name, each) for name, each in zip(classes, found, strict=True)],
+        classes=[
+            ClassStatistics(class_name=name, **vars(each), **each.estimates)
+            for name, each in zip(classes, found, strict=True)
+        ],
         confusion=matrix.tolist(),
     )
 
@@ -166,18 +171,3 @@ async def _aliases(problem: Problem, registry: Registry) -> MovedAliases:
         champion=champion.number if champion else None,
         challenger=challenger.number if challenger else None,
     )
-
-
-def _class_statistics(class_name: str, found: ClassMetrics) -> ClassStatistics:
-    intervals = found.intervals
-    return ClassStatistics(
-        class_name=class_name,
-        **vars(found),
-        **{name: _estimate(getattr(found, name), intervals[name]) for name in METRICS},
-    )
-
-
-def _estimate(value: float | None, interval: Interval | None) -> Estimate | None:
-    if value is None or interval is None:
-        return None
-    return Estimate(value=value, low=interval.low, high=interval.high)

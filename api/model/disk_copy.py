@@ -14,7 +14,7 @@ from common.registry.client import Version
 logger = logging.getLogger(__name__)
 
 
-class KeptCopy:
+class DiskCopy:
     """One version in a folder: the ONNX file, and a description of where it came from."""
 
     def __init__(self, folder: Path) -> None:

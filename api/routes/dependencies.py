@@ -10,7 +10,7 @@ from api.challenger.shadow import Shadow
 from api.corrections.prefect_outbox import Outbox
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
-from api.model.server import ChallengerServer, ChampionServer, Served
+from api.model.follower import ChallengerFollower, ChampionFollower, ServedVersion
 from api.protocols.oip.infer import Inference
 from common.registry.client import Registry
 from common.store.threads import StoreThreads
@@ -21,8 +21,8 @@ NO_MODEL = (
 )
 
 
-async def _served(request: Request) -> Served:
-    champion: ChampionServer = request.app.state.champion
+async def _served(request: Request) -> ServedVersion:
+    champion: ChampionFollower = request.app.state.champion
     if champion.current is None:
         raise HTTPException(503, NO_MODEL)
     return champion.current
@@ -43,9 +43,9 @@ async def _beside(request: Request) -> Callable[[Callable[[], Any]], Awaitable[A
 
 # Does work, in a thread if the request is large.
 Beside = Annotated[Callable[[Callable[[], Any]], Awaitable[Any]], Depends(_beside)]
-ServedModel = Annotated[Served, Depends(_served)]
-TheChampion = Annotated[ChampionServer, _part("champion")]
-TheChallenger = Annotated[ChallengerServer, _part("challenger")]
+ServedModel = Annotated[ServedVersion, Depends(_served)]
+TheChampion = Annotated[ChampionFollower, _part("champion")]
+TheChallenger = Annotated[ChallengerFollower, _part("challenger")]
 TheInference = Annotated[Inference, _part("inference")]
 TheLog = Annotated[PredictionLog, _part("log")]
 TheOutbox = Annotated[Outbox, _part("outbox")]

@@ -10,7 +10,8 @@ from api.http.access import WITH_KEY
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
 from api.routes.dependencies import TheChampion, TheLog, TheStore
-from api.schemas.requests import RememberedPrediction, Told, truth_model
+from api.schemas.requests import truth_model
+from api.schemas.responses import RememberedPrediction, Told
 from common.problem import Problem
 from common.store.predictions import LoggedPrediction
 

@@ -8,7 +8,7 @@ from api.http.access import WITH_KEY
 from api.http.errors import responses
 from api.model.aliases import challenge, overview, promote, roll_back
 from api.routes.dependencies import TheChallenger, TheChampion, TheRegistry, TheStore
-from api.schemas.requests import Models, MovedAliases
+from api.schemas.responses import Models, MovedAliases
 from common.problem import Problem
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="the number of a registered version")]

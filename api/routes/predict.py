@@ -8,7 +8,8 @@ from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
 from api.inference.predictor import answer
 from api.routes.dependencies import Beside, ServedModel, ThePredictor
-from api.schemas.requests import Prediction, Predictions, predict_body, row_reader, sample_row
+from api.schemas.requests import predict_body, row_reader, sample_row
+from api.schemas.responses import Prediction, Predictions
 from common.problem import Problem
 
 

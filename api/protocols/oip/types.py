@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
-from api.schemas.requests import ANSWER
 from common.bundle.model import OUTLIER_SCORE, OnnxModel
 from common.problem import Problem
 
@@ -90,8 +89,6 @@ class ResponseOutput(BaseModel):
 
 class InferResponse(BaseModel):
     """The answers, all by one version."""
-
-    model_config = ANSWER
 
     model_name: str
     model_version: str

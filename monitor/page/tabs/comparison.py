@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.evaluate import mcnemar
+from common.evaluate import classes_of, matrix_of, mcnemar
 from common.store.statistics import LabelSum, Paired, Span, VolumeSum
 from common.store.tables import Role
-from monitor.page.live_figures import INTERVAL, METRICS, Estimate, classes_of, matrix_of, performance
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import (
@@ -20,6 +19,7 @@ from monitor.page.tabs.parts import (
     version_link,
 )
 from monitor.page.tabs.scope import PLACES, Served, served, span_of
+from monitor.statistics.estimates import INTERVAL, METRICS, Estimate, performance
 
 SIGNIFICANT = 0.05
 SMALL = 0.001

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
-from monitor.page.live_figures import METRICS
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import METRIC_LABELS, NO_CORRECTIONS, flow_run_link, moment, version_link
 from monitor.page.tabs.scope import bounds_of, span_of
+from monitor.statistics.estimates import METRICS
 
 MOST_CORRECTIONS = 200
 NONE_LEARNT = (

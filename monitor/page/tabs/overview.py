@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from common.evaluate import classes_of, matrix_of
 from common.store.monitoring.alerts import Alert
 from common.store.monitoring.exports import day_bounds
 from common.store.statistics import LabelSum, Span, VolumeSum
 from common.store.tables import Role
-from monitor.page.live_figures import INTERVAL, METRICS, classes_of, matrix_of, performance
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import (
@@ -21,6 +21,7 @@ from monitor.page.tabs.parts import (
     version_link,
 )
 from monitor.page.tabs.scope import PLACES, bounds_of, served, span_of
+from monitor.statistics.estimates import INTERVAL, METRICS, performance
 
 Row = TypeVar("Row", LabelSum, VolumeSum)
 MOST_ALERTS = 50

@@ -12,7 +12,7 @@ import mlflow
 import pytest
 
 from api.challenger import shadow
-from api.model.disk_copy import KeptCopy
+from api.model.disk_copy import DiskCopy
 from common.bundle.model import Answer, Floats32, OnnxModel
 from common.problem import Problem
 from common.registry.client import Version
@@ -44,7 +44,7 @@ def keep_challenger(
     settings: Settings, problem: Problem, content: bytes, number: int = CHALLENGER, source: str = "models:/m-challenger"
 ) -> None:
     """Leave a challenger on disk, as an api does that has had one."""
-    kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / "shadow")
+    kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / "shadow")
     kept.keep(Version(problem.onnx_name, number, source, {}), content)
 
 

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from common.evaluate import CONFIDENCE, ClassMetrics, Interval, accuracy, mean, per_class, wilson
+from common import evaluate
+from common.evaluate import CONFIDENCE, ClassMetrics, accuracy, matrix_of, mean, per_class, wilson
 from common.problem import Ints
 from common.store.monitoring.history import DayLabels
-from common.store.statistics import LabelSum
 
 METRICS = ("accuracy", "precision", "recall", "f1")
 CLASS_METRICS = ("precision", "recall", "f1", "specificity")
@@ -27,21 +27,6 @@ class Estimate:
     value: float | None = None
     low: float | None = None
     high: float | None = None
-
-
-def classes_of(known: Sequence[str], labels: Iterable[LabelSum], *more: str) -> tuple[str, ...]:
-    """Return the known classes in their order, then the others that occur in labels or in `more`, by name."""
-    found = {name for each in labels for name in (each.true_class, each.predicted_class)} | set(more)
-    return (*known, *sorted(found.difference(known)))
-
-
-def matrix_of(labels: Iterable[LabelSum], classes: Sequence[str]) -> Ints:
-    """Return the confusion matrix `[classes, classes]` of some labels: row is the true class, column the predicted."""
-    places = {name: place for place, name in enumerate(classes)}
-    matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    for each in labels:
-        matrix[places[each.true_class], places[each.predicted_class]] += each.labels
-    return matrix
 
 
 def matrices_by(
@@ -77,7 +62,7 @@ def class_performance(matrix: Ints) -> list[dict[str, Estimate]]:
 
 
 def _of_class(found: ClassMetrics) -> dict[str, Estimate]:
-    intervals = found.intervals
+    intervals = found.estimates
     return {name: _estimate(getattr(found, name), intervals[name]) for name in CLASS_METRICS}
 
 
@@ -107,5 +92,5 @@ def _of_dependent(parts: Sequence[Estimate]) -> Estimate:
     return Estimate(*(mean([getattr(part, end) for part in parts]) for end in ("value", "low", "high")))
 
 
-def _estimate(value: float | None, interval: Interval | None) -> Estimate:
+def _estimate(value: float | None, interval: evaluate.Estimate | None) -> Estimate:
     return Estimate(value, interval.low, interval.high) if interval else Estimate(value)

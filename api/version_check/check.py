@@ -13,7 +13,7 @@ from common.bundle.model import ModelError
 from common.problem import Value
 from common.settings import PROJECT, Settings
 
-COMMAND = (sys.executable, "-m", "api.model.check_process")
+COMMAND = (sys.executable, "-m", "api.version_check.check_process")
 MAX_REASON = 500  # characters
 # A library's threads would cost more to start than they save, and each takes address space.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -1,14 +1,14 @@
-"""Checks a model that is to be served: `python -m api.model.check_process`, a process that the service can end.
+"""The process that checks a version before it serves: `python -m api.version_check.check_process`.
 
-On its standard input come a line of JSON, as `api/model/check.py` sends it, and the bytes of the ONNX file. It ends
-with code 0 if the model can serve; else with another, and a line on its standard output says why.
+It reads a line of JSON, as `api/version_check/check.py` sends it, and then the bytes of the ONNX file from its standard
+input. It ends with code 0 if the model can serve, else with another code and the reason on its standard output.
 """
 
 import json
 import resource
 import sys
 
-from common.bundle.check import check_as_used
+from api.version_check.as_used import check_as_used
 from common.bundle.model import OnnxModel
 
 REFUSED = 3

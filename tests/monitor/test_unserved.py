@@ -11,9 +11,9 @@ from common.registry.client import REFUSED, Registry
 from common.settings import Settings
 from common.store import Store
 from monitor.follow_registry import References
-from monitor.jobs.unserved import Unserved, unserved
 from monitor.page.source import Source
 from monitor.page.tabs import overview
+from monitor.unserved import Unserved, unserved
 from tests.common.store.rows import MODEL
 from tests.conftest import RegisterByHand
 from tests.monitor.page.tabs.log import asking, by_id

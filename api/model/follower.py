@@ -10,9 +10,9 @@ from typing import ClassVar
 
 from api.inference.answer_json import AnswerJson
 from api.metrics.declared import Metrics
-from api.model.check import check_apart, one_line
-from api.model.disk_copy import KeptCopy
+from api.model.disk_copy import DiskCopy
 from api.schemas.requests import sample_row
+from api.version_check.check import check_apart, one_line
 from common.bundle.model import ModelError, OnnxModel
 from common.problem import Problem
 from common.registry.client import CHALLENGER, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedVersion:
     """A version and its loaded model: a request takes one reference to both and keeps it to its end."""
 
     version: Version
@@ -40,7 +40,7 @@ class Served:
         return AnswerJson(self.model.classes, self.version.name, self.version.number)
 
 
-class ModelServer(ABC):
+class ModelFollower(ABC):
     """Holds the model that answers in a role, `current`, and follows the registry from `start` to `stop`.
 
     A new version is checked in a process of its own, loaded and kept on disk before it answers. If any of that fails
@@ -51,12 +51,12 @@ class ModelServer(ABC):
 
     def __init__(self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics) -> None:
         """Serve `problem`'s ONNX model from `registry`."""
-        self.current: Served | None = None
+        self.current: ServedVersion | None = None
         self._problem = problem
         self._registry = registry
         self._metrics = metrics
         self._settings = settings
-        self._kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / self.role)
+        self._kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / self.role)
         self._retry = RetryPauses(POLL_SECONDS)
         self._following = RegistryFollower(
             f"the {self.role}", self._look, POLL_SECONDS, StoreError, metrics.reload_failures.inc
@@ -120,13 +120,13 @@ class ModelServer(ABC):
         except (RegistryError, RegistryUnavailableError) as error:
             logger.warning("the tag %s of version %d stays as it is: %s", REFUSED, version.number, error)
 
-    def _swap(self, served: Served) -> None:
+    def _swap(self, served: ServedVersion) -> None:
         self._metrics.serves(served.version, self.role)
         self.current = served
         logger.info("serving %s version %d as %s", served.version.name, served.version.number, self.role)
 
-    def _load_and_keep(self, version: Version, content: bytes) -> Served:
-        served = Served(version, OnnxModel(content, self._given_names()))
+    def _load_and_keep(self, version: Version, content: bytes) -> ServedVersion:
+        served = ServedVersion(version, OnnxModel(content, self._given_names()))
         self._kept.keep(version, content)
         return served
 
@@ -139,13 +139,13 @@ class ModelServer(ABC):
             else:
                 return
 
-    def _load(self, version: Version, content: bytes) -> Served:
+    def _load(self, version: Version, content: bytes) -> ServedVersion:
         """Return a kept version, which was checked before it was kept, if it still answers as it should."""
         model = OnnxModel(content, self._given_names())
         if model.width not in (None, len(self._problem.features)):
             raise ModelError(f"the model takes {model.width} features, not {len(self._problem.features)}")
         model.check_golden()
-        return Served(version, model)
+        return ServedVersion(version, model)
 
     def _given_names(self) -> list[str]:
         """Return the class names for a model that carries none: those of a file, or, where none is, the problem's."""
@@ -160,7 +160,7 @@ class ModelServer(ABC):
         return names
 
 
-class ChampionServer(ModelServer):
+class ChampionFollower(ModelFollower):
     """Serves what the registry says is to be served, and notes in the store who has become champion."""
 
     role = "champion"
@@ -184,13 +184,13 @@ class ChampionServer(ModelServer):
             await self._store.write(lambda of: of.champions.note(version.name, version.number))
             self._noted = version
 
-    def _swap(self, served: Served) -> None:
+    def _swap(self, served: ServedVersion) -> None:
         for class_name in served.model.classes:
             self._metrics.predicted.labels(class_name)
         super()._swap(served)
 
 
-class ChallengerServer(ModelServer):
+class ChallengerFollower(ModelFollower):
     """Serves the version under the alias `challenger`, while it is set."""
 
     role = "shadow"

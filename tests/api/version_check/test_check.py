@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from api.model import check
-from api.model.check import check_apart
 from api.schemas.requests import sample_row
+from api.version_check import check
+from api.version_check.check import check_apart
 from common.bundle.model import ModelError
 from common.problem import Problem
 from common.settings import Settings
