@@ -171,7 +171,7 @@ KEPT = 7
 def keep_copy(settings: Settings, problem: Problem, content: bytes) -> None:
     """Leave version 7 on disk, as an api does that has served it."""
     kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / "champion")
-    kept.keep(Version(problem.onnx_name, KEPT, "models:/m-kept", {}), content)
+    kept.write(Version(problem.onnx_name, KEPT, "models:/m-kept", {}), content)
 
 
 @pytest.fixture

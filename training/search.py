@@ -10,9 +10,10 @@ import mlflow
 from mlflow.entities import Metric, Param, RunStatus
 from rich.progress import track
 
-from common.bundle.export import Tested, check_parity, export_tested
+from common.bundle.export import Tested, export_tested
 from common.bundle.model import ModelError
 from common.bundle.outliers import OutlierScorer, outlier_scorer_for
+from common.bundle.parity import check_parity
 from common.files import md5, write_atomic
 from common.problem import Candidate, Classifier, Problem, Table, epochs_run
 from common.registry import publish
@@ -155,7 +156,7 @@ def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer 
     try:
         tested = export_tested(result.model, problem, data.fitting, data.test, scorer)
         # The candidate won by its answers to these rows, so the exported file must give the same ones.
-        check_parity(tested.graph, result.model, data.validation.X, scorer)
+        check_parity(tested.bundle, result.model, data.validation.X, scorer)
     except ModelError as error:
         named = " ".join(f"{name}={value}" for name, value in result.candidate.params.items())
         raise ModelError(f"the candidate {named} cannot be served, so nothing is registered: {error}") from error

@@ -65,7 +65,7 @@ def keep_models(service: Service, settings: Settings, problem: Problem) -> None:
     for role, number, content in (("champion", CHAMPION, service.champion), ("shadow", CHALLENGER, service.challenger)):
         if content:
             kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / role)
-            kept.keep(Version(problem.onnx_name, number, role, {}), content)
+            kept.write(Version(problem.onnx_name, number, role, {}), content)
 
 
 @contextmanager

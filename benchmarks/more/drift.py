@@ -13,19 +13,10 @@ import numpy.typing as npt
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, ratio, seconds
 from benchmarks.harness.timing import seconds_of
-from common.bundle.export import number_statistics
+from common.bundle.reference import number_statistics
 from common.problem import get_problem, probabilities_of
-from monitor.follow_registry import read_number
-from monitor.statistics.drift import (
-    LIMITS,
-    CategoryReference,
-    Drift,
-    NumberReference,
-    Verdict,
-    category_drift,
-    number_drift,
-    verdicts,
-)
+from monitor.statistics.drift import LIMITS, Drift, Verdict, category_drift, number_drift, verdicts
+from monitor.statistics.reference import CategoryReference, NumberReference, read_number
 from monitor.statistics.window import CLASS, CONFIDENCE
 
 SEED = 0

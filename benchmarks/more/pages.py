@@ -27,14 +27,14 @@ from common.store.monitoring.tables import exports
 from common.store.monitoring.windows import WindowRecord
 from common.store.predictions import PredictionRow
 from common.store.suggestions import Suggestion
-from monitor.follow_registry import Aliases, Reference, References
+from monitor.follow_registry import Aliases, References
 from monitor.metrics.store_collector import StoreCollector
 from monitor.page.panels import Query, Tab
 from monitor.page.routes import add_page
 from monitor.page.source import Source
 from monitor.page.tabs import TABS, predictions
 from monitor.page.tabs.scope import bounds_of
-from monitor.statistics.drift import CategoryReference, NumberReference
+from monitor.statistics.reference import CategoryReference, NumberReference, Reference
 from monitor.statistics.window import evaluate
 
 SIZES = (1_000, 100_000, 1_000_000)

@@ -20,8 +20,8 @@ from common.store import Store
 from common.store.monitoring.window_rows import WindowRow
 from common.store.monitoring.windows import WindowRecord
 from common.store.predictions import PredictionRow
-from monitor.follow_registry import Reference, read_reference
 from monitor.statistics.breaches import ALL_KINDS, breaches
+from monitor.statistics.reference import Reference, read_reference
 from monitor.statistics.window import evaluate
 
 ROWS = 60_000

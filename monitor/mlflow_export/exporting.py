@@ -18,11 +18,12 @@ from common.store import Store
 from common.store.monitoring.exporter_lock import exporter_lock
 from common.store.monitoring.exports import Export, day_bounds
 from common.store.statistics import Span
-from monitor.follow_registry import Reference, read_bundle
+from monitor.follow_registry import read_bundle
 from monitor.mlflow_export.mlflow_metrics import day_points, export_points
 from monitor.mlflow_export.mlflow_runs import EXPORTS, NUMBERS, PROFILES, DayRuns
 from monitor.mlflow_export.profile import Profile
 from monitor.mlflow_export.report import can_report, html_report
+from monitor.statistics.reference import Reference
 from monitor.statistics.window import evaluate
 
 # Truths come late: how good the answers were is told again for so many days with predictions.

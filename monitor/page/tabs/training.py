@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from monitor.follow_registry import Reference
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import NO_CORRECTIONS, share
 from monitor.page.tabs.scope import bounds_of, span_of
+from monitor.statistics.reference import Reference
 
 CLASS = Column(name="class", label="Class")
 NOT_KNOWN = (

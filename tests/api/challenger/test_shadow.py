@@ -45,7 +45,7 @@ def keep_challenger(
 ) -> None:
     """Leave a challenger on disk, as an api does that has had one."""
     kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / "shadow")
-    kept.keep(Version(problem.onnx_name, number, source, {}), content)
+    kept.write(Version(problem.onnx_name, number, source, {}), content)
 
 
 def set_challenger(settings: Settings, problem: Problem, number: int) -> None:
@@ -90,7 +90,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     predict = OnnxModel.predict
 
     def slow(self: OnnxModel, X: Floats32) -> Answer:
-        if threading.current_thread().name == "score in the shadow":
+        if threading.current_thread().name == "ask the challenger":
             let_go.wait(60)
         return predict(self, X)
 
@@ -220,7 +220,7 @@ def test_a_challenger_that_never_returns_does_not_keep_the_service_from_ending(
     with_copy: Settings, problem: Problem, start_api: StartApi, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not held.is_set()
-    monkeypatch.setattr(shadow, "END_WITHIN", 0.5)
+    monkeypatch.setattr(shadow, "STOP_SECONDS", 0.5)
     keep_challenger(with_copy, problem, ALWAYS_VIRGINICA)
     with ExitStack() as stack:
         api = stack.enter_context(start_api(with_copy))

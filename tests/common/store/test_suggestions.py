@@ -1,15 +1,18 @@
 """Suggestions go through their states in the order in which they came, each problem's apart from the others."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from common.store import Store
 from common.store.suggestions import TRAIN_AT, Suggestion
 from tests.common.store.rows import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def soon() -> datetime:

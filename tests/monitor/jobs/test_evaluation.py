@@ -15,12 +15,11 @@ from common.store import Store, StoreError
 from common.store.monitoring.alerts import Alert
 from common.store.monitoring.windows import WindowRecord
 from common.store.predictions import PredictionRow
-from monitor.follow_registry import Reference
 from monitor.jobs.evaluation import JOB, MOST_MISSED, SETTLED, Evaluator, Pace
-from monitor.jobs.job_alerts import RUN_FAILED, Runs
-from monitor.statistics.breaches import ACCURACY, DRIFT, FEATURE_MEAN, OUTLIERS, RECALL
+from monitor.jobs.job_alerts import JobAlerts
+from monitor.statistics.breaches import ACCURACY, DRIFT, FEATURE_MEAN, OUTLIERS, RECALL, RUN_FAILED
 from monitor.statistics.enough import CLASS_LABELS, LABELS, SHARE_ROWS
-from monitor.statistics.performance import Results
+from monitor.statistics.reference import Reference, Results
 from monitor.statistics.window import CLASS, CONFIDENCE, Evaluation
 from tests.common.store.rows import CLASSES, MODEL, SETOSA, VERSICOLOR, prediction
 from tests.monitor.references import answered, knowing
@@ -47,7 +46,7 @@ class Job:
     def __init__(self, store: Store, reference: Reference | None = None) -> None:
         self.clock = Clock()
         self.references = knowing(store, reference)
-        self.evaluator = Evaluator(store, self.references, Runs(store), PACE, self.clock)
+        self.evaluator = Evaluator(store, self.references, JobAlerts(store), PACE, self.clock)
 
     def run(self, minutes: float, seconds: float = 2.0) -> None:
         self.clock.now = START + minutes * MINUTE + timedelta(seconds=seconds)
@@ -210,8 +209,8 @@ def test_what_is_out_of_bounds_is_one_episode_from_its_first_window_to_the_first
     told = [(record.levelname, record.getMessage()) for record in caplog.records if record.levelno > logging.INFO]
     assert [level for level, _ in told] == ["ERROR", "WARNING"]
     assert told[0][1] == f"iris: {alert.message}"
-    assert "100.0% of 50 predictions" in told[0][1]
-    assert "it is over" in told[1][1]
+    assert "100.0% of 50 rows" in told[0][1]
+    assert "ended at" in told[1][1]
 
 
 def test_what_comes_again_is_another_episode(kept: Store, job: Job) -> None:
@@ -274,12 +273,10 @@ def test_answers_that_become_wrong_are_alerts_of_the_window_and_of_the_day(kept:
     assert dropped(kept) == in_window | of_day
     told = {(each.kind, each.subject): each.message for each in kept.alerts.open("iris")}
     assert told[ACCURACY, "day"] == (
-        "the accuracy was 50.0% of 120 answers of 2026-03-01 (UTC) whose truth is known, 67.1% at most; "
-        "on the test rows it was 100.0%, 88.6% at least"
+        "accuracy on 2026-03-01 (UTC): 50.0% (at most 67.1%) of 120 predictions with ground truth; "
+        "on the test rows: 100.0% (at least 88.6%)"
     )
-    assert told[RECALL, "Iris-versicolor, window"].startswith(
-        "the recall of Iris-versicolor was 0.0% of 60 answers of the window whose truth is known, "
-    )
+    assert told[RECALL, "Iris-versicolor, window"].startswith("recall of Iris-versicolor in the window: 0.0% (at most ")
     tested.run(20)
     # No labels any more in the window; of the day it stays so.
     assert dropped(kept) == of_day
@@ -498,7 +495,7 @@ def test_a_run_that_has_nothing_to_compare_with_yet_ends_no_alert(kept: Store) -
     write(kept, outliers(), 0)
     job = Job(kept)
     job.evaluator._started = START
-    Runs(kept).failed("iris", JOB, "it fails", START)
+    JobAlerts(kept).failed("iris", JOB, "it fails", START)
     job.run(0.5)
     assert [alert.ended_at for alert in alerts(kept)] == [None]
 

@@ -104,7 +104,7 @@ def test_what_is_not_taken_is_tried_again_until_it_is(
     receiver.status = status
     posting.run(0)
     [alert] = alerts(kept)
-    assert (alert.attempts, alert.last_error, alert.posted_at) == (1, f"it answers {status}", None)
+    assert (alert.attempts, alert.last_error, alert.posted_at) == (1, f"status {status}", None)
     receiver.status = 200
     posting.run(0.9)
     assert len(receiver.posted) == 1
@@ -166,7 +166,7 @@ def test_what_nobody_takes_for_a_day_is_given_up_and_says_so(kept: Store, postin
     posting.run(GIVE_UP.total_seconds() + 999)
     assert len(receiver.posted) == 2
     [alert] = kept.alerts.due(NEVER, 9)
-    assert alert.last_error == "it answers 500"
+    assert alert.last_error == "status 500"
     posting.run(GIVE_UP.total_seconds() * 99)
     assert len(receiver.posted) == 2
 
