@@ -8,7 +8,7 @@ from common.registry.client import Registry, Version
 from common.store import Store
 from common.store.predictions import PredictionRow
 from monitor.follow_registry import Aliases, References
-from monitor.page.source import Source
+from monitor.page.view import Backends
 from monitor.statistics.reference import Reference, read_reference
 from tests.common.store.rows import MODEL, prediction
 
@@ -61,6 +61,6 @@ def knowing(store: Store, reference: Reference | None = None, aliases: Aliases |
     return references
 
 
-def source_of(store: Store, reference: Reference | None = None, aliases: Aliases | None = None) -> Source:
+def backends_of(store: Store, reference: Reference | None = None, aliases: Aliases | None = None) -> Backends:
     """Return where tabs have what they show from."""
-    return Source(store, knowing(store, reference, aliases), "http://mlflow", "http://prefect")
+    return Backends(store, knowing(store, reference, aliases), "http://mlflow", "http://prefect")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from common.store import StoreError
-from monitor.page.panels import Cell, Column, Panel, Query, Tab
-from monitor.page.source import Source
+from monitor.page.panels import Cell, Column, Panel, Tab
+from monitor.page.view import Selection, View
 
 CLASSES = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
 ALWAYS = "Send predictions to the api: the page shows them within seconds."
@@ -27,35 +27,36 @@ def interval(value: float, width: float = 0.03) -> list[Cell]:
 
 @dataclass
 class Shown:
-    """What the tabs show; `fails` makes them fail as they do when the store is away, `filled` ends the emptiness."""
+    """The content of the tabs; `fails` makes them fail like a store that is down, `filled` fills the empty tab."""
 
     accuracy: float = 0.967
     predictions: int = 1204
     fails: bool = False
     filled: bool = False
-    asked: list[Query] = field(default_factory=list)
+    asked: list[Selection] = field(default_factory=list)
 
-    def ask(self, query: Query) -> None:
-        self.asked.append(query)
+    def ask(self, view: View) -> Selection:
+        self.asked.append(view.selection)
         if self.fails:
             raise StoreError("the database is away")
+        return view.selection
 
-    def charts(self, _: Source, query: Query) -> list[Panel]:
-        self.ask(query)
+    def charts(self, view: View) -> list[Panel]:
+        selection = self.ask(view)
         return [
             self.ratios(),
             self.counts(),
-            self.line(query),
+            self.line(selection),
             self.bars(),
-            stacked(query),
+            stacked(selection),
             windows(),
             pie(),
             matrix(),
             empty(),
         ]
 
-    def tables(self, _: Source, query: Query) -> list[Panel]:
-        self.ask(query)
+    def tables(self, view: View) -> list[Panel]:
+        selection = self.ask(view)
         return [
             Panel(
                 id="rows",
@@ -71,13 +72,13 @@ class Shown:
                     column("run", "link"),
                     column("remark"),
                 ],
-                rows=[table_row(index, query.id) for index in range(40)],
+                rows=[table_row(index, selection.id) for index in range(40)],
                 empty=ALWAYS,
             )
         ]
 
-    def nothing(self, _: Source, query: Query) -> list[Panel]:
-        self.ask(query)
+    def nothing(self, view: View) -> list[Panel]:
+        self.ask(view)
         return [matrix(), self.bars()] if self.filled else [empty(), self.bars()]
 
     def ratios(self) -> Panel:
@@ -111,15 +112,15 @@ class Shown:
             empty=ALWAYS,
         )
 
-    def line(self, query: Query) -> Panel:
-        days = (query.until - query.since).days + 1
+    def line(self, selection: Selection) -> Panel:
+        days = (selection.until - selection.since).days + 1
         rows: list[list[Cell]] = []
         for day in range(days):
             champion, challenger = 0.93 + 0.02 * math.sin(day / 3), 0.95 + 0.015 * math.cos(day / 4)
             known = day != 5
             rows.append(
                 [
-                    str(query.since + timedelta(days=day)),
+                    str(selection.since + timedelta(days=day)),
                     *(interval(champion) if known else [None] * 3),
                     *(interval(challenger) if day > 11 else [None] * 3),
                 ]
@@ -159,14 +160,16 @@ class Shown:
         )
 
 
-def stacked(query: Query) -> Panel:
-    days = (query.until - query.since).days + 1
+def stacked(selection: Selection) -> Panel:
+    days = (selection.until - selection.since).days + 1
     return Panel(
         id="volume-by-day",
         title="Predictions by day and class",
         drawing="stacked",
         columns=[column("day", "day"), *(column(name, "integer") for name in CLASSES)],
-        rows=[[str(query.since + timedelta(days=day)), 14 + day % 7, 11 + day % 5, 9 + day % 3] for day in range(days)],
+        rows=[
+            [str(selection.since + timedelta(days=day)), 14 + day % 7, 11 + day % 5, 9 + day % 3] for day in range(days)
+        ],
         empty=ALWAYS,
     )
 

@@ -8,7 +8,8 @@ import numpy as np
 from common.store import Store
 from common.store.predictions import PredictionRow
 from common.store.tables import Role
-from monitor.page.panels import Cell, Panel, Query
+from monitor.page.panels import Cell, Panel
+from monitor.page.view import Selection
 from tests.common.store.rows import CLASSES, prediction
 
 FIRST = date(2026, 3, 1)
@@ -38,9 +39,9 @@ class Log:
 
     rows: list[Row]
 
-    def of(self, role: Role, query: "Query | None" = None, version: int | None = None) -> list[Row]:
+    def of(self, role: Role, selection: "Selection | None" = None, version: int | None = None) -> list[Row]:
         """Return the rows in a role that a query means."""
-        asked = query or asking()
+        asked = selection or asking()
         return [
             row
             for row in self.rows
@@ -51,10 +52,10 @@ class Log:
         ]
 
     def labelled(
-        self, role: Role, query: "Query | None" = None, version: int | None = None
+        self, role: Role, selection: "Selection | None" = None, version: int | None = None
     ) -> tuple[list[str], list[str]]:
         """Return the true and the predicted classes of those whose truth is known."""
-        return pairs(self.of(role, query, version))
+        return pairs(self.of(role, selection, version))
 
 
 def pairs(rows: list[Row]) -> tuple[list[str], list[str]]:
@@ -63,9 +64,9 @@ def pairs(rows: list[Row]) -> tuple[list[str], list[str]]:
     return [truth for truth, _ in known], [predicted for _, predicted in known]
 
 
-def asking(since: date = FIRST, until: date = LAST, *versions: int, prediction_id: str = "") -> Query:
+def asking(since: date = FIRST, until: date = LAST, *versions: int, prediction_id: str = "") -> Selection:
     """Ask for these days and versions of the problem."""
-    return Query(problem="iris", since=since, until=until, versions=list(versions), id=prediction_id)
+    return Selection(problem="iris", since=since, until=until, versions=list(versions), id=prediction_id)
 
 
 def write_log(store: Store) -> Log:

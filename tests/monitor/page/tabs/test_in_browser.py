@@ -35,7 +35,7 @@ from tests.monitor.page.browser import PHONE, POLL, WIDE, Visit, assert_usable, 
 from tests.monitor.page.tabs.judges import class_scores, scores
 from tests.monitor.page.tabs.kept import learn, shifted_rows, write_window
 from tests.monitor.page.tabs.log import FIRST, LAST, Log, asking, pairs, write_log
-from tests.monitor.references import source_of
+from tests.monitor.references import backends_of
 
 if TYPE_CHECKING:
     from common.store.tables import Role
@@ -69,8 +69,8 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
     """A client of the page over that store, which knows the served version."""
     assert log.rows
     app = FastAPI(title="Monitor")
-    app.state.source = source_of(store, reference, Aliases(2, 3))
-    app.state.source.references._unserved["iris"] = [Unserved(4, "refused: the label of row 0 differs")]
+    app.state.backends = backends_of(store, reference, Aliases(2, 3))
+    app.state.backends.references._unserved["iris"] = [Unserved(4, "refused: the label of row 0 differs")]
     app.state.problem = "iris"
     add_page(app, TABS)
     with served(app) as found:
@@ -135,7 +135,7 @@ def test_the_overview_shows_what_scikit_learn_finds(visit: Visit, log: Log) -> N
     }
     assert figures["counts"] == {
         "Predictions": str(len(rows)),
-        "Validated samples": str(len(truth)),
+        "With ground truth": str(len(truth)),
         "Outliers": str(sum(row.is_outlier for row in rows)),
         "Open alerts": "1",
     }
