@@ -1,5 +1,6 @@
-"""Run benchmarks, all or those named, and write docs/benchmarks.md: `make bench`, `python -m benchmarks.run NAME …`."""
+"""Run benchmarks and write docs/benchmarks.md: `make bench`, `python -m benchmarks.run [--print] [NAME …]`."""
 
+import argparse
 import signal
 import sys
 import time
@@ -40,35 +41,42 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
 }
 
 
-def main(names: Sequence[str]) -> None:
-    """Measure what is named, or all; say at the end what has failed."""
-    if unknown := set(names) - set(BENCHMARKS):
+def main(arguments: Sequence[str]) -> None:
+    """Measure the named benchmarks, or all; end with an error that names the benchmarks that failed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=f"Measure, and write {PAGE}.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all by default: {', '.join(BENCHMARKS)}")
+    parser.add_argument("--print", action="store_true", dest="only_print", help="print the tables and write no file")
+    asked = parser.parse_args(arguments)
+    if unknown := set(asked.names) - set(BENCHMARKS):
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
     try:
         described = machine.description()
     except LoadError as error:
         sys.exit(f"{error}")
-    # What a benchmark has started is stopped, too, when the run is told to end.
+    # On SIGTERM the run exits as on an error, so that the benchmark under way stops the servers that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    failed = measure(BENCHMARKS, names or list(BENCHMARKS), described)
-    lab.say(f"written: {PAGE}")
+    failed = measure(BENCHMARKS, asked.names or list(BENCHMARKS), described, None if asked.only_print else PROJECT)
+    if not asked.only_print:
+        lab.say(f"written: {PAGE}")
     if failed:
-        sys.exit(f"failed, as told above, and left as they were: {', '.join(failed)}")
+        sys.exit(f"failed with the errors above, earlier results kept: {', '.join(failed)}")
 
 
 def measure(
-    benchmarks: Mapping[str, Callable[[], Report]], names: Sequence[str], described: str, folder: Path = PROJECT
+    benchmarks: Mapping[str, Callable[[], Report]], names: Sequence[str], described: str, folder: Path | None
 ) -> list[str]:
-    """Measure; show what is found, and put it into the page, as it comes. One that fails does not end the others.
+    """Run benchmarks; print each report and put it into the page as soon as it is there.
+
+    A benchmark that fails does not stop the benchmarks after it.
 
     Args:
-        benchmarks: all that are on the page, by their names, in its order.
-        names: those to measure.
-        described: the machine.
-        folder: where the page is, as in the project.
+        benchmarks: all benchmarks by name, in the order of the page.
+        names: the benchmarks to run.
+        described: a description of the machine.
+        folder: the folder that holds the results and the page, as the project does; None to write nothing.
 
     Returns:
-        The names of those that have failed.
+        The names of the benchmarks that failed.
     """
     failed = []
     for name in names:
@@ -76,12 +84,13 @@ def measure(
         begin, start = datetime.now(UTC), time.perf_counter()
         try:
             report = benchmarks[name]()
-        except Exception:  # noqa: BLE001  # whatever it is, an hour of other measuring shall not be lost to it
+        except Exception:  # noqa: BLE001  # no error of one benchmark may cost an hour of other measuring
             traceback.print_exc()
             failed.append(name)
             continue
-        result = Result(f"{begin:%Y-%m-%d %H:%M}", time.perf_counter() - start, described, report)
-        keep(name, result, list(benchmarks), folder)
+        if folder:
+            result = Result(f"{begin:%Y-%m-%d %H:%M}", time.perf_counter() - start, described, report)
+            keep(name, result, list(benchmarks), folder)
         print(report.markdown(), flush=True)
     return failed
 

@@ -93,7 +93,7 @@ class References:
 
     async def _look(self) -> None:
         failed: RegistryError | None = None
-        models = await asyncio.to_thread(self._store.statistics.models)
+        models = await asyncio.to_thread(self._store.history.models)
         for problem, model_name in {**self._configured, **dict(models)}.items():
             try:
                 await self._look_at(problem, model_name)

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from api.http.json_bodies import SIMD_BYTES, TooHeavyError, check_weight
 from api.http.large_bodies import LargeBatches
 from api.inference.predictor import Predictor
-from api.model.server import ChampionServer
+from api.model.follower import ChampionFollower
 from api.schemas.requests import MAX_ROWS, batch_model
 from common.problem import Problem, Rows, Value
 
@@ -27,7 +27,7 @@ Decode = Callable[[bytes], Sequence[Sequence[Value]] | Rows | None]
 class Batches:
     """Answers batches; large ones beside the event loop, so that others need not wait."""
 
-    def __init__(self, problem: Problem, champion: ChampionServer, predictor: Predictor, large: LargeBatches) -> None:
+    def __init__(self, problem: Problem, champion: ChampionFollower, predictor: Predictor, large: LargeBatches) -> None:
         """Answer batches of `problem` by `champion` through `predictor`."""
         self._decode: Decode = decoder(problem)
         self._champion = champion

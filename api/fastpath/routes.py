@@ -22,7 +22,7 @@ from api.http.json_bodies import row_weight, weight
 from api.http.large_bodies import is_small
 from api.inference.predictor import Predictor
 from api.metrics.http import HttpMetrics
-from api.model.server import ChampionServer
+from api.model.follower import ChampionFollower
 from api.schemas.requests import instance_model, row_reader
 from common.problem import Problem, Value
 
@@ -106,7 +106,7 @@ class Rows:
     the turn ends are answered.
     """
 
-    def __init__(self, problem: Problem, champion: ChampionServer, predictor: Predictor) -> None:
+    def __init__(self, problem: Problem, champion: ChampionFollower, predictor: Predictor) -> None:
         """Answer bodies of `problem` by `champion` through `predictor`."""
         # pydantic's own parser: decoding and validating in one step, by the very rules of the route.
         self._validate: Callable[[bytes], BaseModel] = instance_model(problem).__pydantic_validator__.validate_json

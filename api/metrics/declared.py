@@ -1,89 +1,94 @@
 """Every metric of the api, declared once."""
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, ProcessCollector
+from prometheus_client import generate_latest as text
 from prometheus_fastapi_instrumentator import Instrumentator
 
 from api.metrics.http import HttpMetrics
 from common.registry.client import Version
 from common.store.tables import Role
 
-if TYPE_CHECKING:
-    from api.workers.shared import Shared
-
 TEST_METRICS = ("accuracy", "precision", "recall", "f1")
 PROVENANCE = ("git_commit", "train_md5")  # the version's tags that model_info repeats
+# prometheus_client's modes of showing the gauges of several workers as one number. A single process ignores them.
+Mode = Literal["livesum", "livemax", "livemostrecent"]
 
 
 class Metrics:
-    """The metrics of one application, in a registry of their own."""
+    """The metrics of one application, in a registry of their own.
+
+    Attributes:
+        shown: the registry that `/metrics` shows: the same one, unless the application is one of several workers.
+    """
 
     def __init__(self) -> None:
         """Declare them."""
         self.registry = CollectorRegistry()
+        self.shown = self.registry
         ProcessCollector(registry=self.registry)
         self.http = HttpMetrics(self.registry)
-        self.predicted = self._counter("predicted_class_name", "Answered predictions by class.", "class_name")
-        self.outliers = self._counter("predicted_outliers", "Answered predictions for rows unlike the training data.")
-        self.unseen_categories = self._counter(
-            "unseen_categories", "Answered rows with a category that is none of the known ones.", "feature"
-        )
-        self.reload_failures = self._counter("model_reload_failures", "Versions that could not be taken into service.")
-        self.swaps = self._counter("model_swaps", "Versions taken into service.", "role")
-        self._served_version = self._of_model("served_model_version", "Number of the served version.")
-        self._model_info = self._of_model(
-            "model_info", "The served version, and what it was made from.", "model_version", *PROVENANCE
-        )
-        # Without the version: so its successor is a step of the same line.
+        self.predicted = self._counter("predicted_class_name", "Predictions by class.", "class_name")
+        self.outliers = self._counter("predicted_outliers", "Predictions for rows that are outliers.")
+        self.unseen_categories = self._counter("unseen_categories", "Rows with an unlisted category.", "feature")
+        self.reload_failures = self._counter("model_reload_failures", "Versions that the api could not load and serve.")
+        self.swaps = self._counter("model_swaps", "Versions that the api began to serve.", "role")
+        self._served_version = self._of_version("served_model_version", "Number of the served version.")
+        self._model_info = self._of_version("model_info", "1 for the served version.", "model_version", *PROVENANCE)
+        # The version's number is no label of these, so that the next version continues the same series.
         self._tested = {
-            name: self._of_model(f"model_test_{name}_ratio", f"Of the served version on the test rows: {name}.")
+            name: self._of_version(f"model_test_{name}_ratio", f"The served version's {name} on the test rows.")
             for name in TEST_METRICS
         }
         self.log_rows = self._counter("prediction_log_rows", "Predictions written to the store.")
         self.log_dropped = self._counter("prediction_log_dropped", "Predictions that could not be logged.")
-        self.log_waiting = self._gauge("prediction_log_waiting_rows", "Predictions waiting to be written.")
-        self.log_lag = self._gauge("prediction_log_lag_seconds", "Age of the oldest prediction waiting to be written.")
-        self.shadow_rows = self._counter("shadow_predictions", "Rows that the challenger has answered, too.")
+        self.log_waiting = self._gauge("prediction_log_waiting_rows", "Predictions waiting to be written.", "livesum")
+        self.log_lag = self._gauge("prediction_log_lag_seconds", "Age of the oldest waiting prediction.", "livemax")
+        self.shadow_rows = self._counter("shadow_predictions", "Rows that the challenger has answered.")
         self.shadow_failures = self._counter("shadow_failures", "Rows that the challenger could not answer.")
-        self.shadow_dropped = self._counter("shadow_dropped", "Rows not shown to the challenger, which is too slow.")
+        self.shadow_dropped = self._counter("shadow_dropped", "Rows not sent to the challenger, which is too slow.")
 
     def serves(self, version: Version, role: Role) -> None:
         """Show the version that serves in a role from now on."""
         self.serves_none(version.name, role)
-        tags = version.tags
         self.swaps.labels(role).inc()
         self._served_version.labels(version.name, role).set(version.number)
-        self._model_info.labels(
-            version.name, role, str(version.number), *(tags.get(name, "") for name in PROVENANCE)
-        ).set(1)
+        provenance = [version.tags.get(name, "") for name in PROVENANCE]
+        self._model_info.labels(version.name, role, str(version.number), *provenance).set(1)
         for name, gauge in self._tested.items():
-            # A version that was registered by hand may come without.
+            # A version that was registered by hand may have no such tag.
             with suppress(KeyError, ValueError):
-                tested = float(tags[f"test_{name}"])
+                tested = float(version.tags[f"test_{name}"])
                 gauge.labels(version.name, role).set(tested)
 
     def serves_none(self, model_name: str, role: Role) -> None:
-        """Show that no version serves in a role."""
+        """Remove the series of a role in which no version serves."""
         for gauge in (self._served_version, self._model_info, *self._tested.values()):
-            gauge.remove_by_labels({"model_name": model_name, "role": role})
+            self.remove(gauge, {"model_name": model_name, "role": role})
 
-    def _of_model(self, name: str, documentation: str, *more: str) -> Gauge:
-        return self._gauge(name, documentation, "model_name", "role", *more)
+    def remove(self, gauge: Gauge, labels: dict[str, str]) -> None:
+        """Remove the series of a gauge that have these labels, and maybe others."""
+        gauge.remove_by_labels(labels)
 
-    def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
-        return Gauge(name, documentation, labels, registry=self.registry)
+    def instrument(self, app: FastAPI) -> None:
+        """Measure every HTTP request of `app`, and show all metrics on `/metrics`."""
+        Instrumentator(registry=self.registry).add(self.http.observe).instrument(app)
+
+        @app.get("/metrics", response_class=PlainTextResponse, tags=["service"], summary="Metrics for Prometheus")
+        def metrics() -> Response:
+            """Return all metrics in Prometheus' text format."""
+            return Response(text(self.shown), media_type=CONTENT_TYPE_LATEST)
+
+    # During a swap workers disagree for a second, so the gauges of the worker that swapped last are shown.
+    def _of_version(self, name: str, documentation: str, *more: str) -> Gauge:
+        return self._gauge(name, documentation, "livemostrecent", "model_name", "role", *more)
+
+    def _gauge(self, name: str, documentation: str, mode: Mode, *labels: str) -> Gauge:
+        return Gauge(name, documentation, labels, registry=self.registry, multiprocess_mode=mode)
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(name, documentation, labels, registry=self.registry)
-
-    def instrument(self, app: FastAPI, shared: "Shared | None" = None) -> None:
-        """Measure every HTTP request of `app`, and show all metrics on `/metrics`, of all processes that share them."""
-        Instrumentator(registry=self.registry).add(self.http.observe).instrument(app)
-        shown = shared.shown(self.registry) if shared else self.registry
-        Instrumentator(registry=shown).expose(
-            app, response_class=PlainTextResponse, tags=["service"], summary="Metrics for Prometheus"
-        )

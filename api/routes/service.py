@@ -7,7 +7,8 @@ from fastapi.responses import RedirectResponse
 
 from api.http.errors import responses
 from api.routes.dependencies import ServedModel
-from api.schemas.requests import Health, Metadata, Tensor, sample_row
+from api.schemas.requests import sample_row
+from api.schemas.responses import Health, Metadata, Tensor
 from common.problem import Feature, Problem, Value
 
 

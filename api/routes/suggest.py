@@ -12,7 +12,8 @@ from api.http.access import NOT_TOO_OFTEN, WITH_KEY
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
 from api.routes.dependencies import ServedModel, TheLog, TheOutbox, TheStore
-from api.schemas.requests import Accepted, SuggestionStatus, row_reader, suggestion_model
+from api.schemas.requests import row_reader, suggestion_model
+from api.schemas.responses import Accepted, SuggestionStatus
 from common.problem import Problem
 from common.store import Store
 from common.store.suggestions import TRAIN_AT, Suggestion

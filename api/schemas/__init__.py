@@ -1,4 +1,4 @@
-"""What requests and responses look like: fields, limits, examples. Imports `common` only.
+"""The bodies of requests and responses, and the limits of plausibility of features. Imports `common` only.
 
 Begin with `requests.py`.
 """

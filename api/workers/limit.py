@@ -1,40 +1,37 @@
-"""One limit for all workers: who supervises them counts, and they ask, over a socket in the folder that they share."""
+"""One rate limit for all workers: the supervisor counts, and the workers ask it over a Unix socket."""
 
 import asyncio
-import socket
-import threading
 from pathlib import Path
 
-from api.http.rate import RateLimit
+from api.http.access import RateLimit
 
-SOCKET = "limit.sock"
-
-
-def answer(limit: RateLimit, path: Path) -> None:
-    """Tell whoever asks at `path`, from now on and in the background, how long a client has to wait."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen()
-    # A daemon: it holds nothing that is to be kept.
-    threading.Thread(target=lambda: asyncio.run(_serve(limit, listener)), name="limit", daemon=True).start()
+SOCKET = "limit.sock"  # in the folder that all workers share
 
 
-async def ask(path: Path, client: str) -> int:
-    """Return what `RateLimit.seconds_to_wait` says in the process that answers at `path`."""
-    reader, writer = await asyncio.open_unix_connection(path)
-    writer.write(client.encode())
-    writer.write_eof()
-    try:
-        return int(await reader.read())
-    finally:
-        writer.close()
+class SharedLimit:
+    """The supervisor's rate limit, as a worker sees it."""
+
+    def __init__(self, path: Path) -> None:
+        """Ask at the socket at `path`."""
+        self._path = path
+
+    async def seconds_to_wait(self, client: str) -> int:
+        """Return what `RateLimit.seconds_to_wait` returns in the supervisor, which counts for all workers."""
+        reader, writer = await asyncio.open_unix_connection(self._path)
+        writer.write(client.encode())
+        writer.write_eof()
+        try:
+            return int(await reader.read())
+        finally:
+            writer.close()
 
 
-async def _serve(limit: RateLimit, listener: socket.socket) -> None:
-    async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def serve_limit(limit: RateLimit, path: Path) -> asyncio.Server:
+    """Answer the workers that ask at the socket at `path`, until the returned server is closed."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = (await reader.read()).decode()
         writer.write(str(await limit.seconds_to_wait(client)).encode())
         writer.close()
 
-    server = await asyncio.start_unix_server(tell, sock=listener)
-    await server.serve_forever()
+    return await asyncio.start_unix_server(answer, path)

@@ -1,4 +1,4 @@
-"""What was measured last by each benchmark: `benchmarks/results.json`, and the page that is made of it."""
+"""The newest result of each benchmark in `benchmarks/results.json`, and the page that is made of them."""
 
 import json
 import re
@@ -12,14 +12,14 @@ from common.settings import PROJECT
 
 RESULTS = Path("benchmarks", "results.json")
 PAGE = Path("docs", "benchmarks.md")
-HEADER = ("claim", "measured", "ratio", "to", "required", "met", "details")
+HEADER = ("claim", "measured", "ratio", "to", "extrapolated", "required", "met", "details")
 INTRODUCTION = """# Benchmarks
 
-Made by `make bench`, which takes about {minutes:.0f} minutes on such a machine and wants it for itself. Seconds and
-megabytes depend on the machine; the ratios, to something measured beside it in the same run, do so much less.
-`python -m benchmarks.run NAME …` measures some of them anew and writes them into this page, `python -m benchmarks.NAME`
-only prints one: {names}.
-`make bench-quick` takes a minute and writes nothing.
+`make bench` writes this page. It takes about {minutes:.0f} minutes on the machine below, which must do nothing else
+meanwhile. Seconds and megabytes depend on the machine. The ratios depend on it much less: both numbers of a ratio are
+measured in the same run. `python -m benchmarks.run NAME …` measures some of the benchmarks again and writes them into
+this page; with `--print` it writes no file. The names are: {names}.
+`make bench-quick` takes a minute and writes no file.
 
 {machine}
 """
@@ -27,7 +27,7 @@ only prints one: {names}.
 
 @dataclass(frozen=True)
 class Result:
-    """A report, when it was made (UTC), how many seconds that took, and on what machine."""
+    """A report with the date of its measurement (UTC), the seconds that it took, and the machine."""
 
     date: str
     seconds: float
@@ -36,7 +36,7 @@ class Result:
 
 
 def read(folder: Path = PROJECT) -> dict[str, Result]:
-    """Return the results in a folder like the project's, by the benchmarks' names."""
+    """Return the results of a folder that is laid out as the project, by the names of the benchmarks."""
     path = folder / RESULTS
     if not path.exists():
         return {}
@@ -45,13 +45,13 @@ def read(folder: Path = PROJECT) -> dict[str, Result]:
 
 
 def keep(name: str, result: Result, order: Sequence[str], folder: Path = PROJECT) -> None:
-    """Put a result in the place of the one before, and write the page anew. Those of other benchmarks stay.
+    """Replace the result of one benchmark and write the page again; the results of the others stay.
 
     Args:
         name: the benchmark.
-        result: what it has found.
-        order: the names of all benchmarks; results of others are forgotten.
-        folder: where results and page are, as in the project.
+        result: its new result.
+        order: the names of all benchmarks; results under any other name are deleted.
+        folder: the folder that holds the results and the page, as the project does.
     """
     known = {**read(folder), name: result}
     results = {each: known[each] for each in order if each in known}
@@ -61,20 +61,21 @@ def keep(name: str, result: Result, order: Sequence[str], folder: Path = PROJECT
 
 
 def markdown(results: Mapping[str, Result]) -> str:
-    """Return the page: the claims in one table, then each report with what it was made on if that is not the same."""
+    """Return the page: all claims in one table, then each report, with its machine if that is not the newest one."""
     newest = max(results.values(), key=lambda result: result.date).machine
     introduction = INTRODUCTION.format(
         minutes=sum(result.seconds for result in results.values()) / 60, names=", ".join(results), machine=newest
     )
     claims = [_row(claim, result.report.title) for result in results.values() for claim in result.report.claims]
-    summary = [f"## What is claimed\n\n{table(HEADER, claims)}\n"] if claims else []
+    summary = [f"## Claims\n\n{table(HEADER, claims)}\n"] if claims else []
     return "\n".join([introduction, *summary, *(_section(result, newest) for result in results.values())])
 
 
 def _row(claim: Claim, title: str) -> Sequence[str]:
     met = "yes" if claim.met else "**no**"
     anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
-    return (claim.what, claim.measured, claim.ratio, claim.against, claim.required, met, f"[{title}](#{anchor})")
+    compared = (claim.measured, claim.ratio, claim.against, claim.extrapolated)
+    return (claim.what, *compared, claim.required, met, f"[{title}](#{anchor})")
 
 
 def _section(result: Result, newest: str) -> str:

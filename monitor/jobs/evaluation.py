@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from common.store import Store, StoreError
-from common.store.history import Span
 from common.store.monitoring.windows import WindowRecord
+from common.store.statistics import Span
 from monitor.follow_registry import References
 from monitor.jobs.job_alerts import JobAlerts, log_changes
 from monitor.statistics.breaches import ALL_KINDS, breaches, looked_for
@@ -83,7 +83,7 @@ class Evaluator:
     def run(self) -> None:
         """Evaluate the due windows; a failure for one problem opens an alert and does not stop the others."""
         now = self._clock()
-        models = self._guarded("", self._store.statistics.models, now)
+        models = self._guarded("", self._store.history.models, now)
         # After an outage of the store the apis first write the predictions that have waited. The next run finds them.
         was_away, self._was_away = self._was_away, models is None
         if was_away:
@@ -113,7 +113,7 @@ class Evaluator:
             return None
         newest = self._store.windows.newest(problem)
         if newest and newest.ended_at > now + self._pace.every:  # the clock has been set back since
-            self._store.windows.forget_after(problem, now)
+            self._store.windows.delete_after(problem, now)
             newest = self._store.windows.newest(problem)
         due = self._pace.due(newest.ended_at if newest else None, now)
         if skipped := due[:-MOST_MISSED]:
@@ -123,16 +123,16 @@ class Evaluator:
                 return None
             self._evaluate(problem, model_name, ended_at)
         if due:
-            self._store.windows.forget(problem, now - WINDOWS_KEPT)
+            self._store.windows.delete_before(problem, now - WINDOWS_KEPT)
         return True
 
     def _evaluate(self, problem: str, model_name: str, ended_at: datetime) -> None:
         began_at = ended_at - self._pace.length
         # `knows` comes first, because the follower may read the reference between the two calls.
         known, reference = self._references.knows(model_name), self._references.of(model_name)
-        evaluation = evaluate(self._store.answers.between(problem, began_at, ended_at, MOST_ROWS), reference)
+        evaluation = evaluate(self._store.window_rows.between(problem, began_at, ended_at, MOST_ROWS), reference)
         if reference and reference.tested:
-            labels = self._store.answers.labels(problem, reference.version, began_at, ended_at)
+            labels = self._store.window_rows.labels(problem, reference.version, began_at, ended_at)
             days = Span(problem, model_name, (ended_at - WINDOWS_KEPT).date(), ended_at.date(), (reference.version,))
             performance = [*measured(labels, reference.tested), *self._on_newest_day(days, reference.tested)]
             evaluation = evaluation.model_copy(update={"performance": performance})

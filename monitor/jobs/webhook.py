@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 import httpx
 
 from common.store import Store, StoreError
-from common.store.monitoring.alerts import Alert
+from common.store.delivery import NEVER, pause
+from common.store.monitoring.alerts import LONGEST_PAUSE, Alert
 
 AT_ONCE = 20
 TIMEOUT_SECONDS = 5.0
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=5)
+FIRST_PAUSE = timedelta(seconds=2)
 GIVE_UP = timedelta(days=1)  # an older alert is no news
-NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,8 @@ class Webhook:
             self._store.alerts.posted(alert.id, now)
             self._accepted.discard(alert.id)
         else:
-            again = now + self._pause(alert.attempts) if now - alert.began_at < GIVE_UP else NEVER
+            wait = pause(alert.attempts, FIRST_PAUSE, LONGEST_PAUSE, self._rng)
+            again = now + wait if now - alert.began_at < GIVE_UP else NEVER
             logger.warning("alert %d was not posted (%s): %s", alert.id, error, _next_attempt(again))
             self._store.alerts.post_failed(alert.id, error, again)
             return False
@@ -108,11 +109,6 @@ class Webhook:
             "ended_at": alert.ended_at.isoformat() if alert.ended_at else None,
             "monitor": f"{self._page_url}{query}",
         }
-
-    def _pause(self, attempts: int) -> timedelta:
-        # Random, so that attempts that failed together are not repeated together.
-        longest = min(FIRST_PAUSE * 2.0 ** min(attempts, 16), LONGEST_PAUSE)
-        return longest * self._rng.uniform(0.5, 1.0)
 
 
 def _next_attempt(again: datetime) -> str:

@@ -10,8 +10,8 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from common.store import Store
-from common.store.history import LabelSum, Span, VolumeSum
 from common.store.monitoring.exports import day_bounds
+from common.store.statistics import LabelSum, Span, VolumeSum
 from common.store.tables import Role
 from monitor.follow_registry import References
 
@@ -74,7 +74,7 @@ class View:
     def span(self) -> Span:
         """The selection as the store takes it; without a model name before the first prediction."""
         chosen = self.selection
-        names = [name for problem, name in self.store.statistics.models() if problem == chosen.problem]
+        names = [name for problem, name in self.store.history.models() if problem == chosen.problem]
         return Span(chosen.problem, names[-1] if names else "", chosen.since, chosen.until, tuple(chosen.versions))
 
     @property
@@ -91,12 +91,12 @@ class View:
     @cached_property
     def volume_sums(self) -> list[VolumeSum]:
         """Predictions and outliers of all selected days together."""
-        return self.store.history.volume_sums(self.span)
+        return self.store.statistics.volume_sums(self.span)
 
     @cached_property
     def label_sums(self) -> list[LabelSum]:
         """Predictions with ground truth of all selected days together."""
-        return self.store.history.label_sums(self.span)
+        return self.store.statistics.label_sums(self.span)
 
     @cached_property
     def champion_since(self) -> dict[int, tuple[datetime, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.problem import Value
-from common.store.monitoring.window_rows import Answer
+from common.store.monitoring.window_rows import WindowRow
 from monitor.statistics.reference import CategoryReference, Floats, SubjectReference
 
 ROWS_AT_ONCE = 500
@@ -26,7 +26,7 @@ class Columns:
         features: the values of each feature, by name.
     """
 
-    def __init__(self, rows: Iterable[Answer], references: Mapping[str, SubjectReference]) -> None:
+    def __init__(self, rows: Iterable[WindowRow], references: Mapping[str, SubjectReference]) -> None:
         """Read all rows; a feature has the kind of its reference, and without one the kind of its first value."""
         self._classes: Counter[tuple[int, str]] = Counter()
         self._confidences: defaultdict[int, NumberBuffer] = defaultdict(NumberBuffer)
@@ -52,7 +52,7 @@ class Columns:
         kept = [each.all() for answering, each in self._confidences.items() if version in (None, answering)]
         return np.concatenate([np.empty(0), *kept])
 
-    def _add(self, rows: Sequence[Answer]) -> None:
+    def _add(self, rows: Sequence[WindowRow]) -> None:
         features = [row["features"] for row in rows]
         outlying = [bool(row["is_outlier"]) for row in rows]
         for name in dict.fromkeys([*self.features, *features[0]]):

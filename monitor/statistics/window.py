@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from common.store.monitoring.window_rows import Answer
+from common.store.monitoring.window_rows import WindowRow
 from monitor.statistics.columns import Columns, Observed
 from monitor.statistics.drift import Drift, Verdict, category_drift, number_drift, verdicts
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
@@ -105,7 +105,7 @@ class Evaluation(BaseModel):
         return {name: subject for name, subject in self.subjects.items() if name not in {CLASS, CONFIDENCE}}
 
 
-def evaluate(rows: Iterable[Answer], reference: Reference | None) -> Evaluation:
+def evaluate(rows: Iterable[WindowRow], reference: Reference | None) -> Evaluation:
     """Evaluate the rows of one problem; without a reference, without comparison.
 
     Features are compared whichever version has answered. Predicted classes and confidences are compared only for the

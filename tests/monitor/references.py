@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.bundle.export import reference_statistics
+from common.bundle.reference import reference_statistics
 from common.problem import Problem, Table
 from common.registry.client import Registry, Version
 from common.store import Store

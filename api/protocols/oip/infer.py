@@ -7,9 +7,10 @@ from typing import NamedTuple
 from api.fastpath.routes import Answer, Headers, Reply
 from api.http.large_bodies import LargeBatches, is_small
 from api.inference.predictor import Predictor
-from api.model.server import ChampionServer, Served
+from api.model.follower import ChampionFollower, ServedVersion
+from api.protocols.oip.errors import PREFIX
 from api.protocols.oip.read import Reader
-from api.protocols.oip.types import JSON_LENGTH, PREFIX
+from api.protocols.oip.types import JSON_LENGTH
 from api.protocols.oip.write import encode, wanted_of
 from common.problem import Problem
 from common.store.tables import Role
@@ -21,7 +22,7 @@ JSON, BINARY = "application/json", "application/octet-stream"
 class Asked(NamedTuple):
     """The version that is to answer, and its place."""
 
-    served: Served
+    served: ServedVersion
     role: Role
 
 
@@ -66,7 +67,7 @@ class Inference:
 class ShortInfer:
     """The short way for inference by the champion (`api/fastpath/routes.py`)."""
 
-    def __init__(self, path: str, route: str, champion: ChampionServer, inference: Inference) -> None:
+    def __init__(self, path: str, route: str, champion: ChampionFollower, inference: Inference) -> None:
         """Answer what comes to `path` by `champion` through `inference`."""
         self.path = path
         self.route = route
@@ -102,7 +103,7 @@ def _reply(found: Inferred) -> Reply:
     return found.content, "".join(f"{name}: {value}\r\n" for name, value in found.headers.items()).encode()
 
 
-def short_ways(problem: Problem, champion: ChampionServer, inference: Inference) -> list[ShortInfer]:
+def short_ways(problem: Problem, champion: ChampionFollower, inference: Inference) -> list[ShortInfer]:
     """Return the short ways."""
     path, route = (f"{PREFIX}/models/{name}/infer" for name in (problem.onnx_name, "{name}"))
     return [ShortInfer(each, route, champion, inference) for each in (path, f"{path}/")]

@@ -10,8 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.http.json_bodies import TooHeavyError, check_weight
 from api.protocols.oip.array import with_array
+from api.protocols.oip.errors import OipRequestError
 from api.protocols.oip.tensors import NUMBERS, numbers_of, texts_of, unpack_numbers, unpack_texts
-from api.protocols.oip.types import JSON_LENGTH, TEXT, InferRequest, OipRequestError, RequestInput, inputs_of
+from api.protocols.oip.types import JSON_LENGTH, TEXT, InferRequest, RequestInput, inputs_of
 from api.schemas.requests import MAX_ROWS, STRICT, rows_type
 from common.problem import Floats, Number, Problem, Rows, Value
 

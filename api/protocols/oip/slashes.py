@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.protocols.oip.types import PREFIX
+from api.protocols.oip.errors import PREFIX
 
 
 class Slashes:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from api.protocols.oip.types import TEXT, OipRequestError
+from api.protocols.oip.errors import OipRequestError
+from api.protocols.oip.types import TEXT
 from common.problem import Floats
 
 NUMBERS = {"FP32": "<f4", "FP64": "<f8"} | {

@@ -7,11 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
-from api.schemas.requests import ANSWER
 from common.bundle.model import OUTLIER_SCORE, OnnxModel
 from common.problem import Problem
 
-PREFIX = "/v2"  # of all paths
 INPUT = "input"  # of models that take all features as one array of numbers
 LABEL, PROBABILITIES, CLASS_NAME, PREDICTION_ID = "label", "probabilities", "class_name", "prediction_id"
 TEXT = "BYTES"
@@ -26,10 +24,6 @@ MANY = Field(fail_fast=True, max_length=10_000)  # more tensors than any model h
 Name = Annotated[str, Field(max_length=256)]
 # Looked at where it becomes an array: value by value would take as long as all the rest.
 TensorData = Annotated[list[float | str | list[float | str]] | None, SkipValidation]
-
-
-class OipRequestError(ValueError):
-    """A request cannot be answered; the message names the place, and what should be there."""
 
 
 class OipModel(BaseModel):
@@ -95,8 +89,6 @@ class ResponseOutput(BaseModel):
 
 class InferResponse(BaseModel):
     """The answers, all by one version."""
-
-    model_config = ANSWER
 
     model_name: str
     model_version: str

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 import orjson
 
-from api.inference.prediction_batch import Answered
+from api.inference.prediction_batch import PredictionBatch
 from api.inference.prediction_ids import ends
+from api.protocols.oip.errors import OipRequestError
 from api.protocols.oip.tensors import LENGTH_BYTES, NUMBERS, pack_text
 from api.protocols.oip.types import (
     CLASS_NAME,
@@ -16,7 +17,6 @@ from api.protocols.oip.types import (
     PREDICTION_ID,
     PROBABILITIES,
     InferRequest,
-    OipRequestError,
     RequestOutput,
     output_names,
 )
@@ -60,7 +60,7 @@ def _is_binary(output: RequestOutput, *, otherwise: bool) -> bool:
     return otherwise if own is None else own
 
 
-def encode(answered: Answered, wanted: Sequence[Wanted], request_id: str | None) -> tuple[bytes, int | None]:
+def encode(answered: PredictionBatch, wanted: Sequence[Wanted], request_id: str | None) -> tuple[bytes, int | None]:
     """Return the body of an answer, and where its JSON ends if outputs follow it in binary; else None."""
     outputs: list[dict[str, Any]] = []
     behind: list[bytes] = []
@@ -82,7 +82,7 @@ def encode(answered: Answered, wanted: Sequence[Wanted], request_id: str | None)
     return b"".join([head, *behind]), len(head) if behind else None
 
 
-def _array(answered: Answered, name: str) -> npt.NDArray[Any] | None:
+def _array(answered: PredictionBatch, name: str) -> npt.NDArray[Any] | None:
     """Return an output of numbers; None for one of texts."""
     answer = answered.answer
     arrays = {LABEL: answer.labels, PROBABILITIES: answer.probabilities, OUTLIER_SCORE: answer.outlier_scores}
@@ -93,25 +93,25 @@ def _array(answered: Answered, name: str) -> npt.NDArray[Any] | None:
 # Texts are put together from what is made once for all rows: row by row they would take longer than all numbers.
 
 
-def _texts_in_json(answered: Answered, name: str) -> bytes:
+def _texts_in_json(answered: PredictionBatch, name: str) -> bytes:
     if name == PREDICTION_ID:
         return _ids(answered, '["', '","', '"]')
     return b"[" + b",".join(_class_names(answered, orjson.dumps)) + b"]"
 
 
-def _texts_in_binary(answered: Answered, name: str) -> bytes:
+def _texts_in_binary(answered: PredictionBatch, name: str) -> bytes:
     if name == PREDICTION_ID:
         length = ID_LENGTH.to_bytes(LENGTH_BYTES, "little").decode()
         return _ids(answered, length, length, "")
     return b"".join(_class_names(answered, pack_text))
 
 
-def _class_names(answered: Answered, encoded: Callable[[str], bytes]) -> Iterable[bytes]:
+def _class_names(answered: PredictionBatch, encoded: Callable[[str], bytes]) -> Iterable[bytes]:
     names = [encoded(name) for name in answered.served.model.classes]
     return map(names.__getitem__, answered.labels)
 
 
-def _ids(answered: Answered, first: str, between: str, last: str) -> bytes:
+def _ids(answered: PredictionBatch, first: str, between: str, last: str) -> bytes:
     """Return the ids with this before the first, between two, and after the last."""
     start = answered.start
     return f"{first}{start}{(between + start).join(ends(len(answered)))}{last}".encode()

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, create_model
 
-from api.inference.prediction_batch import Answered
+from api.inference.prediction_batch import PredictionBatch
 from api.schemas.requests import MAX_ROWS, rows_type
 from common.problem import Problem
 
@@ -77,7 +77,7 @@ def feedback_model(problem: Problem) -> type[BaseModel]:
     )
 
 
-def output(answered: Answered) -> Output:
+def output(answered: PredictionBatch) -> Output:
     """Return answers in Seldon's shape."""
     model, probabilities = answered.served.model, answered.answer.probabilities
     if probabilities is not None:
@@ -88,7 +88,7 @@ def output(answered: Answered) -> Output:
     return Output(data=data, meta=_meta(answered) | {"tags": tags})
 
 
-def judged(answered: Answered) -> Judged:
+def judged(answered: PredictionBatch) -> Judged:
     """Return the answer to feedback."""
     return Judged(data={}, meta=_meta(answered))
 
@@ -128,6 +128,6 @@ def _invalid(place: tuple[str | int, ...], message: str) -> RequestValidationErr
     return RequestValidationError([{"loc": ("body", *place), "msg": message}])
 
 
-def _meta(answered: Answered) -> dict[str, Any]:
+def _meta(answered: PredictionBatch) -> dict[str, Any]:
     version = answered.served.version
     return {"puid": answered.ids[0], "requestPath": {version.name: str(version.number)}}

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from common.evaluate import Estimate
 from monitor.page.formatting import formatted
 from monitor.page.panels import Cell, Column, Kind, columns
-from monitor.statistics.estimates import METRICS, Estimate
+from monitor.statistics.estimates import METRICS, Estimates
 
 NO_PREDICTIONS = (
     "There are no predictions of these days and versions. Select others, or send rows: POST /predict at the api, or "
@@ -60,10 +61,10 @@ def metric_columns(names: Iterable[str] = METRICS) -> list[Column]:
 
 def estimate_cells(*estimates: Estimate | None) -> list[Cell]:
     """Return the cells of estimates for such columns."""
-    return [cell for each in estimates for cell in vars(each or Estimate()).values()]
+    return [cell for each in estimates for cell in ((each.value, each.low, each.high) if each else (None, None, None))]
 
 
-def metric_cells(found: Mapping[str, Estimate], names: Iterable[str] = METRICS) -> list[Cell]:
+def metric_cells(found: Estimates, names: Iterable[str] = METRICS) -> list[Cell]:
     """Return the cells of metrics for such columns."""
     return estimate_cells(*(found.get(name) for name in names))
 

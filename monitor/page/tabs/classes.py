@@ -2,19 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from common.store.history import DayLabels, LabelSum
+from common.evaluate import classes_of, matrix_of
+from common.store.monitoring.history import DayLabels
+from common.store.statistics import LabelSum
 from common.store.tables import Role
 from monitor.page.panels import Panel, PanelText, columns
 from monitor.page.tabs.cells import CLASS, DAY, NO_LABELS, WITH_TRUTH, class_columns, metric_cells, metric_columns
 from monitor.page.view import ROLE_NAMES, View
-from monitor.statistics.estimates import (
-    CLASS_METRICS,
-    INTERVAL,
-    class_performance,
-    classes_of,
-    matrices_by,
-    matrix_of,
-)
+from monitor.statistics.estimates import CLASS_METRICS, INTERVAL, class_performance, matrices_by
 
 IDS: dict[Role, str] = {"champion": "champion", "shadow": "challenger"}  # in the URLs of the tables
 MOST_DAYS, MOST_ROWS = 31, 400

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.evaluate import mcnemar
-from common.store.history import LabelSum, VolumeSum
-from common.store.statistics import Paired
+from common.evaluate import classes_of, matrix_of, mcnemar
+from common.store.statistics import LabelSum, Paired, VolumeSum
 from common.store.tables import Role
 from monitor.page.panels import Panel, PanelText, columns
 from monitor.page.tabs.cells import (
@@ -22,7 +21,7 @@ from monitor.page.tabs.cells import (
     share,
 )
 from monitor.page.view import ROLE_NAMES, View
-from monitor.statistics.estimates import INTERVAL, METRICS, Estimate, classes_of, matrix_of, performance
+from monitor.statistics.estimates import INTERVAL, METRICS, Estimates, performance
 
 SIGNIFICANT = 0.05
 SMALL = 0.001
@@ -62,7 +61,7 @@ class Side:
     predictions: int
     outliers: int
     labels: int
-    metrics: dict[str, Estimate]
+    metrics: Estimates
 
 
 def build(view: View) -> list[Panel]:
@@ -89,7 +88,7 @@ def _paired(view: View) -> Paired:
     champion, challenger = view.served.champion, view.served.challenger
     if champion is None or challenger is None:
         return Paired()
-    return view.store.history.paired(view.span, champion, challenger)
+    return view.store.statistics.paired(view.span, champion, challenger)
 
 
 def _versions(view: View, sides: Sequence[Side]) -> Panel:

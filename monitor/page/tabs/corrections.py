@@ -25,10 +25,10 @@ RUNS = PanelText(
 def build(view: View) -> list[Panel]:
     """Return the panels of the tab; with selected versions, only corrections that these have learnt from."""
     chosen = view.selection
-    found = view.store.suggestions.newest(chosen.problem, *view.bounds, MOST_CORRECTIONS, chosen.versions)
+    found = view.store.correction_history.newest(chosen.problem, *view.bounds, MOST_CORRECTIONS, chosen.versions)
     waiting = sum(
         each.suggestions
-        for each in view.store.suggestions.standings()
+        for each in view.store.correction_history.by_state()
         if (each.problem, each.state) == (chosen.problem, "waiting")
     )
     return [_runs(view, found), _corrections(view, found, waiting)]

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
-from common.store.history import DayDelay, DayLabels, DayVolume
+from common.evaluate import classes_of
+from common.store.monitoring.history import DayDelay, DayLabels, DayVolume
 from common.store.monitoring.windows import WindowRecord
 from common.store.tables import Role
 from monitor.page.panels import Panel, PanelText, columns
@@ -20,7 +21,7 @@ from monitor.page.tabs.cells import (
 )
 from monitor.page.view import ROLE_NAMES, View
 from monitor.statistics.enough import CLASS_LABELS, LABELS
-from monitor.statistics.estimates import INTERVAL, METRICS, Estimate, classes_of, matrices_by, performance
+from monitor.statistics.estimates import INTERVAL, METRICS, Estimates, matrices_by, performance
 from monitor.statistics.performance import STANDARD_ERRORS
 from monitor.statistics.window import Evaluation
 
@@ -95,9 +96,7 @@ def _tested(window: WindowRecord | None) -> Panel:
     )
 
 
-def _metric(
-    name: str, days: Sequence[date], roles: Sequence[Role], found: Mapping[DayRole, Mapping[str, Estimate]]
-) -> Panel:
+def _metric(name: str, days: Sequence[date], roles: Sequence[Role], found: Mapping[DayRole, Estimates]) -> Panel:
     mean = "" if name == "accuracy" else "Mean of the classes. "
     note = f"{mean}A day is the day of the predictions, in UTC; the band is the {INTERVAL} interval."
     rows = [[day, *estimate_cells(*(found.get((day, role), {}).get(name) for role in roles))] for day in days]

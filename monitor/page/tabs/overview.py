@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from common.store.history import LabelSum, VolumeSum
+from common.evaluate import classes_of, matrix_of
 from common.store.monitoring.alerts import Alert
+from common.store.statistics import LabelSum, VolumeSum
 from common.store.tables import Role
 from monitor.page.panels import Panel, PanelText, columns
 from monitor.page.tabs.cells import (
@@ -17,7 +18,7 @@ from monitor.page.tabs.cells import (
     percent,
 )
 from monitor.page.view import ROLE_NAMES, View, of_champion
-from monitor.statistics.estimates import INTERVAL, METRICS, classes_of, matrix_of, performance
+from monitor.statistics.estimates import INTERVAL, METRICS, performance
 
 MOST_ALERTS = 50
 COUNTS = PanelText(

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from common.store.predictions import PredictionRow, Remembered, Search
+from common.store.monitoring.prediction_search import Search
+from common.store.predictions import LoggedPrediction, PredictionRow
 from monitor.page.panels import Column, Panel, PanelText, columns
 from monitor.page.tabs.cells import CLASS, NO_PREDICTIONS, VERSION
 from monitor.page.view import ROLE_NAMES, View
@@ -46,19 +47,19 @@ def build(view: View) -> list[Panel]:
     ]
 
 
-def _exact(view: View) -> list[Remembered]:
+def _exact(view: View) -> list[LoggedPrediction]:
     found = view.store.predictions.get(view.selection.id)
     return [each for each in found if each.row["problem"] == view.selection.problem]
 
 
-def _latest(view: View) -> list[Remembered]:
+def _latest(view: View) -> list[LoggedPrediction]:
     chosen = view.selection
-    return view.store.predictions.latest(
+    return view.store.prediction_search.latest(
         Search(chosen.problem, *view.bounds, tuple(chosen.versions), chosen.id), MOST_ROWS
     )
 
 
-def _row(view: View, found: Remembered, features: Sequence[str], classes: Sequence[str]) -> list[Any]:
+def _row(view: View, found: LoggedPrediction, features: Sequence[str], classes: Sequence[str]) -> list[Any]:
     row, model_name = found.row, found.row["model_name"]
     probabilities = row["probabilities"] or {}
     outlier = None if row["is_outlier"] is None else "yes" if row["is_outlier"] else "no"

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from common.evaluate import classes_of
 from monitor.page.panels import Panel, PanelText, columns
 from monitor.page.tabs.cells import CLASS, DAY, NO_LABELS, NO_PREDICTIONS, class_columns
 from monitor.page.tabs.metrics import days_of
 from monitor.page.view import View, of_champion
-from monitor.statistics.estimates import classes_of
 
 DAY_NOTE = "A day is the day of the predictions, in UTC."
 PREDICTED = PanelText(

@@ -25,7 +25,7 @@ TOGETHER = PanelText(
 def build(view: View) -> list[Panel]:
     """Return the panels of the tab."""
     reference = view.backends.references.of(view.span.model_name)
-    found = view.store.suggestions.by_class(view.span.problem, *view.bounds)
+    found = view.store.correction_history.by_class(view.span.problem, *view.bounds)
     learnt, ahead = Counter[str](), Counter[str]()
     for (class_name, state), number in found.items():
         if state != "refused":

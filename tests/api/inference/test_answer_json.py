@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.inference.answer_json import AnswerJson
-from api.schemas.requests import Prediction, Predictions
+from api.schemas.responses import Prediction, Predictions
 from common.bundle.model import Answer
 
 START = "01a20379-8dd4-7779-a0c2-28e6ab"

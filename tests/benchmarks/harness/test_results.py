@@ -1,18 +1,17 @@
-"""What was measured is kept as it comes, and the page is made of it."""
+"""Each result is stored as soon as it is measured, and the page is made of the stored results."""
 
-import inspect
 from pathlib import Path
 
 import pytest
 
 from benchmarks import run
-from benchmarks.harness import results
+from benchmarks.harness import machine, results
 from benchmarks.harness.report import Claim, Report
 from benchmarks.harness.results import PAGE, Result, keep, markdown, read
 from common.settings import PROJECT
 
 FAST = Claim("an answer", "9 requests/s", "3.0", "nothing", "at least 2", met=True)
-SLOW = Claim("a batch, of rows", "1 rows/s", "0.5", "nothing", "at least 2", met=False)
+SLOW = Claim("a batch, of rows", "1 rows/s", "0.5", "nothing", "at least 2", met=False, extrapolated="5 rows/s")
 ANSWERS = Report("What an answer's worth, at most", "Said so.", ("", "time"), (("one", "1 s"), ("two", "2 s")), (FAST,))
 BATCHES = Report("Batches", "Said so, too.", ("", "time"), (("one", "1 s"),), (SLOW,))
 ORDER = ("answers", "batches")
@@ -22,7 +21,7 @@ def result(report: Report, date: str = "2026-11-22 10:00", machine: str = "2 cor
     return Result(date, 90.0, machine, report)
 
 
-def test_results_come_back_as_they_were_kept(tmp_path: Path) -> None:
+def test_stored_results_are_read_unchanged(tmp_path: Path) -> None:
     keep("batches", result(BATCHES), ORDER, tmp_path)
     keep("answers", result(ANSWERS), ORDER, tmp_path)
     assert list(read(tmp_path)) == ["answers", "batches"]
@@ -32,16 +31,16 @@ def test_results_come_back_as_they_were_kept(tmp_path: Path) -> None:
 
 def test_the_page_begins_with_all_claims_in_one_table() -> None:
     page = markdown({"answers": result(ANSWERS), "batches": result(BATCHES)})
-    table = page.split("## What is claimed")[1].split("\n## ")[0].strip().splitlines()
+    table = page.split("## Claims")[1].split("\n## ")[0].strip().splitlines()
     link = "[What an answer's worth, at most](#what-an-answers-worth-at-most)"
     assert table[2:] == [
-        f"| an answer | 9 requests/s | 3.0 | nothing | at least 2 | yes | {link} |",
-        "| a batch, of rows | 1 rows/s | 0.5 | nothing | at least 2 | **no** | [Batches](#batches) |",
+        f"| an answer | 9 requests/s | 3.0 | nothing |  | at least 2 | yes | {link} |",
+        "| a batch, of rows | 1 rows/s | 0.5 | nothing | 5 rows/s | at least 2 | **no** | [Batches](#batches) |",
     ]
-    assert page.index("## What is claimed") < page.index("## What an answer's worth") < page.index("## Batches")
+    assert page.index("## Claims") < page.index("## What an answer's worth") < page.index("## Batches")
 
 
-def test_one_measured_anew_leaves_the_others(tmp_path: Path) -> None:
+def test_a_benchmark_that_is_measured_again_leaves_the_other_results(tmp_path: Path) -> None:
     keep("answers", result(ANSWERS), ORDER, tmp_path)
     keep("batches", result(BATCHES), ORDER, tmp_path)
     keep("batches", result(BATCHES, "2026-11-23 12:30"), ORDER, tmp_path)
@@ -60,13 +59,13 @@ def test_a_section_from_another_machine_says_so() -> None:
     assert "On: " not in sections[2]
 
 
-def test_what_is_no_benchmark_any_more_goes(tmp_path: Path) -> None:
+def test_the_result_of_a_removed_benchmark_is_deleted(tmp_path: Path) -> None:
     keep("answers", result(ANSWERS), ORDER, tmp_path)
     keep("batches", result(BATCHES), ("batches",), tmp_path)
     assert list(read(tmp_path)) == ["batches"]
 
 
-def test_a_benchmark_that_fails_leaves_what_was_found_and_the_others_go_on(
+def test_a_failed_benchmark_keeps_its_earlier_result_and_the_others_run(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     keep("answers", result(ANSWERS), ORDER, tmp_path)
@@ -82,7 +81,7 @@ def test_a_benchmark_that_fails_leaves_what_was_found_and_the_others_go_on(
     assert kept["batches"].machine == "3 cores."
 
 
-def test_an_interrupted_run_keeps_what_was_found_before(tmp_path: Path) -> None:
+def test_an_interrupted_run_keeps_the_results_before_it(tmp_path: Path) -> None:
     def interrupt() -> Report:
         raise KeyboardInterrupt
 
@@ -92,17 +91,22 @@ def test_an_interrupted_run_keeps_what_was_found_before(tmp_path: Path) -> None:
     assert "## What an answer's worth" in (tmp_path / PAGE).read_text(encoding="utf-8")
 
 
-def test_an_unknown_benchmark_is_refused_with_the_known() -> None:
+def test_an_unknown_benchmark_is_an_error_that_lists_the_known() -> None:
     with pytest.raises(SystemExit, match="no such benchmark: speed; known: answering, servers, many_rows"):
         run.main(["speed"])
 
 
-def test_every_benchmark_can_be_run_alone() -> None:
-    for measure in run.BENCHMARKS.values():
-        source = Path(inspect.getfile(measure)).read_text(encoding="utf-8")
-        assert 'if __name__ == "__main__":' in source
+def test_a_benchmark_can_be_printed_without_writing_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "PROJECT", tmp_path)
+    monkeypatch.setattr(run, "BENCHMARKS", {"answers": lambda: ANSWERS, "batches": lambda: BATCHES})
+    monkeypatch.setattr(machine, "description", lambda: "2 cores.")
+    run.main(["--print", "batches"])
+    assert capfd.readouterr().out == f"{BATCHES.markdown()}\n"
+    assert not list(tmp_path.iterdir())
 
 
-def test_the_page_is_what_was_measured() -> None:
+def test_the_page_is_made_of_the_stored_results() -> None:
     kept = results.read()
     assert not kept or (PROJECT / PAGE).read_text(encoding="utf-8") == markdown(kept)

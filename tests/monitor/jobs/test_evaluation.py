@@ -402,7 +402,7 @@ def test_a_run_that_fails_is_an_alert_until_one_goes_well_and_stops_no_other(  #
     write(kept, [prediction("", problem="aaa")], 2)
     write(kept, [prediction("", problem="zzz")], 2)
     with monkeypatch.context() as patch:
-        answers = job.evaluator._store.answers
+        answers = job.evaluator._store.window_rows
         patch.setattr(answers, "between", failing(error, "iris", answers.between))
         for minutes in (5, 6):
             job.run(minutes)
@@ -426,7 +426,7 @@ def test_a_failure_that_interrupts_does_not_lose_the_windows_after_the_newest(
     write(kept, [prediction("")], 2)
     job.run(4)
     with monkeypatch.context() as patch:
-        patch.setattr(job.evaluator._store.answers, "between", failing(StoreError("gone"), "iris", lambda: None))
+        patch.setattr(job.evaluator._store.window_rows, "between", failing(StoreError("gone"), "iris", lambda: None))
         job.run(5)
         job.run(6)
     job.run(7)
@@ -480,13 +480,13 @@ def test_one_that_is_stopped_does_not_go_on_to_the_next_window(
     write(kept, [prediction("")], 2)
     job.run(3)
     stop = job.evaluator.stop
-    between = job.evaluator._store.answers.between
+    between = job.evaluator._store.window_rows.between
 
     def stopping(*arguments: Any) -> Any:
         stop()
         return between(*arguments)
 
-    monkeypatch.setattr(job.evaluator._store.answers, "between", stopping)
+    monkeypatch.setattr(job.evaluator._store.window_rows, "between", stopping)
     job.run(9)
     assert ends(kept) == [3, 4]
 
@@ -516,7 +516,7 @@ def test_what_waited_for_the_store_is_written_before_it_is_evaluated(
 
     write(kept, outliers(), 0)
     with monkeypatch.context() as patch:
-        patch.setattr(kept.statistics, "models", away)
+        patch.setattr(kept.history, "models", away)
         job.run(1)
     job.run(2)
     assert ends(kept) == []

@@ -9,8 +9,9 @@ from itertools import pairwise
 import pytest
 
 from common.store import Store, StoreError
+from common.store.delivery import NEVER
 from common.store.monitoring.alerts import Alert
-from monitor.jobs.webhook import AT_ONCE, FIRST_PAUSE, GIVE_UP, LONGEST_PAUSE, NEVER, Webhook
+from monitor.jobs.webhook import AT_ONCE, GIVE_UP, Webhook
 from scripts.parts import free_port
 from tests.common.store.rows import NOON
 from tests.receiver import Receiver
@@ -138,14 +139,6 @@ def test_an_address_that_is_none_is_told_and_ends_nothing(kept: Store) -> None:
     [alert] = alerts(kept)
     assert alert.last_error
     assert alert.last_error.startswith("InvalidURL: ")
-
-
-def test_the_pauses_double_up_to_minutes_and_are_spread(posting: Posting) -> None:
-    for attempts in range(20):
-        pauses = {posting.webhook._pause(attempts) for _ in range(50)}
-        longest = min(FIRST_PAUSE * 2**attempts, LONGEST_PAUSE)
-        assert longest / 2 <= min(pauses) < max(pauses) <= longest
-        assert max(pauses) > min(pauses) * 1.5
 
 
 def test_how_often_it_was_tried_survives_the_process(kept: Store, receiver: Receiver) -> None:

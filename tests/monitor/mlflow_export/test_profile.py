@@ -89,8 +89,10 @@ def test_the_challenger_is_counted_apart_and_features_are_counted_once() -> None
 
 def test_absent_values_and_values_that_are_not_finite_are_left_out() -> None:
     odd = [1.0, float("nan"), float("inf"), 3.0]
-    empty = {"confidence": None, "outlier_score": None}
-    found = read([prediction(str(value)) | empty | {"features": {"x": value}} for value in odd])
+    rows = [prediction(str(value)) | {"features": {"x": value}} for value in odd]
+    for row in rows:
+        row["confidence"] = row["outlier_score"] = None
+    found = read(rows)
     assert (found["numbers"]["feature/x"]["count"], found["numbers"]["feature/x"]["mean"]) == (2, 2.0)
     assert found["numbers"].keys() == {"feature/x"}
 

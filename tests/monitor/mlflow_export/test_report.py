@@ -14,7 +14,7 @@ from common.settings import PROJECT
 WRITING = """
 import json, sys, warnings
 warnings.simplefilter("error")
-from monitor.export import report
+from monitor.mlflow_export import report
 assert "evidently" not in sys.modules
 def rows(count, confidence):
     answers = [{"class_name": "xy"[i % 2], "confidence": confidence} for i in range(count)]

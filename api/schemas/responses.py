@@ -1,0 +1,169 @@
+"""Bodies of responses, the same for every problem."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from common.evaluate import Estimate
+from common.store.champions import How
+from common.store.suggestions import State
+from common.store.tables import Role
+
+
+class Prediction(BaseModel):
+    """The prediction for one row. A value that the model does not give is null."""
+
+    class_name: str
+    probabilities: dict[str, float] | None = Field(description="by class")
+    prediction_id: UUID = Field(description="keep it: `/feedback` needs it to record the ground truth")
+    model_name: str
+    model_version: int = Field(examples=[3])
+    is_outlier: bool | None = Field(examples=[False], description="whether the row is unlike the training data")
+    outlier_score: float | None = Field(
+        examples=[0.71], description="as scikit-learn's decision_function: the lower, the less alike"
+    )
+
+
+class Predictions(BaseModel):
+    """The predictions for the rows of a batch, in the same order, all by one version."""
+
+    predictions: list[Prediction]
+
+
+class RememberedPrediction(BaseModel):
+    """A prediction as the log has it, with its ground truth and its use since then."""
+
+    prediction_id: UUID
+    role: Role
+    model_name: str
+    model_version: int
+    predicted_at: datetime
+    features: dict[str, float | str]
+    class_name: str
+    probabilities: dict[str, float] | None
+    confidence: float | None = Field(description="the probability of the class")
+    is_outlier: bool | None
+    outlier_score: float | None
+    truth: str | None = Field(description="the class that the row really has; null until somebody sends it")
+    exported: bool = Field(description="whether it is in the external log")
+    trained_version: int | None = Field(description="the version that has learnt from a correction of it")
+
+
+class ClassStatistics(BaseModel):
+    """The counts and rates of one class against all others. Null where there are no data."""
+
+    class_name: str
+    true_pos: int
+    false_pos: int
+    true_neg: int
+    false_neg: int
+    precision: Estimate | None
+    recall: Estimate | None
+    specificity: Estimate | None
+    f1: Estimate | None
+
+
+class VersionStatistics(BaseModel):
+    """The predictions of a version in one role, compared with the ground truth. Null where there are no data."""
+
+    model_version: int
+    role: Role
+    predictions: int
+    outliers: int
+    labels: int = Field(description="predictions whose ground truth is known")
+    accuracy: Estimate | None
+    precision: float | None = Field(description="mean over the classes, as the next three; a mean has no interval")
+    recall: float | None
+    specificity: float | None
+    f1: float | None
+    classes: list[ClassStatistics]
+    confusion: list[list[int]] = Field(description="counts by true class (rows) and predicted class, as in `classes`")
+
+
+class Comparison(BaseModel):
+    """Champion against challenger, on the labelled rows that both have answered."""
+
+    champion: int
+    challenger: int
+    both_right: int
+    only_champion_right: int
+    only_challenger_right: int
+    both_wrong: int
+    p_value: float = Field(description="McNemar's exact test, two-sided: small if one of them is right more often")
+
+
+class Reign(BaseModel):
+    """A version that became champion."""
+
+    model_version: int
+    since: datetime
+    how: How
+
+
+class Models(BaseModel):
+    """The served versions, the live statistics of all versions, and the champions so far (oldest first)."""
+
+    model_name: str
+    champion: int | None = Field(description="the version that answers")
+    challenger: int | None = Field(description="the version that answers the same rows for comparison only")
+    versions: list[VersionStatistics]
+    comparison: Comparison | None
+    history: list[Reign]
+
+
+class MovedAliases(BaseModel):
+    """The aliases as they are now in the registry. The service follows within seconds."""
+
+    model_name: str
+    champion: int | None
+    challenger: int | None
+
+
+class Tensor(BaseModel):
+    """An input or an output of the model."""
+
+    name: str = Field(examples=["input"])
+    dtype: str = Field(examples=["float32"])
+    shape: list[int | None] = Field(examples=[[None, 4]], description="null: any number of rows")
+    columns: list[dict[str, Any]] = Field(description="the columns of the second dimension, in order")
+    sample: list[Any] = Field(examples=[[[5.1, 3.5, 1.4, 0.2]]])
+
+
+class Metadata(BaseModel):
+    """Data type, structure and a sample of the model's input and output."""
+
+    model_name: str
+    model_version: int
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+class Health(BaseModel):
+    """Whether the service is well."""
+
+    health: Literal["ok"] = "ok"
+
+
+class Accepted(BaseModel):
+    """The correction is kept; `GET /suggest/{suggestion_id}` shows its state."""
+
+    suggestion_id: UUID
+
+
+class SuggestionStatus(BaseModel):
+    """The state of a correction on its way into a model."""
+
+    suggestion_id: UUID
+    state: State
+    detail: str = Field(examples=["waiting (3 of 5)"])
+    flow_run_id: UUID | None = Field(None, description="its run in Prefect, once there is one")
+    model_version: int | None = Field(None, description="the version that has learnt from it")
+
+
+class Told(BaseModel):
+    """The ground truth of a prediction is kept and counted."""
+
+    prediction_id: UUID
+    class_name: str
