@@ -27,7 +27,7 @@ from common.store.monitoring.tables import exports
 from common.store.monitoring.windows import WindowRecord
 from common.store.predictions import PredictionRow
 from common.store.suggestions import Suggestion
-from monitor.follow_registry import Aliases, References
+from monitor.follow_registry import AliasedVersions, References
 from monitor.metrics.store_collector import StoreCollector
 from monitor.page.panels import Tab
 from monitor.page.routes import add_page
@@ -237,6 +237,6 @@ def _references(store: Store, problem: Problem) -> References:
     # The tabs never ask the registry themselves, so its address leads to no server.
     found = References(store, Registry("http://127.0.0.1:1"))
     version = Version(problem.onnx_name, VERSIONS, "models:/m-0", {})
-    found._aliases[problem.onnx_name] = Aliases(VERSIONS, VERSIONS + 1)  # noqa: SLF001
+    found._aliases[problem.onnx_name] = AliasedVersions(VERSIONS, VERSIONS + 1)  # noqa: SLF001
     found._found[problem.onnx_name] = version, reference(problem)  # noqa: SLF001
     return found

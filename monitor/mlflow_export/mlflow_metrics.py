@@ -58,8 +58,8 @@ def _role_metrics(who: str, volumes: Sequence[DayVolume], labels: Sequence[DayLa
             ends = {f"{who}_{name}_low": estimate.low, f"{who}_{name}_high": estimate.high}
             found |= {f"{who}_{name}": estimate.value, **ends}
     for name in ("precision", "recall", "f1"):
-        values = [estimate and estimate.value for estimate in (each[name] for each in class_performance(matrix))]
-        found |= _group(f"{who}_{name}", dict(zip(classes, values, strict=True)))
+        estimates = zip(classes, (each[name] for each in class_performance(matrix)), strict=True)
+        found |= _group(f"{who}_{name}", {each: estimate.value for each, estimate in estimates if estimate})
     return found
 
 

@@ -21,6 +21,8 @@ def _finite(value: Any) -> Any:
 # JSON has no NaN and no infinity, and a chart cannot draw them: such a cell is empty.
 Cell = Annotated[str | float | int | None, BeforeValidator(_finite)]
 
+Rows = Iterable[Sequence[Cell | date]]
+
 NUMERIC: frozenset[Kind] = frozenset({"number", "integer", "ratio"})
 
 
@@ -79,10 +81,13 @@ class PanelText:
     note: str = ""
     drawing: Drawing = "table"
 
-    def panel(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell | date]]) -> Panel:
-        """Return the panel with these columns and rows; dates and moments become ISO 8601."""
+    def panel(self, columns: Sequence[Column], rows: Rows, *, has_data: bool = True) -> Panel:
+        """Return the panel with these columns and rows, or without rows if `has_data` is false.
+
+        Dates and moments become ISO 8601.
+        """
         cells = [[cell.isoformat() if isinstance(cell, date) else cell for cell in row] for row in rows]
-        return Panel(**vars(self), columns=list(columns), rows=cells)
+        return Panel(**vars(self), columns=list(columns), rows=cells if has_data else [])
 
 
 def columns(kind: Kind, /, **labels: str) -> list[Column]:

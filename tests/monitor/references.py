@@ -7,7 +7,7 @@ from common.problem import Problem, Table
 from common.registry.client import Registry, Version
 from common.store import Store
 from common.store.predictions import PredictionRow
-from monitor.follow_registry import Aliases, References
+from monitor.follow_registry import AliasedVersions, References
 from monitor.page.view import Backends
 from monitor.statistics.reference import Reference, read_reference
 from tests.common.store.rows import MODEL, prediction
@@ -51,7 +51,7 @@ def answered(problem: Problem, rows: Table, *, times: int = 1, version: int = 1)
     ]
 
 
-def knowing(store: Store, reference: Reference | None = None, aliases: Aliases | None = None) -> References:
+def knowing(store: Store, reference: Reference | None = None, aliases: AliasedVersions | None = None) -> References:
     """Return what has found a reference and aliases of `IrisModel`, and follows no registry."""
     references = References(store, Registry("http://127.0.0.1:1"))
     if aliases:
@@ -61,6 +61,6 @@ def knowing(store: Store, reference: Reference | None = None, aliases: Aliases |
     return references
 
 
-def backends_of(store: Store, reference: Reference | None = None, aliases: Aliases | None = None) -> Backends:
+def backends_of(store: Store, reference: Reference | None = None, aliases: AliasedVersions | None = None) -> Backends:
     """Return where tabs have what they show from."""
     return Backends(store, knowing(store, reference, aliases), "http://mlflow", "http://prefect")

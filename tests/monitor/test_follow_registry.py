@@ -20,7 +20,7 @@ from common.registry.client import CHALLENGER, CHAMPION, Registry
 from common.settings import Settings
 from common.store import Store
 from common.table import read_table
-from monitor.follow_registry import Aliases, References
+from monitor.follow_registry import AliasedVersions, References
 from monitor.statistics.reference import CategoryReference, NumberReference, Reference, read_reference
 from tests.common.store.rows import MODEL, prediction
 from tests.conftest import RegisterByHand
@@ -174,12 +174,12 @@ def test_the_aliases_are_followed_through_challenge_promotion_and_rollback(
             await registry.set_alias(MODEL, CHAMPION, first)
             await registry.set_alias(MODEL, CHALLENGER, second)
             await references.start()
-            await until(lambda: references.aliases(MODEL) == Aliases(first, second))
+            await until(lambda: references.aliases(MODEL) == AliasedVersions(first, second))
             await registry.delete_alias(MODEL, CHALLENGER)
             await registry.set_alias(MODEL, CHAMPION, second)
-            await until(lambda: references.aliases(MODEL) == Aliases(second, None))
+            await until(lambda: references.aliases(MODEL) == AliasedVersions(second, None))
             await registry.set_alias(MODEL, CHAMPION, first)
-            await until(lambda: references.aliases(MODEL) == Aliases(first, None))
+            await until(lambda: references.aliases(MODEL) == AliasedVersions(first, None))
             await references.stop()
 
     asyncio.run(follow())

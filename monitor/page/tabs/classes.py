@@ -37,11 +37,11 @@ def _of_role(role: Role, labels: Sequence[LabelSum], classes: Sequence[str]) -> 
     bars = PanelText(IDS[role], f"{ROLE_NAMES[role]}: metrics by class", NO_LABELS, note, "bars")
     found = zip(classes, class_performance(matrix), strict=True)
     rows = [[name, *metric_cells(metrics, CLASS_METRICS)] for name, metrics in found]
-    yield bars.panel([CLASS, *metric_columns(CLASS_METRICS)], rows if mine else [])
+    yield bars.panel([CLASS, *metric_columns(CLASS_METRICS)], rows, has_data=bool(mine))
     title, note = f"{ROLE_NAMES[role]}: confusion matrix", "Rows are true classes, columns are predicted classes."
     counts = [[name, *row] for name, row in zip(classes, matrix.tolist(), strict=True)]
     yield PanelText(f"{IDS[role]}-confusion", title, NO_LABELS, note, "matrix").panel(
-        [*columns("text", **{"class": "True class"}), *class_columns(classes)], counts if mine else []
+        [*columns("text", **{"class": "True class"}), *class_columns(classes)], counts, has_data=bool(mine)
     )
 
 

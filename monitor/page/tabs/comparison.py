@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from common.evaluate import classes_of, matrix_of, mcnemar
 from common.store.statistics import LabelSum, Paired, VolumeSum
 from common.store.tables import Role
-from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.panels import Panel, PanelText, Rows, columns
 from monitor.page.tabs.cells import (
     METRIC_LABELS,
     NO_LABELS,
@@ -113,26 +113,27 @@ def _versions(view: View, sides: Sequence[Side]) -> Panel:
 
 def _metrics(sides: Sequence[Side]) -> Panel:
     rows = [[METRIC_LABELS[name], *estimate_cells(*(side.metrics[name] for side in sides))] for name in METRICS]
-    labels = {side.role: f"{ROLE_NAMES[side.role]}, version {side.version}" for side in sides}
+    labels: dict[str, str] = {side.role: f"{ROLE_NAMES[side.role]}, version {side.version}" for side in sides}
     return METRICS_TEXT.panel(
         [*columns("text", metric="Metric"), *estimate_columns(labels)],
-        rows if any(side.labels for side in sides) else [],
+        rows,
+        has_data=any(side.labels for side in sides),
     )
 
 
 def _pairs(paired: Paired) -> Panel:
-    rows = [
+    rows: Rows = [
         ["Champion right", paired.both_right, paired.only_champion_right],
         ["Champion wrong", paired.only_challenger_right, paired.both_wrong],
     ]
     answers = columns("integer", right="Challenger right", wrong="Challenger wrong")
-    return PAIRS.panel([*columns("text", champion="Rows"), *answers], rows if _total(paired) else [])
+    return PAIRS.panel([*columns("text", champion="Rows"), *answers], rows, has_data=bool(_total(paired)))
 
 
 def _test(paired: Paired) -> Panel:
     p_value = mcnemar(paired.only_champion_right, paired.only_challenger_right)
-    rows = [["p-value", p_value, None, None, _verdict(paired, p_value)]]
-    return TEST.panel(figures("number"), rows if _total(paired) else [])
+    rows: Rows = [["p-value", p_value, None, None, _verdict(paired, p_value)]]
+    return TEST.panel(figures("number"), rows, has_data=bool(_total(paired)))
 
 
 def _verdict(paired: Paired, p_value: float) -> str:

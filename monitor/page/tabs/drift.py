@@ -119,7 +119,8 @@ def _stability_by_window(windows: Sequence[WindowRecord]) -> Panel:
     title = "Population stability index by window"
     return PanelText("psi", title, _advice(windows), note, "line").panel(
         [*columns("moment", ended="Window to"), *columns("number", **{f"subject:{name}": name for name in names})],
-        rows if names else [],
+        rows,
+        has_data=bool(names),
     )
 
 

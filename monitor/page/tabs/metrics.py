@@ -101,7 +101,7 @@ def _metric(name: str, days: Sequence[date], roles: Sequence[Role], found: Mappi
     note = f"{mean}A day is the day of the predictions, in UTC; the band is the {INTERVAL} interval."
     rows = [[day, *estimate_cells(*(found.get((day, role), {}).get(name) for role in roles))] for day in days]
     return PanelText(IDS[name], f"{METRIC_LABELS[name]} by day", NO_LABELS, note, "line").panel(
-        [DAY, *estimate_columns({role: ROLE_NAMES[role] for role in roles})], rows if found else []
+        [DAY, *estimate_columns({role: ROLE_NAMES[role] for role in roles})], rows, has_data=bool(found)
     )
 
 

@@ -6,7 +6,7 @@ from common.evaluate import classes_of, matrix_of
 from common.store.monitoring.alerts import Alert
 from common.store.statistics import LabelSum, VolumeSum
 from common.store.tables import Role
-from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.panels import Panel, PanelText, Rows, columns
 from monitor.page.tabs.cells import (
     METRIC_LABELS,
     NO_LABELS,
@@ -91,23 +91,23 @@ def _about(alert: Alert) -> list[str]:
 def _counts(labels: Sequence[LabelSum], volumes: Sequence[VolumeSum], alerts: int) -> Panel:
     predictions, outliers = sum(each.predictions for each in volumes), sum(each.outliers for each in volumes)
     with_truth = sum(each.labels for each in labels)
-    rows = [
+    rows: Rows = [
         ["Predictions", predictions, None, None, "answered as champion"],
         [WITH_TRUTH, with_truth, None, None, f"{percent(with_truth, predictions)} of the predictions"],
         ["Outliers", outliers, None, None, f"{percent(outliers, predictions)} of the predictions"],
         ["Open alerts", alerts, None, None, "now"],
     ]
-    return COUNTS.panel(figures("integer"), rows if predictions or alerts else [])
+    return COUNTS.panel(figures("integer"), rows, has_data=bool(predictions or alerts))
 
 
 def _metrics(labels: Sequence[LabelSum]) -> Panel:
     found = performance(matrix_of(labels, classes_of((), labels)))
     remarks = {"accuracy": f"of {sum(each.labels for each in labels)} predictions with ground truth"}
-    rows = [
+    rows: Rows = [
         [METRIC_LABELS[name], *estimate_cells(found[name]), remarks.get(name, "mean of the classes")]
         for name in METRICS
     ]
-    return METRICS_TEXT.panel(figures("ratio"), rows if labels else [])
+    return METRICS_TEXT.panel(figures("ratio"), rows, has_data=bool(labels))
 
 
 def _served(view: View) -> Panel:

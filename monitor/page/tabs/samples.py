@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from common.evaluate import classes_of
-from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.panels import Panel, PanelText, Rows, columns
 from monitor.page.tabs.cells import CLASS, DAY, NO_LABELS, NO_PREDICTIONS, class_columns
 from monitor.page.tabs.metrics import days_of
 from monitor.page.view import View, of_champion
@@ -45,9 +45,9 @@ def _pie(text: PanelText, classes: Sequence[str], counts: Counts) -> Panel:
     totals = dict.fromkeys(classes, 0)
     for (_, class_name), count in counts.items():
         totals[class_name] += count
-    return text.panel([CLASS, *columns("integer", samples="Samples")], totals.items() if any(totals.values()) else [])
+    return text.panel([CLASS, *columns("integer", samples="Samples")], totals.items(), has_data=any(totals.values()))
 
 
 def _by_day(text: PanelText, days: Sequence[date], classes: Sequence[str], counts: Counts) -> Panel:
-    rows = [[day, *(counts.get((day, name), 0) for name in classes)] for day in days]
-    return text.panel([DAY, *class_columns(classes)], rows if counts else [])
+    rows: Rows = [[day, *(counts.get((day, name), 0) for name in classes)] for day in days]
+    return text.panel([DAY, *class_columns(classes)], rows, has_data=bool(counts))

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from common.settings import Settings
 from common.store import Store
-from monitor.follow_registry import Aliases, Unserved
+from monitor.follow_registry import AliasedVersions, Unserved
 from monitor.monitor import create_app
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
@@ -69,7 +69,7 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
     """A client of the page over that store, which knows the served version."""
     assert log.rows
     app = FastAPI(title="Monitor")
-    app.state.backends = backends_of(store, reference, Aliases(2, 3))
+    app.state.backends = backends_of(store, reference, AliasedVersions(2, 3))
     app.state.backends.references._unserved["iris"] = [Unserved(4, "refused: the label of row 0 differs")]
     app.state.problem = "iris"
     add_page(app, TABS)

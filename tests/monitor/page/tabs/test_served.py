@@ -10,7 +10,7 @@ from common.evaluate import mcnemar
 from common.store import Store
 from common.store.statistics import Paired
 from common.store.tables import champions
-from monitor.follow_registry import Aliases
+from monitor.follow_registry import AliasedVersions
 from monitor.page.tabs import overview, training
 from monitor.page.tabs.comparison import _verdict
 from monitor.page.view import Backends, Selection, View
@@ -93,12 +93,12 @@ def test_at_this_moment_the_aliases_of_the_registry_say_who_serves(store: Store)
     """Version 2 has been in the shadow; then it was promoted, and rolled back: nobody is challenger any more."""
     store.predictions.write([prediction("a", version=1), prediction("a", role="shadow", version=2)])
     crown(store, (1, NOON), (2, NOON.replace(day=3)), (1, NOON.replace(day=4)))
-    rolled_back = backends_of(store, aliases=Aliases(1, None))
+    rolled_back = backends_of(store, aliases=AliasedVersions(1, None))
     assert places(rolled_back, until_today()) == (1, None)
-    assert places(backends_of(store, aliases=Aliases(1, 2)), until_today()) == (1, 2)
-    assert places(backends_of(store, aliases=Aliases(1, 2)), until_today(1)) == (1, None)
-    assert places(backends_of(store, aliases=Aliases(1, 2)), until_today(2)) == (2, 2)
-    # Aliases tell nothing of the past.
+    assert places(backends_of(store, aliases=AliasedVersions(1, 2)), until_today()) == (1, 2)
+    assert places(backends_of(store, aliases=AliasedVersions(1, 2)), until_today(1)) == (1, None)
+    assert places(backends_of(store, aliases=AliasedVersions(1, 2)), until_today(2)) == (2, 2)
+    # AliasedVersions tell nothing of the past.
     assert places(rolled_back, days(1, 2)) == (1, 2)
 
 
