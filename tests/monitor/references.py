@@ -14,7 +14,7 @@ from tests.common.store.rows import MODEL, prediction
 
 
 def reference_of(problem: Problem, rows: Table, version: int = 1) -> Reference:
-    """What a model carries that has learnt from rows and answers them rightly, with 0.7 to 1 confidence."""
+    """The reference of a model that has learnt from rows and answers them rightly, with 0.7 to 1 confidence."""
     found = read_reference(version, {"reference": statistics_of(problem, rows), "classes": problem.target.classes})
     assert found
     return found
@@ -38,7 +38,7 @@ def statistics_of(problem: Problem, rows: Table) -> dict[str, object]:
 
 
 def answered(problem: Problem, rows: Table, *, times: int = 1, version: int = 1) -> list[PredictionRow]:
-    """What such a model answers to the rows, over and over."""
+    """The predictions of such a model for the rows, `times` times."""
     classes = problem.target.classes
     confidences = np.linspace(0.7, 1.0, len(rows.y)).tolist()
     return [

@@ -37,12 +37,12 @@ METRICS_TEXT = PanelText(
     "figures",
 )
 ALERTS = PanelText(
-    "alerts", "Open alerts", "Nothing is out of bounds.", "All alerts that are open now, whatever days are selected."
+    "alerts", "Open alerts", "No alert is open.", "All alerts that are open now, whatever days are selected."
 )
 HISTORY = PanelText(
     "history",
     "Alerts of these days",
-    "Nothing is out of bounds in these days.",
+    "No alert was open in these days.",
     f"The newest {MOST_ALERTS} alerts at most, open and ended.",
 )
 SERVED = PanelText(

@@ -15,7 +15,7 @@ from tests.common.store.rows import CLASSES, prediction
 FIRST = date(2026, 3, 1)
 LAST = date(2026, 3, 4)
 ROWS_A_DAY = 60
-# Who answers and who is in the shadow, by the number of the day; on the last day nobody is.
+# Champion and challenger of each day; the last day has no challenger.
 VERSIONS = ((1, 2), (1, 2), (2, 3), (2, None))
 HITS = {1: 0.75, 2: 0.85, 3: 0.6}  # how often a version is right
 
@@ -35,12 +35,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Log:
-    """What has been written."""
+    """The rows that were written."""
 
     rows: list[Row]
 
     def of(self, role: Role, selection: "Selection | None" = None, version: int | None = None) -> list[Row]:
-        """Return the rows in a role that a query means."""
+        """Return the rows in a role that a selection contains."""
         asked = selection or asking()
         return [
             row

@@ -49,7 +49,7 @@ ROLES: dict[str, "Role"] = {"champion": "champion", "challenger": "shadow"}
 
 @pytest.fixture
 def log(store: Store, reference: Reference) -> Log:
-    """What a store holds that has something for every tab."""
+    """A store with data for every tab."""
     log = write_log(store)
     tested = Results(CLASSES, np.diag([10, 10, 10]))
     measures = [*measured({(SETOSA, VERSICOLOR): 60, (SETOSA, SETOSA): 60}, tested), *measured({}, tested, LAST)]

@@ -1,4 +1,4 @@
-"""Who is said to be champion and challenger, what is out of bounds, and what the training data are."""
+"""Champion and challenger, open alerts, and training data on the page."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What holds for every tab: what it says when there is nothing, and that its panels are tables."""
+"""Rules for every tab: advice without data, and panels that are tables."""
 
 import json
 import re
@@ -36,14 +36,14 @@ def test_a_tab_of_nothing_says_what_to_do(backends: Backends, tab: Tab) -> None:
     assert_tables(panels)
     for panel in panels:
         assert panel.rows == []
-        assert re.search(r"POST /|python |make |Nothing is out of bounds", panel.empty), panel.id
+        assert re.search(r"POST /|python |make |No alert", panel.empty), panel.id
         assert panel.empty.endswith(".")
 
 
 @every_tab
 def test_a_tab_of_days_without_anything_is_as_empty(logged: Backends, tab: Tab) -> None:
     for panel in tab.build(View(logged, asking(FIRST.replace(year=2020), LAST.replace(year=2020)))):
-        # What is learnt, and who was the last champion, no range takes away.
+        # The training data do not depend on the days.
         assert panel.rows == [] or panel.id in {"training", "together"}, panel.id
 
 
