@@ -7,19 +7,7 @@ from common.evaluate import classes_of, matrix_of, mcnemar
 from common.store.statistics import LabelSum, Paired, VolumeSum
 from common.store.tables import Role
 from monitor.page.panels import Panel, PanelText, Rows, columns
-from monitor.page.tabs.cells import (
-    METRIC_LABELS,
-    NO_LABELS,
-    NO_PREDICTIONS,
-    VERSION,
-    WITH_TRUTH,
-    estimate_cells,
-    estimate_columns,
-    figures,
-    metric_cells,
-    metric_columns,
-    share,
-)
+from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View
 from monitor.statistics.estimates import INTERVAL, METRICS, Estimates, performance
 
@@ -32,13 +20,13 @@ NO_PAIRS = (
 VERSIONS = PanelText(
     "versions",
     "Side by side",
-    NO_PREDICTIONS,
+    cells.NO_PREDICTIONS,
     "Each version on all rows that it has answered in its role; precision, recall and F1 are means of the classes.",
 )
 METRICS_TEXT = PanelText(
     "metrics",
     "Metrics side by side",
-    NO_LABELS,
+    cells.NO_LABELS,
     f"With {INTERVAL} intervals. Whether two intervals overlap says little: read the test below.",
     "bars",
 )
@@ -95,16 +83,16 @@ def _versions(view: View, sides: Sequence[Side]) -> Panel:
     return VERSIONS.panel(
         [
             *columns("text", role="Role"),
-            VERSION,
+            cells.VERSION,
             *columns("integer", predictions="Predictions"),
             *columns("ratio", outliers="Outliers"),
-            *columns("integer", labels=WITH_TRUTH),
-            *metric_columns(),
+            *columns("integer", labels=cells.WITH_TRUTH),
+            *cells.metric_columns(),
         ],
         (
             [
                 *(ROLE_NAMES[side.role], view.version_link(side.version), side.predictions),
-                *(share(side.outliers, side.predictions), side.labels, *metric_cells(side.metrics)),
+                *(cells.share(side.outliers, side.predictions), side.labels, *cells.metric_cells(side.metrics)),
             ]
             for side in sides
         ),
@@ -112,10 +100,12 @@ def _versions(view: View, sides: Sequence[Side]) -> Panel:
 
 
 def _metrics(sides: Sequence[Side]) -> Panel:
-    rows = [[METRIC_LABELS[name], *estimate_cells(*(side.metrics[name] for side in sides))] for name in METRICS]
+    rows = [
+        [cells.METRIC_LABELS[name], *cells.estimate_cells(*(side.metrics[name] for side in sides))] for name in METRICS
+    ]
     labels: dict[str, str] = {side.role: f"{ROLE_NAMES[side.role]}, version {side.version}" for side in sides}
     return METRICS_TEXT.panel(
-        [*columns("text", metric="Metric"), *estimate_columns(labels)],
+        [*columns("text", metric="Metric"), *cells.estimate_columns(labels)],
         rows,
         has_data=any(side.labels for side in sides),
     )
@@ -133,7 +123,7 @@ def _pairs(paired: Paired) -> Panel:
 def _test(paired: Paired) -> Panel:
     p_value = mcnemar(paired.only_champion_right, paired.only_challenger_right)
     rows: Rows = [["p-value", p_value, None, None, _verdict(paired, p_value)]]
-    return TEST.panel(figures("number"), rows, has_data=bool(_total(paired)))
+    return TEST.panel(cells.figures("number"), rows, has_data=bool(_total(paired)))
 
 
 def _verdict(paired: Paired, p_value: float) -> str:

@@ -9,16 +9,7 @@ from common.store.monitoring.history import DayDelay, DayLabels, DayVolume
 from common.store.monitoring.windows import WindowRecord
 from common.store.tables import Role
 from monitor.page.panels import Panel, PanelText, columns
-from monitor.page.tabs.cells import (
-    DAY,
-    METRIC_LABELS,
-    NO_LABELS,
-    NO_PREDICTIONS,
-    WITH_TRUTH,
-    estimate_cells,
-    estimate_columns,
-    share,
-)
+from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View
 from monitor.statistics.enough import CLASS_LABELS, LABELS
 from monitor.statistics.estimates import INTERVAL, METRICS, Estimates, matrices_by, performance
@@ -39,14 +30,14 @@ TESTED_NOTE = (
 COVERAGE = PanelText(
     "coverage",
     "Share of predictions with ground truth, by day",
-    NO_PREDICTIONS,
+    cells.NO_PREDICTIONS,
     "With little ground truth, or with ground truth for chosen predictions, the metrics say little about the others.",
     "line",
 )
 DELAYS = PanelText(
     "labels",
     "Ground truth and its delay, by day",
-    NO_PREDICTIONS,
+    cells.NO_PREDICTIONS,
     "Counts are for the champion. The delay, from the prediction to its ground truth, is for all versions together.",
 )
 
@@ -81,8 +72,8 @@ def _tested(window: WindowRecord | None) -> Panel:
     return PanelText("tested", f"{version} compared with its test rows", NOT_TESTED, TESTED_NOTE).panel(
         [
             *columns("text", span="Predictions", measure="Measure", verdict="Verdict"),
-            *columns("integer", labels=WITH_TRUTH),
-            *estimate_columns({"value": "Now", "tested": "On the test rows"}),
+            *columns("integer", labels=cells.WITH_TRUTH),
+            *cells.estimate_columns({"value": "Now", "tested": "On the test rows"}),
         ],
         (
             [
@@ -99,9 +90,9 @@ def _tested(window: WindowRecord | None) -> Panel:
 def _metric(name: str, days: Sequence[date], roles: Sequence[Role], found: Mapping[DayRole, Estimates]) -> Panel:
     mean = "" if name == "accuracy" else "Mean of the classes. "
     note = f"{mean}A day is the day of the predictions, in UTC; the band is the {INTERVAL} interval."
-    rows = [[day, *estimate_cells(*(found.get((day, role), {}).get(name) for role in roles))] for day in days]
-    return PanelText(IDS[name], f"{METRIC_LABELS[name]} by day", NO_LABELS, note, "line").panel(
-        [DAY, *estimate_columns({role: ROLE_NAMES[role] for role in roles})], rows, has_data=bool(found)
+    rows = [[day, *cells.estimate_cells(*(found.get((day, role), {}).get(name) for role in roles))] for day in days]
+    return PanelText(IDS[name], f"{cells.METRIC_LABELS[name]} by day", cells.NO_LABELS, note, "line").panel(
+        [cells.DAY, *cells.estimate_columns({role: ROLE_NAMES[role] for role in roles})], rows, has_data=bool(found)
     )
 
 
@@ -109,8 +100,8 @@ def _coverage(
     days: Sequence[date], roles: Sequence[Role], labels: Mapping[DayRole, int], volumes: Mapping[DayRole, int]
 ) -> Panel:
     return COVERAGE.panel(
-        [DAY, *columns("ratio", **{role: ROLE_NAMES[role] for role in roles})],
-        ([day, *(share(labels[day, role], volumes[day, role]) for role in roles)] for day in days),
+        [cells.DAY, *columns("ratio", **{role: ROLE_NAMES[role] for role in roles})],
+        ([day, *(cells.share(labels[day, role], volumes[day, role]) for role in roles)] for day in days),
     )
 
 
@@ -120,13 +111,13 @@ def _delays(
     counts = [(day, volumes[day, "champion"], labels[day, "champion"]) for day in days]
     return DELAYS.panel(
         [
-            DAY,
-            *columns("integer", predictions="Predictions", labels=WITH_TRUTH),
+            cells.DAY,
+            *columns("integer", predictions="Predictions", labels=cells.WITH_TRUTH),
             *columns("ratio", coverage="Share"),
             *columns("number", delay="Mean delay in seconds"),
         ],
         (
-            [day, answered, known, share(known, answered), delays[day].mean_seconds if day in delays else None]
+            [day, answered, known, cells.share(known, answered), delays[day].mean_seconds if day in delays else None]
             for day, answered, known in counts
         ),
     )

@@ -7,16 +7,7 @@ from common.store.monitoring.alerts import Alert
 from common.store.statistics import LabelSum, VolumeSum
 from common.store.tables import Role
 from monitor.page.panels import Panel, PanelText, Rows, columns
-from monitor.page.tabs.cells import (
-    METRIC_LABELS,
-    NO_LABELS,
-    NO_PREDICTIONS,
-    VERSION,
-    WITH_TRUTH,
-    estimate_cells,
-    figures,
-    percent,
-)
+from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View, of_champion
 from monitor.statistics.estimates import INTERVAL, METRICS, performance
 
@@ -24,14 +15,14 @@ MOST_ALERTS = 50
 COUNTS = PanelText(
     "counts",
     "Predictions and ground truth",
-    NO_PREDICTIONS,
+    cells.NO_PREDICTIONS,
     "All predictions of these days that were answered as champion, by any version.",
     "figures",
 )
 METRICS_TEXT = PanelText(
     "metrics",
     "Quality of the predictions",
-    NO_LABELS,
+    cells.NO_LABELS,
     f"With {INTERVAL} intervals: Wilson's for the accuracy; for the means of precision and recall, the interval of a "
     "sum of independent shares; for the mean of F1, whose classes share rows, an interval that is rather too wide.",
     "figures",
@@ -71,7 +62,7 @@ def build(view: View) -> list[Panel]:
         ALERTS.panel([*columns("moment", since="Since"), *about], ([each.began_at, *_about(each)] for each in alerts)),
         _served(view),
         UNSERVED.panel(
-            [VERSION, *columns("text", reason="Reason")],
+            [cells.VERSION, *columns("text", reason="Reason")],
             (
                 [view.version_link(each.version), each.reason]
                 for each in view.backends.references.unserved(view.span.problem)
@@ -93,21 +84,21 @@ def _counts(labels: Sequence[LabelSum], volumes: Sequence[VolumeSum], alerts: in
     with_truth = sum(each.labels for each in labels)
     rows: Rows = [
         ["Predictions", predictions, None, None, "answered as champion"],
-        [WITH_TRUTH, with_truth, None, None, f"{percent(with_truth, predictions)} of the predictions"],
-        ["Outliers", outliers, None, None, f"{percent(outliers, predictions)} of the predictions"],
+        [cells.WITH_TRUTH, with_truth, None, None, f"{cells.percent(with_truth, predictions)} of the predictions"],
+        ["Outliers", outliers, None, None, f"{cells.percent(outliers, predictions)} of the predictions"],
         ["Open alerts", alerts, None, None, "now"],
     ]
-    return COUNTS.panel(figures("integer"), rows, has_data=bool(predictions or alerts))
+    return COUNTS.panel(cells.figures("integer"), rows, has_data=bool(predictions or alerts))
 
 
 def _metrics(labels: Sequence[LabelSum]) -> Panel:
     found = performance(matrix_of(labels, classes_of((), labels)))
     remarks = {"accuracy": f"of {sum(each.labels for each in labels)} predictions with ground truth"}
     rows: Rows = [
-        [METRIC_LABELS[name], *estimate_cells(found[name]), remarks.get(name, "mean of the classes")]
+        [cells.METRIC_LABELS[name], *cells.estimate_cells(found[name]), remarks.get(name, "mean of the classes")]
         for name in METRICS
     ]
-    return METRICS_TEXT.panel(figures("ratio"), rows, has_data=bool(labels))
+    return METRICS_TEXT.panel(cells.figures("ratio"), rows, has_data=bool(labels))
 
 
 def _served(view: View) -> Panel:
@@ -117,8 +108,8 @@ def _served(view: View) -> Panel:
         totals = _total(view.volume_sums, role, version), _total(view.label_sums, role, version)
         rows.append([ROLE_NAMES[role], view.version_link(version), since, how, *totals])
     became = [*columns("moment", since="Champion since"), *columns("text", how="How")]
-    counts = columns("integer", predictions="Predictions", labels=WITH_TRUTH)
-    return SERVED.panel([*columns("text", role="Role"), VERSION, *became, *counts], rows)
+    counts = columns("integer", predictions="Predictions", labels=cells.WITH_TRUTH)
+    return SERVED.panel([*columns("text", role="Role"), cells.VERSION, *became, *counts], rows)
 
 
 def _total(rows: Sequence[LabelSum] | Sequence[VolumeSum], role: Role, version: int) -> int:

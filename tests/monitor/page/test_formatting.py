@@ -7,7 +7,7 @@ import pytest
 
 from monitor.page.formatting import chart_description, formatted, link_of, table_rows
 from monitor.page.panels import Cell, Column, Kind, Panel
-from tests.monitor.page.samples import CLASSES, Shown, column, ends, matrix, pie
+from tests.monitor.page.samples import CLASSES, Shown, column, matrix, pie, with_ends
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_values_have_the_digits_that_people_can_use(value: Cell, kind: Kind, tex
 
 
 def panel(*rows: list[Cell]) -> Panel:
-    columns = [column("day"), column("share", "ratio", interval=True), *ends("share"), column("run", "link")]
+    columns = [column("day"), *with_ends("share"), column("run", "link")]
     return Panel(id="a", title="A", drawing="line", columns=columns, rows=list(rows), empty="nothing")
 
 
