@@ -205,7 +205,7 @@ def test_the_distributions_of_drift_are_those_of_the_window(visit: Visit, refere
         assert told
         shown = drawn(page, panel)
         assert list(shown["Newest window"].values()) == pytest.approx(told.window)
-        assert list(shown["Learnt from"].values()) == pytest.approx(told.reference)
+        assert list(shown["Reference"].values()) == pytest.approx(told.reference)
     verdicts = {row[0]: row[1] for row in written(page, "verdicts")}
     assert verdicts["petal_width"] == "drift"
     assert verdicts["predicted class"] == "no drift"
