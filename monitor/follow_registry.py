@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Aliases:
+class AliasedVersions:
     """The numbers of the versions that are champion and challenger in the registry; None without such a version.
 
     Without the alias `champion` the newest version serves, and counts as the champion.
@@ -58,12 +58,12 @@ class References:
         self._configured = configured or {}
         self._unserved: dict[str, Sequence[Unserved]] = {}
         self._retry: dict[str, RetryPauses] = {}
-        self._aliases: dict[str, Aliases] = {}
+        self._aliases: dict[str, AliasedVersions] = {}
         self._found: dict[str, tuple[Version, Reference | None]] = {}
         self._tested: dict[str, dict[int, dict[str, float]]] = {}
         self._following = RegistryFollower("the reference data", self._look, POLL_SECONDS, StoreError)
 
-    def aliases(self, model_name: str) -> Aliases | None:
+    def aliases(self, model_name: str) -> AliasedVersions | None:
         """Return the champion and the challenger of a model; None before the first look."""
         return self._aliases.get(model_name)
 
@@ -110,7 +110,7 @@ class References:
         former = {each.model_version for each in periods}
         self._unserved[problem] = unserved(champion, challenger, newest, former)
         serving = champion or newest
-        self._aliases[model_name] = Aliases(
+        self._aliases[model_name] = AliasedVersions(
             serving.number if serving else None, challenger.number if challenger else None
         )
         if serving and (model_name not in self._found or self._found[model_name][0].identity != serving.identity):

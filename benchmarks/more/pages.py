@@ -27,13 +27,12 @@ from common.store.monitoring.tables import exports
 from common.store.monitoring.windows import WindowRecord
 from common.store.predictions import PredictionRow
 from common.store.suggestions import Suggestion
-from monitor.follow_registry import Aliases, References
+from monitor.follow_registry import AliasedVersions, References
 from monitor.metrics.store_collector import StoreCollector
-from monitor.page.panels import Query, Tab
+from monitor.page.panels import Tab
 from monitor.page.routes import add_page
-from monitor.page.source import Source
-from monitor.page.tabs import TABS, predictions
-from monitor.page.tabs.scope import bounds_of
+from monitor.page.tabs import TABS
+from monitor.page.view import Backends, Selection, View
 from monitor.statistics.reference import CategoryReference, NumberReference, Reference
 from monitor.statistics.window import evaluate
 
@@ -65,8 +64,8 @@ def measure() -> Report:
             store = stack.enter_context(closing(Store(f"sqlite:///{folder}/{size}.db")))
             lab.say(f"write {size} predictions")
             fill(store, problem, size)
-            source = Source(store, _references(store, problem), "http://mlflow", "http://prefect")
-            calls[size] = _calls(source, problem, stack.enter_context(_client(source, problem)))
+            backends = Backends(store, _references(store, problem), "http://mlflow", "http://prefect")
+            calls[size] = _calls(backends, problem, stack.enter_context(_client(backends, problem)))
         lab.say(f"{ROUNDS} rounds")
         found = {name: timed([calls[size][name] for size in SIZES]) for name in calls[SIZES[0]]}
     claims = [_claim(name, times) for name, times in found.items()]
@@ -94,38 +93,45 @@ def timed(calls: Sequence[Callable[[], object]]) -> list[float]:
     return [median(each) for each in found]
 
 
-def _client(source: Source, problem: Problem) -> TestClient:
+def _client(backends: Backends, problem: Problem) -> TestClient:
     app = FastAPI()
-    app.state.source, app.state.problem = source, problem.name
+    app.state.backends, app.state.problem = backends, problem.name
     add_page(app, TABS)
     return TestClient(app, headers={"Accept": "text/html"})
 
 
-def _calls(source: Source, problem: Problem, client: TestClient) -> dict[str, Callable[[], object]]:
+def _calls(backends: Backends, problem: Problem, client: TestClient) -> dict[str, Callable[[], object]]:
     today = datetime.now(UTC).date()
-    query = Query(problem=problem.name, since=today - timedelta(days=DAYS), until=today)
+    selection = Selection(problem=problem.name, since=today - timedelta(days=DAYS), until=today)
     collected = CollectorRegistry()
-    collected.register(StoreCollector(source.store, source.references))
+    collected.register(StoreCollector(backends.store, backends.references))
     found: dict[str, Callable[[], object]] = {}
     for tab in TABS:
-        found[tab.title] = partial(tab.build, source, query)
-        found[f"{tab.title}, whole page"] = partial(_page, client, tab, query)
-    return {**found, **_searches(source, query), "/metrics": partial(generate_latest, collected)}
+        found[tab.title] = partial(_build, tab, backends, selection)
+        found[f"{tab.title}, whole page"] = partial(_page, client, tab, selection)
+    return {**found, **_searches(backends, selection), "/metrics": partial(generate_latest, collected)}
 
 
-def _searches(source: Source, query: Query) -> dict[str, Callable[[], object]]:
-    [newest, *_] = source.store.prediction_search.latest(Search(query.problem, *bounds_of(query)), 1)
+def _build(tab: Tab, backends: Backends, selection: Selection) -> object:
+    # A new view for each call, as for each request: a view keeps the results of its queries.
+    return tab.build(View(backends, selection))
+
+
+def _searches(backends: Backends, selection: Selection) -> dict[str, Callable[[], object]]:
+    [newest, *_] = backends.store.prediction_search.latest(
+        Search(selection.problem, *View(backends, selection).bounds), 1
+    )
     wanted_ids = {
         "search by an id": newest.row["id"],
         "search by 13 characters": newest.row["id"][:13],
         "search without a hit": "x",
     }
-    asked = {what: query.model_copy(update={"id": prediction_id}) for what, prediction_id in wanted_ids.items()}
-    return {f"Predictions, {what}": partial(predictions.build, source, each) for what, each in asked.items()}
+    asked = {what: selection.model_copy(update={"id": prediction_id}) for what, prediction_id in wanted_ids.items()}
+    return {f"Predictions, {what}": partial(_build, TABS[-1], backends, each) for what, each in asked.items()}
 
 
-def _page(client: TestClient, tab: Tab, query: Query) -> str:
-    asked = {"problem": query.problem, "since": str(query.since), "until": str(query.until)}
+def _page(client: TestClient, tab: Tab, selection: Selection) -> str:
+    asked = {"problem": selection.problem, "since": str(selection.since), "until": str(selection.until)}
     return client.get("/" if tab is TABS[0] else f"/tab/{tab.name}", params=asked).raise_for_status().text
 
 
@@ -231,6 +237,6 @@ def _references(store: Store, problem: Problem) -> References:
     # The tabs never ask the registry themselves, so its address leads to no server.
     found = References(store, Registry("http://127.0.0.1:1"))
     version = Version(problem.onnx_name, VERSIONS, "models:/m-0", {})
-    found._aliases[problem.onnx_name] = Aliases(VERSIONS, VERSIONS + 1)  # noqa: SLF001
+    found._aliases[problem.onnx_name] = AliasedVersions(VERSIONS, VERSIONS + 1)  # noqa: SLF001
     found._found[problem.onnx_name] = version, reference(problem)  # noqa: SLF001
     return found

@@ -125,5 +125,5 @@ def _chosen(numbers: Floats, chosen: npt.NDArray[np.bool_]) -> Floats:
 def _floats(values: Sequence[Value]) -> Floats:
     try:
         return np.array(values, dtype=np.float64)
-    except ValueError:  # there are strings among them
+    except ValueError:  # some values are strings
         return np.array([math.nan if isinstance(each, str) else each for each in values], dtype=np.float64)

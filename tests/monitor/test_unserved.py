@@ -10,8 +10,8 @@ from common.registry.client import REFUSED, Registry, Version
 from common.settings import Settings
 from common.store import Store
 from monitor.follow_registry import References, Unserved, unserved
-from monitor.page.source import Source
 from monitor.page.tabs import overview
+from monitor.page.view import Backends, View
 from tests.common.store.rows import MODEL
 from tests.conftest import RegisterByHand
 from tests.monitor.page.tabs.log import asking, by_id
@@ -68,6 +68,6 @@ def test_the_overview_shows_a_first_version_that_is_refused_before_anything_was_
             await references.stop()
         return references
 
-    source = Source(store, asyncio.run(follow()), "http://mlflow", "http://prefect")
-    assert by_id(overview.build(source, asking()))["unserved"].rows == [["version 1", "refused: not a model"]]
+    backends = Backends(store, asyncio.run(follow()), "http://mlflow", "http://prefect")
+    assert by_id(overview.build(View(backends, asking())))["unserved"].rows == [["version 1", "refused: not a model"]]
     store.close()

@@ -31,7 +31,7 @@ FAR_PAST = START - timedelta(days=1)
 
 
 class Clock:
-    """What says what it is told."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = FAR_PAST

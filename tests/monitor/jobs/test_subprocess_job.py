@@ -31,7 +31,7 @@ def started(tmp_path: Path) -> Iterator[Path]:
 
 
 def has_ended(number: int) -> bool:
-    # Whose parent has ended is reaped by the first process of the machine, when it likes.
+    # The init process reaps an orphan, sooner or later.
     try:
         return psutil.Process(number).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -12,7 +12,7 @@ from common.store.monitoring.exports import Exports
 from monitor.mlflow_export.exporting import export_all
 from monitor.mlflow_export.mlflow_runs import DayRuns
 
-# What is called when, and whether the end comes before or after it has done its work; in the order of an export.
+# The function at each point, and whether the process dies before or after the call; in the order of an export.
 POINTS: dict[str, tuple[Any, str, str]] = {
     "within a claim": (exports, "_take", "after"),
     "between claim and run": (DayRuns, "of", "before"),

@@ -421,4 +421,4 @@ def test_a_report_that_fails_keeps_no_row_back(
     monkeypatch.setattr(exporting, "html_report", fails)
     write_some(lab, name)
     assert export_all(lab, 100).startswith("exported 14 rows")
-    assert f"there is no report of {name}Model on {DAY}" in caplog.text
+    assert f"the report of {name}Model on {DAY}" in caplog.text

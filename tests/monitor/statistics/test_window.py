@@ -30,7 +30,7 @@ def table(problem: Problem) -> Table:
 
 @pytest.fixture(scope="module")
 def reference(problem: Problem, table: Table) -> Reference:
-    """What a model that has learnt from all of iris carries."""
+    """The reference of a model that has learnt from all of iris."""
     return reference_of(problem, table)
 
 
