@@ -1,4 +1,4 @@
-"""The flow that turns corrections into the next version. Imports `common` and `problems`, no other part.
+"""The fine-tuning worker: it turns corrections into the next version. Imports `common` and `problems`, no other part.
 
-Begin with `finetune.py`.
+Open `finetune.py` first: it has the order of the steps. `later.py` can be deleted.
 """

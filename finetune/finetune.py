@@ -1,17 +1,19 @@
-"""The fine-tuning worker: the Prefect flow `finetune/finetune`, and the process that serves it.
+"""The Prefect flow `finetune/finetune`, and the worker process that serves it: `python finetune/finetune.py`.
 
-`python finetune/finetune.py` runs it. Here is the order of the steps; what they do is in append, train and gate.
+This file has the order of the steps. The steps themselves are plain functions in `append`, `train` and `gate`.
 """
 
 import asyncio
 import inspect
 import os
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ParamSpec, TypeVar
 
 if not __package__:
-    # Run as a script, Python would look for modules beside this file, where `finetune` is this file, not the package.
+    # As a script, Python would look for modules beside this file, where `finetune` is this file, not the package.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from filelock import FileLock
@@ -29,52 +31,29 @@ from common.settings import PROJECT, Settings, load_settings
 from common.store import Store
 from common.store.suggestions import TRAIN_AT, Suggestion
 from finetune import append
-from finetune.serve import ENTRYPOINT, serve, try_again_later
+from finetune.serve import serve, try_again_later
 
-if TYPE_CHECKING:
-    from common.registry.client import Version
-    from finetune.train import Files, Judged, Tuned
-
-# The tasks that need MLflow and scikit-learn import them: that takes seconds, and four runs of five do without.
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
-@task(name="append-corrections", cache_policy=NO_CACHE)
-def append_corrections(problem: Problem, settings: Settings, store: Store, suggestion: Suggestion) -> None:
-    """Write the correction, and all others that have come, to finetune.csv."""
-    append.append_corrections(store, problem, suggestion, settings.corrections)
-
-
-@task(name="fine-tune", cache_policy=NO_CACHE)
-def fine_tune(problem: Problem, settings: Settings, serving: "Version", files: "Files") -> "Tuned":
-    """Let the model that training made learn all corrections."""
-    from finetune.train import start_over
-
-    return start_over(problem, settings, serving, files)
-
-
-@task(name="check-accuracy", cache_policy=NO_CACHE)
-def check_accuracy(problem: Problem, settings: Settings, tuned: "Tuned") -> "Judged":
-    """Judge the fine-tuned model on the test rows, as it would serve."""
-    from finetune.train import check_accuracy
-
-    return check_accuracy(problem, settings, tuned)
-
-
-@task(name="register-version", cache_policy=NO_CACHE)
-def register_version(problem: Problem, tuned: "Tuned", judged: "Judged") -> int:
-    """Register the fine-tuned model as the next version and move the champion."""
-    from finetune.train import register
-
-    return register(problem, tuned, judged).number
+def step(name: str, function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Return a function as a Prefect task, so that the page of a flow run shows its step under this name."""
+    return task(function, name=name, cache_policy=NO_CACHE)
 
 
 def learn(problem: Problem, settings: Settings, store: Store, suggestion: Suggestion) -> State[Any]:
-    """Take a correction in, and all others that have come; fine-tune if enough wait. Returns the run's final state."""
-    # Runs are one at a time in one worker; the lock says so to a second worker, or to a run by hand.
+    """Write a correction to finetune.csv with all others that have come; fine-tune if enough of them wait.
+
+    Returns:
+        The final state of the flow run; its message is shown in Prefect.
+    """
+    # One worker runs one flow run at a time. The lock is for a second worker and for a run started by hand.
     with FileLock(settings.data_dir / "finetune.lock"):
         refused: State[Any] | None = None
         try:
-            append_corrections(problem, settings, store, suggestion)
+            append_to_file = step("append-corrections", append.append_corrections)
+            append_to_file(store, problem, suggestion, settings.corrections)
         except append.BadCorrectionError as error:
             refused = Failed(name="Refused", message=str(error))
         waiting = len(store.suggestions.waiting(problem.name))
@@ -86,49 +65,49 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
 
 
 def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
-    # MLflow's own retries would keep the worker busy for minutes; a failed run is tried again later.
+    # MLflow's own retries would keep the worker busy for minutes; Prefect starts a failed run again later.
     check_mlflow(settings.mlflow_uri)
+    # Imported late: MLflow and scikit-learn take seconds, and four flow runs of five do not train.
     from common.registry.publish import move_alias
-    from finetune.train import added_files, drop_taken_back, serving_version, version_of_same_data
+    from finetune import train
 
-    serving = serving_version(problem, settings)
-    drop_taken_back(problem, settings, store, serving)
+    serving = train.serving_version(problem, settings)
+    train.drop_taken_back(problem, settings, store, serving)
     batch = [waiting.id for waiting in store.suggestions.waiting(problem.name)]
-    files = added_files(settings, serving)
-    known = version_of_same_data(problem, settings, files)
-    if known and not store.suggestions.has_learnt(problem.name, known.number):
-        # An earlier run ended between registering and saying so, with perhaps one alias moved, or none.
-        move_alias(problem, known)
-        version = known.number
+    files = train.added_files(settings, serving)
+    version = train.version_of_same_data(problem, settings, files)
+    if version and not store.suggestions.has_learnt(problem.name, version.number):
+        # An earlier run ended after it had registered this version, perhaps before it had moved both aliases.
+        move_alias(problem, version)
     else:
-        tuned = fine_tune(problem, settings, serving, files)
-        judged = check_accuracy(problem, settings, tuned)
-        if reason := judged.verdict.refused_because:
-            store.suggestions.refused(batch, reason)
+        fine_tuned = step("fine-tune", train.fine_tune)(problem, settings, serving, files)
+        checked = step("check-accuracy", train.check_accuracy)(problem, settings, fine_tuned)
+        if checked.refused_because:
+            store.suggestions.refused(batch, checked.refused_because)
             append.remove_refused(store, problem, settings.corrections)
-            return Completed(name="Refused", message=f"refused: {reason}")
-        version = register_version(problem, tuned, judged)
-    store.suggestions.trained(batch, version)
-    return Completed(message=f"trained in version {version}")
+            return Completed(name="Refused", message=f"refused: {checked.refused_because}")
+        version = step("register-version", train.register)(problem, fine_tuned, checked)
+    store.suggestions.trained(batch, version.number)
+    return Completed(message=f"trained in version {version.number}")
 
 
-def finetune_flow(problem: Problem, settings: Settings) -> Flow[Any, Any]:
-    """Return the flow, whose parameters are `problem`'s features, by slug, `class_name` and `suggestion_id`."""
+def finetune_flow(settings: Settings) -> Flow[Any, Any]:
+    """Return the flow. Its parameters are the slugs of the problem's features, `class_name` and `suggestion_id`."""
+    problem = get_problem(settings.problem)
 
     def finetune(**parameters: Any) -> State[Any]:
         store = Store(settings.database_url)
         features = {name: parameters[slug] for name, slug in zip(problem.columns, problem.slugs, strict=True)}
-        told = parameters["suggestion_id"], problem.name, features, parameters["class_name"]
-        suggestion = Suggestion(*told, flow_run_id=flow_run.id)
-        try:
+        suggestion = Suggestion(
+            parameters["suggestion_id"], problem.name, features, parameters["class_name"], flow_run_id=flow_run.id
+        )
+        with closing(store):
             return learn(problem, settings, store, suggestion)
-        finally:
-            store.close()
 
     kinds = [float if feature.kind == "number" else str for feature in problem.features]
     types = {**dict(zip(problem.slugs, kinds, strict=True)), "class_name": str, "suggestion_id": str}
     keyword = inspect.Parameter.KEYWORD_ONLY
-    finetune.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Prefect shows and checks
+    finetune.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Prefect shows and checks it
         [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
     )
     finetune.__annotations__ = types
@@ -136,22 +115,20 @@ def finetune_flow(problem: Problem, settings: Settings) -> Flow[Any, Any]:
 
 
 def __getattr__(name: str) -> Flow[Any, Any]:
-    # Prefect loads `finetune` from this module for each run. It is made when asked for, since its parameters are
-    # those of the chosen problem, and no setting is read at import.
+    # Prefect loads `finetune` from this module for each run. It is made here, on demand, because its parameters depend
+    # on the setting PROBLEM, and importing a module must not read settings.
     if name != "finetune":
         raise AttributeError(name)
-    settings = load_settings()
-    return finetune_flow(get_problem(settings.problem), settings)
+    return finetune_flow(load_settings())
 
 
 def main() -> None:
-    """Serve the flow until a signal comes."""
-    # Prefect starts every run in the worker's folder, and finds the flow's module from there.
+    """Serve the flow until a signal ends the process."""
+    # Prefect starts each flow run in the worker's folder, and imports the flow's module from there.
     os.chdir(PROJECT)
     settings = load_settings()
-    flow_to_serve = finetune_flow(get_problem(settings.problem), settings)
     with temporary_settings({PREFECT_API_URL: settings.prefect_api_url}):
-        asyncio.run(serve(flow_to_serve, ENTRYPOINT, settings))
+        asyncio.run(serve(finetune_flow(settings), settings))
 
 
 if __name__ == "__main__":

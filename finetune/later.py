@@ -1,6 +1,6 @@
-"""Let a new version learn the rows that a problem has set aside as later data: `python -m finetune.later`.
+"""Fine-tune with the rows that a problem has set aside as later data: `python -m finetune.later`.
 
-Fine-tuning does the same with corrections; this is done by hand, with a file of rows.
+The worker does the same with corrections by itself; a person starts this command.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from common.table import DataError, read_table
 
 
 def learn_later(settings: Settings) -> str:
-    """Learn later.csv, and register the result if it is good enough; return what came of it, in a line.
+    """Fine-tune with later.csv, and register the model if it passes the gate; return the outcome as one line.
 
     Raises:
         DataError: later.csv or another file is missing, empty or damaged.
@@ -33,22 +33,24 @@ def learn_later(settings: Settings) -> str:
     with FileLock(settings.data_dir / "finetune.lock"), closing(Store(settings.database_url)) as store:
         serving = train.serving_version(problem, settings)
         train.drop_taken_back(problem, settings, store, serving)
-        files = train.added_files(settings, serving, learn_later=True)
+        files = {train.LATER: later}
+        if settings.corrections.exists() and settings.corrections.read_bytes().strip():
+            files[train.CORRECTIONS] = settings.corrections
         if known := train.version_of_same_data(problem, settings, files):
             publish.move_alias(problem, known)
             moved = "" if known.number == serving.number else ", and is champion now"
             return f"version {known.number} has learnt {later.name} already{moved}"
-        tuned = train.start_over(problem, settings, serving, files)
-        judged = train.check_accuracy(problem, settings, tuned)
-        if reason := judged.verdict.refused_because:
-            return f"refused: {reason}"
-        version = train.register(problem, tuned, judged)
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in judged.verdict.metrics.items())
-    return f"registered {version.name} version {version.number}; on test.csv: {shown}"
+        fine_tuned = train.fine_tune(problem, settings, serving, files)
+        checked = train.check_accuracy(problem, settings, fine_tuned)
+        if checked.refused_because:
+            return f"refused: {checked.refused_because}"
+        version = train.register(problem, fine_tuned, checked)
+    tested = [f"{name[5:]} {value}" for name, value in version.tags.items() if name.startswith("test_")]
+    return f"registered {version.name} version {version.number}; on test.csv: {', '.join(tested)}"
 
 
 def _check_data(problem: Problem, settings: Settings) -> Path:
-    """Return the file of the later rows, after reading everything that is needed beside it."""
+    """Return the path of later.csv, after a check that it and the other files can be read."""
     later = settings.data_dir / "later.csv"
     if not problem.later_share and later.is_file() and not later.read_bytes().strip():
         raise DataError(f"{later} is empty: problem {problem.name} sets no rows aside (its later_share is 0)")
@@ -58,7 +60,7 @@ def _check_data(problem: Problem, settings: Settings) -> Path:
 
 
 def main() -> None:
-    """Learn the later rows of the problem that the command line names."""
+    """Fine-tune the problem that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m finetune.later", description=__doc__)
     parser.add_argument("--problem", help="a file of problems/ (default: the setting PROBLEM)")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
-"""From corrections to a registered version, step by step. Plain functions, which know nothing of Prefect.
+"""From corrections to a registered version, step by step, in plain functions that know nothing of Prefect.
 
-Each version starts from the one that training made, and learns all rows that have been added since: the result depends
-on which rows these are, and not on the order in which they came or on the versions between.
+Each version starts from the model of the last training and learns all rows added since. So the result depends on the
+added rows alone, not on their order and not on the versions in between.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ from common.split import split
 from common.store import Store
 from common.table import read_table
 from finetune.append import remove_refused
-from finetune.gate import Verdict, judge
+from finetune.gate import refusal
 
-LATER, CORRECTIONS = "later", "corrections"  # the kinds of rows that are added to those of train.csv
+LATER, CORRECTIONS = "later", "corrections"  # kinds of rows that a version learns beside those of train.csv
 Files = Mapping[str, Path]
 
 
@@ -34,13 +34,14 @@ class NothingToContinueError(LookupError):
 
 
 @dataclass(frozen=True)
-class Tuned:
+class FineTuned:
     """A fine-tuned model.
 
     Attributes:
-        rows: what it has learnt from, corrections last.
-        scorer: of outliers, fitted without the corrections; None where there are no numbers to tell them by.
-        tags: where it comes from: the version that it started from, and the hashes of its data.
+        model: the fitted scikit-learn model.
+        rows: all rows that it has learnt from; the corrections are the last.
+        scorer: the outlier scorer, fitted without the corrections; None for a problem without numbers.
+        tags: its origin: the version that it started from, and the hashes of its data.
         run_id: its run in MLflow.
     """
 
@@ -52,18 +53,23 @@ class Tuned:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The gate's verdict on a fine-tuned model, and the bundle that was judged; None if it could not be exported."""
+class Checked:
+    """A fine-tuned model after the gate.
 
-    verdict: Verdict
+    Attributes:
+        tested: its bundle, with its results on the test rows; None if the model could not be exported.
+        refused_because: the reason if the gate refuses it.
+    """
+
     tested: Tested | None
+    refused_because: str | None
 
 
 def serving_version(problem: Problem, settings: Settings) -> Version:
     """Return the ONNX version that serves.
 
     Raises:
-        NothingToContinueError: there is none yet.
+        NothingToContinueError: no version is registered yet.
     """
     publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
     serving = publish.champion(problem.onnx_name)
@@ -72,38 +78,34 @@ def serving_version(problem: Problem, settings: Settings) -> Version:
     return serving
 
 
-def added_files(settings: Settings, serving: Version, *, learn_later: bool = False) -> Files:
+def added_files(settings: Settings, serving: Version) -> Files:
     """Return the files whose rows the next version learns beside train.csv, by the kind of the rows.
 
-    These are the corrections, and later.csv if the serving version has learnt it, or is to be followed by one that has.
+    These are the corrections, and later.csv if the serving version has learnt it.
     """
-    files = {}
-    if learn_later or _tag(LATER) in serving.tags:
-        files[LATER] = settings.data_dir / "later.csv"
-    corrections = settings.corrections
-    if not learn_later or (corrections.exists() and corrections.read_bytes().strip()):
-        files[CORRECTIONS] = corrections
-    return files
+    later = {LATER: settings.data_dir / "later.csv"} if _tag(LATER) in serving.tags else {}
+    return {**later, CORRECTIONS: settings.corrections}
 
 
 def drop_taken_back(problem: Problem, settings: Settings, store: Store, serving: Version) -> None:
-    """Refuse the corrections of versions that somebody has taken back, and take their rows out of finetune.csv.
+    """Refuse the corrections that a version newer than the serving one has learnt; remove their rows from finetune.csv.
 
-    These versions are newer than the one that serves: it was promoted over them, or they were deleted. Otherwise the
-    next version would learn again what the rollback was for. Corrections from before the model's name was registered
-    are left alone: their versions were numbered by another registry.
+    Somebody has taken such a version back, by a rollback or by deleting it, and the next version would learn the same
+    rows again. Corrections that are older than the registered model's name stay: another registry numbered their
+    versions.
     """
     since = publish.created_at(problem.onnx_name)
-    for taken in store.suggestions.taken_back(problem.name, serving.number, since):
-        store.suggestions.refused([taken.id], f"version {taken.trained_version} had learnt it, and was taken back")
+    for correction in store.suggestions.taken_back(problem.name, serving.number, since):
+        reason = f"version {correction.trained_version} had learnt it, and was taken back"
+        store.suggestions.refused([correction.id], reason)
     remove_refused(store, problem, settings.corrections)
 
 
 def version_of_same_data(problem: Problem, settings: Settings, files: Files) -> Version | None:
-    """Return the ONNX version that has learnt from exactly the data as they are now; None if there is none.
+    """Return the ONNX version that has learnt from exactly the present data; None if there is none.
 
-    There is one when an earlier attempt ended after registering and before it could say so. One that a newer champion
-    has overtaken does not count: that champion has learnt less.
+    There is one if an earlier attempt ended after it had registered the version and before it had noted that. A version
+    older than the champion does not count: the champion was trained later, and has not learnt the corrections.
     """
     publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
     wanted = _data_tags(settings, files)
@@ -114,13 +116,13 @@ def version_of_same_data(problem: Problem, settings: Settings, files: Files) -> 
     return None if champion and found.number < champion.number else found
 
 
-def start_over(problem: Problem, settings: Settings, serving: Version, files: Files) -> Tuned:
-    """Let the model that training made learn all added rows, in an MLflow run of its own.
+def fine_tune(problem: Problem, settings: Settings, serving: Version, files: Files) -> FineTuned:
+    """Continue the model of the last training with all added rows, in an MLflow run of its own.
 
     Args:
-        problem: says how.
-        settings: say where MLflow and train.csv are.
-        serving: the ONNX version that serves; its scikit-learn twin says which version training made.
+        problem: has the method that continues a training.
+        settings: have the address of MLflow and the folder of train.csv.
+        serving: the ONNX version that serves; the tags of its scikit-learn twin lead to the version of the training.
         files: the rows to learn, as `added_files` returns them.
 
     Raises:
@@ -128,62 +130,62 @@ def start_over(problem: Problem, settings: Settings, serving: Version, files: Fi
         DataError: a file is missing or damaged.
     """
     publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
-    base = _trained_by_training(problem, serving)
+    base = _base(problem, serving)
     original = read_table(settings.data_dir / "train.csv", problem, indices=True)
     added = {kind: read_table(path, problem, indices=True) for kind, path in files.items()}
     if CORRECTIONS in added:
         added[CORRECTIONS] = _sorted(added[CORRECTIONS])
     learnt = _concatenate(*added.values())
     model = problem.continue_training(publish.load_sklearn(base), original, learnt)
-    # What was searched for holds on: the version learns more, it is not built anew.
+    # The parameters that the search has found still hold: the model learns more rows, and stays the same otherwise.
     names = {name for candidate in problem.candidates() for name in candidate.params}
     params = {name: base.tags[name] for name in sorted(names) if name in base.tags}
     counts = {kind: len(table.y) for kind, table in added.items()}
     with mlflow.start_run(run_name=f"fine-tune version {base.number}") as run:
         mlflow.log_params({**params, "continued_from": base.number, CORRECTIONS: 0, **counts})
-        # So that the run itself shows what came of it: step 0 is before, step 1 after.
+        # The run's page shows the metrics before fine-tuning as step 0 and those after it as step 1.
         tested = {name: float(value) for name, value in serving.tags.items() if name.startswith("test_")}
         mlflow.log_metrics(tested, step=0)
         if (epochs := epochs_run(model)) is not None:
             mlflow.log_metric("epochs_run", epochs)
     fitting, validation = split(original)
-    # Corrections are left out: an outlier must still be one after somebody has corrected it a few times.
+    # The scorer does not learn corrections: an outlier that people have corrected a few times stays an outlier.
     known = _concatenate(fitting, added[LATER]) if LATER in added else fitting
     scorer = outlier_scorer_for(problem, known, validation)
     tags = {**params, **_data_tags(settings, files), "continued_from": str(base.number)}
-    return Tuned(model, _concatenate(original, learnt), scorer, tags, run.info.run_id)
+    return FineTuned(model, _concatenate(original, learnt), scorer, tags, run.info.run_id)
 
 
-def check_accuracy(problem: Problem, settings: Settings, tuned: Tuned) -> Judged:
-    """Export the model, judge the export on test.csv, and log the results, with the reason if refused, to its run."""
+def check_accuracy(problem: Problem, settings: Settings, fine_tuned: FineTuned) -> Checked:
+    """Export the model, test the export on test.csv, and log its metrics, or why it is refused, to its MLflow run."""
     test = read_table(settings.data_dir / "test.csv", problem, indices=True)
     try:
-        tested = export_tested(tuned.model, problem, tuned.rows, test, tuned.scorer)
-        judged = Judged(judge(problem, tested.matrix), tested)
+        tested = export_tested(fine_tuned.model, problem, fine_tuned.rows, test, fine_tuned.scorer)
+        checked = Checked(tested, refusal(problem, tested.metrics))
     except ModelError as error:
-        judged = Judged(Verdict({}, f"the exported model cannot be served: {error}"), None)
-    verdict = judged.verdict
-    with mlflow.start_run(run_id=tuned.run_id):
-        mlflow.log_metrics({f"test_{name}": value for name, value in verdict.metrics.items()}, step=1)
-        if verdict.refused_because:
-            mlflow.set_tag("refused_because", verdict.refused_because)
-    return judged
+        checked = Checked(None, f"the exported model cannot be served: {error}")
+    with mlflow.start_run(run_id=fine_tuned.run_id):
+        if checked.tested:
+            mlflow.log_metrics({f"test_{name}": value for name, value in checked.tested.metrics.items()}, step=1)
+        if checked.refused_because:
+            mlflow.set_tag("refused_because", checked.refused_because)
+    return checked
 
 
-def register(problem: Problem, tuned: Tuned, judged: Judged) -> Version:
-    """Register both flavours of a model that the gate has let through as the next version, and make it champion."""
-    if judged.tested is None:
-        raise ModelError(f"there is nothing to register: {judged.verdict.refused_because}")
-    tags = {**tuned.tags, **publish.metric_tags(judged.verdict.metrics)}
-    with mlflow.start_run(run_id=tuned.run_id):
-        if tuned.scorer:
-            tags |= tuned.scorer.tags
-            mlflow.log_metrics(tuned.scorer.metrics)
-        return publish.register(problem, tuned.model, judged.tested.graph, tags)
+def register(problem: Problem, fine_tuned: FineTuned, checked: Checked) -> Version:
+    """Register both flavours of a model that has passed the gate as the next version, and make it champion."""
+    if checked.tested is None:
+        raise ModelError(f"there is nothing to register: {checked.refused_because}")
+    tags = {**fine_tuned.tags, **publish.metric_tags(checked.tested.metrics)}
+    with mlflow.start_run(run_id=fine_tuned.run_id):
+        if fine_tuned.scorer:
+            tags |= fine_tuned.scorer.tags
+            mlflow.log_metrics(fine_tuned.scorer.metrics)
+        return publish.register(problem, fine_tuned.model, checked.tested.graph, tags)
 
 
-def _trained_by_training(problem: Problem, serving: Version) -> Version:
-    """Return the scikit-learn version that training made, from which the serving version descends."""
+def _base(problem: Problem, serving: Version) -> Version:
+    """Return the scikit-learn version of the training from which the serving version descends."""
     number = serving.tags.get("sklearn_version")
     if number is None:
         raise NothingToContinueError(
@@ -203,7 +205,7 @@ def _trained_by_training(problem: Problem, serving: Version) -> Version:
 
 
 def _sorted(table: Table) -> Table:
-    """Return the rows in an order of their own, so that it makes no difference in which they came."""
+    """Sort the rows, because a fit depends on their order, and corrections come in any order."""
     keys = list(zip(table.X.tolist(), table.y.tolist(), strict=True))
     order = sorted(range(len(keys)), key=keys.__getitem__)
     return Table(table.X[order], table.y[order])

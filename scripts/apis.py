@@ -1,4 +1,4 @@
-"""Which apis of the embedded stack are at work, and on which ports: a file for each, as Prometheus reads targets."""
+"""A file for each running api of the embedded stack, with its port, in the format of Prometheus' targets."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def folder(settings: Settings) -> Path:
 
 @contextmanager
 def announced(settings: Settings) -> Iterator[None]:
-    """Say where the api of a problem is while it is at work."""
+    """Keep the file of a problem's api while the api runs."""
     path = _path(settings)
     targets = [{"targets": [f"{HOST}:{settings.api_port}"], "labels": {"problem": settings.problem}}]
     write_atomic(path, json.dumps(targets).encode())
@@ -28,13 +28,13 @@ def announced(settings: Settings) -> Iterator[None]:
 
 
 def forget(settings: Settings) -> None:
-    """Remove what stacks have left that were killed; for the one that is alone."""
+    """Remove the files that killed stacks have left; only the one stack that runs may call this."""
     for path in folder(settings).glob("*.json"):
         path.unlink(missing_ok=True)
 
 
 def api_port(settings: Settings) -> int:
-    """Return the port of a problem's api: that of API_PORT if it is set, else that on which it is at work."""
+    """Return the port of a problem's api: API_PORT if it is set, else the port in the file of the running api."""
     if "api_port" in settings.model_fields_set:
         return settings.api_port
     try:

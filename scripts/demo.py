@@ -43,12 +43,12 @@ console = Console(soft_wrap=True)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the loop ended.
+    """The results of the loop.
 
     Attributes:
-        versions: those that have answered, each with its accuracy on the test rows.
-        flow_run_id: the run that made the second.
-        models: what `GET /models` says at the end.
+        versions: the versions that have served, each with its accuracy on the test rows.
+        flow_run_id: the flow run that made the second version.
+        models: the answer of `GET /models` at the end.
     """
 
     versions: tuple[tuple[int, float], ...]
@@ -57,16 +57,16 @@ class Outcome:
 
 
 class Hops:
-    """The stations of the loop, each with the seconds it took."""
+    """The steps of the loop, each with the seconds it took."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def hop(self, name: str, *, tell: bool = True) -> Iterator[None]:
-        """Time one hop, and say that it begins."""
-        if tell:
+    def hop(self, name: str, *, announce: bool = True) -> Iterator[None]:
+        """Time one step, and print its name at its begin."""
+        if announce:
             console.print(f"[bold]▶ {name}[/]")
         start = time.monotonic()
         yield
@@ -74,7 +74,7 @@ class Hops:
 
 
 def copy_project(target: Path) -> None:
-    """Copy the files of the project that git knows or would know, as they are now, to a fresh `target`."""
+    """Copy the project's files as they are now, without those that git ignores, to a fresh `target`."""
     shutil.rmtree(target, ignore_errors=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -85,13 +85,13 @@ def copy_project(target: Path) -> None:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(PROJECT / name, target / name)
     (target / ".venv").symlink_to(Path(sys.prefix))
-    # The copy has no repository of its own, which DVC would look for.
+    # DVC looks for a git repository by default, and the copy has none.
     (target / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
 
 
 @contextmanager
 def running_stack(settings: Settings, environment: dict[str, str]) -> Iterator[None]:
-    """Start the stack in the copy, wait for it, and stop it whole at the end, whatever happens."""
+    """Start the stack in the copy and wait until it is ready; stop all of it at the end, also after an error."""
     output = settings.state_dir / "stack.log"
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w", encoding="utf-8") as log:
@@ -113,7 +113,7 @@ def run(command: list[str], environment: dict[str, str]) -> None:
 
 
 def close_loop(problem: Problem, settings: Settings, environment: dict[str, str], hops: Hops) -> Outcome:
-    """Go once round the loop."""
+    """Go through the loop once, from the data to the next version."""
     with hops.hop("prepare the data: get_data, dvc repro"):
         run(["python", "-m", "scripts.get_data"], environment)
         run(["dvc", "repro", f"preprocess@{problem.name}"], environment)
@@ -133,7 +133,7 @@ def close_loop(problem: Problem, settings: Settings, environment: dict[str, str]
                 PATIENCE,
             )
         after = accuracy_over_http(api, rows)
-        with hops.hop(f"{TRAFFIC.seconds:.0f} s of traffic, labels, outliers; version {first} in the shadow"):
+        with hops.hop(f"{TRAFFIC.seconds:.0f} s of traffic, labels, outliers; version {first} is the challenger"):
             challenge(api, first)
             send_traffic(problem, settings)
             models = judged_models(api)
@@ -141,14 +141,14 @@ def close_loop(problem: Problem, settings: Settings, environment: dict[str, str]
 
 
 def live_table(models: dict[str, Any]) -> Table:
-    """Return what the traffic has shown of champion and challenger, side by side."""
+    """Return the live statistics of champion and challenger after the traffic, side by side."""
     first, second = sorted(serving(models), key=lambda each: str(each["role"]))
     paired = models["comparison"]
-    table = Table("live", title="what the truth says", title_justify="left")
+    table = Table("live", title="by ground truth", title_justify="left")
     for each, name in ((first, "champion"), (second, "challenger")):
         table.add_column(f"{name}, version {each['model_version']}", justify="right")
-    for what in ("predictions", "labels", "outliers"):
-        table.add_row(f"{what} received" if what == "labels" else what, str(first[what]), str(second[what]))
+    for name in ("predictions", "labels", "outliers"):
+        table.add_row(f"{name} received" if name == "labels" else name, str(first[name]), str(second[name]))
     interval = "{value:.3f} ({low:.3f} to {high:.3f})"
     table.add_row("accuracy (95 %)", *(interval.format(**each["accuracy"]) for each in (first, second)))
     table.add_row("right, the other wrong", *(str(paired[f"only_{name}_right"]) for name in ("champion", "challenger")))
@@ -157,7 +157,7 @@ def live_table(models: dict[str, Any]) -> Table:
 
 
 def show(problem: Problem, settings: Settings, outcome: Outcome, hops: Hops) -> None:
-    """Print versions, accuracies and seconds, and where to look."""
+    """Print versions, accuracies and seconds, and the addresses of their pages."""
     table = Table(title="the loop is closed", show_header=False)
     for (number, accuracy), made in zip(outcome.versions, ("trained", "fine-tuned"), strict=True):
         table.add_row(f"{problem.onnx_name} version {number} ({made}), accuracy over HTTP", f"{accuracy:.3f}")
@@ -172,10 +172,10 @@ def show(problem: Problem, settings: Settings, outcome: Outcome, hops: Hops) -> 
 
 
 def play(problem: Problem, settings: Settings) -> None:
-    """Run the loop on a stack of its own, and show how it went."""
+    """Run the loop on a stack of its own, and print its results."""
     hops = Hops()
     environment = process_environment(settings)
-    with hops.hop("everything, start and stop included", tell=False), ExitStack() as cleanup:
+    with hops.hop("everything, start and stop included", announce=False), ExitStack() as cleanup:
         with hops.hop("start MLflow, Prefect, the worker, the api, the monitor"):
             cleanup.enter_context(running_stack(settings, environment))
         outcome = close_loop(problem, settings, environment, hops)
@@ -184,14 +184,14 @@ def play(problem: Problem, settings: Settings) -> None:
 
 def main() -> None:
     """Run the demo; exit 0 only if every hop ended well."""
-    # As an exit rather than an end: then the stack is stopped, too.
+    # SIGTERM becomes an exception, so that the stack is stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("demo: stopped"))
     try:
         chosen = on_own_servers(load_settings())
         problem = get_problem(chosen.problem)
         check_free(chosen)
         copy_project(DEMO)
-        # The store, too, is the copy's own, whatever DATABASE_URL says.
+        # The copy has a store of its own, so DATABASE_URL does not count.
         play(problem, chosen.model_copy(update={"lab_home": DEMO, "database_url": f"sqlite:///{DEMO}/data/lab.db"}))
     except TimeoutError as error:
         sys.exit(f"demo: {error}; the logs are in {DEMO / '.lab' / 'logs'}")

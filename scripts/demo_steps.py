@@ -1,4 +1,4 @@
-"""What a demo does with the api, over HTTP: ask, correct, challenge, send traffic."""
+"""The steps of the demo that talk to the api over HTTP: predict, correct, challenge, send traffic."""
 
 import asyncio
 from pathlib import Path
@@ -26,7 +26,7 @@ class DemoError(RuntimeError):
 
 
 def rows_of(path: Path, problem: Problem) -> list[Row]:
-    """Return rows of train.csv or test.csv, at most as many as a demo has time for."""
+    """Return the first rows of train.csv or test.csv, at most `MOST_ROWS`."""
     table = read_table(path, problem, indices=True)
     return [
         (dict(zip(problem.columns, row, strict=True)), problem.target.classes[label])
@@ -44,7 +44,7 @@ def accuracy_over_http(api: httpx.Client, rows: list[Row]) -> float:
 
 
 def least_sure(api: httpx.Client, rows: list[Row]) -> list[dict[str, Any]]:
-    """Return corrections of the predictions that a person would be asked about first: the smallest probabilities."""
+    """Return corrections of the least certain predictions, which a person would be asked about first."""
     data = [list(features.values()) for features, _ in rows]
     answers = api.post("/predict", json={"data": data}).raise_for_status().json()["predictions"]
     order = sorted(range(len(rows)), key=lambda index: max((answers[index]["probabilities"] or {"": 0.0}).values()))
@@ -55,13 +55,13 @@ def least_sure(api: httpx.Client, rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def served_version(api: httpx.Client) -> int | None:
-    """Return the number of the version that answers; None while there is none."""
+    """Return the number of the version that serves; None while there is none."""
     response = api.get("/predict/test")
     return int(response.json()["model_version"]) if response.is_success else None
 
 
 def correct(api: httpx.Client, corrections: list[dict[str, Any]]) -> dict[str, Any]:
-    """Send corrections, wait until a model has learnt from them; return the last one's status."""
+    """Send corrections and wait until a version has learnt them; return the status of the last correction."""
     for correction in corrections:
         suggestion_id = api.post("/suggest", json=correction).raise_for_status().json()["suggestion_id"]
 
@@ -76,13 +76,13 @@ def correct(api: httpx.Client, corrections: list[dict[str, Any]]) -> dict[str, A
 
 
 def challenge(api: httpx.Client, number: int) -> None:
-    """Make a version the challenger, and wait until it answers in the shadow."""
+    """Make a version the challenger, and wait until the api has loaded it."""
     api.post(f"/models/{number}/challenge").raise_for_status()
     wait_for("the challenger", lambda: api.get("/models").raise_for_status().json()["challenger"] == number, PATIENCE)
 
 
 def send_traffic(problem: Problem, settings: Settings) -> None:
-    """Send some seconds of traffic, with labels, of which a few are wrong, and with outliers."""
+    """Send some seconds of traffic, with outliers and with feedback that is wrong in a few cases."""
     rows = read_table(settings.data_dir / "data.csv", problem, indices=False)
 
     async def sending() -> None:
@@ -95,7 +95,7 @@ def send_traffic(problem: Problem, settings: Settings) -> None:
 
 
 def judged_models(api: httpx.Client) -> dict[str, Any]:
-    """Return what `GET /models` says, once the challenger has been judged on what the champion has."""
+    """Return the answer of `GET /models` once the challenger has as much feedback as the champion."""
 
     def judged() -> dict[str, Any] | None:
         models: dict[str, Any] = api.get("/models").raise_for_status().json()
@@ -106,6 +106,6 @@ def judged_models(api: httpx.Client) -> dict[str, Any]:
 
 
 def serving(models: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the statistics of champion and challenger in the roles that they have now."""
-    places = {(models["champion"], "champion"), (models["challenger"], "shadow")}
-    return [each for each in models["versions"] if (each["model_version"], each["role"]) in places]
+    """Return the statistics of the champion and of the challenger, each in its present role."""
+    roles = {(models["champion"], "champion"), (models["challenger"], "shadow")}
+    return [each for each in models["versions"] if (each["model_version"], each["role"]) in roles]

@@ -13,7 +13,7 @@ from scripts.ports import listed_problems
 
 
 def write_data(path: Path, content: bytes, *, force: bool) -> str:
-    """Write `content` to `path`, unless there is something else that might be somebody's; return what was done."""
+    """Write `content` to `path`, but keep a file with other content unless `force`; return a line that says so."""
     if path.exists() and path.read_bytes() == content:
         return f"{path}: already there"
     if path.exists() and not force:
@@ -23,14 +23,14 @@ def write_data(path: Path, content: bytes, *, force: bool) -> str:
 
 
 def get(settings: Settings, source: Path | None, *, force: bool) -> str:
-    """Write the raw data of the chosen problem, from its own source or from a file; return what was done."""
+    """Write the raw data of the chosen problem, from its own source or from a file; return a line for the user."""
     problem = get_problem(settings.problem)
     content = table_bytes(problem.load(source), problem.target.classes)
     return write_data(settings.data_dir / "data.csv", content, force=force)
 
 
 def get_missing(problems: Iterable[str]) -> Iterator[str]:
-    """Write the raw data of those problems that have none; yield what was done."""
+    """Write the raw data of the problems that have none; yield a line for each."""
     for name in problems:
         settings = load_settings(problem=name)
         if not (settings.data_dir / "data.csv").exists():
@@ -41,7 +41,7 @@ def main() -> None:
     """Write the raw data of the problem that the command line names, or of all."""
     parser = argparse.ArgumentParser(prog="python -m scripts.get_data", description=__doc__)
     parser.add_argument("problem", nargs="?", help="a file of problems/ (default: the setting PROBLEM)")
-    parser.add_argument("--all", action="store_true", help="of all problems in params.yaml, those that have none yet")
+    parser.add_argument("--all", action="store_true", help="all problems in params.yaml that have no data yet")
     parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="your own copy of the raw data")
     parser.add_argument("--force", action="store_true", help="replace a data.csv that holds something else")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Single parts of the stack, and any other program, started on their own: what benchmarks and tests are made of."""
+"""Start one part of the stack, or any other program, and wait for it; benchmarks and tests use this."""
 
 import os
 import signal
@@ -20,24 +20,24 @@ from scripts.stack import health_checks, log_path, process_environment
 Found = TypeVar("Found")
 READY_WITHIN = 180.0
 END_WITHIN = 15.0
-TAIL = 2000  # characters of a program's output that go with an error
+TAIL = 2000  # characters of a program's output in the note of an error
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
     return port
 
 
-def wait_for(what: str, look: Callable[[], Found | None], within: float = 60.0, every: float = 0.05) -> Found:
-    """Return what `look` finds (anything but None, False or nothing), asking until it does.
+def wait_for(name: str, look: Callable[[], Found | None], within: float = 60.0, every: float = 0.05) -> Found:
+    """Call `look` until it returns something true, and return that.
 
-    A request that fails counts as nothing found: a busy server may need a moment.
+    An HTTP error in `look` counts as nothing found, because a busy server may need a moment.
 
     Raises:
-        TimeoutError: it finds nothing within so many seconds; its cause is the last failure.
+        TimeoutError: `look` found nothing in `within` seconds; the cause is the last HTTP error.
     """
     deadline = time.monotonic() + within
     failure: httpx.HTTPError | None = None
@@ -48,12 +48,12 @@ def wait_for(what: str, look: Callable[[], Found | None], within: float = 60.0, 
         except httpx.HTTPError as error:
             failure = error
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {within:.0f} s") from failure
+            raise TimeoutError(f"{name}: not within {within:.0f} s") from failure
         time.sleep(every)
 
 
 def answers(address: str) -> bool:
-    """Return whether somebody answers there, with a success."""
+    """Return whether a server answers at an address, with a status of success."""
     try:
         return httpx.get(address, timeout=2.0).is_success
     except httpx.HTTPError:
@@ -62,9 +62,9 @@ def answers(address: str) -> bool:
 
 @contextmanager
 def process(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in a session of its own, its output in `log`; at the end all of that session is stopped.
+    """Run a command in a session of its own, with its output in `log`; stop all processes of the session at the end.
 
-    When something fails meanwhile, the end of the command's output goes with the error.
+    An error raised meanwhile gets the end of the command's output as a note.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -81,7 +81,7 @@ def process(command: Sequence[str], log: Path, environment: Mapping[str, str]) -
 
 
 def stop(started: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
-    """Signal the whole session of a process, and see it end, if need be by force."""
+    """Send a signal to the session of a process, wait for its end, and kill it after 15 s."""
     _signal(started, how)
     try:
         started.wait(timeout=END_WITHIN)

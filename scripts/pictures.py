@@ -17,7 +17,7 @@ HEIGHT = 900
 
 @dataclass(frozen=True)
 class Picture:
-    """What is shown of which tab, in which colours, and how wide."""
+    """A picture of one tab, in light or dark colours, `width` pixels wide."""
 
     name: str
     path: str
@@ -34,8 +34,7 @@ PICTURES = (
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run the browser."""
-    # Debian's, or Chrome; where there is none, the one that `playwright install chromium` gets.
+    """Run the browser: Debian's Chromium, or Chrome, or the one that `playwright install chromium` downloads."""
     program = which("chromium") or which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -1,4 +1,4 @@
-"""Which program of the stack listens where, and whether its port is free.
+"""The ports of the stack's programs, and a check that they are free.
 
 `python -m scripts.ports api` checks one port and prints it.
 """
@@ -17,12 +17,12 @@ HOST = "127.0.0.1"
 
 
 class PortInUseError(OSError):
-    """Somebody else listens on a port that the stack needs; the message names port, program and variable."""
+    """Another program listens on a port that the stack needs; the message names port, program and variable."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """A program of the stack that listens: on which port, set by which variable."""
+    """A program of the stack with its port, and the variable that sets the port."""
 
     name: str
     port: int
@@ -42,7 +42,7 @@ class Listener:
 
 
 def listeners(settings: Settings) -> dict[str, Listener]:
-    """Return the listening programs of the embedded stack, by their name in the Procfile."""
+    """Return the programs of the embedded stack that listen on a port, by their name in the Procfile."""
     return {
         "mlflow": Listener("MLflow", settings.mlflow_port, "MLFLOW_PORT"),
         "prefect": Listener("Prefect", settings.prefect_port, "PREFECT_PORT"),
@@ -52,10 +52,10 @@ def listeners(settings: Settings) -> dict[str, Listener]:
 
 
 def listed_problems() -> list[str]:
-    """Return the problems of params.yaml, in its order, which is that of their apis' ports.
+    """Return the problems of params.yaml in their order; the ports of their apis have the same order.
 
     Raises:
-        SettingsError: the file is no list of them, such as one with conflict marks.
+        SettingsError: the file holds no such list, for example because it has conflict marks.
     """
     path = PROJECT / "params.yaml"
     try:
@@ -69,7 +69,7 @@ def listed_problems() -> list[str]:
 
 
 def check_free(settings: Settings, only: Sequence[str] = ()) -> None:
-    """Raise `PortInUseError` if something listens on the port of a program, or of one of those that are named."""
+    """Raise `PortInUseError` if something listens on the port of a program: of any, or of those named in `only`."""
     for name, listener in listeners(settings).items():
         if not only or name in only:
             listener.check_free()

@@ -1,6 +1,6 @@
-"""Write the raw data that are missing, and split them with DVC: `make data`, and how `make train` and `make up` begin.
+"""Write missing raw data, and split them with DVC: `make data`, and the first step of `make train` and `make up`.
 
-One at a time, since DVC refuses to work twice at once: a second one waits.
+DVC cannot run twice at the same time in one project, so a second command waits.
 """
 
 import argparse
@@ -21,19 +21,19 @@ from scripts.ports import listed_problems
 
 WAIT_SECONDS = 600.0
 CONFLICT = "<<<<<<< "
-MEND = "dvc.lock has conflict marks: `git checkout --ours dvc.lock`, and the same again; DVC then writes what is so"
+MEND = "dvc.lock has conflict marks: `git checkout --ours dvc.lock`, then the same command again; DVC writes it anew"
 
 
 class NotPreparedError(RuntimeError):
-    """The data are not prepared; the message says why."""
+    """The data could not be prepared; the message says why."""
 
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """Wait until nobody else prepares data of this project, and say so.
+    """Wait until no other command prepares data of this project; print that it waits.
 
     Raises:
-        NotPreparedError: somebody is still at it after ten minutes.
+        NotPreparedError: another command is still running after ten minutes.
     """
     path = PROJECT / ".lab" / "data.lock"
     path.parent.mkdir(exist_ok=True)
@@ -53,15 +53,15 @@ def turn() -> Iterator[None]:
 
 
 def reproduce(problems: Sequence[str]) -> None:
-    """Split the data of problems, where anything has changed; show what `preprocess.py` says, and DVC only if it fails.
+    """Split the data of problems that have changed; show the output of `preprocess.py`, and DVC's if it fails.
 
     Raises:
-        NotPreparedError: DVC has failed; its own words are printed.
+        NotPreparedError: DVC has failed; its output is printed.
     """
     stages = [f"preprocess@{name}" for name in problems]
     shown = ("preprocess: ", *(f"{name}: " for name in problems))
     hidden = []
-    # The stages' `python` is this one, and says what it has to say at once.
+    # The stages call `python`: it must be this one, and must not hold its output back.
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     with subprocess.Popen(
@@ -86,11 +86,11 @@ def reproduce(problems: Sequence[str]) -> None:
 
 
 def prepare(problems: Sequence[str]) -> None:
-    """Write what is missing of the raw data, and split them.
+    """Write missing raw data, and split them.
 
     Raises:
         DataError: a problem has no data, or cannot read them.
-        NotPreparedError: DVC fails, or a problem is not listed for it.
+        NotPreparedError: DVC fails, or params.yaml does not list a problem.
     """
     if unlisted := [name for name in problems if name not in listed_problems()]:
         raise NotPreparedError(
@@ -103,7 +103,7 @@ def prepare(problems: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """Prepare the chosen problem, or all of them."""
+    """Prepare the data of the chosen problem, or of all problems."""
     parser = argparse.ArgumentParser(prog="python -m scripts.prepare", description=__doc__)
     parser.add_argument("--all", action="store_true", help="all problems in params.yaml, not only the setting PROBLEM")
     arguments = parser.parse_args()

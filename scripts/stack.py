@@ -1,8 +1,8 @@
-"""The embedded stack: the processes of the Procfile, started together and stopped together.
+"""The embedded stack: start the processes of the Procfile together, and stop them together.
 
-Each process writes to `.lab/logs/<name>.log`. When one ends, the others are stopped, and its last lines are shown.
-Where a stack of the same lab is at work already, another problem's worker and api are started beside it, on its
-servers.
+Each process writes to `.lab/logs/<name>.log`. When one process ends, the stack stops the others and prints its last
+lines. If a stack of the same lab runs already, only the worker and the api of the chosen problem start, and use the
+servers of the first stack.
 """
 
 import os
@@ -27,7 +27,7 @@ from scripts.ports import HOST, PortInUseError, check_free, listed_problems
 
 READY_WITHIN = 180.0
 TAIL = 15
-OF_ONE_PROBLEM = ("worker", "api")  # the rest of the Procfile is for all problems
+OF_ONE_PROBLEM = ("worker", "api")  # all problems share the other processes of the Procfile
 
 
 class NotReadyError(TimeoutError):
@@ -35,7 +35,7 @@ class NotReadyError(TimeoutError):
 
 
 def on_own_servers(settings: Settings) -> Settings:
-    """Return the settings with MLflow and Prefect where the stack starts them, whatever the environment says."""
+    """Return the settings with the addresses of the stack's own MLflow and Prefect; the environment does not count."""
     return settings.model_copy(
         update={
             "mlflow_uri": f"http://{HOST}:{settings.mlflow_port}",
@@ -47,13 +47,13 @@ def on_own_servers(settings: Settings) -> Settings:
 
 
 def process_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment for the stack's processes: the addresses of each other, and quiet, small servers."""
+    """Return the environment of the stack's processes: their addresses, and options for quiet, small servers."""
     environment = {
         **os.environ,
         **settings.environment(),
-        # Job runners would take four times the memory of the rest of the server.
+        # MLflow's job runners take four times as much memory as the rest of its server.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        # Also where the shell has a key and these settings have none.
+        # Settings without a key must win over a key in the shell.
         "API_KEY": settings.api_key.get_secret_value() if settings.api_key else "",
         "STATE_DIR": str(settings.state_dir),
         "PREFECT_HOME": str(settings.state_dir / "prefect"),
@@ -67,7 +67,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
 
 
 def health_checks(settings: Settings) -> dict[str, str]:
-    """Return the address to ask whether a process is ready, by its name in the Procfile."""
+    """Return the addresses that answer when a process is ready, by the name of the process in the Procfile."""
     return {
         "mlflow": f"{settings.mlflow_uri}/health",
         "prefect": f"{settings.prefect_api_url}/health",
@@ -84,13 +84,13 @@ def wait_until_ready(
     within: float = READY_WITHIN,
     logs: Mapping[str, str] | None = None,
 ) -> None:
-    """Return when every part answers.
+    """Wait until every part answers.
 
     Args:
-        settings: say where the parts are.
-        stopped: asked between two looks; when it says yes there is nothing left to wait for.
+        settings: have the addresses of the parts.
+        stopped: returns whether the stack has ended, so that waiting is useless.
         within: seconds after which waiting ends.
-        logs: names of log files, of parts that have others than their own.
+        logs: names of the log files that are not named after their part.
 
     Raises:
         NotReadyError: a part did not answer in time, or the stack stopped; the message names the part and its log.
@@ -110,9 +110,9 @@ def log_path(settings: Settings, name: str) -> Path:
 
 
 def beside(settings: Settings) -> Settings:
-    """Return the settings of a problem beside another: unless API_PORT is set, with the port of its place.
+    """Return the settings of a problem that runs beside another one, with a port of its own unless API_PORT is set.
 
-    That is 8001 for the second problem of params.yaml, 8002 for the third, and so on.
+    The port is 8001 for the second problem of params.yaml, 8002 for the third, and so on.
     """
     problems = listed_problems()
     if "api_port" in settings.model_fields_set or settings.problem not in problems:
@@ -121,12 +121,12 @@ def beside(settings: Settings) -> Settings:
 
 
 class LogFiles:
-    """A honcho printer that keeps each process's output in a file of its own, and notes which process ended first."""
+    """A honcho printer that writes the output of each process to a file of its own, and notes which one ends first."""
 
     width = 0
 
     def __init__(self, settings: Settings, started: Callable[[], None], count: int) -> None:
-        """Call `started` once, when all of the `count` processes run."""
+        """Call `started` once, when all `count` processes run."""
         self.settings = settings
         self.ended: str | None = None
         self._started = started
@@ -134,7 +134,7 @@ class LogFiles:
         self._files: dict[str, TextIO] = {}
 
     def write(self, message: Message) -> None:
-        """Take one line from a process, or from honcho itself."""
+        """Handle one line of a process, or of honcho itself."""
         text = message.data.decode("utf-8", "replace") if isinstance(message.data, bytes) else message.data
         if message.name != SYSTEM_PRINTER_NAME:
             self._file(message.name).write(text)
@@ -163,7 +163,7 @@ class LogFiles:
 def run(settings: Settings, only: Sequence[str] = ()) -> int:
     """Run the processes of the Procfile, or `only` some, until a signal or until one ends; return the exit code."""
     commands = parse_procfile((PROJECT / "Procfile").read_text(encoding="utf-8")).processes
-    # Of two apis each has a log of its own.
+    # With two apis, each has a log of its own.
     names = {name: f"{name}-{settings.problem}" if only else name for name in only or commands}
     over = threading.Event()
     announcer = threading.Thread(target=_announce, args=(settings, names, over))
@@ -202,7 +202,7 @@ def _announce(settings: Settings, logs: Mapping[str, str], over: threading.Event
 
 def _explain_end(settings: Settings, name: str, code: int | None) -> None:
     path = log_path(settings, name)
-    print(f"{name} ended (exit code {code}), so the rest was stopped. The end of {path}:", file=sys.stderr)
+    print(f"{name} ended (exit code {code}), so the stack stopped the rest. The end of {path}:", file=sys.stderr)
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines()[-TAIL:]:
             print(f"  {line}", file=sys.stderr)
@@ -216,7 +216,7 @@ def _answers(client: httpx.Client, address: str) -> bool:
 
 
 def main() -> int:
-    """Start the stack on free ports, or what a problem needs beside the one that is at work."""
+    """Start the stack, or the worker and the api of a problem beside a running stack."""
     try:
         settings = on_own_servers(load_settings())
         settings.state_dir.mkdir(parents=True, exist_ok=True)

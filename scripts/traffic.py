@@ -1,4 +1,4 @@
-"""Send realistic requests for the problem's data to the api, and tell it the truth about its answers later."""
+"""Send realistic rows of the problem to the api, and later the ground truth of its answers as feedback."""
 
 import argparse
 import asyncio
@@ -21,22 +21,29 @@ from common.settings import Settings, SettingsError, load_settings
 from common.table import DataError, read_table
 from scripts.apis import api_port
 from scripts.ports import HOST
-from scripts.traffic_rows import Row, Rows, Traffic, TrafficError
+from scripts.traffic_rows import Row, RowSource, Traffic, TrafficError
 
-IN_FLIGHT = 50  # predictions, and as many labels: together the connections that httpx allows
-IDLE_SECONDS = 2.0  # less than the 5 s after which uvicorn closes a connection, maybe in the face of a request
+IN_FLIGHT = 50  # predictions, and as many feedback messages: together the connections that httpx allows
+IDLE_SECONDS = 2.0  # below the 5 s after which uvicorn closes a connection, perhaps while a request arrives
 LATE_SECONDS = 1.0
 RECENT_SECONDS = 5.0
 TICK_SECONDS = 0.25
 
 
 @dataclass
-class Tally:
-    """What has become of a traffic; of what was sent, all is answered or failed.
+class TrafficTally:
+    """Counts of a traffic; each prediction that was sent is answered or failed.
 
-    `failed` is by route and status, such as "/feedback 401" or "/predict no answer". What was late, or would have been
-    one request too many in flight, was `skipped`. `labels` has the `wrong_labels`, too. `outliers` are answered ones.
-    `latencies` are of the last answers, as (seconds since the start, seconds it took).
+    Attributes:
+        sent: number of rows sent to /predict.
+        answered: number of rows with an answer.
+        failed: number of failed requests by route and status, such as "/feedback 401" or "/predict no answer".
+        skipped: number of requests that were not sent, because they were late or too many were in flight.
+        labels: number of feedback messages, with the wrong ones.
+        wrong_labels: number of feedback messages with a class that is not true.
+        outliers: number of answered rows that were outliers.
+        seconds: time since the start.
+        latencies: of the last answers, as (seconds since the start, seconds it took).
     """
 
     sent: int = 0
@@ -50,7 +57,7 @@ class Tally:
     latencies: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=10_000), repr=False)
 
     def grid(self, last: float = math.inf) -> Grid:
-        """Return what people want to see; speed and latency are of the last so many seconds."""
+        """Return the counts as a table; speed and latency are those of the `last` seconds."""
         recent = [seconds for moment, seconds in self.latencies if moment > self.seconds - last]
         newest = self.latencies[-1][0] if self.latencies else math.inf
         pace = len(recent) / last if last < self.seconds else self.answered / newest
@@ -62,22 +69,24 @@ class Tally:
         grid.add_row("labels", f"{self.labels}, {self.wrong_labels} of them wrong")
         grid.add_row("outliers", f"{self.outliers}")
         grid.add_row("skipped", f"{self.skipped} requests and labels")
-        grid.add_row("failed", "\n".join(f"{what}: {count}" for what, count in sorted(self.failed.items())) or "0")
+        grid.add_row("failed", "\n".join(f"{name}: {count}" for name, count in sorted(self.failed.items())) or "0")
         return grid
 
 
-Show = Callable[[Tally], None]
+Show = Callable[[TrafficTally], None]
 
 
-async def send(traffic: Traffic, problem: Problem, rows: Table, client: httpx.AsyncClient, on_progress: Show) -> Tally:
-    """Send a traffic drawn from `rows` to the api of `client`; return when the last label is told.
+async def send(
+    traffic: Traffic, problem: Problem, rows: Table, client: httpx.AsyncClient, on_progress: Show
+) -> TrafficTally:
+    """Send a traffic drawn from `rows` to the api of `client`; return after the last feedback.
 
-    `on_progress` gets the tally, always the same object, four times a second and at the end, even if cut short.
+    `on_progress` gets the tally, always the same object, four times a second and at the end, also after an error.
 
     Raises:
-        TrafficError: the api is not there, or the problem has no such feature to drift.
+        TrafficError: no api answers, or the problem has no feature of the name that is to drift.
     """
-    sender = _Sender(traffic, Rows(traffic, problem, rows), client, on_progress)
+    sender = _Sender(traffic, RowSource(traffic, problem, rows), client, on_progress)
     try:
         (await client.get("/livez")).raise_for_status()
     except httpx.HTTPError as error:
@@ -87,14 +96,14 @@ async def send(traffic: Traffic, problem: Problem, rows: Table, client: httpx.As
 
 
 class _Sender:
-    """An open loop: when a row is due does not depend on how fast those before are answered."""
+    """An open loop: it sends each row at its time, however slowly the api answers earlier rows."""
 
-    def __init__(self, traffic: Traffic, rows: Rows, client: httpx.AsyncClient, on_progress: Show) -> None:
+    def __init__(self, traffic: Traffic, rows: RowSource, client: httpx.AsyncClient, on_progress: Show) -> None:
         self._traffic, self._rows, self._client, self._on_progress = traffic, rows, client, on_progress
         self._in_flight: Counter[str] = Counter()
-        self._tally = Tally()
+        self._tally = TrafficTally()
 
-    async def run(self) -> Tally:
+    async def run(self) -> TrafficTally:
         self._start = time.monotonic()
         try:
             async with asyncio.TaskGroup() as group:
@@ -110,7 +119,7 @@ class _Sender:
         for number in range(math.ceil(self._traffic.rate * self._traffic.seconds)):
             due = number / self._traffic.rate
             await asyncio.sleep(max(due - self._now(), 0.0))
-            # After this computer was asleep, or too busy, what was due meanwhile is not sent in a burst.
+            # A computer that was asleep or busy must not send all rows of that time in a burst.
             if self._now() - due > LATE_SECONDS:
                 self._tally.skipped += 1
             else:
@@ -160,7 +169,7 @@ class _Sender:
 
 
 def api_address(settings: Settings) -> str:
-    """Return where `make up` has started the api of the problem, or would."""
+    """Return the address at which `make up` starts the api of the problem."""
     return f"http://{HOST}:{api_port(settings)}"
 
 
@@ -177,15 +186,15 @@ def new_client(url: str, settings: Settings) -> httpx.AsyncClient:
 
 
 class _Screen:
-    """A table that follows the tally, or a line now and then where there is no terminal."""
+    """A table that follows the tally; a line every five seconds where there is no terminal."""
 
     def __init__(self) -> None:
         self.console = Console()
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
-        self.tally = Tally()
+        self.tally = TrafficTally()
         self._next_line = RECENT_SECONDS
 
-    def show(self, tally: Tally) -> None:
+    def show(self, tally: TrafficTally) -> None:
         self.tally = tally
         if self.console.is_interactive:
             self.live.update(tally.grid(RECENT_SECONDS), refresh=True)

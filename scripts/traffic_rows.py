@@ -1,4 +1,4 @@
-"""What a traffic asks about: rows drawn from the problem's data, with noise, outliers, drift and wrong labels."""
+"""The rows of a traffic: drawn from the problem's data, with noise, outliers, drift and wrong labels."""
 
 import secrets
 from dataclasses import dataclass, field, fields
@@ -12,25 +12,25 @@ FAR = 3  # standard deviations
 
 
 class TrafficError(ValueError):
-    """The traffic that was asked for cannot be sent; the message is one line."""
+    """The options describe a traffic that cannot be sent; the message is one line."""
 
 
-def _range(low: float, high: float, what: str) -> dict[str, Any]:
-    return {"low": low, "high": high, "help": what}
+def _range(low: float, high: float, text: str) -> dict[str, Any]:
+    return {"low": low, "high": high, "help": text}
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """What to send. The same seed gives the same rows, whatever the api answers; without one they differ each time."""
+    """The options of a traffic. A seed gives the same rows each time; without one they differ each time."""
 
     rate: float = field(default=20.0, metadata=_range(0.001, 10_000, "requests a second"))
     seconds: float = field(default=60.0, metadata=_range(0.001, 1e7, "how long to send"))
     noise: float = field(default=0.05, metadata=_range(0, 1e6, "added to features, in their standard deviations"))
-    labels: float = field(default=0.8, metadata=_range(0, 1, "share of the answers whose truth is told"))
-    label_delay: float = field(default=2.0, metadata=_range(0, 1e7, "seconds from an answer to its truth"))
-    wrong_labels: float = field(default=0.02, metadata=_range(0, 1, "share of the truths that are not true"))
+    labels: float = field(default=0.8, metadata=_range(0, 1, "share of the answers that get feedback"))
+    label_delay: float = field(default=2.0, metadata=_range(0, 1e7, "seconds from an answer to its feedback"))
+    wrong_labels: float = field(default=0.02, metadata=_range(0, 1, "share of the feedback with a wrong class"))
     outliers: float = field(default=0.02, metadata=_range(0, 1, "share of the rows that are unlike the data"))
-    drift_after: float = field(default=0.0, metadata=_range(0, 1e7, "second from which on --drift holds"))
+    drift_after: float = field(default=0.0, metadata=_range(0, 1e7, "second at which --drift begins"))
     drift: tuple[str, float] | None = None
     seed: int | None = None
 
@@ -44,7 +44,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Row:
-    """One row to ask about, and what to tell about it later; `label` is None when nothing is told."""
+    """One row, and the class of its later feedback; `label` is None if it gets none."""
 
     features: dict[str, Value]
     label: str | None
@@ -52,11 +52,11 @@ class Row:
     is_outlier: bool
 
 
-class Rows:
-    """The rows of a traffic. Each follows from the seed and its number alone, so that any may be left out."""
+class RowSource:
+    """The rows of a traffic. The seed and its number determine a row, so any row may be skipped."""
 
     def __init__(self, traffic: Traffic, problem: Problem, table: Table) -> None:
-        """Draw from the rows of `table`; raise `TrafficError` if the problem has no such feature to drift."""
+        """Draw from the rows of `table`; raise `TrafficError` if the problem has no feature of the name to drift."""
         numbers = [each for each in problem.features if isinstance(each, Number)]
         self._names = [each.name for each in numbers]
         drifting, shift = traffic.drift or ("", 0.0)
@@ -69,30 +69,35 @@ class Rows:
         self._deviation = self._numbers.std(axis=0)
         self._shift = shift * self._deviation * [name == drifting for name in self._names]
         self._low, self._high = np.array([(each.minimum, each.maximum) for each in numbers]).T
-        # Three digits of the standard deviation: finer than the noise, and still as a person would write it.
+        # Three digits of the standard deviation are finer than the noise, and still as short as a person writes them.
         digits = 2 - np.floor(np.log10(np.where(self._deviation > 0, self._deviation, 1.0)))
         self._decimals = np.maximum(digits, 0).astype(int).tolist()
 
     def at(self, number: int) -> Row:
         """Return the row that is due `number / rate` seconds after the start."""
         traffic, classes = self._traffic, self._problem.target.classes
-        # All is drawn for every row: an option that changes one thing leaves the others as they were.
+        # Each row draws all its random numbers, so changing one option leaves the effect of the others unchanged.
         rng = np.random.default_rng((self._seed, number))
         place, step = rng.integers(len(self._table.y)), rng.integers(1, len(classes))
         noise, far = rng.standard_normal(len(self._deviation)), rng.random(len(self._deviation))
-        is_outlier, told, wrong = (rng.random(3) < (traffic.outliers, traffic.labels, traffic.wrong_labels)).tolist()
+        is_outlier, labelled, wrong = (
+            rng.random(3) < (traffic.outliers, traffic.labels, traffic.wrong_labels)
+        ).tolist()
         near = self._numbers[place] + noise * traffic.noise * self._deviation
         near += self._shift * (number / traffic.rate >= traffic.drift_after)
-        # Categories are those of the row: only numbers can be near something, or far from everything.
+        # Noise and outliers change numbers only; categories stay those of the drawn row.
         features = dict(zip(self._problem.columns, self._table.X[place].tolist(), strict=True))
         features |= self._written(self._outlier(far) if is_outlier else near)
-        if is_outlier or not told:  # nobody knows what a row is that is like none
+        if is_outlier or not labelled:  # an outlier has no known class
             return Row(features, None, is_wrong=False, is_outlier=is_outlier)
         label = classes[(self._table.y[place] + step * wrong) % len(classes)]
         return Row(features, label, is_wrong=wrong, is_outlier=False)
 
     def _outlier(self, far: Floats) -> Floats:
-        """Spread `far`, of [0, 1), over what is plausible but `FAR` deviations beyond all data (if nothing is: all)."""
+        """Map `far` `[numbers]`, in [0, 1), to plausible values at least `FAR` deviations outside of the data.
+
+        A feature whose plausible range has no such values is mapped to the whole range.
+        """
         below = np.maximum(self._numbers.min(axis=0) - FAR * self._deviation - self._low, 0.0)
         above = np.maximum(self._high - self._numbers.max(axis=0) - FAR * self._deviation, 0.0)
         above = np.where(below + above > 0, above, self._high - self._low)

@@ -1,6 +1,6 @@
 """Prometheus on the stack that `make up` runs: `make watch`.
 
-What it scrapes and evaluates is what `prometheus.yml` says, with the addresses of that stack.
+It uses the project's `prometheus.yml`, with the addresses of that stack.
 """
 
 import shutil
@@ -27,27 +27,27 @@ INSTALL = "install Prometheus (Debian, Ubuntu: `apt-get install prometheus`; mac
 READY_WITHIN = 60.0
 LOOK_SECONDS = 0.5
 TAIL = 15
-# How a job finds its targets in containers; here it is told.
+# Keys by which a job finds its targets in containers; here the targets are given.
 DISCOVERY = ("static_configs", "dns_sd_configs", "relabel_configs")
 
 Config = dict[str, Any]
 
 
 class WatchError(RuntimeError):
-    """Prometheus cannot be started, or has ended by itself."""
+    """Prometheus cannot be started, or has ended."""
 
 
 def address(settings: Settings) -> str:
-    """Return where Prometheus answers."""
+    """Return the address of Prometheus."""
     return f"http://{HOST}:{settings.prometheus_port}"
 
 
 def config_for(settings: Settings, every: str | None = None) -> Config:
-    """Return the project's configuration for the embedded stack, whose alerts are shown but told nobody.
+    """Return the project's configuration for the embedded stack; its alerts are shown and sent to nobody.
 
     Args:
-        settings: say which problem is at work, and on which ports.
-        every: how often to scrape and evaluate, such as "1s"; by default as often as the project's says.
+        settings: have the problem and the ports.
+        every: the interval of scrapes and evaluations, such as "1s"; by default the intervals of the project.
     """
     config: Config = yaml.safe_load((PROJECT / "prometheus.yml").read_text(encoding="utf-8"))
     del config["alerting"]
@@ -57,7 +57,7 @@ def config_for(settings: Settings, every: str | None = None) -> Config:
 
 
 def write_config(config: Config, settings: Settings) -> Path:
-    """Write a configuration where `prometheus` looks for it; return its path."""
+    """Write the file that `prometheus` reads; return its path."""
     path = _folder(settings) / "prometheus.yml"
     write_atomic(path, yaml.safe_dump(config, sort_keys=False).encode())
     return path
@@ -65,10 +65,10 @@ def write_config(config: Config, settings: Settings) -> Path:
 
 @contextmanager
 def prometheus(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Prometheus with the configuration that has been written; yield its process when it answers.
+    """Run Prometheus with the written configuration; yield its process when it answers.
 
     Raises:
-        WatchError: it is not installed, or does not start; the message says what to do, or what it has said last.
+        WatchError: it is not installed, or does not start; the message says what to do, or has the end of its log.
     """
     if shutil.which(PROGRAM) is None:
         raise WatchError(INSTALL)
@@ -80,12 +80,12 @@ def prometheus(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
 
 def _with_target(job: Config, settings: Settings) -> Config:
     kept = {name: value for name, value in job.items() if name not in DISCOVERY}
-    # As in containers, where relabelling attaches it: the api's own series do not name their problem.
+    # The api's own series do not name their problem; in containers, relabelling adds this label.
     labels = {"problem": settings.problem} if job["job_name"] == "api" else {}
     target = {"targets": [f"{HOST}:{_ports(settings)[job['job_name']]}"], "labels": labels}
     if job["job_name"] != "api":
         return {**kept, "static_configs": [target]}
-    # The apis of `make up` say themselves where they are, also later ones; one that was started by hand does not.
+    # Each api of `make up` writes a file with its address; an api that a person has started writes none.
     files = apis.folder(settings) / "*.json"
     by_hand = "api_port" in settings.model_fields_set or not any(files.parent.glob(files.name))
     return {**kept, "static_configs": [target] * by_hand, "file_sd_configs": [{"files": [str(files)]}]}
@@ -137,24 +137,24 @@ def run(settings: Settings) -> None:
 
     Raises:
         WatchError: it cannot be started, or ends.
-        PortInUseError: somebody listens where it is to answer.
+        PortInUseError: another program listens on its port.
     """
     Listener("Prometheus", settings.prometheus_port, "PROMETHEUS_PORT").check_free()
     write_config(config_for(settings), settings)
-    # Prometheus follows no folder that is not there when it starts.
+    # Prometheus does not notice a folder that is made after its start.
     apis.folder(settings).mkdir(parents=True, exist_ok=True)
     with prometheus(settings) as started:
         where = address(settings)
         print(f"Prometheus {where}/graph\n  targets {where}/targets\n  alerts  {where}/alerts")
-        print("Ctrl-C stops it; what it has seen stays in .lab/prometheus.", flush=True)
+        print("Ctrl-C stops it; its data stay in .lab/prometheus.", flush=True)
         while True:
             _check_alive(started, settings)
             time.sleep(LOOK_SECONDS)
 
 
 def main() -> None:
-    """Watch the embedded stack."""
-    # As an exit rather than an end: then Prometheus is stopped, too.
+    """Run Prometheus on the embedded stack."""
+    # SIGTERM becomes an exception, so that Prometheus is stopped, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         run(load_settings())

@@ -17,6 +17,8 @@ from common.store.suggestions import Suggestion
 from common.table import read_table
 from finetune.append import BadCorrectionError, append_corrections
 
+Append = Callable[[Suggestion], int]
+
 BY_HAND = "4.9,3.0,1.4,0.2,0\n6.0,2.2,4.0,1.0,1\n"
 
 
@@ -33,12 +35,18 @@ def path(offline: Settings) -> Path:
 
 
 @pytest.fixture
-def append(store: Store, problem: Problem, path: Path) -> Callable[[Suggestion], int]:
-    return lambda suggestion: append_corrections(store, problem, suggestion, path)
+def append(store: Store, problem: Problem, path: Path) -> Append:
+    """Append a correction; return how many wait afterwards."""
+
+    def append_one(suggestion: Suggestion) -> int:
+        append_corrections(store, problem, suggestion, path)
+        return len(store.suggestions.waiting(problem.name))
+
+    return append_one
 
 
 def correction(number: int, class_name: str = "Iris-virginica") -> Suggestion:
-    """Return a suggestion that can be told by its first number."""
+    """Return a correction; its first feature is `number`."""
     features = {"sepal_length": float(number), "sepal_width": 3.3, "petal_length": 6.0, "petal_width": 2.5}
     return Suggestion(str(uuid4()), "iris", features, class_name)
 
@@ -57,9 +65,6 @@ def state(store: Store, suggestion: Suggestion) -> str:
     known = store.suggestions.get(suggestion.id)
     assert known is not None
     return known.state
-
-
-Append = Callable[[Suggestion], int]
 
 
 def test_a_correction_is_written_and_waits(store: Store, append: Append, path: Path, problem: Problem) -> None:
@@ -99,7 +104,7 @@ def test_equal_rows_of_two_suggestions_are_two_rows(store: Store, append: Append
 def test_all_others_are_taken_along_handed_over_or_not(
     store: Store, append: Append, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("finetune.append.MOST_ROWS", 3)
+    monkeypatch.setattr("finetune.append.MAX_ROWS", 3)
     many = [hand_over(store, correction(number)) for number in range(6)]
     many += [correction(number) for number in range(6, 8)]
     for not_handed_over in many[6:]:
@@ -164,13 +169,13 @@ def test_a_row_by_hand_with_an_odd_character_stays_one_row(store: Store, append:
 
 
 def reserve(store: Store, path: Path, *suggestions: Suggestion) -> None:
-    """Leave suggestions as a process does that ends before it writes their rows."""
+    """Leave corrections as a process does that ends before it writes their rows."""
     rows = len(path.read_text().splitlines()) if path.exists() else 0
     store.suggestions.reserve_row(*(replace(each, row_number=rows + place) for place, each in enumerate(suggestions)))
 
 
 def write(path: Path, *suggestions: Suggestion) -> None:
-    """Write the rows, as a process does that ends before it can note that."""
+    """Write the rows as a process does that ends before it notes them as written."""
     with path.open("a") as file:
         file.writelines(map(line, suggestions))
 

@@ -21,7 +21,7 @@ from common.registry.publish import load_sklearn
 from common.settings import PROJECT, Settings
 from common.table import DataError, read_table, table_bytes
 from finetune import later
-from finetune.train import NothingToContinueError, added_files, start_over
+from finetune.train import NothingToContinueError, added_files, fine_tune
 from grafana.measures import ON_TEST_DATA
 from preprocess import preprocess
 from problems import travel_insurance
@@ -43,7 +43,7 @@ def champion(settings: Settings, name: str) -> Version:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the command has made of a trained version. All is fetched at once: other tests use the same server."""
+    """The versions before and after the command. It is fetched at once, because other tests use the same server."""
 
     output: str
     before: Version
@@ -257,7 +257,7 @@ def test_corrections_are_learnt_with_the_later_rows_and_stay_for_the_next_fine_t
     files = added_files(lab, second)
     assert files == {"later": lab.data_dir / "later.csv", "corrections": lab.corrections}
     lab.corrections.write_text(ONE_MORE * 2)
-    rows = start_over(problem, lab, second, files).rows
+    rows = fine_tune(problem, lab, second, files).rows
     assert len(rows.y) == 120 + 4 + 2
 
 
@@ -270,7 +270,7 @@ def test_a_version_that_was_registered_and_never_became_champion_does_so_the_nex
     assert (champion(lab, "IrisModel").number, champion(lab, "IrisDev").number) == (2, 2)
 
 
-# What cannot be done
+# Errors
 
 
 def refused(settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:

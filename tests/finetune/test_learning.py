@@ -1,4 +1,4 @@
-"""Corrections are learnt, refused or taken back, whenever the training ends, on a real MLflow."""
+"""Corrections become versions, are refused or taken back, also when a training is killed; on a real MLflow."""
 
 import multiprocessing
 import os
@@ -18,7 +18,6 @@ from common.store.suggestions import Suggestion
 from finetune import finetune
 from finetune.append import append_corrections
 
-TASKS = ("fine_tune", "check_accuracy", "register_version")
 REGISTRY = ("/registered-models/", "/model-versions/")  # in the addresses of calls
 KILLED = 9
 SETOSA = {"sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -28,8 +27,7 @@ SETOSA = {"sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 def lab(settings: Settings, trained: Version, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A lab with version 1, and steps that do without Prefect."""
     assert trained.number == 1
-    for name in TASKS:
-        monkeypatch.setattr(finetune, name, getattr(finetune, name).fn)
+    monkeypatch.setattr(finetune, "step", lambda _, function: function)
     return settings
 
 
@@ -51,7 +49,7 @@ def let_wait(lab: Settings, problem: Problem, store: Store, numbers: Sequence[in
 
 
 def lengths(lab: Settings) -> list[float]:
-    """Return by which sepal lengths the rows of finetune.csv are told apart."""
+    """Return the sepal lengths of the rows of finetune.csv, which differ from row to row."""
     return [float(line.split(",")[0]) for line in lab.corrections.read_text().splitlines()]
 
 
@@ -60,7 +58,7 @@ def known(store: Store, sent: Sequence[Suggestion]) -> list[Suggestion]:
 
 
 def champions(lab: Settings) -> tuple[int, int]:
-    """Return the champion's number, and that of its twin, after seeing that both aliases point at one pair."""
+    """Return the numbers of the champion and of its twin, after a check that both aliases point at one pair."""
     client = mlflow.MlflowClient(lab.mlflow_uri)
     onnx, twin = (client.get_model_version_by_alias(name, "champion") for name in ("IrisModel", "IrisDev"))
     assert onnx.tags["sklearn_version"] == str(twin.version)
@@ -136,7 +134,7 @@ def test_corrections_that_versions_of_another_registry_have_learnt_are_learnt_ag
 
 
 def train_until(lab: Settings, call: int) -> None:
-    """Train, and end without a word after so many calls that change something in the registry."""
+    """Train, and kill this process after `call` calls that change something in the registry."""
     send, calls = requests.Session.send, 0
 
     def send_and_end(session: requests.Session, request: requests.PreparedRequest, **options: object) -> object:
@@ -148,8 +146,7 @@ def train_until(lab: Settings, call: int) -> None:
         return response
 
     requests.Session.send = send_and_end  # type: ignore[method-assign,assignment]
-    for name in TASKS:
-        setattr(finetune, name, getattr(finetune, name).fn)
+    finetune.step = lambda _, function: function
     finetune._train(get_problem("iris"), lab, Store(lab.database_url))
 
 

@@ -30,9 +30,9 @@ def corrected(settings: Settings, trained: Version) -> Settings:
     return settings
 
 
-def tune(problem: Problem, settings: Settings) -> train.Tuned:
+def tune(problem: Problem, settings: Settings) -> train.FineTuned:
     serving = train.serving_version(problem, settings)
-    return train.start_over(problem, settings, serving, train.added_files(settings, serving))
+    return train.fine_tune(problem, settings, serving, train.added_files(settings, serving))
 
 
 def register_next(problem: Problem, settings: Settings) -> Version:
@@ -146,11 +146,12 @@ def test_the_bundle_says_what_the_scikit_learn_model_says(
 
 def test_the_run_in_mlflow_has_parameters_and_results(problem: Problem, corrected: Settings) -> None:
     tuned = tune(problem, corrected)
-    verdict = train.check_accuracy(problem, corrected, tuned).verdict
+    tested = train.check_accuracy(problem, corrected, tuned).tested
+    assert tested is not None
     run = mlflow.MlflowClient(corrected.mlflow_uri).get_run(tuned.run_id)
     assert run.data.params["continued_from"] == "1"
     assert run.data.params["corrections"] == "5"
-    assert run.data.metrics["test_accuracy"] == pytest.approx(verdict.metrics["accuracy"])
+    assert run.data.metrics["test_accuracy"] == pytest.approx(tested.metrics["accuracy"])
     assert run.info.status == "FINISHED"
 
 
@@ -158,10 +159,10 @@ def test_why_a_model_is_refused_stands_in_its_run(problem: Problem, corrected: S
     test = corrected.data_dir / "test.csv"
     test.write_text("".join(f"{row[:-1]}{(int(row[-1]) + 1) % 3}\n" for row in test.read_text().splitlines()))
     tuned = tune(problem, corrected)
-    verdict = train.check_accuracy(problem, corrected, tuned).verdict
-    assert verdict.refused_because
+    reason = train.check_accuracy(problem, corrected, tuned).refused_because
+    assert reason
     run = mlflow.MlflowClient(corrected.mlflow_uri).get_run(tuned.run_id)
-    assert run.data.tags["refused_because"] == verdict.refused_because
+    assert run.data.tags["refused_because"] == reason
 
 
 def test_a_version_is_found_by_the_data_it_has_learnt_from(problem: Problem, corrected: Settings) -> None:
@@ -225,11 +226,11 @@ def test_an_export_that_says_something_else_is_refused(
     tuned = tune(problem, corrected)
     # No export in single precision is as near as this.
     monkeypatch.setattr(answer, "TOLERANCE", 1e-12)
-    judged = train.check_accuracy(problem, corrected, tuned)
-    assert judged.verdict.refused_because is not None
-    assert "the exported model cannot be served: the probabilities of row" in judged.verdict.refused_because
+    checked = train.check_accuracy(problem, corrected, tuned)
+    assert checked.refused_because is not None
+    assert "the exported model cannot be served: the probabilities of row" in checked.refused_because
     with pytest.raises(ModelError, match="nothing to register"):
-        train.register(problem, tuned, judged)
+        train.register(problem, tuned, checked)
 
 
 def test_an_export_with_other_outlier_scores_is_refused(
@@ -239,7 +240,7 @@ def test_an_export_with_other_outlier_scores_is_refused(
     honest = OutlierScorer.score
     # Only for the test rows: the golden rows are a few.
     monkeypatch.setattr(OutlierScorer, "score", lambda scorer, X: honest(scorer, X) + (1e-3 if len(X) == 30 else 0.0))
-    reason = train.check_accuracy(problem, corrected, tuned).verdict.refused_because
+    reason = train.check_accuracy(problem, corrected, tuned).refused_because
     assert reason is not None
     assert "the outlier scores of row" in reason
 

@@ -82,8 +82,8 @@ def test_conflict_marks_in_the_lock_are_told_with_what_to_do(folder: Path) -> No
     assert ended.returncode == 1
     assert "'./dvc.lock' is invalid (possible merge conflicts)" in ended.stderr
     assert ended.stderr.splitlines()[-1] == (
-        "prepare: dvc.lock has conflict marks: `git checkout --ours dvc.lock`, and the same again; "
-        "DVC then writes what is so"
+        "prepare: dvc.lock has conflict marks: `git checkout --ours dvc.lock`, then the same command again; "
+        "DVC writes it anew"
     )
 
 

@@ -24,8 +24,8 @@ from common.settings import PROJECT, Settings
 from common.table import read_table
 from scripts.parts import free_port, wait_for
 from scripts.stack import process_environment
-from scripts.traffic import IN_FLIGHT, LATE_SECONDS, Tally, _Screen, new_client, send
-from scripts.traffic_rows import Row, Rows, Traffic, TrafficError
+from scripts.traffic import IN_FLIGHT, LATE_SECONDS, TrafficTally, _Screen, new_client, send
+from scripts.traffic_rows import Row, RowSource, Traffic, TrafficError
 from tests.conftest import StartApi
 
 DRAWS = 4000
@@ -38,7 +38,7 @@ def data(prepared_data: Path, problem: Problem) -> Table:
 
 
 def draw(traffic: Traffic, problem: Problem, data: Table, count: int = DRAWS) -> list[Row]:
-    rows = Rows(traffic, problem, data)
+    rows = RowSource(traffic, problem, data)
     return [rows.at(number) for number in range(count)]
 
 
@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others(problem: Prob
 
 
 def test_a_row_does_not_depend_on_those_before(problem: Problem, data: Table) -> None:
-    assert Rows(Traffic(seed=1), problem, data).at(49) == draw(Traffic(seed=1), problem, data, 50)[49]
+    assert RowSource(Traffic(seed=1), problem, data).at(49) == draw(Traffic(seed=1), problem, data, 50)[49]
 
 
 def test_without_noise_the_rows_are_those_of_the_data_with_their_classes(problem: Problem, data: Table) -> None:
@@ -123,7 +123,7 @@ def test_drift_moves_the_named_feature_only_and_from_its_second_only(problem: Pr
 
 def test_drift_of_an_unknown_feature_names_the_known_ones(problem: Problem, data: Table) -> None:
     with pytest.raises(TrafficError, match="unknown feature 'petals'; known are sepal_length, sepal_width, petal_l"):
-        Rows(Traffic(drift=("petals", 1.0)), problem, data)
+        RowSource(Traffic(drift=("petals", 1.0)), problem, data)
 
 
 @pytest.mark.parametrize("option", ["rate", "seconds", "noise", "labels", "label_delay", "wrong_labels", "outliers"])
@@ -138,11 +138,11 @@ def test_a_feature_that_never_varies_can_be_drawn(problem: Problem) -> None:
     assert {tuple(row.features.values()) for row in draw(QUIET, problem, constant, 20)} == {(5.0,) * 4}
 
 
-def go(traffic: Traffic, problem: Problem, data: Table, client: httpx.AsyncClient) -> tuple[Tally, list[float]]:
+def go(traffic: Traffic, problem: Problem, data: Table, client: httpx.AsyncClient) -> tuple[TrafficTally, list[float]]:
     """Send a traffic; return the tally, and the seconds that the progress has shown."""
     seen: list[float] = []
 
-    async def all_of_it() -> Tally:
+    async def all_of_it() -> TrafficTally:
         async with client:
             return await send(traffic, problem, data, client, lambda tally: seen.append(tally.seconds))
 
@@ -255,11 +255,11 @@ def test_what_a_slow_api_leaves_no_room_for_is_skipped_and_not_queued(
 def test_what_was_due_while_nothing_could_be_sent_is_skipped(
     lone_api: httpx.Client, offline: Settings, problem: Problem, data: Table
 ) -> None:
-    def nap(tally: Tally) -> None:
+    def nap(tally: TrafficTally) -> None:
         if not tally.sent and not tally.skipped:
             time.sleep(LATE_SECONDS + 0.5)
 
-    async def napping() -> Tally:
+    async def napping() -> TrafficTally:
         async with new_client(str(lone_api.base_url), offline) as client:
             return await send(Traffic(rate=20.0, seconds=2.0, labels=0.0), problem, data, client, nap)
 
@@ -272,7 +272,7 @@ def test_what_was_due_while_nothing_could_be_sent_is_skipped(
 def test_what_is_cut_short_has_shown_its_last_tally(
     lone_api: httpx.Client, offline: Settings, problem: Problem, data: Table
 ) -> None:
-    seen: list[Tally] = []
+    seen: list[TrafficTally] = []
 
     async def cut() -> None:
         async with new_client(str(lone_api.base_url), offline) as client, asyncio.timeout(0.6):
@@ -307,7 +307,7 @@ def test_the_command_ends_by_itself_with_a_table_and_no_colours(lone_api: httpx.
 def test_without_a_terminal_a_line_every_five_seconds_tells_how_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
     screen = _Screen()
     for second in (0.0, 4.9, 5.0, 5.2, 10.1):
-        screen.show(Tally(sent=9, answered=7, failed=Counter({"/predict 503": 2}), labels=3, seconds=second))
+        screen.show(TrafficTally(sent=9, answered=7, failed=Counter({"/predict 503": 2}), labels=3, seconds=second))
     expected = "s: 7 answers, 3 labels, 2 failed, 0 skipped\n"
     assert capsys.readouterr().out == f"5 {expected}10 {expected}"
 
