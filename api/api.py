@@ -14,24 +14,21 @@ from fastapi_offline import FastAPIOffline
 
 from api.challenger.shadow import Shadow
 from api.corrections.prefect_outbox import Outbox
-from api.fastpath.batches import Batches  # room: fastpath
-from api.fastpath.routes import Predictions, Rows, ShortWays, Way  # room: fastpath
-from api.fastpath.uvicorn_protocol import STATE  # room: fastpath
+from api.fastpath.routes import FAST_ROUTES  # room: fastpath
+from api.fastpath.wiring import fast_routes  # room: fastpath
 from api.http.access import Access, Limit
 from api.http.body_guard import BodyGuard
 from api.http.errors import add_error_handlers
-from api.http.large_bodies import LargeBatches
+from api.http.large_bodies import OffloadLarge
 from api.http.rate import RateLimit
 from api.http.request_ids import RequestIds
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
 from api.model.server import ChallengerServer, ChampionServer
-from api.protocols.oip.errors import add_oip_errors  # room: protocols
-from api.protocols.oip.infer import Inference, short_ways  # room: protocols
-from api.protocols.oip.routes import oip_router  # room: protocols
-from api.protocols.oip.slashes import Slashes  # room: protocols
-from api.protocols.seldon.routes import seldon_router  # room: protocols
+from api.protocols.oip.infer import Inference  # room: protocols
+from api.protocols.oip.routes import add_oip, oip_router  # room: protocols
+from api.protocols.seldon import seldon_router  # room: protocols
 from api.routes.feedback import feedback_router
 from api.routes.models import model_router
 from api.routes.predict import predict_router
@@ -50,7 +47,15 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 # How long the threads that log and compare may keep the event loop waiting; Python's default is 5 ms.
 SWITCH_SECONDS = 0.0005
 # Routes are tried one after the other: those that are asked most come first.
-ROUTERS = (predict_router, oip_router, feedback_router, suggest_router, model_router, service_router, seldon_router)
+ROUTERS = (
+    predict_router,
+    oip_router,  # room: protocols
+    feedback_router,
+    suggest_router,
+    model_router,
+    service_router,
+    seldon_router,  # room: protocols
+)
 
 
 def create_app(
@@ -68,7 +73,8 @@ def create_app(
         async with AsyncExitStack() as stack:
             given = settings or load_settings()
             await _start(app, given, rate_limit or RateLimit(given.suggest_rate), stack)
-            state: dict[str, Any] = {STATE: app.state.short_ways}
+            state: dict[str, Any] = {}
+            state[FAST_ROUTES] = fast_routes(app.state)  # room: fastpath
             state[LIMITS] = Limits(given)  # room: connections
             yield state
 
@@ -81,12 +87,11 @@ def create_app(
     )
     app.state.metrics = metrics or Metrics()
     add_error_handlers(app)
-    add_oip_errors()  # room: protocols
     app.add_middleware(Heads)  # room: connections
     app.add_middleware(BodyGuard)
     app.state.metrics.instrument(app)
     app.add_middleware(RequestIds)
-    app.add_middleware(Slashes)
+    add_oip(app)  # room: protocols
     return app
 
 
@@ -109,12 +114,9 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     state.log = PredictionLog(problem, store.predictions, metrics)
     state.shadow = Shadow(state.challenger, state.log, metrics)
     state.predictor = Predictor(problem, state.log, state.shadow, metrics)
-    state.large = LargeBatches()
+    state.large = OffloadLarge()
     stack.callback(state.large.close)
-    state.inference = Inference(problem, state.predictor, state.large)
-    rows = Rows(problem, state.champion, state.predictor)
-    batches = Batches(problem, state.champion, state.predictor, state.large)
-    ways: list[Way] = [Predictions(problem, rows, batches), *short_ways(problem, state.champion, state.inference)]
+    state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
     for thread in (state.log, state.shadow):
         thread.start()
         stack.push_async_callback(asyncio.to_thread, thread.stop)
@@ -124,7 +126,6 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     # What is here stays: the garbage collector need not look through all that was imported again and again.
     gc.freeze()
     stack.callback(gc.unfreeze)
-    state.short_ways = ShortWays({way.path.encode(): way for way in ways}, metrics.http)
 
 
 app = create_app()

@@ -11,7 +11,6 @@ from api.corrections.prefect_outbox import Outbox
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.model.server import ChallengerServer, ChampionServer, Served
-from api.protocols.oip.infer import Inference
 from common.registry.client import Registry
 from common.store.threads import StoreThreads
 
@@ -46,7 +45,6 @@ Beside = Annotated[Callable[[Callable[[], Any]], Awaitable[Any]], Depends(_besid
 ServedModel = Annotated[Served, Depends(_served)]
 TheChampion = Annotated[ChampionServer, _part("champion")]
 TheChallenger = Annotated[ChallengerServer, _part("challenger")]
-TheInference = Annotated[Inference, _part("inference")]
 TheLog = Annotated[PredictionLog, _part("log")]
 TheOutbox = Annotated[Outbox, _part("outbox")]
 ThePredictor = Annotated[Predictor, _part("predictor")]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.fastpath.batches import decoder
-from api.fastpath.routes import ROWS_PER_RUN, Rows
+from api.fastpath.rows import ROWS_PER_RUN, RowAnswers
 from api.http.json_bodies import SIMD_BYTES
 from api.inference.predictor import Predictor
 from api.model.server import ChampionServer, Served
@@ -164,7 +164,7 @@ def served(bundle: bytes) -> Served:
     return Served(Version("IrisModel", 3, "here", {}), OnnxModel(bundle))
 
 
-async def ask(rows: Rows, count: int) -> list[bytes | None]:
+async def ask(rows: RowAnswers, count: int) -> list[bytes | None]:
     """The answers to so many bodies that come in one turn of the event loop."""
     asked = [rows.answer(json.dumps(ROW | {"petal_width": number / 1000}).encode()) for number in range(count)]
     return [content_of(await answer) for answer in asked if answer]
@@ -174,7 +174,7 @@ def content_of(found: tuple[bytes, bytes] | None) -> bytes | None:
     return found and found[0]
 
 
-async def one_by_one(rows: Rows, count: int) -> list[bytes | None]:
+async def one_by_one(rows: RowAnswers, count: int) -> list[bytes | None]:
     """The answers to the same bodies, each in a turn of its own."""
     bodies = (json.dumps(ROW | {"petal_width": number / 1000}).encode() for number in range(count))
     return [content_of(await answer) for body in bodies if (answer := rows.answer(body))]
@@ -185,8 +185,8 @@ class Holder:
     current: Served | None
 
 
-def rows_of(problem: Problem, served: Served | None, predictor: Predictor) -> Rows:
-    return Rows(problem, cast("ChampionServer", Holder(served)), predictor)
+def rows_of(problem: Problem, served: Served | None, predictor: Predictor) -> RowAnswers:
+    return RowAnswers(problem, cast("ChampionServer", Holder(served)), predictor)
 
 
 def test_rows_that_come_together_are_answered_by_one_run_each_with_its_own_answer(

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.fastpath.uvicorn_protocol import ShortHttp
+from api.fastpath.uvicorn_protocol import FastPathProtocol
 from common.bundle.model import OnnxModel
 from common.settings import Settings
 from scripts.parts import stop, wait_for
@@ -63,13 +63,13 @@ def connected(api: httpx.Client) -> Iterator[Wire]:
 def short(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The bodies of the answers that go the short way from now on."""
     found: list[bytes] = []
-    send = ShortHttp._send
+    send = FastPathProtocol._send
 
-    def note(protocol: ShortHttp, request: Any, content: bytes, headers: bytes) -> None:
+    def note(protocol: FastPathProtocol, request: Any, content: bytes, headers: bytes) -> None:
         found.append(content)
         send(protocol, request, content, headers)
 
-    monkeypatch.setattr(ShortHttp, "_send", note)
+    monkeypatch.setattr(FastPathProtocol, "_send", note)
     return found
 
 
@@ -151,14 +151,14 @@ def test_a_client_that_goes_before_its_answer_is_counted_and_harms_nobody(
     lone_api: httpx.Client, monkeypatch: pytest.MonkeyPatch, short: list[bytes]
 ) -> None:
     begun, go_on, gone = threading.Event(), threading.Event(), threading.Event()
-    predict, lost = OnnxModel.predict, ShortHttp.connection_lost
+    predict, lost = OnnxModel.predict, FastPathProtocol.connection_lost
 
     def slow(model: OnnxModel, X: Any) -> Any:
         begun.set()
         assert go_on.wait(10)
         return predict(model, X)
 
-    def losing(protocol: ShortHttp, error: Exception | None) -> None:
+    def losing(protocol: FastPathProtocol, error: Exception | None) -> None:
         lost(protocol, error)
         gone.set()
 
@@ -167,7 +167,7 @@ def test_a_client_that_goes_before_its_answer_is_counted_and_harms_nobody(
 
     before = requests()
     monkeypatch.setattr(OnnxModel, "predict", slow)
-    monkeypatch.setattr(ShortHttp, "connection_lost", losing)
+    monkeypatch.setattr(FastPathProtocol, "connection_lost", losing)
     with connected(lone_api) as wire:
         wire.send(request(body=json.dumps({"data": [list(ROW.values())] * 5000}).encode()))
         assert begun.wait(10)

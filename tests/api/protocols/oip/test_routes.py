@@ -305,10 +305,11 @@ def test_what_is_no_number_is_refused(lone_api: httpx.Client, value: str, *, nes
 
 @pytest.mark.parametrize("datatype", ["FP32", "FP64"])
 @pytest.mark.parametrize("value", [-0.1, 30.1, 1e38, -1e38])
-def test_what_is_not_plausible_is_refused_and_its_row_and_feature_named(
+def test_an_implausible_value_is_refused_by_row_and_feature_in_the_words_of_predict(
     lone_api: httpx.Client, datatype: str, value: float
 ) -> None:
-    words = ["inputs[0].data[6]", "petal_length", "row 1", "0", "30", "cm"]
+    [error] = lone_api.post("/predict", json={"data": [[5.1, 3.5, value, 0.2]]}).json()["errors"]
+    words = ["inputs[0].data[6] (petal_length of row 1)", error["detail"]]
     values = [*SETOSA_ROW, 5.1, 3.5, value, 0.2]
     check_refused(lone_api.post(f"{MODEL}/infer", json=body(tensor(values, datatype=datatype))), 400, *words)
 

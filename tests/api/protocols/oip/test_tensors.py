@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pydantic import TypeAdapter, ValidationError
 
-from api.protocols.oip.array import with_array
 from api.protocols.oip.errors import OipRequestError
-from api.protocols.oip.read import Reader
+from api.protocols.oip.read import Reader, with_array
 from api.protocols.oip.tensors import NUMBERS, numbers_of, pack_text, texts_of, unpack_numbers, unpack_texts
 from api.schemas.requests import STRICT, rows_type
 from common.problem import Number, Problem, get_problem
