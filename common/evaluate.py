@@ -1,32 +1,45 @@
-"""Metrics of a classifier, computed from its confusion matrix alone.
+"""Metrics of a classifier, computed from its confusion matrix alone. Nothing here reads or writes anything.
 
 Definitions as in scikit-learn's user guide, section 3.4 "Metrics and scoring", one class against the rest.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Protocol
 
 import numpy as np
 
 from common.problem import Ints
 
 CONFIDENCE = 0.95
-SMALLEST_TERM = 1e-18  # of a sum of probabilities: what comes after it changes no digit
+SMALLEST_TERM = 1e-18  # as a share of the sum so far: a smaller term changes no digit of it
 
 
 @dataclass(frozen=True)
-class Interval:
-    """Where a proportion lies with 95 % confidence."""
+class Estimate:
+    """A proportion that was measured, and the ends of its 95 % confidence interval (Wilson's)."""
 
+    value: float
     low: float
     high: float
 
 
+class LabelCount(Protocol):
+    """A number of rows with the same ground truth and the same predicted class."""
+
+    @property
+    def true_class(self) -> str: ...  # noqa: D102
+    @property
+    def predicted_class(self) -> str: ...  # noqa: D102
+    @property
+    def labels(self) -> int: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class ClassMetrics:
-    """How one class fares against the rest; None where the denominator is zero, so that there is no answer."""
+    """Counts of one class against the rest, and the metrics made from them; None where a denominator is zero."""
 
     true_pos: int
     false_pos: int
@@ -54,18 +67,21 @@ class ClassMetrics:
         return _ratio(2 * self.true_pos, 2 * self.true_pos + self.false_pos + self.false_neg)
 
     @property
-    def intervals(self) -> dict[str, Interval | None]:
-        """Wilson intervals of precision, recall, specificity and F1.
+    def estimates(self) -> dict[str, Estimate | None]:
+        """Precision, recall, specificity and F1 with their Wilson intervals.
 
-        F1 itself is no proportion, but 2 J / (1 + J), where J = TP / (TP + FP + FN) is one: its interval is that of J,
-        taken through the same formula.
+        F1 itself is no proportion, but J = TP / (TP + FP + FN) is one, and F1 = 2 J / (1 + J) grows with it: the same
+        formula turns the ends of the interval of J into those of F1.
         """
-        hits, jaccard = self.true_pos, wilson(self.true_pos, self.true_pos + self.false_pos + self.false_neg)
+        hits, f1 = self.true_pos, self.f1
+        jaccard = wilson(hits, hits + self.false_pos + self.false_neg)
         return {
             "precision": wilson(hits, hits + self.false_pos),
             "recall": wilson(hits, hits + self.false_neg),
             "specificity": wilson(self.true_neg, self.true_neg + self.false_pos),
-            "f1": jaccard and Interval(*(2 * share / (1 + share) for share in (jaccard.low, jaccard.high))),
+            "f1": Estimate(f1, *(2 * end / (1 + end) for end in (jaccard.low, jaccard.high)))
+            if f1 is not None and jaccard
+            else None,
         }
 
 
@@ -73,6 +89,21 @@ def confusion(truth: Ints, predicted: Ints, classes: int) -> Ints:
     """Return counts `[classes, classes]`: row is the true class, column the predicted one."""
     matrix = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(matrix, (truth, predicted), 1)
+    return matrix
+
+
+def classes_of(known: Sequence[str], labels: Iterable[LabelCount], *more: str) -> tuple[str, ...]:
+    """Return the known classes in their order, then the others that occur in `labels` or in `more`, by name."""
+    found = {name for each in labels for name in (each.true_class, each.predicted_class)} | set(more)
+    return (*known, *sorted(found.difference(known)))
+
+
+def matrix_of(labels: Iterable[LabelCount], classes: Sequence[str]) -> Ints:
+    """Return the confusion matrix `[classes, classes]` of counted labels: row is the true class."""
+    places = {name: place for place, name in enumerate(classes)}
+    matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    for each in labels:
+        matrix[places[each.true_class], places[each.predicted_class]] += each.labels
     return matrix
 
 
@@ -91,7 +122,7 @@ def accuracy(matrix: Ints) -> float | None:
 
 
 def summary(matrix: Ints) -> dict[str, float]:
-    """Return accuracy and macro precision, recall and F1, without those for which there are no data.
+    """Return accuracy and the macro averages of precision, recall and F1; a metric without data is left out.
 
     A macro average is the mean over the classes that have a value.
     """
@@ -105,8 +136,13 @@ def summary(matrix: Ints) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def wilson(successes: int, trials: int, standard_errors: float | None = None) -> Interval | None:
-    """Return the score interval of a proportion, of 95 % or so many standard errors to each side; None for no trials.
+def wilson(successes: int, trials: int, standard_errors: float | None = None) -> Estimate | None:
+    """Return a proportion with its score interval; None for no trials.
+
+    Args:
+        successes: how many of the trials succeeded.
+        trials: how many there were.
+        standard_errors: the width of the interval to each side; without it the interval is one of 95 %.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
     """
@@ -117,22 +153,23 @@ def wilson(successes: int, trials: int, standard_errors: float | None = None) ->
     middle = (share + weight / 2) / (1 + weight)
     half = z / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
     # Rounding must not leave out a proportion of 0 or 1 itself.
-    return Interval(middle - half if successes else 0.0, middle + half if successes < trials else 1.0)
+    return Estimate(share, middle - half if successes else 0.0, middle + half if successes < trials else 1.0)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the exact two-sided p-value that two classifiers are right equally often.
 
     Args:
-        only_first: rows that only the first has right.
-        only_second: rows that only the second has right.
+        only_first: number of rows that only the first answered rightly.
+        only_second: number of rows that only the second answered rightly.
 
-    The smaller number under the binomial distribution with p = 1/2. Source: Q. McNemar, "Note on the sampling error of
-    the difference between correlated proportions or percentages", 1947, in its exact form.
+    It is twice the probability of at most the smaller number under the binomial distribution with p = 1/2. Source:
+    Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages", 1947, in
+    its exact form.
     """
     trials, smaller = only_first + only_second, min(only_first, only_second)
     tail = 0.0
-    # From the largest term down: after the first few dozen square roots of `trials` nothing is left to add.
+    # The terms shrink from here on, so that the loop ends after a few dozen square roots of `trials`.
     for successes in range(smaller, -1, -1):
         choices = math.lgamma(trials + 1) - math.lgamma(successes + 1) - math.lgamma(trials - successes + 1)
         term = math.exp(choices - trials * math.log(2))
@@ -143,7 +180,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean of the values that there are; None if there is none."""
+    """Return the mean of the values that are not None; None without any."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 

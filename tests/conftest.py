@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from api.api import create_app
 from api.fastpath.uvicorn_protocol import FastPathProtocol
-from api.model.disk_copy import KeptCopy
+from api.model.disk_copy import DiskCopy
 from common.bundle.export import export_onnx
 from common.bundle.outliers import fit_outlier_scorer
 from common.files import write_atomic
@@ -172,8 +172,8 @@ KEPT = 7
 
 def keep_copy(settings: Settings, problem: Problem, content: bytes) -> None:
     """Leave version 7 on disk, as an api does that has served it."""
-    kept = KeptCopy(settings.state_dir / "served" / problem.onnx_name / "champion")
-    kept.keep(Version(problem.onnx_name, KEPT, "models:/m-kept", {}), content)
+    kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / "champion")
+    kept.write(Version(problem.onnx_name, KEPT, "models:/m-kept", {}), content)
 
 
 @pytest.fixture

@@ -62,9 +62,11 @@ TOWER = (
     "common.table",
     "common.split",
     "common.problem",
+    "common.features",
     "common.settings",
     "common.background",
     "common.files",
+    "common.error_document",
 )
 # Rooms of other parts that a file may import, beside `problems` and `common`.
 ACROSS = {"main": ("training",)}

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi.exceptions import RequestValidationError
 
 from api.inference.prediction_log import PredictionLog
-from api.model.server import Served
+from api.model.follower import ServedVersion
 from common.problem import Problem
 from common.store import Store, StoreError
 from common.store.feedback import UnknownPredictionError
@@ -52,7 +52,7 @@ def is_fresh(prediction_id: UUID) -> bool:
     return prediction_id.version == 7 and abs(time.time() - made) < BEHIND.total_seconds()  # noqa: PLR2004  # UUIDv7
 
 
-def check_class(class_name: str, served: Served | None, problem: Problem) -> None:
+def check_class(class_name: str, served: ServedVersion | None, problem: Problem) -> None:
     """Raise a validation error for a class that the served model does not know; without one, the problem."""
     known = served.model.classes if served else problem.target.classes
     if class_name not in known:

@@ -14,7 +14,7 @@ from api.fastpath.routes import JSON_HEADER, Reply
 from api.http.json_bodies import NO_NUMBERS, SIMD_BYTES, TooHeavyError, check_weight, flat_numbers
 from api.http.large_bodies import OffloadLarge
 from api.inference.predictor import Predictor
-from api.model.server import ChampionServer
+from api.model.follower import ChampionFollower
 from api.schemas.limits import FeatureLimits
 from api.schemas.requests import MAX_ROWS, batch_model
 from common.problem import Problem, Rows, Value
@@ -29,7 +29,7 @@ Decode = Callable[[bytes], Sequence[Sequence[Value]] | Rows | None]
 class BatchAnswers:
     """Answers batches; a large one in a thread, so that other requests need not wait for it."""
 
-    def __init__(self, problem: Problem, champion: ChampionServer, predictor: Predictor, large: OffloadLarge) -> None:
+    def __init__(self, problem: Problem, champion: ChampionFollower, predictor: Predictor, large: OffloadLarge) -> None:
         """Answer batches of `problem` by `champion` through `predictor`."""
         self._decode: Decode = decoder(problem)
         self._champion = champion

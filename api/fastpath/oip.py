@@ -4,7 +4,7 @@ import asyncio
 
 from api.fastpath.routes import Headers, PendingReply, Reply
 from api.http.large_bodies import is_small
-from api.model.server import ChampionServer
+from api.model.follower import ChampionFollower
 from api.protocols.oip.errors import PREFIX
 from api.protocols.oip.infer import AskedVersion, Inference, Inferred
 from api.protocols.oip.types import JSON_LENGTH
@@ -16,7 +16,7 @@ LENGTH_HEADER = JSON_LENGTH.lower().encode()
 class InferRoute:
     """The fast route for the inferences of one path."""
 
-    def __init__(self, path: str, handler: str, champion: ChampionServer, inference: Inference) -> None:
+    def __init__(self, path: str, handler: str, champion: ChampionFollower, inference: Inference) -> None:
         """Answer requests to `path` by `champion` through `inference`."""
         self.path = path
         self.handler = handler
@@ -52,7 +52,7 @@ def _reply(found: Inferred) -> Reply:
     return found.content, "".join(f"{name}: {value}\r\n" for name, value in found.headers.items()).encode()
 
 
-def infer_routes(problem: Problem, champion: ChampionServer, inference: Inference) -> list[InferRoute]:
+def infer_routes(problem: Problem, champion: ChampionFollower, inference: Inference) -> list[InferRoute]:
     """Return the routes for the path of an inference, with and without a slash at its end."""
     path, handler = (f"{PREFIX}/models/{name}/infer" for name in (problem.onnx_name, "{name}"))
     return [InferRoute(each, handler, champion, inference) for each in (path, f"{path}/")]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from api.fastpath.routes import JSON_HEADER, PendingReply, Reply
 from api.inference.predictor import Predictor
-from api.model.server import ChampionServer
+from api.model.follower import ChampionFollower
 from api.schemas.requests import instance_model, row_reader
 from common.problem import Problem, Value
 
@@ -22,7 +22,7 @@ class RowAnswers:
     are there when the turn ends.
     """
 
-    def __init__(self, problem: Problem, champion: ChampionServer, predictor: Predictor) -> None:
+    def __init__(self, problem: Problem, champion: ChampionFollower, predictor: Predictor) -> None:
         """Answer rows of `problem` by `champion` through `predictor`."""
         # pydantic's own parser decodes and validates in one step, by the same rules as FastAPI's route.
         self._validate: Callable[[bytes], BaseModel] = instance_model(problem).__pydantic_validator__.validate_json

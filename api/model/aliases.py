@@ -1,183 +1,131 @@
-"""Champion and challenger: what is known of their answers, and who takes which place."""
+"""Moving the aliases `champion` and `challenger` in the registry: challenge, promote, roll back."""
 
-from api.model.server import Served
-from api.schemas.responses import ClassStatistics, Comparison, Estimate, Models, MovedAliases, Reign, VersionStatistics
-from common.evaluate import ClassMetrics, Interval, accuracy, mcnemar, mean, per_class, wilson
+from dataclasses import dataclass
+
+from api.http.errors import ServiceError
+from api.schemas.responses import MovedAliases
 from common.problem import Problem
 from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
-from common.store import Store
-from common.store.champions import previous_champion
-from common.store.statistics import Live
+from common.store.champions import How, previous_champion
 from common.store.threads import StoreThreads
 
-METRICS = ("precision", "recall", "specificity", "f1")
 
-
-class NoVersionError(LookupError):
+class NoVersionError(ServiceError):
     """The registry has no such version."""
 
-
-class RefusedError(ValueError):
-    """An alias cannot be moved as asked; the message says why."""
+    status = 404
 
 
-def overview(problem: Problem, store: Store, champion: Served | None, challenger: Served | None) -> Models:
-    """Return what is served, the live statistics of every version, and the comparison of the two that serve."""
-    name = problem.onnx_name
-    first, second = (served.version.number if served else None for served in (champion, challenger))
-    known = champion.model.classes if champion else problem.target.classes
-    return Models(
-        model_name=name,
-        champion=first,
-        challenger=second,
-        versions=[version_statistics(live, known) for live in store.statistics.live(problem.name, name)],
-        comparison=compare(store, problem, first, second) if first and second else None,
-        history=[Reign(**vars(reign)) for reign in store.champions.history(name)],
-    )
+class RefusedError(ServiceError):
+    """An alias cannot be moved as the client wants; the message gives the reason."""
+
+    status = 409
 
 
-def version_statistics(live: Live, known: tuple[str, ...]) -> VersionStatistics:
-    """Return the statistics of one version in one role; `known` classes come first, in their order."""
-    classes = (*known, *sorted(live.classes - set(known)))
-    matrix = live.matrix(classes)
-    found = per_class(matrix)
-    labels, right = int(matrix.sum()), int(matrix.trace())
-    return VersionStatistics(
-        model_version=live.model_version,
-        role=live.role,
-        predictions=live.predictions,
-        outliers=live.outliers,
-        labels=labels,
-        accuracy=_estimate(accuracy(matrix), wilson(right, labels)),
-        **{name: mean([getattr(each, name) for each in found]) for name in METRICS},
-        classes=[_class_statistics(name, each) for name, each in zip(classes, found, strict=True)],
-        confusion=matrix.tolist(),
-    )
+@dataclass(frozen=True)
+class Aliases:
+    """The aliases of a problem's models in the registry.
 
-
-def compare(store: Store, problem: Problem, champion: int, challenger: int) -> Comparison:
-    """Compare two versions on the labelled rows that both have answered."""
-    paired = store.statistics.paired(problem.name, problem.onnx_name, champion, challenger)
-    return Comparison(
-        champion=champion,
-        challenger=challenger,
-        **vars(paired),
-        p_value=mcnemar(paired.only_champion_right, paired.only_challenger_right),
-    )
-
-
-async def challenge(problem: Problem, registry: Registry, number: int) -> MovedAliases:
-    """Make a version the challenger.
+    Moving an alias moves it on both models of the problem, ONNX and scikit-learn: fine-tuning continues from the
+    scikit-learn twin of the champion.
 
     Raises:
-        NoVersionError: the registry has no such version.
-        RefusedError: it is the champion, or its scikit-learn twin is gone.
+        RefusedError: from each method, when the scikit-learn twin of the version is not in the registry any more.
     """
-    version = await _version(problem, registry, number)
-    champion = await registry.serving_version(problem.onnx_name)
-    if champion and champion.number == number:
-        raise RefusedError(f"version {number} is the champion, and cannot challenge itself")
-    await _point(problem, registry, CHALLENGER, version)
-    return await _aliases(problem, registry)
 
+    problem: Problem
+    registry: Registry
+    store: StoreThreads
 
-async def promote(problem: Problem, registry: Registry, store: StoreThreads, number: int) -> MovedAliases:
-    """Make a version the champion; if it was the challenger, there is none then.
+    async def challenge(self, number: int) -> MovedAliases:
+        """Make a version the challenger.
 
-    Raises:
-        NoVersionError: the registry has no such version.
-        RefusedError: its scikit-learn twin is gone.
-    """
-    name = problem.onnx_name
-    version = await _version(problem, registry, number)
-    champion = await registry.serving_version(name)
-    if champion and champion.number != number:
-        # A rollback goes back to it, even if it became champion a moment ago and nobody has noted it yet.
-        await store.write(lambda of: of.champions.note(name, champion.number))
-    # Also if it serves already: as the latest, without the alias, it would do so only until there is a later one.
-    await _crown(problem, registry, version)
-    if champion is None or champion.number != number:
-        await store.write(lambda of: of.champions.note(name, number, "promoted"))
-    return await _aliases(problem, registry)
+        Raises:
+            NoVersionError: the registry has no such version.
+            RefusedError: it is the champion.
+        """
+        version = await self._version(number)
+        champion = await self.registry.serving_version(self.problem.onnx_name)
+        if champion and champion.number == number:
+            raise RefusedError(f"version {number} is the champion, and cannot challenge itself")
+        await self._point(CHALLENGER, version)
+        return await self._now()
 
+    async def promote(self, number: int) -> MovedAliases:
+        """Make a version the champion. If it was the challenger, there is no challenger afterwards.
 
-async def roll_back(problem: Problem, registry: Registry, store: StoreThreads, number: int) -> MovedAliases:
-    """Take a version back, and make champion who was it before.
+        Raises:
+            NoVersionError: the registry has no such version.
+        """
+        version = await self._version(number)
+        champion = await self.registry.serving_version(self.problem.onnx_name)
+        changes = champion is None or champion.number != number
+        if champion and changes:
+            # The follower records a champion up to a second late, and a rollback needs the record.
+            await self._record(champion.number)
+        # Set the alias even if this version serves already: without an alias the newest version serves, so the next
+        # registration would replace it.
+        await self._make_champion(version)
+        if changes:
+            await self._record(number, "promoted")
+        return await self._now()
 
-    Raises:
-        RefusedError: it is not the champion (any more), or there is nobody to go back to, or only a version whose
-            scikit-learn twin is gone.
-    """
-    name = problem.onnx_name
-    champion = await registry.serving_version(name)
-    if champion is None or champion.number != number:
-        now = f"version {champion.number} is" if champion else "there is none"
-        raise RefusedError(f"version {number} is not the champion: {now}")
-    # It may have become champion a moment ago, so that nobody has noted it yet.
-    await store.write(lambda of: of.champions.note(name, number))
-    previous = previous_champion(await store.read(lambda of: of.champions.history(name)))
-    if previous is None:
-        raise RefusedError(f"there was no champion before version {number}")
-    version = await registry.version(name, previous)
-    if version is None:
-        raise RefusedError(f"version {previous}, the champion before, is not in the registry any more")
-    await _crown(problem, registry, version)
-    await store.write(lambda of: of.champions.note(name, previous, "rolled back"))
-    return await _aliases(problem, registry)
+    async def roll_back(self, number: int) -> MovedAliases:
+        """Make the version before the champion the champion again.
 
+        Raises:
+            RefusedError: `number` is not the champion (any more), or no version in the registry was champion before.
+        """
+        champion = await self.registry.serving_version(self.problem.onnx_name)
+        if champion is None or champion.number != number:
+            now = f"version {champion.number} is" if champion else "there is none"
+            raise RefusedError(f"version {number} is not the champion: {now}")
+        await self._record(number)  # as in `promote`
+        history = await self.store.read(lambda store: store.champions.history(self.problem.onnx_name))
+        previous = previous_champion(history)
+        if previous is None:
+            raise RefusedError(f"there was no champion before version {number}")
+        version = await self.registry.version(self.problem.onnx_name, previous)
+        if version is None:
+            raise RefusedError(f"version {previous}, the champion before, is not in the registry any more")
+        await self._make_champion(version)
+        await self._record(previous, "rolled back")
+        return await self._now()
 
-async def _version(problem: Problem, registry: Registry, number: int) -> Version:
-    version = await registry.version(problem.onnx_name, number)
-    if version is None:
-        raise NoVersionError(f"there is no {problem.onnx_name} version {number}")
-    return version
+    async def _version(self, number: int) -> Version:
+        version = await self.registry.version(self.problem.onnx_name, number)
+        if version is None:
+            raise NoVersionError(f"there is no {self.problem.onnx_name} version {number}")
+        return version
 
+    async def _record(self, number: int, how: How = "registered") -> None:
+        await self.store.write(lambda store: store.champions.note(self.problem.onnx_name, number, how))
 
-async def _crown(problem: Problem, registry: Registry, version: Version) -> None:
-    await _point(problem, registry, CHAMPION, version)
-    challenger = await registry.aliased(problem.onnx_name, CHALLENGER)
-    if challenger and challenger.number == version.number:
-        await registry.delete_alias(problem.onnx_name, CHALLENGER)
-        if "sklearn_version" in version.tags:
-            await registry.delete_alias(problem.sklearn_name, CHALLENGER)
+    async def _make_champion(self, version: Version) -> None:
+        await self._point(CHAMPION, version)
+        challenger = await self.registry.aliased(self.problem.onnx_name, CHALLENGER)
+        if challenger and challenger.number == version.number:
+            await self.registry.delete_alias(self.problem.onnx_name, CHALLENGER)
+            if "sklearn_version" in version.tags:
+                await self.registry.delete_alias(self.problem.sklearn_name, CHALLENGER)
 
+    async def _point(self, alias: str, version: Version) -> None:
+        # The scikit-learn twin first: the services look at the ONNX version, and act when it moves.
+        if (twin := version.tags.get("sklearn_version")) is not None:
+            if not twin.isdecimal() or await self.registry.version(self.problem.sklearn_name, int(twin)) is None:
+                raise RefusedError(
+                    f"{self.problem.sklearn_name} version {twin}, the scikit-learn twin of version {version.number}, "
+                    "is not in MLflow any more, so that fine-tuning could not continue from it: take another version, "
+                    "or train anew"
+                )
+            await self.registry.set_alias(self.problem.sklearn_name, alias, int(twin))
+        await self.registry.set_alias(self.problem.onnx_name, alias, version.number)
 
-async def _point(problem: Problem, registry: Registry, alias: str, version: Version) -> None:
-    # The other flavour first: when the services see the ONNX version move, everything else has its place.
-    if (twin := version.tags.get("sklearn_version")) is not None:
-        await registry.set_alias(problem.sklearn_name, alias, await _twin(problem, registry, version, twin))
-    await registry.set_alias(problem.onnx_name, alias, version.number)
-
-
-async def _twin(problem: Problem, registry: Registry, version: Version, number: str) -> int:
-    if number.isdecimal() and await registry.version(problem.sklearn_name, int(number)):
-        return int(number)
-    raise RefusedError(
-        f"{problem.sklearn_name} version {number}, the scikit-learn twin of version {version.number}, is not in MLflow "
-        "any more, so that corrections could not be learnt from there on: take another version, or train anew"
-    )
-
-
-async def _aliases(problem: Problem, registry: Registry) -> MovedAliases:
-    champion = await registry.aliased(problem.onnx_name, CHAMPION)
-    challenger = await registry.aliased(problem.onnx_name, CHALLENGER)
-    return MovedAliases(
-        model_name=problem.onnx_name,
-        champion=champion.number if champion else None,
-        challenger=challenger.number if challenger else None,
-    )
-
-
-def _class_statistics(class_name: str, found: ClassMetrics) -> ClassStatistics:
-    intervals = found.intervals
-    return ClassStatistics(
-        class_name=class_name,
-        **vars(found),
-        **{name: _estimate(getattr(found, name), intervals[name]) for name in METRICS},
-    )
-
-
-def _estimate(value: float | None, interval: Interval | None) -> Estimate | None:
-    if value is None or interval is None:
-        return None
-    return Estimate(value=value, low=interval.low, high=interval.high)
+    async def _now(self) -> MovedAliases:
+        champion = await self.registry.aliased(self.problem.onnx_name, CHAMPION)
+        challenger = await self.registry.aliased(self.problem.onnx_name, CHALLENGER)
+        return MovedAliases(
+            model_name=self.problem.onnx_name,
+            champion=champion.number if champion else None,
+            challenger=challenger.number if challenger else None,
+        )

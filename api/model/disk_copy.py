@@ -1,4 +1,4 @@
-"""The last good model on disk, so that a service can start while MLflow is away."""
+"""A copy of the served version on disk, so that the service can start while MLflow is away."""
 
 import fcntl
 import json
@@ -14,37 +14,32 @@ from common.registry.client import Version
 logger = logging.getLogger(__name__)
 
 
-class KeptCopy:
-    """One version in a folder: the ONNX file, and a description of where it came from."""
+class DiskCopy:
+    """One version in a folder: the ONNX file, and a JSON file that says which version it is."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep it in `folder`, which is made when there is something to keep."""
+        """Use `folder`, which the first `write` makes."""
         self._folder = folder
 
-    def keep(self, version: Version, content: bytes) -> None:
-        """Keep a version, then forget the one before."""
+    def write(self, version: Version, content: bytes) -> None:
+        """Write a version, then delete the one before."""
         digest = version.source.rpartition("/")[2].replace(":", "-")
-        kept = self._folder / f"{version.number}-{digest}.onnx"
-        with self._alone():
-            # The description first: a model file without one is not read, so what is read is always a pair.
-            write_atomic(kept.with_suffix(".json"), json.dumps(asdict(version)).encode())
-            write_atomic(kept, content)
-            self._forget(but=kept.stem)
+        path = self._folder / f"{version.number}-{digest}.onnx"
+        with self._locked():
+            # The JSON file first: readers ignore an ONNX file without one, so that they always find a pair.
+            write_atomic(path.with_suffix(".json"), json.dumps(asdict(version)).encode())
+            write_atomic(path, content)
+            self._delete_others(path.stem)
 
-    def forget(self) -> None:
-        """Remove what is kept."""
-        with self._alone():
-            self._forget()
-
-    def _forget(self, but: str = "") -> None:
-        for other in self._folder.glob("*.*"):
-            if other.stem != but and not other.name.startswith("."):
-                other.unlink(missing_ok=True)
+    def delete(self) -> None:
+        """Delete the copy."""
+        with self._locked():
+            self._delete_others("")
 
     def newest_first(self) -> Iterator[tuple[Version, bytes]]:
-        """Yield what can be read: one version, or two if the process ended between keeping and forgetting."""
-        kept = self._folder.glob("*.onnx")
-        for path in sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True):
+        """Yield every readable copy: one, or two if the process ended in the middle of `write`."""
+        paths = self._folder.glob("*.onnx")
+        for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
             try:
                 version = Version(**json.loads(path.with_suffix(".json").read_bytes()))
                 content = path.read_bytes()
@@ -53,9 +48,14 @@ class KeptCopy:
             else:
                 yield version, content
 
+    def _delete_others(self, stem: str) -> None:
+        for other in self._folder.glob("*.*"):
+            if other.stem != stem and not other.name.startswith("."):
+                other.unlink(missing_ok=True)
+
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other workers out meanwhile: one that forgets must not take half of what another keeps."""
+    def _locked(self) -> Iterator[None]:
+        """Hold a lock that the other workers respect: none of them deletes half of a pair that another writes."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, SkipValidation, create_model
 from api.http.access import WITH_KEY
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
-from api.inference.prediction_batch import Answered
+from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import answer
-from api.routes.dependencies import Beside, ServedModel, ThePredictor, TheShadow, TheStore
+from api.routes.dependencies import Offload, ServedModel, ThePredictor, TheStore
 from api.schemas.requests import MAX_ROWS, rows_type, sample_row, title
 from common.problem import Problem
 
@@ -83,15 +83,15 @@ def _protocol(problem: Problem) -> APIRouter:
     FeedbackBody: Any = feedback_model(problem)
 
     @router.post("/predictions", responses=responses(400, 413, 415, 422, 503))
-    async def post_predictions(body: Body, served: ServedModel, predictor: ThePredictor, beside: Beside) -> Output:
+    async def post_predictions(body: Body, served: ServedModel, predictor: ThePredictor, offload: Offload) -> Output:
         """Predict, as `POST /predict` does."""
         rows = body.data.ndarray
-        found: Output = await beside(lambda: output(predictor.predict(served, rows)))
+        found: Output = await offload(lambda: output(predictor.predict(served, rows)))
         return found
 
     @router.post("/feedback", dependencies=[WITH_KEY], responses=responses(400, 401, 413, 415, 422, 503))
     async def post_seldon_feedback(
-        body: FeedbackBody, served: ServedModel, store: TheStore, shadow: TheShadow, beside: Beside
+        body: FeedbackBody, served: ServedModel, store: TheStore, predictor: ThePredictor, offload: Offload
     ) -> Judged:
         """Predict rows whose ground truth is known, and keep both, durably.
 
@@ -99,9 +99,9 @@ def _protocol(problem: Problem) -> APIRouter:
         """
         rows = body.request.data.ndarray
         truths = class_names(body.truth.data.ndarray, len(rows), served.model.classes)
-        answered = await beside(partial(answer, served, rows))
+        answered = await offload(partial(answer, served, rows))
         await store.write(lambda of: of.feedback.give_new(answered.log_rows(problem), truths))
-        shadow.show(answered)
+        predictor.offer(answered)
         return judged(answered)
 
     return router
@@ -124,7 +124,7 @@ def feedback_model(problem: Problem) -> type[BaseModel]:
     return create_model(name, __config__=LENIENT, request=(request, ...), truth=(TruthMessage, ...))
 
 
-def output(answered: Answered) -> Output:
+def output(answered: PredictionBatch) -> Output:
     """Return predictions in Seldon's form."""
     model, probabilities = answered.served.model, answered.answer.probabilities
     if probabilities is not None:
@@ -135,7 +135,7 @@ def output(answered: Answered) -> Output:
     return Output(data=data, meta=_meta(answered) | {"tags": tags})
 
 
-def judged(answered: Answered) -> Judged:
+def judged(answered: PredictionBatch) -> Judged:
     """Return the response to feedback."""
     return Judged(data={}, meta=_meta(answered))
 
@@ -180,6 +180,6 @@ def _invalid(place: tuple[str | int, ...], message: str) -> RequestValidationErr
     return RequestValidationError([{"loc": ("body", *place), "msg": message}])
 
 
-def _meta(answered: Answered) -> dict[str, Any]:
+def _meta(answered: PredictionBatch) -> dict[str, Any]:
     version = answered.served.version
     return {"puid": answered.ids[0], "requestPath": {version.name: str(version.number)}}

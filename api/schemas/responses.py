@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from common.evaluate import Estimate
 from common.store.champions import How
 from common.store.suggestions import State
 from common.store.tables import Role
@@ -48,14 +49,6 @@ class RememberedPrediction(BaseModel):
     truth: str | None = Field(description="the class that the row really has; null until somebody sends it")
     exported: bool = Field(description="whether it is in the external log")
     trained_version: int | None = Field(description="the version that has learnt from a correction of it")
-
-
-class Estimate(BaseModel):
-    """A proportion with its 95 % confidence interval (Wilson's)."""
-
-    value: float
-    low: float
-    high: float
 
 
 class ClassStatistics(BaseModel):

@@ -2,31 +2,18 @@
 
 import logging
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from common.error_document import error_document
 from common.store import StoreError
 from monitor.page.rendering import render
 
-MEDIA_TYPE = "application/problem+json"
 STORE_AWAY = "the monitor cannot read the store"
 
 logger = logging.getLogger(__name__)
-
-
-class ProblemDetails(BaseModel):
-    """An error as RFC 9457 describes it."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    instance: str
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -54,6 +41,4 @@ def add_error_handlers(app: FastAPI) -> None:
 def _answer(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         return render(request, "error.html", {"detail": detail, "status": status}, status, headers)
-    phrase = HTTPStatus(status).phrase
-    problem = ProblemDetails(title=phrase, status=status, detail=detail, instance=request.url.path)
-    return JSONResponse(problem.model_dump(), status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return error_document(status, detail, request.url.path, headers)

@@ -9,9 +9,10 @@ from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi import Query as InQuery
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
+from common.error_document import ProblemDetails
 from monitor.page.csv_table import as_csv
 from monitor.page.data import ModelInfo, ProblemInfo, TabData, known_problems, tab_data
-from monitor.page.errors import ProblemDetails, add_error_handlers
+from monitor.page.errors import add_error_handlers
 from monitor.page.panels import Query, Tab
 from monitor.page.rendering import add_files, render
 

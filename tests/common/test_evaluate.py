@@ -150,24 +150,24 @@ counts = st.integers(0, 300)
 def test_every_metric_lies_in_its_interval_and_has_one_if_and_only_if_it_has_a_value(
     metrics: evaluate.ClassMetrics,
 ) -> None:
-    assert metrics.intervals.keys() == {"precision", "recall", "specificity", "f1"}
-    for name, interval in metrics.intervals.items():
+    assert metrics.estimates.keys() == {"precision", "recall", "specificity", "f1"}
+    for name, interval in metrics.estimates.items():
         value = getattr(metrics, name)
-        assert (interval is None) == (value is None), name
+        assert (interval.value if interval else None) == value, name
         if interval:
-            # Less exactly than the test above: F1 is rounded on another way than its ends.
+            # Less exactly than the test above: F1 and its ends are rounded differently.
             assert interval.low - 1e-12 <= value <= interval.high + 1e-12, name
 
 
 def test_the_interval_of_each_metric_is_that_of_its_own_proportion() -> None:
     metrics = evaluate.ClassMetrics(true_pos=35, false_pos=10, false_neg=5, true_neg=50)
-    assert metrics.intervals["precision"] == evaluate.wilson(35, 45)
-    assert metrics.intervals["recall"] == evaluate.wilson(35, 40)
-    assert metrics.intervals["specificity"] == evaluate.wilson(50, 60)
+    assert metrics.estimates["precision"] == evaluate.wilson(35, 45)
+    assert metrics.estimates["recall"] == evaluate.wilson(35, 40)
+    assert metrics.estimates["specificity"] == evaluate.wilson(50, 60)
 
 
 def test_the_interval_of_f1_is_that_of_the_jaccard_index() -> None:
-    f1 = evaluate.ClassMetrics(true_pos=35, false_pos=10, false_neg=5, true_neg=50).intervals["f1"]
+    f1 = evaluate.ClassMetrics(true_pos=35, false_pos=10, false_neg=5, true_neg=50).estimates["f1"]
     jaccard = binomtest(35, 50).proportion_ci(0.95, method="wilson")
     assert f1
     assert f1.low == pytest.approx(2 * jaccard.low / (1 + jaccard.low))
@@ -179,7 +179,7 @@ def test_the_interval_of_f1_holds_it_as_often_as_it_says() -> None:
     shares = np.array([0.3, 0.1, 0.08, 0.52])
     truth = 2 * shares[0] / (2 * shares[0] + shares[1] + shares[2])
     samples = np.random.default_rng(0).multinomial(200, shares, 10_000)
-    intervals = [evaluate.ClassMetrics(*map(int, sample)).intervals["f1"] for sample in samples]
+    intervals = [evaluate.ClassMetrics(*map(int, sample)).estimates["f1"] for sample in samples]
     assert np.mean([found is not None and found.low <= truth <= found.high for found in intervals]) > 0.94
 
 

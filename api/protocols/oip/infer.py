@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from api.http.large_bodies import OffloadLarge
 from api.inference.predictor import Predictor
-from api.model.server import Served
+from api.model.follower import ServedVersion
 from api.protocols.oip.read import Reader
 from api.protocols.oip.types import JSON_LENGTH
 from api.protocols.oip.write import encode, wanted_of
@@ -18,7 +18,7 @@ JSON, BINARY = "application/json", "application/octet-stream"
 class AskedVersion(NamedTuple):
     """The version that is to answer, and the role in which it does."""
 
-    served: Served
+    served: ServedVersion
     role: Role
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,19 +24,14 @@ from api.protocols.oip.types import (
     inputs_of,
     outputs_of,
 )
-from api.routes.dependencies import NO_MODEL, ServedModel
+from api.routes.dependencies import NO_MODEL, ServedModel, part
 from common.problem import Problem
 
 ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": InferResponse, "content": {BINARY: {}}}}
 SERVER = "closed-loop-mlops-lab"
 
 
-async def _inference(request: Request) -> Inference:
-    inference: Inference = request.app.state.inference
-    return inference
-
-
-TheInference = Annotated[Inference, Depends(_inference)]
+TheInference = Annotated[Inference, part("inference")]
 
 
 class TrailingSlashes:
@@ -137,8 +132,8 @@ def _add_server(router: APIRouter) -> None:
 
 def _serving(request: Request) -> list[AskedVersion]:
     """Return the versions that answer now, the champion first."""
-    servers = (request.app.state.champion, request.app.state.challenger)
-    return [AskedVersion(server.current, server.role) for server in servers if server.current]
+    followers = (request.app.state.champion, request.app.state.challenger)
+    return [AskedVersion(each.current, each.role) for each in followers if each and each.current]
 
 
 def _named(problem: Problem, request: Request) -> AskedVersion:

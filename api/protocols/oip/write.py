@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 import orjson
 
-from api.inference.prediction_batch import Answered
+from api.inference.prediction_batch import PredictionBatch
 from api.inference.prediction_ids import ends
 from api.protocols.oip.errors import OipRequestError
 from api.protocols.oip.tensors import LENGTH_BYTES, NUMBERS, pack_text
@@ -62,7 +62,9 @@ def _is_binary(output: RequestOutput, *, otherwise: bool) -> bool:
     return otherwise if own is None else own
 
 
-def encode(answered: Answered, wanted: Sequence[WantedOutput], request_id: str | None) -> tuple[bytes, int | None]:
+def encode(
+    answered: PredictionBatch, wanted: Sequence[WantedOutput], request_id: str | None
+) -> tuple[bytes, int | None]:
     """Return the body of a response, and the length of its JSON if binary outputs follow; else None."""
     outputs: list[dict[str, Any]] = []
     behind: list[bytes] = []
@@ -84,7 +86,7 @@ def encode(answered: Answered, wanted: Sequence[WantedOutput], request_id: str |
     return b"".join([head, *behind]), len(head) if behind else None
 
 
-def _array(answered: Answered, name: str) -> npt.NDArray[Any] | None:
+def _array(answered: PredictionBatch, name: str) -> npt.NDArray[Any] | None:
     """Return an output of numbers; None for an output of texts."""
     answer = answered.answer
     arrays = {LABEL: answer.labels, PROBABILITIES: answer.probabilities, OUTLIER_SCORE: answer.outlier_scores}
@@ -95,25 +97,25 @@ def _array(answered: Answered, name: str) -> npt.NDArray[Any] | None:
 # The parts of texts that all rows share are made once. Made for each row, texts would take longer than all numbers.
 
 
-def _texts_in_json(answered: Answered, name: str) -> bytes:
+def _texts_in_json(answered: PredictionBatch, name: str) -> bytes:
     if name == PREDICTION_ID:
         return _ids(answered, '["', '","', '"]')
     return b"[" + b",".join(_class_names(answered, orjson.dumps)) + b"]"
 
 
-def _texts_in_binary(answered: Answered, name: str) -> bytes:
+def _texts_in_binary(answered: PredictionBatch, name: str) -> bytes:
     if name == PREDICTION_ID:
         length = ID_LENGTH.to_bytes(LENGTH_BYTES, "little").decode()
         return _ids(answered, length, length, "")
     return b"".join(_class_names(answered, pack_text))
 
 
-def _class_names(answered: Answered, encoded: Callable[[str], bytes]) -> Iterable[bytes]:
+def _class_names(answered: PredictionBatch, encoded: Callable[[str], bytes]) -> Iterable[bytes]:
     names = [encoded(name) for name in answered.served.model.classes]
     return map(names.__getitem__, answered.labels)
 
 
-def _ids(answered: Answered, first: str, between: str, last: str) -> bytes:
+def _ids(answered: PredictionBatch, first: str, between: str, last: str) -> bytes:
     """Return the ids with `first` before them, `between` each two, and `last` after them."""
     start = answered.start
     return f"{first}{start}{(between + start).join(ends(len(answered)))}{last}".encode()

@@ -11,7 +11,7 @@ from benchmarks.peers.services.onnx_session import OnnxSession
 
 
 class OnnxModel(Model):
-    """Answers with all outputs of the model, in KServe's first protocol and in the open one."""
+    """Answers with all outputs of the model, by KServe's protocol v1 and by the open inference protocol."""
 
     def load(self) -> bool:
         """Load the model."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from monitor.page.live_figures import classes_of
+from common.evaluate import classes_of
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.metrics import DAY, days_of

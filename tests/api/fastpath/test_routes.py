@@ -17,7 +17,7 @@ from api.fastpath.batches import decoder
 from api.fastpath.rows import ROWS_PER_RUN, RowAnswers
 from api.http.json_bodies import SIMD_BYTES
 from api.inference.predictor import Predictor
-from api.model.server import ChampionServer, Served
+from api.model.follower import ChampionFollower, ServedVersion
 from api.schemas.requests import MAX_ROWS, batch_model
 from common.bundle.model import OnnxModel
 from common.problem import Problem, Value, get_problem
@@ -150,7 +150,7 @@ class Noting(Predictor):
     runs: list[int] = field(default_factory=list)
     fails: bool = False
 
-    def predict(self, served: Served, rows: Sequence[Sequence[Value]] | Any, role: Role = "champion") -> Any:
+    def predict(self, served: ServedVersion, rows: Sequence[Sequence[Value]] | Any, role: Role = "champion") -> Any:
         from api.inference.predictor import answer
 
         self.runs.append(len(rows))
@@ -160,8 +160,8 @@ class Noting(Predictor):
 
 
 @pytest.fixture
-def served(bundle: bytes) -> Served:
-    return Served(Version("IrisModel", 3, "here", {}), OnnxModel(bundle))
+def served(bundle: bytes) -> ServedVersion:
+    return ServedVersion(Version("IrisModel", 3, "here", {}), OnnxModel(bundle))
 
 
 async def ask(rows: RowAnswers, count: int) -> list[bytes | None]:
@@ -182,15 +182,15 @@ async def one_by_one(rows: RowAnswers, count: int) -> list[bytes | None]:
 
 @dataclass
 class Holder:
-    current: Served | None
+    current: ServedVersion | None
 
 
-def rows_of(problem: Problem, served: Served | None, predictor: Predictor) -> RowAnswers:
-    return RowAnswers(problem, cast("ChampionServer", Holder(served)), predictor)
+def rows_of(problem: Problem, served: ServedVersion | None, predictor: Predictor) -> RowAnswers:
+    return RowAnswers(problem, cast("ChampionFollower", Holder(served)), predictor)
 
 
 def test_rows_that_come_together_are_answered_by_one_run_each_with_its_own_answer(
-    problem: Problem, served: Served
+    problem: Problem, served: ServedVersion
 ) -> None:
     predictor = Noting()
     answers = asyncio.run(ask(rows_of(problem, served, predictor), 20))
@@ -203,12 +203,12 @@ def test_rows_that_come_together_are_answered_by_one_run_each_with_its_own_answe
     assert len({json.loads(answer or b"")["prediction_id"] for answer in answers}) == 20
 
 
-def test_a_run_has_a_bounded_number_of_rows(problem: Problem, served: Served) -> None:
+def test_a_run_has_a_bounded_number_of_rows(problem: Problem, served: ServedVersion) -> None:
     predictor = Noting()
     assert None not in asyncio.run(ask(rows_of(problem, served, predictor), 2 * ROWS_PER_RUN + 1))
     assert predictor.runs == [ROWS_PER_RUN, ROWS_PER_RUN, 1]
 
 
-def test_what_cannot_be_answered_is_left_to_the_route(problem: Problem, served: Served) -> None:
+def test_what_cannot_be_answered_is_left_to_the_route(problem: Problem, served: ServedVersion) -> None:
     assert asyncio.run(ask(rows_of(problem, None, Noting()), 3)) == [None] * 3
     assert asyncio.run(ask(rows_of(problem, served, Noting(fails=True)), 3)) == [None] * 3

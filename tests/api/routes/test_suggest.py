@@ -16,7 +16,7 @@ from common.store import Store
 from common.store import database as store_database
 from scripts.parts import stop, wait_for
 from tests import servers
-from tests.api.model.test_server import stranger
+from tests.api.model.test_follower import stranger
 from tests.conftest import StartApi
 
 GOOD = {

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from api.inference.prediction_batch import Answered
+from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
-from api.model.server import Served
+from api.model.follower import ServedVersion
 from common.bundle.model import OnnxModel
 from common.problem import Problem
 from common.registry.client import Version
@@ -517,19 +517,18 @@ def test_the_version_of_the_challenger_answers_in_its_own_place(api: httpx.Clien
 class Taking:
     """Takes what is answered, in the place of the log and of the shadow."""
 
-    taken: list[Answered] = field(default_factory=list)
+    taken: list[PredictionBatch] = field(default_factory=list)
 
-    def add(self, answered: Answered) -> None:
+    def add(self, answered: PredictionBatch) -> None:
         self.taken.append(answered)
-
-    show = add
 
 
 def test_what_the_challenger_was_asked_is_not_shown_to_its_successor_either(problem: Problem, bundle: bytes) -> None:
     log: Any = Taking()
-    shadow: Any = Taking()
-    predictor = Predictor(problem, log, shadow, Metrics())
-    served = Served(Version(problem.onnx_name, CHALLENGER, "here", {}), OnnxModel(bundle))
+    shadow = Taking()
+    predictor = Predictor(problem, log, Metrics())
+    predictor.observers.append(shadow.add)
+    served = ServedVersion(Version(problem.onnx_name, CHALLENGER, "here", {}), OnnxModel(bundle))
     for role in ("champion", "shadow"):
         predictor.predict(served, ROWS, role)
     assert [answered.role for answered in log.taken] == ["champion", "shadow"]
