@@ -1,4 +1,4 @@
-"""Large batches leave the event loop to the others."""
+"""Large requests leave the event loop to the others."""
 
 import asyncio
 import threading

@@ -159,7 +159,7 @@ def test_only_paths_of_the_protocol_have_its_errors(lone_api: httpx.Client) -> N
     assert lone_api.get("/nowhere").headers["content-type"] == "application/problem+json"
 
 
-# What is sent
+# Requests
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/octet-stream"}, {"Content-Type": "text/plain"}])
@@ -222,7 +222,7 @@ def test_numbers_of_every_datatype_are_answered_alike_in_json_and_in_binary(
     assert outputs(in_json)["label"] == [0, 2]
 
 
-# What is refused
+# Refusals
 
 REFUSED: dict[str, tuple[Any, list[str]]] = {
     "no object": ([], ["body"]),
@@ -276,7 +276,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     ),
     "an integer below zero": (body(tensor([5, 3, 1, -1], datatype="UINT8")), ["inputs[0].data[3]", "-1", "UINT8"]),
 }
-# What is no plausible number, as it stands in JSON.
+# Values that are no plausible number, as JSON writes them.
 VALUES = ["NaN", "Infinity", "1e999", "1" + "0" * 400, '"0.2"', '""', "true", "false", "null", "[0.2]", "{}"]
 
 
