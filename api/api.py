@@ -20,14 +20,13 @@ from api.challenger.follower import ChallengerFollower  # room: challenger
 from api.challenger.shadow import Shadow  # room: challenger
 from api.corrections.prefect_outbox import Outbox
 from api.disk_copy import keep_copies  # room: disk_copy
-from api.fastpath.batches import Batches  # room: fastpath
-from api.fastpath.routes import Predictions, Rows, ShortWays, Way  # room: fastpath
-from api.fastpath.uvicorn_protocol import STATE  # room: fastpath
+from api.fastpath.routes import FAST_ROUTES  # room: fastpath
+from api.fastpath.wiring import fast_routes  # room: fastpath
 from api.guards.body_guard import BodyGuard  # room: guards
 from api.guards.request_ids import RequestIds  # room: guards
 from api.http.access import Access, Limit, RateLimit
 from api.http.errors import add_error_handlers
-from api.http.large_bodies import LargeBatches
+from api.http.large_bodies import OffloadLarge
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
@@ -35,11 +34,9 @@ from api.metrics.http import HttpMetrics  # room: http_metrics
 from api.model.follower import ChampionFollower
 from api.promotion.aliases import Aliases  # room: promotion
 from api.promotion.routes import promotion_router  # room: promotion
-from api.protocols.oip.errors import add_oip_errors  # room: protocols
-from api.protocols.oip.infer import Inference, short_ways  # room: protocols
-from api.protocols.oip.routes import oip_router  # room: protocols
-from api.protocols.oip.slashes import Slashes  # room: protocols
-from api.protocols.seldon.routes import seldon_router  # room: protocols
+from api.protocols.oip.infer import Inference  # room: protocols
+from api.protocols.oip.routes import add_oip, oip_router  # room: protocols
+from api.protocols.seldon import seldon_router  # room: protocols
 from api.routes.feedback import feedback_router
 from api.routes.models import model_router
 from api.routes.predict import predict_router
@@ -96,13 +93,12 @@ def create_app(
     )
     app.state.metrics = metrics or Metrics()
     add_error_handlers(app)
-    add_oip_errors()  # room: protocols
     app.add_middleware(Heads)  # room: connections
     app.add_middleware(BodyGuard)  # room: guards
     app.state.http_metrics = HttpMetrics(app, app.state.metrics.registry)  # room: http_metrics
     app.state.metrics.show(app)
     app.add_middleware(RequestIds)  # room: guards
-    app.add_middleware(Slashes)  # room: protocols
+    add_oip(app)  # room: protocols
     return app
 
 
@@ -125,7 +121,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     await stack.enter_async_context(registry)
     state.access = Access(settings, rate_limit)
     state.aliases = Aliases(problem, registry, state.store)  # room: promotion
-    state.large = LargeBatches()
+    state.large = OffloadLarge()
     stack.callback(state.large.close)
     state.log = PredictionLog(problem, store.predictions, metrics)
     state.predictor = Predictor(problem, state.log, metrics)
@@ -154,12 +150,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     gc.enable()
     stack.callback(gc.unfreeze)
     shared: dict[str, Any] = {}
-    rows = Rows(problem, state.champion, state.predictor)  # room: fastpath
-    batches = Batches(problem, state.champion, state.predictor, state.large)  # room: fastpath
-    ways: list[Way] = [Predictions(problem, rows, batches)]  # room: fastpath
-    ways += short_ways(problem, state.champion, state.inference)  # room: protocols
-    by_path = {way.path.encode(): way for way in ways}  # room: fastpath
-    state.short_ways = shared[STATE] = ShortWays(by_path, state.http_metrics)  # room: fastpath
+    shared[FAST_ROUTES] = fast_routes(state)  # room: fastpath
     shared[LIMITS] = Limits(settings)  # room: connections
     return shared
 

@@ -18,7 +18,7 @@ OPTIONS: dict[str, Any] = {
     "timeout_graceful_shutdown": 3,
 }
 OPTIONS["http"] = "common.connections.protocol:Connection"  # room: connections
-OPTIONS["http"] = "api.fastpath.uvicorn_protocol:ShortHttp"  # room: fastpath
+OPTIONS["http"] = "api.fastpath.uvicorn_protocol:FastPathProtocol"  # room: fastpath
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from api.api import create_app
 from api.disk_copy import DiskCopy
-from api.fastpath.uvicorn_protocol import ShortHttp
+from api.fastpath.uvicorn_protocol import FastPathProtocol
 from common.bundle.export import export_onnx
 from common.bundle.outliers import fit_outlier_scorer
 from common.files import write_atomic
@@ -126,7 +126,9 @@ def served_version(client: httpx.Client) -> int | None:
 def served(app: FastAPI) -> Iterator[httpx.Client]:
     """Serve an application in this process, on a real socket; yield a client of it."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", http=ShortHttp))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", http=FastPathProtocol)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""Answers to plain requests straight on their connection, before FastAPI. This folder can be deleted.
+"""The fast path: replies to plain requests straight on their connection, before FastAPI. This folder can be deleted.
 
-It imports `protocols` and what stands below it. Begin with `README.md`, then `uvicorn_protocol.py`.
+It imports `api/protocols` and the packages below it. Begin with `README.md`, then `uvicorn_protocol.py`.
 """

@@ -9,8 +9,8 @@ from api.http.errors import error_response
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}
-# Tensors may be binary, and clients of this protocol declare their JSON as anything, or not at all.
-WITHOUT_TYPE = re.compile("/v2/models/.*/infer")
+# Paths whose bodies need no `Content-Type: application/json`.
+untyped_paths: set[re.Pattern[str]] = set()
 
 
 class BodyGuard:
@@ -40,7 +40,7 @@ class BodyGuard:
             await error_response(415, detail, scope["path"])(scope, receive, send)
             return
         is_json = headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/json"
-        if not is_json and not WITHOUT_TYPE.fullmatch(scope["path"]):
+        if not is_json and not any(each.fullmatch(scope["path"]) for each in untyped_paths):
             response = error_response(415, "the body must be JSON: set Content-Type: application/json", scope["path"])
             await response(scope, receive, send)
             return

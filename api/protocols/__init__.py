@@ -1,4 +1,4 @@
-"""The service in the words of other model servers. This folder can be deleted.
+"""The protocols of other model servers, so that their clients can use this service. This folder can be deleted.
 
-It imports `routes` and what stands below it. Begin with `oip/routes.py`.
+It imports `api/routes` and the packages below it, never `api/fastpath`. Begin with `oip/routes.py`.
 """

@@ -17,7 +17,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from api.api import create_app
-from api.fastpath.uvicorn_protocol import STATE, ShortHttp
+from api.fastpath.routes import FAST_ROUTES
+from api.fastpath.uvicorn_protocol import FastPathProtocol
+from api.fastpath.wiring import fast_routes
 from api.guards.request_ids import request_id
 from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import answer
@@ -79,7 +81,7 @@ async def _on_the_loop(app: FastAPI, model: Model, rows: int) -> Sequence[Part]:
         Part("HTTP metrics", best(lambda: state.http_metrics.count("POST", "/predict", "2xx", 0.001, 80, 300))),
         Part("the request's id", best(lambda: request_id(HEADERS))),
     ]  # fmt: skip
-    short, long = [await _turn(app, http, post, rows, flush) for http in (ShortHttp, HttpToolsProtocol)]
+    short, long = [await _turn(app, http, post, rows, flush) for http in (FastPathProtocol, HttpToolsProtocol)]
     rest = short - sum(part.seconds for part in parts)
     return [
         *parts,
@@ -162,7 +164,7 @@ async def _turn(
     config, state = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off"), ServerState()
     connections = [_Nowhere() for _ in range(rows)]
     for connection in connections:
-        protocol = http(config, state, {STATE: app.state.short_ways})
+        protocol = http(config, state, {FAST_ROUTES: fast_routes(app.state)})
         protocol.connection_made(connection)
         connection.set_protocol(protocol)
     found = []

@@ -496,7 +496,7 @@ def test_columns_are_held_to_what_predict_takes(travel: Lab, slug: str, value: A
         response = oip(travel, **in_binary(tensors))
     else:
         response = oip(travel, content=json.dumps(body(*tensors)))
-    expected = ["no JSON"] if value == math.inf and sent == "in JSON" else [f"inputs[{place}].data[0]"]
+    expected = ["not JSON"] if value == math.inf and sent == "in JSON" else [f"inputs[{place}].data[0]"]
     check_refused(response, 400, *expected)
 
 

@@ -1,4 +1,4 @@
 """The Open Inference Protocol, version 2, as KServe, Triton and MLServer speak it.
 
-Imports `routes` and what stands below it. Begin with `routes.py`, then `read.py`, `infer.py` and `write.py`.
+It imports the same as `api/protocols`. Begin with `routes.py`, then `read.py`, `infer.py` and `write.py`.
 """

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from api.http.errors import ServiceError, error_documents
 
-PREFIX = "/v2"  # of all paths of the protocol
+PREFIX = "/v2"  # of all paths of the protocol; no other file of the service has it
 
 
 class OipRequestError(ServiceError):
@@ -19,7 +19,7 @@ class OipRequestError(ServiceError):
 class OipError(BaseModel):
     """An error as the Open Inference Protocol describes it."""
 
-    error: str = Field(examples=["inputs[0].shape: [1, 3], and not [1 to 10000, 4]"])
+    error: str = Field(examples=["inputs[0].shape: [1, 3] is not [1 to 10000, 4]"])
 
 
 def add_oip_errors() -> None:

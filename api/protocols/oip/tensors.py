@@ -1,4 +1,4 @@
-"""Tensors as the Open Inference Protocol sends them, in JSON and in binary, to arrays and lists and back."""
+"""Tensors of the Open Inference Protocol, in JSON and in binary, to arrays and lists and back."""
 
 import math
 import struct
@@ -17,20 +17,20 @@ NUMBERS = {"FP32": "<f4", "FP64": "<f8"} | {
     f"{sign}INT{8 * size}": f"<{kind}{size}" for sign, kind in (("", "i"), ("U", "u")) for size in (1, 2, 4, 8)
 }
 MOST_SHOWN = 30  # characters of a wrong value
-LENGTH_BYTES = 4  # of a text
+LENGTH_BYTES = 4  # before each text of a binary tensor
 
 
 def numbers_of(data: Any, datatype: str, shape: Sequence[int], place: str) -> Floats:
-    """Return numbers that came as JSON, flat or in rows, as float64, flat.
+    """Return the numbers of a tensor in JSON, flat or in rows, as float64, flat.
 
     Args:
-        data: as it was decoded: lists, or an array of float64.
-        datatype: what they are said to be.
-        shape: rows and width, as many as there should be.
-        place: what messages call the tensor.
+        data: the decoded data: lists, or an array of float64.
+        datatype: the datatype that the request names, one of `NUMBERS`.
+        shape: the numbers of rows and of columns that the request names.
+        place: the name of the tensor in messages.
 
     Raises:
-        OipRequestError: there are more or fewer, or they are no such numbers.
+        OipRequestError: the number of values is not that of the shape, or a value is not of the datatype.
     """
     if not isinstance(data, np.ndarray):
         numbers = _packed(data, datatype, shape, place)
@@ -46,11 +46,11 @@ def numbers_of(data: Any, datatype: str, shape: Sequence[int], place: str) -> Fl
 def _packed(data: Any, datatype: str, shape: Sequence[int], place: str) -> Floats:
     flat = _flat(data, shape, place)
     try:
-        # A third of the time of np.array, and text is refused.
+        # This takes a third of the time of np.array, and refuses text.
         numbers = np.frombuffer(struct.pack(f"{len(flat)}d", *flat))
     except struct.error as error:
         raise _first_other(flat, (int, float), datatype, place) from error
-    # What is packed like 1 and 0 may have been true and false.
+    # 1 and 0 may have been true and false.
     alike = np.flatnonzero((numbers == 0) | (numbers == 1)).tolist()
     if bool in {type(flat[index]) for index in alike}:
         raise _first_other(flat, (int, float), datatype, place)
@@ -58,10 +58,10 @@ def _packed(data: Any, datatype: str, shape: Sequence[int], place: str) -> Float
 
 
 def texts_of(data: Any, shape: Sequence[int], place: str) -> list[str]:
-    """Return texts that came as JSON, flat or in rows, flat.
+    """Return the texts of a tensor in JSON, flat or in rows, as a flat list.
 
     Raises:
-        OipRequestError: there are more or fewer, or they are no texts.
+        OipRequestError: the number of values is not that of the shape, or a value is no text.
     """
     flat = _flat(data, shape, place)
     if set(map(type, flat)) - {str}:
@@ -70,22 +70,22 @@ def texts_of(data: Any, shape: Sequence[int], place: str) -> list[str]:
 
 
 def unpack_numbers(raw: bytes, datatype: str, shape: Sequence[int], place: str) -> Floats:
-    """Return numbers that came in binary: of FP32 as float32, else as float64, flat.
+    """Return the numbers of a binary tensor, flat: FP32 as float32, every other datatype as float64.
 
     Raises:
-        OipRequestError: there are more or fewer.
+        OipRequestError: the number of bytes is not that of the shape.
     """
     dtype, count = np.dtype(NUMBERS[datatype]), math.prod(shape)
     if len(raw) != count * dtype.itemsize:
-        raise OipRequestError(f"{place}: {len(raw)} bytes, where {count} {datatype} have {count * dtype.itemsize}")
+        raise OipRequestError(f"{place}: {len(raw)} bytes, but {count} {datatype} have {count * dtype.itemsize}")
     return np.frombuffer(raw, dtype).astype(np.float32 if datatype == "FP32" else np.float64, copy=False)
 
 
 def unpack_texts(raw: bytes, shape: Sequence[int], place: str) -> list[str]:
-    """Return texts that came in binary: each after its length in bytes, four of them, little-endian.
+    """Return the texts of a binary tensor. Before each text stands its length in bytes, as four bytes, little-endian.
 
     Raises:
-        OipRequestError: there are more or fewer, or one is not UTF-8.
+        OipRequestError: the number of texts is not that of the shape, or a text is not UTF-8.
     """
     texts: list[str] = []
     end = 0
@@ -99,12 +99,12 @@ def unpack_texts(raw: bytes, shape: Sequence[int], place: str) -> list[str]:
         except UnicodeDecodeError as error:
             raise OipRequestError(f"{place}: text {index} is not UTF-8") from error
     if end != len(raw):
-        raise OipRequestError(f"{place}: {len(raw) - end} bytes behind the last of {len(texts)} texts")
+        raise OipRequestError(f"{place}: {len(raw) - end} bytes follow the last of {len(texts)} texts")
     return texts
 
 
 def pack_text(text: str) -> bytes:
-    """Return a text as it stands in a binary tensor: its length, then its bytes."""
+    """Return a text in the form of a binary tensor: its length, then its bytes."""
     encoded = text.encode()
     return len(encoded).to_bytes(LENGTH_BYTES, "little") + encoded
 
@@ -121,9 +121,7 @@ def _flat(data: Any, shape: Sequence[int], place: str) -> list[Any]:
 
 def _misshapen(shape: Sequence[int], place: str) -> OipRequestError:
     rows, width = shape
-    return OipRequestError(
-        f"{place}.data: not the {rows * width} values of the shape [{rows}, {width}], flat or in rows"
-    )
+    return OipRequestError(f"{place}.data: the shape [{rows}, {width}] needs {rows * width} values, flat or in rows")
 
 
 def _first_other(flat: list[Any], types: tuple[type, ...], datatype: str, place: str) -> OipRequestError:

@@ -1,4 +1,4 @@
-"""The shapes of the Open Inference Protocol v2.
+"""The requests and responses of the Open Inference Protocol v2, and the tensors of a problem's models.
 
 Source: KServe's "Open Inference Protocol" (REST), and Triton's "Binary tensor data extension".
 """
@@ -13,33 +13,32 @@ from common.problem import Problem
 INPUT = "input"  # of models that take all features as one array of numbers
 LABEL, PROBABILITIES, CLASS_NAME, PREDICTION_ID = "label", "probabilities", "class_name", "prediction_id"
 TEXT = "BYTES"
-# Of the outputs, in their order.
+# The datatypes of the outputs, in their order.
 DATATYPES = {LABEL: "INT64", PROBABILITIES: "FP32", OUTLIER_SCORE: "FP32", CLASS_NAME: TEXT, PREDICTION_ID: TEXT}
 EXTENSIONS = ["binary_tensor_data"]
 PLATFORM = "onnx_onnxv1"
-JSON_LENGTH = "Inference-Header-Content-Length"  # the header that says where the JSON ends and binary tensors begin
+JSON_LENGTH = "Inference-Header-Content-Length"  # the header with the length of the JSON; binary tensors follow it
 
-FIRST = Field(fail_fast=True)  # the first wrong value says enough
 MANY = Field(fail_fast=True, max_length=10_000)  # more tensors than any model has
 Name = Annotated[str, Field(max_length=256)]
-# Looked at where it becomes an array: value by value would take as long as all the rest.
+# `tensors.py` checks the values when it makes an array of them. Here, one by one, it would double the time.
 TensorData = Annotated[list[float | str | list[float | str]] | None, SkipValidation]
 
 
 class OipModel(BaseModel):
-    """A part of a request. What is not known is tolerated, and null is as good as nothing: clients send both."""
+    """A part of a request. Unknown fields are ignored, and null means the same as no field: clients send both."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 class InputParameters(OipModel):
-    """How an input is sent."""
+    """The form in which an input is sent."""
 
     binary_data_size: int | None = Field(None, ge=0, description="bytes of this tensor behind the JSON")
 
 
 class RequestInput(OipModel):
-    """An input tensor: its `data` are here, flat or nested, or behind the JSON."""
+    """An input tensor. Its `data` are here, flat or nested, or binary behind the JSON."""
 
     name: Name
     datatype: Name
@@ -49,36 +48,36 @@ class RequestInput(OipModel):
 
 
 class OutputParameters(OipModel):
-    """How an output is to be sent."""
+    """The form in which the client wants an output."""
 
-    binary_data: bool | None = Field(None, description="behind the JSON")
-    classification: int | None = Field(None, description="Triton's classification, which is refused")
+    binary_data: bool | None = Field(None, description="whether it is to follow the JSON in binary")
+    classification: int | None = Field(None, description="Triton's classification, which this service refuses")
 
 
 class RequestOutput(OipModel):
-    """An output tensor that is wanted."""
+    """An output tensor that the client wants."""
 
     name: Name
     parameters: OutputParameters | None = None
 
 
 class RequestParameters(OipModel):
-    """How outputs are to be sent that do not say it themselves."""
+    """The form of all outputs that have no parameters of their own."""
 
-    binary_data_output: bool | None = Field(None, description="behind the JSON")
+    binary_data_output: bool | None = Field(None, description="whether they are to follow the JSON in binary")
 
 
 class InferRequest(OipModel):
-    """Rows to be answered. Without `outputs`, all are given."""
+    """Rows to be answered. Without `outputs`, the response has all outputs."""
 
-    id: str | None = Field(None, description="is repeated in the answer")
+    id: str | None = Field(None, description="is repeated in the response")
     parameters: RequestParameters | None = None
     inputs: Annotated[list[RequestInput], MANY]
     outputs: Annotated[list[RequestOutput], MANY] | None = None
 
 
 class ResponseOutput(BaseModel):
-    """An output tensor, flat, row by row; without `data` it is behind the JSON, in order."""
+    """An output tensor, flat, row by row. Without `data` it follows the JSON in binary; these are in order."""
 
     name: str
     datatype: str
@@ -88,7 +87,7 @@ class ResponseOutput(BaseModel):
 
 
 class InferResponse(BaseModel):
-    """The answers, all by one version."""
+    """The predictions for all rows, by one version."""
 
     model_name: str
     model_version: str
@@ -97,7 +96,7 @@ class InferResponse(BaseModel):
 
 
 class TensorMetadata(BaseModel):
-    """A tensor; -1 stands for any number of rows."""
+    """A tensor of a model; -1 stands for any number of rows."""
 
     name: str = Field(examples=[INPUT])
     datatype: str = Field(examples=["FP32"])
@@ -105,7 +104,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """A model: the versions that can be asked for, and its tensors."""
+    """A model: the versions that answer, and its tensors."""
 
     name: str
     versions: list[str]
@@ -123,25 +122,25 @@ class ServerMetadata(BaseModel):
 
 
 class Live(BaseModel):
-    """The process lives."""
+    """The process is alive."""
 
     live: bool = True
 
 
 class Ready(BaseModel):
-    """There is a model, and it answers."""
+    """The service has a model that answers."""
 
     ready: bool = True
 
 
 class ModelReady(Ready):
-    """The version that is asked about answers."""
+    """The version in the path answers."""
 
     name: str
 
 
 def inputs_of(problem: Problem) -> list[TensorMetadata]:
-    """Return the inputs of a problem's models: one array where all features are numbers, else a tensor a column."""
+    """Return the inputs of a problem's models: one array where all features are numbers, else a tensor for each."""
     if problem.is_numeric:
         return [TensorMetadata(name=INPUT, datatype="FP32", shape=[-1, len(problem.features)])]
     return [
@@ -151,7 +150,7 @@ def inputs_of(problem: Problem) -> list[TensorMetadata]:
 
 
 def outputs_of(model: OnnxModel) -> list[TensorMetadata]:
-    """Return the outputs: those of the file, and for people the names of the classes and the predictions' ids."""
+    """Return the outputs of a model: those of its file, and the names of the classes and the ids of the predictions."""
     widths = {PROBABILITIES: [len(model.classes)]}
     return [
         TensorMetadata(name=name, datatype=DATATYPES[name], shape=[-1, *widths.get(name, [])])
@@ -160,6 +159,6 @@ def outputs_of(model: OnnxModel) -> list[TensorMetadata]:
 
 
 def output_names(model: OnnxModel) -> list[str]:
-    """Return the names of `outputs_of` alone, which every request asks for."""
+    """Return the names of `outputs_of`. Every request needs them, so they are made without the rest."""
     missing = {PROBABILITIES: not model.has_probabilities, OUTLIER_SCORE: model.outlier_threshold is None}
     return [name for name in DATATYPES if not missing.get(name)]

@@ -1,4 +1,4 @@
-"""What clients of the Open Inference Protocol get: an answer in, a body out."""
+"""Responses of the Open Inference Protocol: from predictions to a body."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -25,34 +25,36 @@ from common.bundle.model import OUTLIER_SCORE, OnnxModel
 ID_LENGTH = 36  # of a UUID
 
 
-class Wanted(NamedTuple):
-    """An output that is to be given, and whether in binary, behind the JSON."""
+class WantedOutput(NamedTuple):
+    """An output that the client wants; `binary` if it is to follow the JSON in binary."""
 
     name: str
     binary: bool
 
 
-def wanted_of(request: InferRequest, model: OnnxModel) -> list[Wanted]:
-    """Return the outputs that a request wants; all of a model's, if it says nothing.
+def wanted_of(request: InferRequest, model: OnnxModel) -> list[WantedOutput]:
+    """Return the outputs that a request wants; all outputs of the model, if it names none.
 
     Raises:
-        OipRequestError: it wants one that the model does not give, or in a way that is not known here.
+        OipRequestError: it names an output that the model does not have, or one twice, or wants a classification.
     """
     known = output_names(model)
     binary = bool(request.parameters and request.parameters.binary_data_output)
     if not request.outputs:
-        return [Wanted(name, binary) for name in known]
+        return [WantedOutput(name, binary) for name in known]
     seen = set[str]()
     for index, output in enumerate(request.outputs):
         if output.name not in known:
             raise OipRequestError(f"outputs[{index}].name: {output.name!r} is none of {', '.join(known)}")
-        # The same ids a thousand times would make a request of 200 kB an answer of 400 MB.
+        # Without this check, a request of 200 kB for the same ids a thousand times would get a response of 400 MB.
         if output.name in seen:
             raise OipRequestError(f"outputs[{index}].name: {output.name!r} is there twice")
         seen.add(output.name)
         if output.parameters and output.parameters.classification:
-            raise OipRequestError(f"outputs[{index}].parameters: no classification here; ask for {CLASS_NAME}")
-    return [Wanted(output.name, _is_binary(output, otherwise=binary)) for output in request.outputs]
+            raise OipRequestError(
+                f"outputs[{index}].parameters: this service has no classification; ask for the output {CLASS_NAME}"
+            )
+    return [WantedOutput(output.name, _is_binary(output, otherwise=binary)) for output in request.outputs]
 
 
 def _is_binary(output: RequestOutput, *, otherwise: bool) -> bool:
@@ -60,8 +62,10 @@ def _is_binary(output: RequestOutput, *, otherwise: bool) -> bool:
     return otherwise if own is None else own
 
 
-def encode(answered: PredictionBatch, wanted: Sequence[Wanted], request_id: str | None) -> tuple[bytes, int | None]:
-    """Return the body of an answer, and where its JSON ends if outputs follow it in binary; else None."""
+def encode(
+    answered: PredictionBatch, wanted: Sequence[WantedOutput], request_id: str | None
+) -> tuple[bytes, int | None]:
+    """Return the body of a response, and the length of its JSON if binary outputs follow; else None."""
     outputs: list[dict[str, Any]] = []
     behind: list[bytes] = []
     for name, binary in wanted:
@@ -76,21 +80,21 @@ def encode(answered: PredictionBatch, wanted: Sequence[Wanted], request_id: str 
         outputs.append(described)
     version = answered.served.version
     named = {"model_name": version.name, "model_version": str(version.number)}
-    # The id is not there, rather than null, where the request had none: clients take null for another type.
+    # A response to a request without an id has no id, rather than null: clients take null for another type.
     named |= {"id": request_id} if request_id is not None else {}
     head = orjson.dumps(named | {"outputs": outputs}, option=orjson.OPT_SERIALIZE_NUMPY)
     return b"".join([head, *behind]), len(head) if behind else None
 
 
 def _array(answered: PredictionBatch, name: str) -> npt.NDArray[Any] | None:
-    """Return an output of numbers; None for one of texts."""
+    """Return an output of numbers; None for an output of texts."""
     answer = answered.answer
     arrays = {LABEL: answer.labels, PROBABILITIES: answer.probabilities, OUTLIER_SCORE: answer.outlier_scores}
     array = arrays.get(name)
     return None if array is None else array.astype(NUMBERS[DATATYPES[name]], copy=False)
 
 
-# Texts are put together from what is made once for all rows: row by row they would take longer than all numbers.
+# The parts of texts that all rows share are made once. Made for each row, texts would take longer than all numbers.
 
 
 def _texts_in_json(answered: PredictionBatch, name: str) -> bytes:
@@ -112,6 +116,6 @@ def _class_names(answered: PredictionBatch, encoded: Callable[[str], bytes]) -> 
 
 
 def _ids(answered: PredictionBatch, first: str, between: str, last: str) -> bytes:
-    """Return the ids with this before the first, between two, and after the last."""
+    """Return the ids with `first` before them, `between` each two, and `last` after them."""
     start = answered.start
     return f"{first}{start}{(between + start).join(ends(len(answered)))}{last}".encode()

@@ -1,4 +1,4 @@
-"""The short way answers what the route answers, byte for byte, and lets the rest pass."""
+"""The fast path gives the same answers as FastAPI's route, byte for byte, and leaves all other requests to it."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.fastpath.batches import decoder
-from api.fastpath.routes import ROWS_PER_RUN, Rows
+from api.fastpath.rows import ROWS_PER_RUN, RowAnswers
 from api.http.json_bodies import SIMD_BYTES
 from api.inference.predictor import Predictor
 from api.model.follower import ChampionFollower, ServedVersion
@@ -25,8 +25,8 @@ from common.registry.client import Version
 from common.store.tables import Role
 from tests.api.http.test_any_body import FEATURES, body
 
-SHORT = {"content-type": "application/json"}
-# Said in another way, so that the route is taken.
+FAST = {"content-type": "application/json"}
+# Another spelling, which the fast path leaves to FastAPI's route.
 ROUTE = {"content-type": "application/json; charset=utf-8"}
 ID = re.compile(rb'"prediction_id":"[0-9a-f-]{36}"')
 ROW = dict(zip(FEATURES, (5.1, 3.5, 1.4, 0.2), strict=True))
@@ -39,10 +39,10 @@ def answered(api: httpx.Client, content: bytes, headers: dict[str, str]) -> tupl
 
 
 def assert_same(api: httpx.Client, content: bytes) -> None:
-    assert answered(api, content, SHORT) == answered(api, content, ROUTE)
+    assert answered(api, content, FAST) == answered(api, content, ROUTE)
 
 
-# Bytes that are no JSON, or hardly: what is cut off, put in, or in another encoding.
+# Bytes that are not JSON, or nearly: cut off, with a character too many, or in another encoding.
 whole = body.map(json.dumps)
 broken = st.one_of(
     whole.map(str.encode),
@@ -75,7 +75,7 @@ broken = st.one_of(
 @example(json.dumps({"data": [[1, 2, 3, 10**400]]}).encode())
 @example(json.dumps(ROW).replace("5.1", "NaN").encode())
 @example(json.dumps(ROW).replace("5.1", '1, "sepal_length": 5').encode())
-def test_both_ways_answer_alike_whatever_is_sent(lone_api: httpx.Client, content: bytes) -> None:
+def test_both_paths_answer_alike_whatever_is_sent(lone_api: httpx.Client, content: bytes) -> None:
     assert_same(lone_api, content)
 
 
@@ -115,7 +115,7 @@ def count(api: httpx.Client, metric: str, **labels: str) -> float:
 @pytest.mark.parametrize("sent", [ROW, BATCH])
 def test_both_ways_are_counted_alike(lone_api: httpx.Client, sent: dict[str, Any]) -> None:
     content, here = json.dumps(sent).encode(), {"handler": "/predict"}
-    for headers in (SHORT, ROUTE):
+    for headers in (FAST, ROUTE):
         names = ("http_requests_total", "http_request_duration_seconds_count", "http_request_size_bytes_sum")
         before = [count(lone_api, name, **here) for name in names]
         sizes = count(lone_api, "http_response_size_bytes_sum", **here)
@@ -132,13 +132,13 @@ def test_a_batch_that_comes_in_pieces_is_answered_alike(lone_api: httpx.Client) 
         for start in range(0, len(content), 1000):
             yield content[start : start + 1000]
 
-    found = [lone_api.post("/predict", content=pieces(), headers=headers) for headers in (SHORT, ROUTE)]
+    found = [lone_api.post("/predict", content=pieces(), headers=headers) for headers in (FAST, ROUTE)]
     assert [response.status_code for response in found] == [200, 200]
     assert ID.sub(b"", found[0].content) == ID.sub(b"", found[1].content)
 
 
 def test_what_is_too_large_is_refused_whichever_way_it_comes(lone_api: httpx.Client) -> None:
-    for headers in (SHORT, ROUTE):
+    for headers in (FAST, ROUTE):
         refused = lone_api.post("/predict", content=iter([b" " * 1024 * 1024] * 9), headers=headers)
         assert (refused.status_code, refused.json()["status"]) == (413, 413)
 
@@ -164,7 +164,7 @@ def served(bundle: bytes) -> ServedVersion:
     return ServedVersion(Version("IrisModel", 3, "here", {}), OnnxModel(bundle))
 
 
-async def ask(rows: Rows, count: int) -> list[bytes | None]:
+async def ask(rows: RowAnswers, count: int) -> list[bytes | None]:
     """The answers to so many bodies that come in one turn of the event loop."""
     asked = [rows.answer(json.dumps(ROW | {"petal_width": number / 1000}).encode()) for number in range(count)]
     return [content_of(await answer) for answer in asked if answer]
@@ -174,7 +174,7 @@ def content_of(found: tuple[bytes, bytes] | None) -> bytes | None:
     return found and found[0]
 
 
-async def one_by_one(rows: Rows, count: int) -> list[bytes | None]:
+async def one_by_one(rows: RowAnswers, count: int) -> list[bytes | None]:
     """The answers to the same bodies, each in a turn of its own."""
     bodies = (json.dumps(ROW | {"petal_width": number / 1000}).encode() for number in range(count))
     return [content_of(await answer) for body in bodies if (answer := rows.answer(body))]
@@ -185,8 +185,8 @@ class Holder:
     current: ServedVersion | None
 
 
-def rows_of(problem: Problem, served: ServedVersion | None, predictor: Predictor) -> Rows:
-    return Rows(problem, cast("ChampionFollower", Holder(served)), predictor)
+def rows_of(problem: Problem, served: ServedVersion | None, predictor: Predictor) -> RowAnswers:
+    return RowAnswers(problem, cast("ChampionFollower", Holder(served)), predictor)
 
 
 def test_rows_that_come_together_are_answered_by_one_run_each_with_its_own_answer(

@@ -1,4 +1,4 @@
-"""Requests as they stand on the wire: the short way keeps to HTTP as uvicorn does, whatever comes and goes."""
+"""Requests as bytes on a socket: the fast path keeps to HTTP as uvicorn does."""
 
 import json
 import socket
@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.fastpath.uvicorn_protocol import ShortHttp
+from api.fastpath.uvicorn_protocol import FastPathProtocol
 from common.bundle.model import OnnxModel
 from common.settings import Settings
 from scripts.parts import stop, wait_for
@@ -60,34 +60,34 @@ def connected(api: httpx.Client) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The bodies of the answers that go the short way from now on."""
+def fast(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bodies of the answers that the fast path sends from now on."""
     found: list[bytes] = []
-    send = ShortHttp._send
+    send = FastPathProtocol._send
 
-    def note(protocol: ShortHttp, request: Any, content: bytes, headers: bytes) -> None:
+    def note(protocol: FastPathProtocol, request: Any, content: bytes, headers: bytes) -> None:
         found.append(content)
         send(protocol, request, content, headers)
 
-    monkeypatch.setattr(ShortHttp, "_send", note)
+    monkeypatch.setattr(FastPathProtocol, "_send", note)
     return found
 
 
-def test_a_plain_row_is_answered_the_short_way_with_the_headers_of_every_answer(
-    lone_api: httpx.Client, short: list[bytes]
+def test_a_plain_row_is_answered_on_the_fast_path_with_the_headers_of_every_answer(
+    lone_api: httpx.Client, fast: list[bytes]
 ) -> None:
     with connected(lone_api) as wire:
         wire.send(request())
         status, headers, body = wire.answer()
     route = lone_api.post("/predict", content=BODY, headers={"content-type": "application/json; charset=utf-8"})
-    assert short == [body]
+    assert fast == [body]
     assert status == OK
     assert headers.keys() == dict(route.headers).keys()
     assert (headers["content-type"], headers["server"]) == ("application/json", route.headers["server"])
     assert json.loads(body)["class_name"] == route.json()["class_name"]
 
 
-def test_the_connection_stays_or_goes_as_the_client_wants(lone_api: httpx.Client, short: list[bytes]) -> None:
+def test_the_connection_stays_or_goes_as_the_client_wants(lone_api: httpx.Client, fast: list[bytes]) -> None:
     with connected(lone_api) as wire:
         for more in ([], [], ["connection: close"]):
             wire.send(request(*more))
@@ -95,10 +95,10 @@ def test_the_connection_stays_or_goes_as_the_client_wants(lone_api: httpx.Client
             assert status == OK
             assert ("connection" in headers) == bool(more)
         assert wire.file.read() == b""
-    assert len(short) == 3
+    assert len(fast) == 3
 
 
-def test_requests_that_come_at_once_are_answered_in_their_order(lone_api: httpx.Client, short: list[bytes]) -> None:
+def test_requests_that_come_at_once_are_answered_in_their_order(lone_api: httpx.Client, fast: list[bytes]) -> None:
     sent = [request(f"x-request-id: {number}") for number in range(4)]
     order = [sent[0], HEALTH, sent[1], sent[2], request(body=b"{}"), request(body=b'{"data": [[1]]}'), sent[3]]
     with connected(lone_api) as wire:
@@ -106,7 +106,7 @@ def test_requests_that_come_at_once_are_answered_in_their_order(lone_api: httpx.
         found = [wire.answer() for _ in order]
     assert [int(status.split()[1]) for status, _, _ in found] == [200, 200, 200, 200, 422, 422, 200]
     assert [found[place][1]["x-request-id"] for place in (0, 2, 3, 6)] == ["0", "1", "2", "3"]
-    assert short
+    assert fast
 
 
 @pytest.mark.parametrize(
@@ -119,46 +119,46 @@ def test_requests_that_come_at_once_are_answered_in_their_order(lone_api: httpx.
     ids=["of HTTP 1.0", "with a query", "with a whole address"],
 )
 def test_what_is_said_in_another_way_is_answered_by_the_route(
-    lone_api: httpx.Client, short: list[bytes], sent: bytes
+    lone_api: httpx.Client, fast: list[bytes], sent: bytes
 ) -> None:
     with connected(lone_api) as wire:
         wire.send(sent)
         status, _, body = wire.answer()
     assert status == OK
     assert json.loads(body)["class_name"] == "Iris-setosa"
-    assert short == []
+    assert fast == []
 
 
-def test_who_expects_to_be_told_to_go_on_is_told(lone_api: httpx.Client, short: list[bytes]) -> None:
+def test_who_expects_to_be_told_to_go_on_is_told(lone_api: httpx.Client, fast: list[bytes]) -> None:
     head, body = request("expect: 100-continue").split(b"\r\n\r\n")
     with connected(lone_api) as wire:
         wire.send(head + b"\r\n\r\n")
         assert wire.answer()[0] == b"HTTP/1.1 100 Continue"
         wire.send(body)
         assert wire.answer()[0] == OK
-    assert short == []
+    assert fast == []
 
 
-def test_what_comes_byte_by_byte_is_the_same(lone_api: httpx.Client, short: list[bytes]) -> None:
+def test_what_comes_byte_by_byte_is_the_same(lone_api: httpx.Client, fast: list[bytes]) -> None:
     with connected(lone_api) as wire:
         for byte in request():
             wire.send(bytes([byte]))
         assert json.loads(wire.answer()[2])["class_name"] == "Iris-setosa"
-    assert len(short) == 1
+    assert len(fast) == 1
 
 
 def test_a_client_that_goes_before_its_answer_is_counted_and_harms_nobody(
-    lone_api: httpx.Client, monkeypatch: pytest.MonkeyPatch, short: list[bytes]
+    lone_api: httpx.Client, monkeypatch: pytest.MonkeyPatch, fast: list[bytes]
 ) -> None:
     begun, go_on, gone = threading.Event(), threading.Event(), threading.Event()
-    predict, lost = OnnxModel.predict, ShortHttp.connection_lost
+    predict, lost = OnnxModel.predict, FastPathProtocol.connection_lost
 
     def slow(model: OnnxModel, X: Any) -> Any:
         begun.set()
         assert go_on.wait(10)
         return predict(model, X)
 
-    def losing(protocol: ShortHttp, error: Exception | None) -> None:
+    def losing(protocol: FastPathProtocol, error: Exception | None) -> None:
         lost(protocol, error)
         gone.set()
 
@@ -167,7 +167,7 @@ def test_a_client_that_goes_before_its_answer_is_counted_and_harms_nobody(
 
     before = requests()
     monkeypatch.setattr(OnnxModel, "predict", slow)
-    monkeypatch.setattr(ShortHttp, "connection_lost", losing)
+    monkeypatch.setattr(FastPathProtocol, "connection_lost", losing)
     with connected(lone_api) as wire:
         wire.send(request(body=json.dumps({"data": [list(ROW.values())] * 5000}).encode()))
         assert begun.wait(10)
@@ -176,12 +176,12 @@ def test_a_client_that_goes_before_its_answer_is_counted_and_harms_nobody(
     assert gone.wait(10)
     go_on.set()
     wait_for("the count", lambda: requests() == before + 1)
-    assert short == []
+    assert fast == []
     assert lone_api.post("/predict", json=ROW).is_success
 
 
-def test_what_cannot_be_answered_the_short_way_after_all_is_answered_by_the_route_and_in_its_order(
-    lone_api: httpx.Client, monkeypatch: pytest.MonkeyPatch, short: list[bytes]
+def test_what_cannot_be_answered_on_the_fast_path_after_all_is_answered_by_the_route_and_in_its_order(
+    lone_api: httpx.Client, monkeypatch: pytest.MonkeyPatch, fast: list[bytes]
 ) -> None:
     predict = OnnxModel.predict
 
@@ -195,7 +195,7 @@ def test_what_cannot_be_answered_the_short_way_after_all_is_answered_by_the_rout
         found = [wire.answer() for _ in range(2)]
     assert [status for status, _, _ in found] == [OK] * 2
     assert [headers["x-request-id"] for _, headers, _ in found] == ["a", "b"]
-    assert short == []
+    assert fast == []
 
 
 def test_a_service_that_is_told_to_stop_answers_what_it_has_begun_and_logs_it(with_copy: Settings) -> None:
@@ -224,7 +224,7 @@ def test_what_is_refused_is_counted_once(lone_api: httpx.Client) -> None:
 
 
 def test_a_client_that_asks_for_another_protocol_is_answered_by_this_one(
-    lone_api: httpx.Client, short: list[bytes]
+    lone_api: httpx.Client, fast: list[bytes]
 ) -> None:
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
     chunked = request(*UPGRADE, body=b"").replace(b"content-length: 0", b"transfer-encoding: chunked") + chunks
@@ -235,7 +235,7 @@ def test_a_client_that_asks_for_another_protocol_is_answered_by_this_one(
         found = [wire.answer() for _ in range(5)]
     assert [int(status.split()[1]) for status, _, _ in found] == [200, 200, 200, 422, 200]
     assert [json.loads(found[place][2])["class_name"] for place in (0, 1, 4)] == ["Iris-setosa"] * 3
-    assert short
+    assert fast
 
 
 def test_a_request_for_another_protocol_may_come_byte_by_byte(lone_api: httpx.Client) -> None:

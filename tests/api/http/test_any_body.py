@@ -1,4 +1,4 @@
-"""For any JSON at all: 200 exactly when it is a body of `/predict`, else a problem with a 4xx status."""
+"""For any JSON value: 200 exactly when it is a valid body of `/predict`, else a problem with a 4xx status."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Large batches leave the event loop to the others."""
+"""Large requests leave the event loop to the others."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from api.http.large_bodies import AT_ONCE, LARGE_BYTES, LargeBatches
+from api.http.large_bodies import AT_ONCE, LARGE_BYTES, OffloadLarge
 from common.bundle.model import Answer, OnnxModel
 from common.problem import Rows
 from tests.api.inference.test_prediction_log import SETOSA, SETOSA_ROW
@@ -19,7 +19,7 @@ LARGE = {"inputs": [{"name": "input", "shape": [9000, 4], "datatype": "FP32", "d
 
 def test_small_work_is_done_at_once_and_large_work_in_a_thread() -> None:
     async def run() -> list[int]:
-        large = LargeBatches()
+        large = OffloadLarge()
         return [await large.do(threading.get_ident, size) for size in (0, LARGE_BYTES - 1, LARGE_BYTES)]
 
     first, second, third = asyncio.run(run())
@@ -40,7 +40,7 @@ def test_only_so_many_are_done_at_once_and_none_is_forgotten() -> None:
         return 7
 
     async def run() -> list[int]:
-        large = LargeBatches()
+        large = OffloadLarge()
         return await asyncio.gather(*(large.do(work, LARGE_BYTES) for _ in range(10)))
 
     assert asyncio.run(run()) == [7] * 10
@@ -52,7 +52,7 @@ def test_what_goes_wrong_is_told_and_makes_room_for_the_next() -> None:
         raise ValueError("wrong")
 
     async def run() -> None:
-        large = LargeBatches()
+        large = OffloadLarge()
         for _ in range(2 * AT_ONCE):
             with pytest.raises(ValueError, match="wrong"):
                 await large.do(fail, LARGE_BYTES)

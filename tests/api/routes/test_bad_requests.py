@@ -1,4 +1,4 @@
-"""What is wrong with a request is told as a problem (RFC 9457) that names the field, and never as a 5xx."""
+"""Each mistake in a request is a problem (RFC 9457) that names the field, and never a 5xx."""
 
 import gzip
 import json

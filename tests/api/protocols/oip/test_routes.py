@@ -159,7 +159,7 @@ def test_only_paths_of_the_protocol_have_its_errors(lone_api: httpx.Client) -> N
     assert lone_api.get("/nowhere").headers["content-type"] == "application/problem+json"
 
 
-# What is sent
+# Requests
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/octet-stream"}, {"Content-Type": "text/plain"}])
@@ -222,7 +222,7 @@ def test_numbers_of_every_datatype_are_answered_alike_in_json_and_in_binary(
     assert outputs(in_json)["label"] == [0, 2]
 
 
-# What is refused
+# Refusals
 
 REFUSED: dict[str, tuple[Any, list[str]]] = {
     "no object": ([], ["body"]),
@@ -276,7 +276,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     ),
     "an integer below zero": (body(tensor([5, 3, 1, -1], datatype="UINT8")), ["inputs[0].data[3]", "-1", "UINT8"]),
 }
-# What is no plausible number, as it stands in JSON.
+# Values that are no plausible number, as JSON writes them.
 VALUES = ["NaN", "Infinity", "1e999", "1" + "0" * 400, '"0.2"', '""', "true", "false", "null", "[0.2]", "{}"]
 
 
@@ -305,10 +305,11 @@ def test_what_is_no_number_is_refused(lone_api: httpx.Client, value: str, *, nes
 
 @pytest.mark.parametrize("datatype", ["FP32", "FP64"])
 @pytest.mark.parametrize("value", [-0.1, 30.1, 1e38, -1e38])
-def test_what_is_not_plausible_is_refused_and_its_row_and_feature_named(
+def test_an_implausible_value_is_refused_by_row_and_feature_in_the_words_of_predict(
     lone_api: httpx.Client, datatype: str, value: float
 ) -> None:
-    words = ["inputs[0].data[6]", "petal_length", "row 1", "0", "30", "cm"]
+    [error] = lone_api.post("/predict", json={"data": [[5.1, 3.5, value, 0.2]]}).json()["errors"]
+    words = ["inputs[0].data[6] (petal_length of row 1)", error["detail"]]
     values = [*SETOSA_ROW, 5.1, 3.5, value, 0.2]
     check_refused(lone_api.post(f"{MODEL}/infer", json=body(tensor(values, datatype=datatype))), 400, *words)
 

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pydantic import TypeAdapter, ValidationError
 
-from api.protocols.oip.array import with_array
 from api.protocols.oip.errors import OipRequestError
-from api.protocols.oip.read import Reader
+from api.protocols.oip.read import Reader, with_array
 from api.protocols.oip.tensors import NUMBERS, numbers_of, pack_text, texts_of, unpack_numbers, unpack_texts
 from api.schemas.requests import STRICT, rows_type
 from common.problem import Number, Problem, get_problem
@@ -135,7 +134,7 @@ def test_a_request_with_its_numbers_as_an_array_is_the_same_request(values: list
     tensor = {"name": "input", "shape": [len(values), 1], "datatype": "FP64", "data": values}
     content = json.dumps({**more, "inputs": [{**more, **tensor}]}).encode()
     found = with_array(content)
-    # What else there is may have lists within lists, which are left to the ordinary way.
+    # The other fields may have lists within lists, and such a request is not read into an array.
     if found is not None or not more:
         assert found is not None
         assert found["inputs"][0]["data"].dtype == np.float64

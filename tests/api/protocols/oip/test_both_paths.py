@@ -1,4 +1,4 @@
-"""An inference gets the same answer the short way and on its route."""
+"""An inference gets the same answer on the fast path and on FastAPI's route."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from tests.api.http.test_any_body import anything
 from tests.api.protocols.oip.test_routes import BASES, LENGTH, MODEL, REFUSED, ROWS, binary, binary_tensor, body, tensor
 from tests.conftest import StartApi
 
-# Says nothing, but is for the route.
+# This header changes nothing, but the fast path leaves the request to FastAPI's route.
 ROUTE = {"Content-Encoding": "identity"}
 ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 RAW = np.array(ROWS, "<f4").tobytes()
@@ -40,27 +40,27 @@ def answered(api: httpx.Client, path: str, sent: dict[str, Any], more: dict[str,
 
 @pytest.mark.parametrize("end", ["", "/"])
 @pytest.mark.parametrize("sent", SENT.values(), ids=SENT)
-def test_both_ways_answer_alike(lone_api: httpx.Client, sent: dict[str, Any], end: str) -> None:
-    short, route = (answered(lone_api, f"{MODEL}/infer{end}", sent, more) for more in ({}, ROUTE))
-    assert short == route
+def test_both_paths_answer_alike(lone_api: httpx.Client, sent: dict[str, Any], end: str) -> None:
+    fast, route = (answered(lone_api, f"{MODEL}/infer{end}", sent, more) for more in ({}, ROUTE))
+    assert fast == route
 
 
 @given(st.binary(max_size=60) | anything.map(json.dumps).map(str.encode), st.none() | st.integers(-1, 60))
 @settings(max_examples=300, deadline=None)
 @example(b"", None)
 @example(b"{}", 2)
-def test_both_ways_answer_alike_whatever_is_sent(
+def test_both_paths_answer_alike_whatever_is_sent(
     lone_api: httpx.Client, content: bytes, json_length: int | None
 ) -> None:
     sent = {"content": content, "headers": {} if json_length is None else {LENGTH: str(json_length)}}
-    short, route = (answered(lone_api, f"{MODEL}/infer", sent, more) for more in ({}, ROUTE))
-    assert short == route
-    assert short[0] == 400
+    fast, route = (answered(lone_api, f"{MODEL}/infer", sent, more) for more in ({}, ROUTE))
+    assert fast == route
+    assert fast[0] == 400
 
 
 @pytest.mark.parametrize("end", ["", "/"])
-@pytest.mark.parametrize("more", [{}, ROUTE], ids=["short", "route"])
-def test_both_ways_are_counted_alike(lone_api: httpx.Client, more: dict[str, str], end: str) -> None:
+@pytest.mark.parametrize("more", [{}, ROUTE], ids=["fast", "route"])
+def test_both_paths_are_counted_alike(lone_api: httpx.Client, more: dict[str, str], end: str) -> None:
     here = {"handler": "/v2/models/{name}/infer"}
     names = ("http_requests_total", "http_request_duration_seconds_count", "http_request_size_bytes_sum")
     before = [count(lone_api, name, **here) for name in names]
@@ -69,7 +69,7 @@ def test_both_ways_are_counted_alike(lone_api: httpx.Client, more: dict[str, str
     assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, len(sent.content)]
 
 
-def test_only_the_champion_without_its_number_has_a_short_way(
+def test_only_the_champion_without_its_number_has_a_fast_path(
     with_copy: Settings, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def closed(*_: object) -> None:
