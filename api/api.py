@@ -1,4 +1,7 @@
-"""The online service: `create_app` wires it; `app` is what `fastapi dev|run api/api.py` serves."""
+"""The online service: `create_app` wires it; `app` is the application for `fastapi dev|run api/api.py`.
+
+Each line that ends in `# room: …` belongs to a folder that can be deleted together with these lines.
+"""
 
 import asyncio
 import gc
@@ -6,27 +9,32 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 
-from api.challenger.shadow import Shadow
+from api.challenger.follower import ChallengerFollower  # room: challenger
+from api.challenger.shadow import Shadow  # room: challenger
 from api.corrections.prefect_outbox import Outbox
+from api.disk_copy import keep_copies  # room: disk_copy
 from api.fastpath.batches import Batches  # room: fastpath
 from api.fastpath.routes import Predictions, Rows, ShortWays, Way  # room: fastpath
 from api.fastpath.uvicorn_protocol import STATE  # room: fastpath
-from api.http.access import Access, Limit
-from api.http.body_guard import BodyGuard
+from api.guards.body_guard import BodyGuard  # room: guards
+from api.guards.request_ids import RequestIds  # room: guards
+from api.http.access import Access, Limit, RateLimit
 from api.http.errors import add_error_handlers
 from api.http.large_bodies import LargeBatches
-from api.http.rate import RateLimit
-from api.http.request_ids import RequestIds
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
-from api.model.follower import ChallengerFollower, ChampionFollower
+from api.metrics.http import HttpMetrics  # room: http_metrics
+from api.model.follower import ChampionFollower
+from api.promotion.aliases import Aliases  # room: promotion
+from api.promotion.routes import promotion_router  # room: promotion
 from api.protocols.oip.errors import add_oip_errors  # room: protocols
 from api.protocols.oip.infer import Inference, short_ways  # room: protocols
 from api.protocols.oip.routes import oip_router  # room: protocols
@@ -37,6 +45,7 @@ from api.routes.models import model_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
 from api.routes.suggest import suggest_router
+from api.version_check.check import check_apart  # room: version_check
 from common.connections.heads import Heads  # room: connections
 from common.connections.protocol import LIMITS, Limits  # room: connections
 from common.problem import get_problem
@@ -45,18 +54,27 @@ from common.settings import Settings, load_settings
 from common.store import Store
 from common.store.threads import STORE_SECONDS, StoreThreads
 
-# Counted in Prometheus' metrics; looking for OpenTelemetry's providers would cost each request 4 µs.
+# Requests are counted in Prometheus' metrics; a search for OpenTelemetry's providers would cost each request 4 µs.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
-# How long the threads that log and compare may keep the event loop waiting; Python's default is 5 ms.
+# How long a thread in the background may keep the event loop waiting; Python's default is 5 ms.
 SWITCH_SECONDS = 0.0005
-# Routes are tried one after the other: those that are asked most come first.
-ROUTERS = (predict_router, oip_router, feedback_router, suggest_router, model_router, service_router, seldon_router)
+# The router tries the routes one after the other, so that the most frequent ones come first.
+ROUTERS = [
+    predict_router,
+    oip_router,  # room: protocols
+    feedback_router,
+    suggest_router,
+    model_router,
+    promotion_router,  # room: promotion
+    service_router,
+    seldon_router,  # room: protocols
+]
 
 
 def create_app(
     settings: Settings | None = None, rate_limit: Limit | None = None, metrics: Metrics | None = None
 ) -> FastAPI:
-    """Return the application; without `settings` they are read when it starts.
+    """Return the application; without `settings` it reads them when it starts.
 
     Several processes of one service share a `rate_limit` and `metrics`.
     """
@@ -67,10 +85,7 @@ def create_app(
         logging.getLogger("api").setLevel(logging.INFO)
         async with AsyncExitStack() as stack:
             given = settings or load_settings()
-            await _start(app, given, rate_limit or RateLimit(given.suggest_rate), stack)
-            state: dict[str, Any] = {STATE: app.state.short_ways}
-            state[LIMITS] = Limits(given)  # room: connections
-            yield state
+            yield await _start(app, given, rate_limit or RateLimit(given.suggest_rate), stack)
 
     app = FastAPIOffline(
         title="Closed-loop MLOps lab",
@@ -83,14 +98,20 @@ def create_app(
     add_error_handlers(app)
     add_oip_errors()  # room: protocols
     app.add_middleware(Heads)  # room: connections
-    app.add_middleware(BodyGuard)
-    app.state.metrics.instrument(app)
-    app.add_middleware(RequestIds)
-    app.add_middleware(Slashes)
+    app.add_middleware(BodyGuard)  # room: guards
+    app.state.http_metrics = HttpMetrics(app, app.state.metrics.registry)  # room: http_metrics
+    app.state.metrics.show(app)
+    app.add_middleware(RequestIds)  # room: guards
+    app.add_middleware(Slashes)  # room: protocols
     return app
 
 
-async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: AsyncExitStack) -> None:
+async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: AsyncExitStack) -> dict[str, Any]:
+    """Start the parts of the application; `stack` stops them, the last one first.
+
+    Returns:
+        State for the connections.
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
     problem, state, metrics = get_problem(settings.problem), app.state, app.state.metrics
     state.problem = problem
@@ -101,30 +122,46 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     state.store = StoreThreads(store)
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
-    state.registry = await stack.enter_async_context(registry)
+    await stack.enter_async_context(registry)
     state.access = Access(settings, rate_limit)
-    state.champion = ChampionFollower(problem, settings, state.registry, metrics, state.store)
-    state.challenger = ChallengerFollower(problem, settings, state.registry, metrics)
-    state.outbox = Outbox(problem, settings, state.store)
-    state.log = PredictionLog(problem, store.predictions, metrics)
-    state.shadow = Shadow(state.challenger, state.log, metrics)
-    state.predictor = Predictor(problem, state.log, state.shadow, metrics)
+    state.aliases = Aliases(problem, registry, state.store)  # room: promotion
     state.large = LargeBatches()
     stack.callback(state.large.close)
-    state.inference = Inference(problem, state.predictor, state.large)
-    rows = Rows(problem, state.champion, state.predictor)
-    batches = Batches(problem, state.champion, state.predictor, state.large)
-    ways: list[Way] = [Predictions(problem, rows, batches), *short_ways(problem, state.champion, state.inference)]
-    for thread in (state.log, state.shadow):
+    state.log = PredictionLog(problem, store.predictions, metrics)
+    state.predictor = Predictor(problem, state.log, metrics)
+    threads = [state.log]
+    state.champion = ChampionFollower(problem, settings, registry, metrics, state.store)
+    state.challenger = None
+    state.outbox = Outbox(problem, settings, state.store)
+    services = [state.champion, state.outbox]
+    state.champion.check = partial(check_apart, problem, settings)  # room: version_check
+    state.challenger = ChallengerFollower(problem, settings, registry, metrics)  # room: challenger
+    state.challenger.check = state.champion.check  # room: challenger
+    shadow = Shadow(state.challenger, state.log, metrics)  # room: challenger
+    state.predictor.observers.append(shadow.offer)  # room: challenger
+    threads.append(shadow)  # room: challenger
+    services.append(state.challenger)  # room: challenger
+    keep_copies(problem, settings, state.champion, state.challenger)  # room: disk_copy
+    state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
+    for thread in threads:
         thread.start()
         stack.push_async_callback(asyncio.to_thread, thread.stop)
-    for service in (state.champion, state.challenger, state.outbox):
+    for service in services:
         await service.start()
         stack.push_async_callback(service.stop)
-    # What is here stays: the garbage collector need not look through all that was imported again and again.
+    # Everything imported so far lives as long as the process: full collections need not scan it.
     gc.freeze()
+    gc.enable()
     stack.callback(gc.unfreeze)
-    state.short_ways = ShortWays({way.path.encode(): way for way in ways}, metrics.http)
+    shared: dict[str, Any] = {}
+    rows = Rows(problem, state.champion, state.predictor)  # room: fastpath
+    batches = Batches(problem, state.champion, state.predictor, state.large)  # room: fastpath
+    ways: list[Way] = [Predictions(problem, rows, batches)]  # room: fastpath
+    ways += short_ways(problem, state.champion, state.inference)  # room: protocols
+    by_path = {way.path.encode(): way for way in ways}  # room: fastpath
+    state.short_ways = shared[STATE] = ShortWays(by_path, state.http_metrics)  # room: fastpath
+    shared[LIMITS] = Limits(settings)  # room: connections
+    return shared
 
 
 app = create_app()

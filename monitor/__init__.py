@@ -1,4 +1,4 @@
-"""The monitor, one for all problems: statistics, alerts, metrics, a page. This folder can be deleted.
+"""The monitor of all problems: statistics, alerts, metrics and a page. The loop works without this folder.
 
-It imports `common` and `problems`, no other part. Begin with `monitor.py`.
+It imports `common` and `problems`, no other part. Open `monitor.py` first.
 """

@@ -1,4 +1,4 @@
-"""Write the predictions that are not in the external log yet to MLflow; started again after a crash, go on."""
+"""Write new predictions to the external log in MLflow. After a crash, start the command again: it goes on."""
 
 import argparse
 import logging
@@ -10,7 +10,7 @@ from common.settings import SettingsError, load_settings
 from common.store import StoreError
 
 ROWS = 50_000
-# For what is imported later: it speaks with nobody but our MLflow, and gives up in time if that goes away.
+# MLflow's client reads these at its import: no telemetry, and short time-outs in case that the server goes away.
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -22,16 +22,16 @@ ENVIRONMENT = {
 
 
 def main() -> None:
-    """Write all that has been predicted until now."""
+    """Write all predictions until now."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=_count, default=ROWS, help=f"of one export at most (default: {ROWS})")
+    parser.add_argument("--rows", type=_count, default=ROWS, help=f"the most rows of one export (default: {ROWS})")
     arguments = parser.parse_args()
     try:
         settings = load_settings()
         check_mlflow(settings.mlflow_uri)
         os.environ.update(ENVIRONMENT)
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-        # Importing MLflow takes longer than an answer to "is MLflow there?" may.
+        # Imported after the check: the import of MLflow takes seconds, and the check should answer at once.
         from monitor.mlflow_export.exporting import export_all
 
         print(export_all(settings, arguments.rows))

@@ -1,4 +1,4 @@
-"""The monitor, one for all problems: `create_app` wires it; `app` is what uvicorn serves."""
+"""The monitor's application: `create_app` wires it, and uvicorn serves `app`."""
 
 import asyncio
 import logging
@@ -20,21 +20,21 @@ from monitor.follow_registry import References
 from monitor.jobs.schedule import Schedule
 from monitor.metrics.store_collector import StoreCollector
 from monitor.page.routes import add_page
-from monitor.page.source import Source
 from monitor.page.tabs import TABS
+from monitor.page.view import Backends
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application; without `settings` they are read when it starts."""
+    """Return the application; without `settings` it reads them at its start."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        logging.getLogger("monitor").setLevel(logging.INFO)  # what a window was like is told, if all is well, too
+        logging.getLogger("monitor").setLevel(logging.INFO)  # the summary of each window, also without breaches
         async with AsyncExitStack() as stack:
-            given = settings or load_settings()
-            await _start(app, given, stack)
-            yield {LIMITS: Limits(given)}
+            found = settings or load_settings()
+            await _start(app, found, stack)
+            yield {LIMITS: Limits(found)}
 
     app = FastAPIOffline(title="Monitor of the closed-loop MLOps lab", version="0.1.0", lifespan=lifespan)
     app.add_middleware(Heads)
@@ -51,12 +51,12 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     await stack.enter_async_context(registry)
-    references = References(state.store, registry, _at_work(settings))
+    references = References(state.store, registry, _configured(settings))
     state.problem = settings.problem
-    state.source = Source(state.store, references, settings.mlflow_page, settings.prefect_page)
-    state.exported = CollectorRegistry()
-    ProcessCollector(registry=state.exported)
-    state.exported.register(StoreCollector(state.store, references))
+    state.backends = Backends(state.store, references, settings.mlflow_page, settings.prefect_page)
+    state.collectors = CollectorRegistry()
+    ProcessCollector(registry=state.collectors)
+    state.collectors.register(StoreCollector(state.store, references))
     await references.start()
     stack.push_async_callback(references.stop)
     schedule = Schedule(settings, state.store, references)
@@ -64,32 +64,32 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     stack.push_async_callback(asyncio.to_thread, schedule.stop)
 
 
-def _at_work(settings: Settings) -> dict[str, str]:
-    """Return the model of the problem at work: its first version may be refused before it has answered anything."""
+def _configured(settings: Settings) -> dict[str, str]:
+    """Return the configured problem's model: the api may refuse its first version before it has answered anything."""
     try:
         return {settings.problem: get_problem(settings.problem).onnx_name}
-    except ProblemError:  # the monitor shows whatever problems the store knows
+    except ProblemError:  # the monitor also runs without the problem's file
         return {}
 
 
 async def live() -> dict[str, str]:
-    """Answer as long as the process lives."""
+    """Answer 200 as long as the process lives."""
     return {"health": "ok"}
 
 
 def ready(request: Request) -> dict[str, str]:
-    """Answer 200 when the store can be read, else 503."""
+    """Answer 200 if the store can be read, else 503."""
     try:
-        request.app.state.store.statistics.models()
+        request.app.state.store.history.models()
     except StoreError as error:
         raise HTTPException(503, str(error)) from error
     return {"health": "ok"}
 
 
 def metrics(request: Request) -> Response:
-    """Return the metrics for Prometheus; 503 when the store cannot be read."""
+    """Return the metrics for Prometheus; 503 if the store cannot be read."""
     try:
-        content = generate_latest(request.app.state.exported)
+        content = generate_latest(request.app.state.collectors)
     except StoreError as error:
         raise HTTPException(503, str(error)) from error
     return Response(content, media_type=CONTENT_TYPE_LATEST)

@@ -17,8 +17,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.api import create_app
+from api.disk_copy import DiskCopy
 from api.fastpath.uvicorn_protocol import ShortHttp
-from api.model.disk_copy import DiskCopy
 from common.bundle.export import export_onnx
 from common.bundle.outliers import fit_outlier_scorer
 from common.files import write_atomic
@@ -171,7 +171,7 @@ KEPT = 7
 def keep_copy(settings: Settings, problem: Problem, content: bytes) -> None:
     """Leave version 7 on disk, as an api does that has served it."""
     kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / "champion")
-    kept.keep(Version(problem.onnx_name, KEPT, "models:/m-kept", {}), content)
+    kept.write(Version(problem.onnx_name, KEPT, "models:/m-kept", {}), content)
 
 
 @pytest.fixture

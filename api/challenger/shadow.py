@@ -1,35 +1,33 @@
-"""The challenger in the champion's shadow: it answers the same rows, behind the service's back."""
+"""Asks the challenger for the rows that the champion has answered, on a thread in the background."""
 
 import logging
-import threading
-import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from api.inference.give_way import give_way
+from api.challenger.follower import ChallengerFollower
 from api.inference.prediction_batch import PredictionBatch, class_counts
 from api.inference.prediction_log import PredictionLog
 from api.inference.row_queue import RowQueue
 from api.metrics.declared import Metrics
-from api.model.follower import ChallengerFollower, ServedVersion
+from api.model.follower import ServedVersion
 from common.bundle.model import Answer
 
 MAX_WAITING_ROWS = 10_000
-GATHER_SECONDS = 0.05  # waking a thread for every request would cost the requests more than the scoring does
 ROWS_PER_RUN = 256
-# Of one core. What computes longer falls behind, and loses rows, instead of taking the core from the champion.
+# Of one core. A slower challenger falls behind and loses rows, instead of taking the core from the champion.
 SHARE_OF_TIME = 0.1
-END_WITHIN = 5.0
+STOP_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
 
 class Shadow:
-    """Shows the challenger, while there is one, what the champion has answered, and logs what it says.
+    """Asks the challenger, while there is one, for the champion's rows, and logs its predictions.
 
-    It has a thread and a bounded queue of its own: a challenger that is slow or fails costs rows of the comparison,
-    which are counted, and the champion nothing.
+    It has a thread and a bounded queue of its own. A challenger that is slow or fails costs rows of the comparison,
+    which are counted, and nothing else.
     """
 
     def __init__(self, challenger: ChallengerFollower, log: PredictionLog, metrics: Metrics) -> None:
@@ -37,71 +35,65 @@ class Shadow:
         self._challenger = challenger
         self._log = log
         self._metrics = metrics
-        self._queue = RowQueue(MAX_WAITING_ROWS)
-        # Whose failure has been told: a line for each would be as many as there are requests.
+        self._queue = RowQueue("ask the challenger", self._ask, MAX_WAITING_ROWS, ROWS_PER_RUN, SHARE_OF_TIME)
+        # The version whose failure is in the log: a line for each failure would be as many as there are requests.
         self._failing: ServedVersion | None = None
-        # A daemon: a model that never returns from a row must not keep the service from ending.
-        self._thread = threading.Thread(target=self._run, name="score in the shadow", daemon=True)
 
     def start(self) -> None:
-        """Begin to score."""
-        self._thread.start()
+        """Start the thread."""
+        self._queue.start()
 
     def stop(self) -> None:
-        """Score what is left, and end, after a few seconds at most."""
-        self._queue.close()
-        self._thread.join(END_WITHIN)
-        if self._thread.is_alive():
-            self._metrics.shadow_dropped.inc(len(self._queue))
-            logger.error("the challenger is too slow: %d rows are not scored", len(self._queue))
+        """Ask for the rows that are left, and stop, after a few seconds at most."""
+        self._queue.stop(STOP_SECONDS)
+        if left := len(self._queue):
+            self._metrics.shadow_dropped.inc(left)
+            logger.error("the challenger is too slow: it does not answer %d rows", left)
 
-    def show(self, answered: PredictionBatch) -> None:
-        """Take what the champion has answered, or drop and count it if there is no room."""
+    def offer(self, batch: PredictionBatch) -> None:
+        """Take the champion's predictions, or drop and count them if there is no room."""
         challenger = self._challenger.current
-        if challenger is None or challenger.version.identity == answered.served.version.identity:
+        # Requests addressed to the challenger's version are not shadowed: there is no champion's answer to compare.
+        if challenger is None or batch.role != "champion":
             return
-        if not self._queue.put(answered):
-            self._metrics.shadow_dropped.inc(len(answered))
+        if challenger.version.identity == batch.served.version.identity:
+            return
+        if not self._queue.put(batch):
+            self._metrics.shadow_dropped.inc(len(batch))
 
-    def _run(self) -> None:
-        give_way()
-        while batch := self._queue.gather(GATHER_SECONDS, ROWS_PER_RUN):
-            start = time.monotonic()
-            challenger = self._challenger.current
-            if challenger is not None:
-                self._score(challenger, batch)
-            self._queue.settle(batch)
-            self._queue.closed.wait((time.monotonic() - start) * (1 / SHARE_OF_TIME - 1))
+    def _ask(self, batches: Sequence[PredictionBatch]) -> None:
+        if challenger := self._challenger.current:
+            self._score(challenger, batches)
 
-    def _score(self, challenger: ServedVersion, batch: list[PredictionBatch]) -> None:
+    def _score(self, challenger: ServedVersion, batches: Sequence[PredictionBatch]) -> None:
         try:
-            X = np.concatenate([answered.X for answered in batch])
+            X = np.concatenate([batch.X for batch in batches])
             answer = challenger.model.predict(X)
             # The log could not name another class.
             class_counts(answer.labels, len(X), len(challenger.model.classes))
-        except Exception as error:  # noqa: BLE001  # what a model can raise has no common base
-            self._failed(challenger, batch, error)
+        except Exception as error:  # noqa: BLE001  # the errors of models have no common base class
+            self._failed(challenger, batches, error)
             return
         start = 0
-        for answered in batch:
-            end = start + len(answered)
-            self._log.add(replace(answered, role="shadow", served=challenger, answer=part(answer, start, end)))
+        for batch in batches:
+            end = start + len(batch)
+            self._log.add(replace(batch, role="shadow", served=challenger, answer=part(answer, start, end)))
             start = end
         self._metrics.shadow_rows.inc(start)
 
-    def _failed(self, challenger: ServedVersion, batch: list[PredictionBatch], error: Exception) -> None:
-        if len(batch) == 1:
-            self._metrics.shadow_failures.inc(len(batch[0]))
+    def _failed(self, challenger: ServedVersion, batches: Sequence[PredictionBatch], error: Exception) -> None:
+        if len(batches) == 1:
+            self._metrics.shadow_failures.inc(len(batches[0]))
             if self._failing is not challenger:
                 logger.error("the challenger, version %d, fails: %s", challenger.version.number, error)
             self._failing = challenger
             return
-        for answered in batch:
-            self._score(challenger, [answered])
+        for batch in batches:
+            self._score(challenger, [batch])
 
 
 def part(answer: Answer, start: int, end: int) -> Answer:
-    """Return the answers for some of the rows."""
+    """Return the answers for the rows from `start` to before `end`."""
     rows = slice(start, end)
     probabilities, scores = answer.probabilities, answer.outlier_scores
     return Answer(

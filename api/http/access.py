@@ -1,10 +1,15 @@
-"""Who may change things: the key of the API, and how often one client may ask."""
+"""Access to the routes that change something: the API key, and how often one client may send requests."""
 
 import hmac
+import math
+import time
 from typing import Annotated, Protocol
 
 from fastapi import Depends, HTTPException, Request, Security
 from fastapi.security import APIKeyHeader
+from limits import parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
 
 from common.settings import Settings
 
@@ -12,28 +17,46 @@ KEY_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="neede
 
 
 class Limit(Protocol):
-    """Tells how long a client has to wait before it may ask again; 0 counts as having asked."""
+    """Limits the requests of each client."""
 
-    async def seconds_to_wait(self, client: str) -> int: ...  # noqa: D102  # said above
+    async def seconds_to_wait(self, client: str) -> int:
+        """Return 0 and count a request if the client may send one now, else the seconds until it may."""
+        ...
+
+
+class RateLimit:
+    """The limit of one process, on a moving window. It belongs to the event loop that first uses it."""
+
+    def __init__(self, rate: str) -> None:
+        """Allow `rate` to each client, such as 120/minute."""
+        self._rate = parse(rate)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def seconds_to_wait(self, client: str) -> int:
+        """Return 0 and count a request if the client may send one now, else the seconds until it may."""
+        if await self._limiter.hit(self._rate, client):
+            return 0
+        reset, _ = await self._limiter.get_window_stats(self._rate, client)
+        return max(math.ceil(reset - time.time()), 1)
 
 
 class Access:
     """The rules of one application."""
 
     def __init__(self, settings: Settings, limit: Limit) -> None:
-        """Read the key from the settings; `limit` knows who asks too often."""
+        """Read the key from the settings, and ask `limit` how often a client may send requests."""
         self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
         self._rate = settings.suggest_rate
         self._limit = limit
 
     def check_key(self, key: str | None) -> None:
-        """Raise 401 unless no key is set, or it is this one."""
+        """Raise 401 unless no key is set, or this is the key."""
         if self._key is None or hmac.compare_digest(self._key, (key or "").encode("latin-1")):
             return
         raise HTTPException(401, "this needs the key in the header X-API-Key", {"WWW-Authenticate": "ApiKey"})
 
     async def check_rate(self, client: str) -> None:
-        """Raise 429, with the seconds to wait, when a client asks too often."""
+        """Raise 429, with the seconds to wait, if the client sends too many requests."""
         if wait := await self._limit.seconds_to_wait(client):
             raise HTTPException(429, f"more than {self._rate}: try again in {wait} s", {"Retry-After": str(wait)})
 

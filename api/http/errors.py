@@ -9,29 +9,28 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 from starlette.exceptions import HTTPException
 
 from api.http.json_bodies import NOWHERE
-from api.model.aliases import NoVersionError, RefusedError
 from api.schemas.requests import BODIES
+from common.error_document import MEDIA_TYPE, ProblemDetails, error_document
 from common.registry.client import RegistryError, RegistryUnavailableError
 from common.store import StoreError
 from common.store.feedback import ContradictionError, UnknownPredictionError
 
-MEDIA_TYPE = "application/problem+json"
-# Where an error's place begins; what follows is the client's own.
+# Where the place of a validation error begins; the client named the rest.
 PARTS = ("body", "query", "path")
-
-# Errors whose words are for the client.
-STATUS = {
-    UnknownPredictionError: 404,
-    NoVersionError: 404,
-    ContradictionError: 409,
-    RefusedError: 409,
-}
-
 MAX_ERRORS = 20
+
+# Errors of the store whose messages are for the client, with the status of the answer.
+STORE_ERRORS = {UnknownPredictionError: 404, ContradictionError: 409}
+# Errors whose messages are for the log, with the message for the client.
+UNAVAILABLE = {
+    RegistryUnavailableError: "MLflow cannot be reached: try again",
+    RegistryError: "MLflow does not answer as it should: try again",
+    StoreError: "the store does not answer: nothing was stored, try again",
+}
 
 # By the beginning of a path: how the protocol that owns these paths writes an error, given its detail.
 error_documents: dict[str, Callable[[str], Mapping[str, Any]]] = {}
@@ -46,95 +45,79 @@ class ServiceError(Exception):
 
 
 class FieldError(BaseModel):
-    """What is wrong with one field of the request."""
+    """A mistake in one field of the request."""
 
     field: str = Field(examples=["sepal_length"])
     detail: str = Field(examples=["Input should be a finite number"])
 
 
-class ProblemDetails(BaseModel):
-    """An error as RFC 9457 describes it; `errors` names the fields that are to blame, the first 20 of them."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Unprocessable Content"])
-    status: int = Field(examples=[422])
-    detail: str = Field(examples=["sepal_length: Input should be a finite number"])
-    instance: str = Field(examples=["/predict"])
-    errors: list[FieldError] | None = None
-
-
-def problem_response(
-    status: int,
-    detail: str,
-    instance: str,
-    errors: Sequence[FieldError] | None = None,
-    headers: Mapping[str, str] | None = None,
+def error_response(
+    status: int, detail: str, instance: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> JSONResponse:
-    """Return an error as a response, in the form of the protocol that `instance`, the path, belongs to."""
+    """Return an error in the form of the protocol that `instance`, the path, belongs to. Arguments as there."""
     for prefix, document in error_documents.items():
         if instance == prefix or instance.startswith(f"{prefix}/"):
             return JSONResponse(document(detail), status, headers=dict(headers or {}))
-    problem = ProblemDetails(
-        title=HTTPStatus(status).phrase, status=status, detail=detail, instance=instance, errors=errors and [*errors]
-    )
-    content = problem.model_dump(exclude_none=True)
-    return JSONResponse(content, status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return error_document(status, detail, instance, headers, **members)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that can answer these problems, for its description."""
-    content = {MEDIA_TYPE: {"schema": _problem_schema()}}
+    """Return the `responses` of a route that can answer these errors, for its description in OpenAPI."""
+    model, schema = _described()
+    content = {MEDIA_TYPE: {"schema": schema}}
     return {
-        status: {"model": ProblemDetails, "content": content, "description": HTTPStatus(status).phrase}
-        for status in statuses
+        status: {"model": model, "content": content, "description": HTTPStatus(status).phrase} for status in statuses
     }
 
 
-@cache  # 2 ms of the start for each of the routes
-def _problem_schema() -> dict[str, Any]:
-    return ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+@cache  # it takes 2 ms, and each route needs it
+def _described() -> tuple[type[ProblemDetails], dict[str, Any]]:
+    model = create_model(
+        "ProblemDetails",
+        __base__=ProblemDetails,
+        __doc__="An error as RFC 9457 describes it; `errors` names the mistakes in fields, the first 20 of them.",
+        errors=(list[FieldError] | None, None),
+    )
+    return model, model.model_json_schema(ref_template="#/components/schemas/{model}")
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Make `app` answer every error as a problem."""
+    """Make `app` answer every error with an error document."""
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
-        return problem_response(error.status_code, error.detail, request.url.path, headers=error.headers)
+        return error_response(error.status_code, error.detail, request.url.path, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         columns = request.app.state.problem.columns
-        # The input itself is left out: it may be NaN, which JSON cannot say, or ten megabytes.
+        # The input itself is left out: it may be NaN, which JSON cannot express, or ten megabytes.
         found = error.errors()
         errors = [_field_error(each, columns) for each in found[:MAX_ERRORS]]
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        return problem_response(422, f"{errors[0].field}: {errors[0].detail}{more}", request.url.path, errors)
+        detail = f"{errors[0].field}: {errors[0].detail}{more}"
+        return error_response(422, detail, request.url.path, errors=[each.model_dump() for each in errors])
 
     @app.exception_handler(ServiceError)
-    async def failed(request: Request, error: ServiceError) -> JSONResponse:
-        return problem_response(error.status, f"{error}", request.url.path)
+    async def for_the_client(request: Request, error: ServiceError) -> JSONResponse:
+        return error_response(error.status, f"{error}", request.url.path)
 
-    for kind, status in STATUS.items():
+    for kind, status in STORE_ERRORS.items():
 
         @app.exception_handler(kind)
-        async def told(request: Request, error: Exception, status: int = status) -> JSONResponse:
-            return problem_response(status, f"{error}", request.url.path)
+        async def of_the_store(request: Request, error: Exception, status: int = status) -> JSONResponse:
+            return error_response(status, f"{error}", request.url.path)
 
-    @app.exception_handler(RegistryUnavailableError)
-    @app.exception_handler(RegistryError)
-    async def registry_down(request: Request, error: Exception) -> JSONResponse:
-        logger.error("%s", error)
-        return problem_response(503, "the model registry does not do what it is asked: try again", request.url.path)
+    for kind, detail in UNAVAILABLE.items():
 
-    @app.exception_handler(StoreError)
-    async def store_down(request: Request, error: StoreError) -> JSONResponse:
-        logger.error("%s", error)
-        return problem_response(503, "the store does not answer: nothing was kept, try again", request.url.path)
+        @app.exception_handler(kind)
+        async def unavailable(request: Request, error: Exception, detail: str = detail) -> JSONResponse:
+            logger.error("%s", error)
+            return error_response(503, detail, request.url.path)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, _: Exception) -> JSONResponse:
-        return problem_response(500, "an error of the service; its log says more", request.url.path)
+        return error_response(500, "an error of the service; its log says more", request.url.path)
 
 
 def _field_error(found: Mapping[str, Any], columns: Sequence[str]) -> FieldError:

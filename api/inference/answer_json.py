@@ -1,11 +1,11 @@
-"""Answers as JSON: the text that pydantic would make of `schemas.Prediction`, in a third of the time.
+"""Predictions as JSON: the text that pydantic would make of `Prediction`, in a third of the time.
 
-All but the numbers and the id is the same for all answers of a version, so that it is made once. The numbers of all
-rows are put into words together, by orjson.
+All but the numbers and the id is the same for all answers of a version, and is made once. orjson writes the numbers of
+all rows in one call.
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import orjson
@@ -19,10 +19,10 @@ Piece = bytes | list[bytes]
 
 
 class AnswerJson:
-    """The answers of one version of a model."""
+    """Writes the answers of one version of a model."""
 
     def __init__(self, classes: Sequence[str], model_name: str, model_version: int) -> None:
-        """Prepare what is the same for all its answers."""
+        """Write the parts that are the same for all answers."""
         names = [orjson.dumps(name) for name in classes]
         self._beginnings = [b'{"class_name":' + name + b',"probabilities":' for name in names]
         self._before_shares = [(b"," if place else b"{") + name + b":" for place, name in enumerate(names)]
@@ -36,10 +36,10 @@ class AnswerJson:
         """Return the answer for each row.
 
         Args:
-            start: how the ids begin.
+            start: the beginning of the ids.
             labels: the class indices of `answer`.
-            flags: which rows are outliers; None for a model that knows none.
-            answer: what the model said.
+            flags: which rows are outliers; None for a model without outlier scores.
+            answer: the model's answer.
         """
         columns = [*self._columns(start, labels, flags, answer), b"}"]
         pieces, size = _interleaved(columns, len(labels)), len(columns)
@@ -81,8 +81,14 @@ def _interleaved(columns: Sequence[Piece], rows: int) -> list[bytes]:
 
 
 def _numbers(values: Floats32) -> list[bytes]:
-    # As doubles, which have other digits than the float32 that they are: those that the log has, too.
+    # As doubles, whose digits differ from those of float32: the log has the same.
     return orjson.dumps(values.astype(np.float64), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+
+
+@lru_cache(maxsize=8)  # of versions: the champion, the challenger, and some before them
+def answer_json(classes: tuple[str, ...], model_name: str, model_version: int) -> AnswerJson:
+    """Return the writer of a version's answers, which is made once."""
+    return AnswerJson(classes, model_name, model_version)
 
 
 @cache

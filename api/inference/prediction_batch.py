@@ -1,4 +1,4 @@
-"""What a version has answered: made once per request, then shown to the client, logged, and shown to the challenger."""
+"""The predictions of one version for rows that are answered together: for the client, the log and the challenger."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from api.inference.answer_json import AnswerJson, answer_json
 from api.inference.prediction_ids import ends
 from api.model.follower import ServedVersion
 from common.bundle.model import Answer, ModelError
@@ -17,14 +18,17 @@ from common.store.tables import Role
 
 @dataclass(slots=True)
 class PredictionBatch:
-    """Rows that one version has answered together.
+    """Rows and the predictions for them.
 
     Attributes:
-        start: how their ids begin.
+        start: the beginning of the predictions' ids.
         at: the moment, in UTC.
-        rows: the features, as the client gave them, in order; also as an array `[rows, features]`.
-        X: the same as an array, as the model took them.
-        outliers: whether each row is one; None for a model without outlier scores.
+        role: of the version.
+        served: the version.
+        rows: the features in order, as the client sent them: lists, or an array `[rows, features]`.
+        X: the same, as the model takes them.
+        answer: the model's answer.
+        outliers: whether each row is an outlier, `[rows]`; None for a model without outlier scores.
     """
 
     start: str
@@ -37,7 +41,7 @@ class PredictionBatch:
     outliers: npt.NDArray[np.bool_] | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find the outliers."""
+        """Compare the outlier scores with the version's threshold."""
         self.outliers = self.served.model.is_outlier(self.answer)
 
     def __len__(self) -> int:
@@ -57,7 +61,7 @@ class PredictionBatch:
 
     @property
     def flags(self) -> list[bool] | None:
-        """The outliers as a list."""
+        """Whether each row is an outlier, as a list."""
         return self.outliers.tolist() if self.outliers is not None else None
 
     @property
@@ -66,15 +70,18 @@ class PredictionBatch:
         return list(map(self.served.model.classes.__getitem__, self.labels))
 
     def json_rows(self) -> list[bytes]:
-        """Return the answer to each row as JSON, for clients."""
-        return self.served.answer_json.rows(self.start, self.labels, self.flags, self.answer)
+        """Return the answer to each row as JSON."""
+        return self._json().rows(self.start, self.labels, self.flags, self.answer)
 
     def json_batch(self) -> bytes:
-        """Return the answers to all rows as JSON, for the client that has sent them as a batch."""
-        return self.served.answer_json.batch(self.start, self.labels, self.flags, self.answer)
+        """Return the answers to all rows as JSON, as the response to a batch."""
+        return self._json().batch(self.start, self.labels, self.flags, self.answer)
+
+    def _json(self) -> AnswerJson:
+        return answer_json(self.served.model.classes, self.served.version.name, self.served.version.number)
 
     def log_rows(self, problem: Problem) -> list[PredictionRow]:
-        """Return them as rows of the log."""
+        """Return rows of the prediction log."""
         classes, version, columns, answer = self.served.model.classes, self.served.version, problem.columns, self.answer
         nothing: list[None] = [None] * len(self)
         rows = self.rows.tolist() if isinstance(self.rows, np.ndarray) else self.rows
@@ -106,10 +113,15 @@ class PredictionBatch:
 
 
 def class_counts(labels: Ints, rows: int, classes: int) -> list[int]:
-    """Return how many of so many rows are said to be of each of so many classes.
+    """Return the number of predictions of each class.
+
+    Args:
+        labels: class indices, one for each row.
+        rows: the number of rows.
+        classes: the number of classes.
 
     Raises:
-        ModelError: a label is no index of a class, or there is not one for each row.
+        ModelError: a label is not the index of a class, or there are more or fewer labels than rows.
     """
     if labels.shape != (rows,) or labels.min() < 0 or labels.max() >= classes:
         raise ModelError(f"its labels are no indices of {classes} classes, one for each of {rows} rows")

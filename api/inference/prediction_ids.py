@@ -1,7 +1,7 @@
 """Ids of predictions: UUIDs of version 7 (RFC 9562).
 
-Those of rows that are answered together differ in their last six digits, which number the rows: the dedicated counter
-of the RFC's section 6.2. So the ids of a batch cost next to nothing; the rest of them is time, and fifty random bits.
+The ids of rows that are answered together differ in their last six digits, which number the rows: the dedicated counter
+of the RFC's section 6.2. The rest, time and fifty random bits, is the same for a batch, so that ids cost little.
 """
 
 from functools import cache
@@ -11,16 +11,16 @@ import uuid_utils
 from api.schemas.requests import MAX_ROWS
 
 DIGITS = 6
-FEW = 256  # as many as one run of the model has; only who sends batches needs the megabyte of all
+FEW = 256  # the most rows in one run of the fast path; the endings of larger batches take a megabyte
 
 
 def new_start() -> str:
-    """Return how the ids of rows begin that are answered together: all but the last six digits."""
+    """Return a new beginning of ids, for rows that are answered together: all but the last six digits."""
     return str(uuid_utils.uuid7())[:-DIGITS]
 
 
 def ends(rows: int) -> list[str]:
-    """Return how the ids of so many rows end, `MAX_ROWS` at most."""
+    """Return the endings of the ids of so many rows, `MAX_ROWS` at most."""
     return _ends(FEW if rows <= FEW else MAX_ROWS)[:rows]
 
 

@@ -1,22 +1,20 @@
-"""The log of predictions, written behind the service's back: in batches, by one thread, from a bounded queue."""
+"""The prediction log: a thread writes all predictions to the store, several at once."""
 
 import logging
 import math
-import threading
 import time
+from collections.abc import Sequence
 
-from api.inference.give_way import give_way
 from api.inference.prediction_batch import PredictionBatch
-from api.inference.row_queue import RowQueue
+from api.inference.row_queue import GATHER_SECONDS, RowQueue
 from api.metrics.declared import Metrics
 from common.problem import Problem
 from common.store import StoreError
 from common.store.database import BadRowError
-from common.store.predictions import Predictions
+from common.store.predictions import LoggedPredictions
 
 MAX_WAITING_ROWS = 20_000
-ROWS_PER_TRANSACTION = 2_000
-GATHER_SECONDS = 0.05  # with the writing itself, and that of the rows before, the log is less than 250 ms behind
+ROWS_PER_TRANSACTION = 2_000  # with the gathering and a running transaction, a row is in the store within 250 ms
 MAX_PAUSE_SECONDS = 5.0
 DRAIN_SECONDS = 5.0
 
@@ -24,88 +22,78 @@ logger = logging.getLogger(__name__)
 
 
 class PredictionLog:
-    """Takes what has been answered, never waits, and writes it to the store, from `start` to `stop`.
+    """Takes predictions without waiting, and writes them to the store, from `start` to `stop`.
 
-    While the store is away the queue holds as much as it can; what comes on top is dropped and counted. A stop
-    writes what is left.
+    While the store is away the queue keeps as much as it can hold; further predictions are dropped and counted. `stop`
+    writes the rest.
     """
 
-    def __init__(self, problem: Problem, predictions: Predictions, metrics: Metrics) -> None:
+    def __init__(self, problem: Problem, predictions: LoggedPredictions, metrics: Metrics) -> None:
         """Write `problem`'s predictions."""
         self._problem = problem
         self._predictions = predictions
         self._metrics = metrics
-        self._queue = RowQueue(MAX_WAITING_ROWS)
-        self._give_up_at = math.inf
-        self._given_up: StoreError | None = None
-        self._thread = threading.Thread(target=self._run, name="write predictions")
+        self._queue = RowQueue("write predictions", self._write_or_drop, MAX_WAITING_ROWS, ROWS_PER_TRANSACTION)
+        self._stop_trying_at = math.inf
+        self._gave_up: StoreError | None = None
         metrics.log_waiting.set_function(lambda: len(self._queue))
         metrics.log_lag.set_function(lambda: self._queue.age)
 
     def start(self) -> None:
         """Begin to write."""
-        self._thread.start()
+        self._queue.start()
 
     def stop(self) -> None:
-        """Write what is left, and end; if the store is away, after a few seconds."""
-        self._give_up_at = time.monotonic() + DRAIN_SECONDS
-        self._queue.close()
-        self._thread.join()
+        """Write the rest, and stop; if the store is away, after a few seconds."""
+        self._stop_trying_at = time.monotonic() + DRAIN_SECONDS
+        self._queue.stop()
 
-    def add(self, answered: PredictionBatch) -> None:
-        """Take rows to write, or drop and count them if there is no room."""
-        if not self._queue.put(answered):
-            self._metrics.log_dropped.inc(len(answered))
+    def add(self, batch: PredictionBatch) -> None:
+        """Take predictions to write, or drop and count them if there is no room."""
+        if not self._queue.put(batch):
+            self._metrics.log_dropped.inc(len(batch))
 
     def flush(self, within: float) -> bool:
-        """Wait until all that has been added is written; return whether it is, after so many seconds at most."""
+        """Wait until the predictions of this moment are written; return whether they are, in so many seconds."""
         return self._queue.flush(within)
 
-    def _run(self) -> None:
-        give_way()
-        while batch := self._queue.gather(GATHER_SECONDS, ROWS_PER_TRANSACTION):
-            self._write_or_drop(batch)
-            self._queue.settle(batch)
-
-    def _write_or_drop(self, batch: list[PredictionBatch]) -> None:
+    def _write_or_drop(self, batches: Sequence[PredictionBatch]) -> None:
         try:
-            self._write_when_possible(batch)
-        except Exception as error:  # noqa: BLE001  # nothing unforeseen may end the writing, and it is told
-            if len(batch) == 1 or self._given_up:
-                self._drop(batch, error)
+            self._write_when_possible(batches)
+        except Exception as error:  # noqa: BLE001  # no error may end the thread, and `_drop` logs it
+            if len(batches) == 1 or self._gave_up:
+                self._drop(batches, error)
                 return
-            for answered in batch:
-                self._write_or_drop([answered])
+            for batch in batches:
+                self._write_or_drop([batch])
 
-    def _write_when_possible(self, batch: list[PredictionBatch]) -> None:
-        # The store had its chance: trying each batch again would take its time-out each time.
-        if self._given_up:
-            raise self._given_up
+    def _write_when_possible(self, batches: Sequence[PredictionBatch]) -> None:
         pause = GATHER_SECONDS
-        while True:
+        # After giving up once no batch is tried: each try would take the store's time limit.
+        while not self._gave_up:
             try:
-                return self._write(batch)
+                rows = [row for batch in batches for row in batch.log_rows(self._problem)]
+                self._predictions.write(rows)
+                self._metrics.log_rows.inc(len(rows))
             except BadRowError:
                 raise
             except StoreError as error:
-                if not self._wait(pause):
-                    self._given_up = error
-                    raise
-                logger.warning("%d predictions wait to be logged: %s", len(self._queue), error)
-                pause = min(2 * pause, MAX_PAUSE_SECONDS)
-
-    def _write(self, batch: list[PredictionBatch]) -> None:
-        rows = [row for answered in batch for row in answered.log_rows(self._problem)]
-        self._predictions.write(rows)
-        self._metrics.log_rows.inc(len(rows))
+                if self._wait(pause):
+                    logger.warning("%d predictions wait to be logged: %s", len(self._queue), error)
+                    pause = min(2 * pause, MAX_PAUSE_SECONDS)
+                else:
+                    self._gave_up = error
+            else:
+                return
+        raise self._gave_up
 
     def _wait(self, seconds: float) -> bool:
-        """Wait before another attempt; return whether there may be one."""
+        """Wait before another try; return whether there may be one."""
         if self._queue.closed.wait(seconds):
             time.sleep(GATHER_SECONDS)
-        return time.monotonic() < self._give_up_at
+        return time.monotonic() < self._stop_trying_at
 
-    def _drop(self, batch: list[PredictionBatch], error: Exception) -> None:
-        rows = sum(map(len, batch))
+    def _drop(self, batches: Sequence[PredictionBatch], error: Exception) -> None:
+        rows = sum(map(len, batches))
         self._metrics.log_dropped.inc(rows)
         logger.error("%d predictions are not logged: %s", rows, error, exc_info=not isinstance(error, StoreError))

@@ -1,11 +1,10 @@
-"""From rows of features to answers, all by one version; then to the log, and to the challenger."""
+"""From rows of features to predictions, all by one version; then to the metrics, the log and other observers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 
-from api.challenger.shadow import Shadow
 from api.inference.prediction_batch import PredictionBatch, class_counts
 from api.inference.prediction_ids import new_start
 from api.inference.prediction_log import PredictionLog
@@ -16,48 +15,52 @@ from common.store.tables import Role
 
 
 class Predictor:
-    """Answers requests, and sees that what is answered is counted, logged, and shown to the challenger."""
+    """Answers rows; counts and logs the predictions.
 
-    def __init__(self, problem: Problem, log: PredictionLog, shadow: Shadow, metrics: Metrics) -> None:
-        """Hand on what is answered to these."""
+    Attributes:
+        observers: further functions that get each batch of predictions, on the thread that answers the request.
+    """
+
+    def __init__(self, problem: Problem, log: PredictionLog, metrics: Metrics) -> None:
+        """Write to `log`, and count in `metrics`."""
+        self.observers: list[Callable[[PredictionBatch], None]] = []
         self._categories = [
             (place, frozenset(feature.categories), metrics.unseen_categories.labels(feature.name))
             for place, feature in enumerate(problem.features)
             if feature.kind == "category"
         ]
         self._log = log
-        self._shadow = shadow
         self._metrics = metrics
 
     def predict(
         self, served: ServedVersion, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion"
     ) -> PredictionBatch:
-        """Answer `rows`, each the features in order, by `served`, whose place is `role`.
+        """Answer `rows`, each the features in order, by `served`, which serves in `role`.
 
         Raises:
-            ModelError: the model answers with labels that are no classes; nothing is counted or logged.
+            ModelError: the model's labels are not indices of its classes; nothing is counted or logged.
         """
-        answered = answer(served, rows, role)
+        batch = answer(served, rows, role)
         classes = served.model.classes
-        for name, count in zip(classes, class_counts(answered.answer.labels, len(answered), len(classes)), strict=True):
+        for name, count in zip(classes, class_counts(batch.answer.labels, len(batch), len(classes)), strict=True):
             if count:
                 self._metrics.predicted.labels(name).inc(count)
-        if answered.outliers is not None and (outliers := int(np.count_nonzero(answered.outliers))):
+        if batch.outliers is not None and (outliers := int(np.count_nonzero(batch.outliers))):
             self._metrics.outliers.inc(outliers)
-        self._count_unseen(rows)
-        self._log.add(answered)
-        # What the challenger was asked itself is no answer of the champion's to hold its own against.
-        if role == "champion":
-            self._shadow.show(answered)
-        return answered
-
-    def _count_unseen(self, rows: Sequence[Sequence[Value]] | Rows) -> None:
         for place, known, counter in self._categories:
             if unseen := sum(row[place] not in known for row in rows):
                 counter.inc(unseen)
+        self._log.add(batch)
+        self.offer(batch)
+        return batch
+
+    def offer(self, batch: PredictionBatch) -> None:
+        """Give a batch to the observers."""
+        for observe in self.observers:
+            observe(batch)
 
 
 def answer(served: ServedVersion, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion") -> PredictionBatch:
-    """Answer rows, without counting or logging."""
+    """Answer rows, without counting or logging them."""
     X = served.model.as_rows(rows)
     return PredictionBatch(new_start(), datetime.now(UTC), role, served, rows, X, served.model.predict(X))

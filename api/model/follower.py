@@ -1,21 +1,17 @@
-"""Which models answer: following the registry, loading the new before letting go of the old, and the copy on disk."""
+"""The version that answers in a role: found in the registry, checked, loaded, copied to disk, and put into service."""
 
 import asyncio
 import json
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
-from api.inference.answer_json import AnswerJson
 from api.metrics.declared import Metrics
-from api.model.disk_copy import DiskCopy
-from api.schemas.requests import sample_row
-from api.version_check.check import check_apart, one_line
 from common.bundle.model import ModelError, OnnxModel
 from common.problem import Problem
-from common.registry.client import CHALLENGER, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
+from common.registry.client import CHAMPION, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
 from common.registry.follow import RegistryFollower, RetryPauses
 from common.settings import Settings
 from common.store import StoreError
@@ -23,135 +19,136 @@ from common.store.tables import Role
 from common.store.threads import StoreThreads
 
 POLL_SECONDS = 1.0
+MAX_REASON = 500  # characters
 
 logger = logging.getLogger(__name__)
+
+# Raises an error for a model that must not serve, given the bytes of its file and names for classes without any.
+Check = Callable[[bytes, list[str]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A version and its loaded model: a request takes one reference to both and keeps it to its end."""
+    """A version and its loaded model. A request takes one reference to both and keeps it until it is answered."""
 
     version: Version
     model: OnnxModel
 
-    @cached_property
-    def answer_json(self) -> AnswerJson:
-        """What puts its answers into JSON."""
-        return AnswerJson(self.model.classes, self.version.name, self.version.number)
+
+class Copies(Protocol):
+    """A place that keeps the newest version, so that the service can start while MLflow is away."""
+
+    def write(self, version: Version, content: bytes) -> None: ...  # noqa: D102
+    def delete(self) -> None: ...  # noqa: D102
+    def newest_first(self) -> Iterable[tuple[Version, bytes]]: ...  # noqa: D102
 
 
 class ModelFollower(ABC):
-    """Holds the model that answers in a role, `current`, and follows the registry from `start` to `stop`.
+    """Holds the version that answers in a role, `current`, and follows the registry from `start` to `stop`.
 
-    A new version is checked in a process of its own, loaded and kept on disk before it answers. If any of that fails
-    the old one stays, the version's tag `serving_refused` says why, and it is tried again later, and later still.
+    A new version is checked, loaded and copied before it answers. If one of these steps fails, the old version
+    stays, the tag `serving_refused` of the new one gives the reason, and the follower tries it again after a pause.
+
+    Attributes:
+        check: more to check before a new version is loaded and asked its golden rows in this process.
+        copies: keeps the served version for a start without MLflow; None keeps nothing.
     """
 
     role: ClassVar[Role]
+    alias: ClassVar[str]
 
     def __init__(self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics) -> None:
-        """Serve `problem`'s ONNX model from `registry`."""
+        """Prepare to serve `problem`'s ONNX model from `registry`."""
         self.current: ServedVersion | None = None
+        self.check: Check | None = None
+        self.copies: Copies | None = None
         self._problem = problem
         self._registry = registry
         self._metrics = metrics
         self._settings = settings
-        self._kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / self.role)
         self._retry = RetryPauses(POLL_SECONDS)
         self._following = RegistryFollower(
-            f"the {self.role}", self._look, POLL_SECONDS, StoreError, metrics.reload_failures.inc
+            f"the {self.alias}", self._look, POLL_SECONDS, StoreError, metrics.reload_failures.inc
         )
 
     @abstractmethod
-    async def _wanted(self) -> Version | None:
-        """Return the version that is to be in this role."""
-
-    @abstractmethod
-    async def _no_version(self) -> None:
-        """Do what is to be done when the registry wants none."""
-
-    @abstractmethod
-    async def _in_service(self, version: Version) -> None:
-        """Do what is to be done when the registry wants what is in service."""
+    async def _look(self) -> None:
+        """Compare the registry with `current`, and `_serve` another version if the registry has one for this role."""
 
     async def start(self) -> None:
-        """Serve the last good copy on disk, if there is one, then begin to follow the registry."""
-        await asyncio.to_thread(self._load_kept)
+        """Serve the copy on disk, if there is one, then begin to follow the registry."""
+        await asyncio.to_thread(self._serve_copy)
         self._following.start()
 
     async def stop(self) -> None:
-        """Stop following."""
+        """Stop following; the version in service stays."""
         await self._following.stop()
 
-    async def _look(self) -> None:
-        version = await self._wanted()
-        if version is None:
-            await self._no_version()
-        elif self.current is None or self.current.version.identity != version.identity:
-            await self._take(version)
-        else:
-            await self._in_service(version)
-
-    async def _take(self, version: Version) -> None:
+    async def _serve(self, version: Version) -> bool:
+        """Put a version into service unless its last failure is too recent; return whether it is in service."""
+        if self.current and self.current.version.identity == version.identity:
+            return True
         if not self._retry.over(version):
-            return
+            return False
+        reason = None
         try:
             with self._retry.attempt(version):
                 content = await self._registry.download(version)
-                await check_apart(content, self._given_names(), sample_row(self._problem), self._settings)
-                self._swap(await asyncio.to_thread(self._load_and_keep, version, content))
-        except Exception as error:  # noqa: BLE001  # whatever goes wrong with a version is a reason not to serve it
+                if self.check:
+                    await self.check(content, self._class_names())
+                served = await asyncio.to_thread(self._load, version, content)
+                if self.copies:
+                    await asyncio.to_thread(self.copies.write, version, content)
+                self._put_into_service(served)
+        except Exception as error:  # noqa: BLE001  # any error means that this version cannot serve
             self._metrics.reload_failures.inc()
             reason = one_line(error)
             logger.error("%s version %d is not taken into service: %s", version.name, version.number, reason)
-            await self._tell(version, reason)
-        else:
-            await self._tell(version, None)
+        await self._tag_refused(version, reason)
+        return reason is None
 
-    async def _tell(self, version: Version, refused: str | None) -> None:
-        """Leave the reason for a refusal at the version, where people and the monitor see it; or take it away."""
-        if version.tags.get(REFUSED) == refused:
+    async def _tag_refused(self, version: Version, reason: str | None) -> None:
+        """Write the reason for a refusal into the version's tag, where people and the monitor see it, or delete it."""
+        if version.tags.get(REFUSED) == reason:
             return
         try:
-            if refused is None:
+            if reason is None:
                 await self._registry.delete_tag(version, REFUSED)
             else:
-                await self._registry.set_tag(version, REFUSED, refused)
+                await self._registry.set_tag(version, REFUSED, reason)
         except (RegistryError, RegistryUnavailableError) as error:
-            logger.warning("the tag %s of version %d stays as it is: %s", REFUSED, version.number, error)
+            logger.warning("cannot write the tag %s of version %d: %s", REFUSED, version.number, error)
 
-    def _swap(self, served: ServedVersion) -> None:
+    def _put_into_service(self, served: ServedVersion) -> None:
         self._metrics.serves(served.version, self.role)
         self.current = served
-        logger.info("serving %s version %d as %s", served.version.name, served.version.number, self.role)
+        logger.info("serving %s version %d as %s", served.version.name, served.version.number, self.alias)
 
-    def _load_and_keep(self, version: Version, content: bytes) -> ServedVersion:
-        served = ServedVersion(version, OnnxModel(content, self._given_names()))
-        self._kept.keep(version, content)
-        return served
-
-    def _load_kept(self) -> None:
-        for version, content in self._kept.newest_first():
+    def _serve_copy(self) -> None:
+        for version, content in self.copies.newest_first() if self.copies else ():
             try:
-                self._swap(self._load(version, content))
-            except Exception as error:  # noqa: BLE001  # a copy that cannot be used must not keep the service from starting
+                self._put_into_service(self._load(version, content))
+            except Exception as error:  # noqa: BLE001  # a bad copy must not keep the service from starting
                 logger.warning("the copy of version %d cannot be used: %s", version.number, error)
             else:
                 return
 
     def _load(self, version: Version, content: bytes) -> ServedVersion:
-        """Return a kept version, which was checked before it was kept, if it still answers as it should."""
-        model = OnnxModel(content, self._given_names())
+        model = OnnxModel(content, self._class_names())
         if model.width not in (None, len(self._problem.features)):
             raise ModelError(f"the model takes {model.width} features, not {len(self._problem.features)}")
         model.check_golden()
         return ServedVersion(version, model)
 
-    def _given_names(self) -> list[str]:
-        """Return the class names for a model that carries none: those of a file, or, where none is, the problem's."""
-        given = self._settings.class_path
-        path = given or self._settings.data_dir / "classes.json"
-        if given is None and not path.exists():
+    def _class_names(self) -> list[str]:
+        """Return class names for a model that carries none: those of CLASS_PATH, else of the data, else the problem's.
+
+        Raises:
+            OSError: the file that CLASS_PATH names cannot be read.
+            ModelError: the file is not JSON.
+        """
+        path = self._settings.class_path or self._settings.data_dir / "classes.json"
+        if self._settings.class_path is None and not path.exists():
             return list(self._problem.target.classes)
         try:
             names: list[str] = json.loads(path.read_text(encoding="utf-8"))
@@ -161,50 +158,35 @@ class ModelFollower(ABC):
 
 
 class ChampionFollower(ModelFollower):
-    """Serves what the registry says is to be served, and notes in the store who has become champion."""
+    """Serves the version under the alias `champion`, or else the newest, and records each new champion in the store.
+
+    A registry that has lost its versions is no reason to stop answering.
+    """
 
     role = "champion"
+    alias = CHAMPION
 
     def __init__(
         self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics, store: StoreThreads
     ) -> None:
-        """Serve `problem`'s ONNX model from `registry`, and note its versions in `store`."""
+        """Prepare to serve `problem`'s ONNX model from `registry`, and to record its versions in `store`."""
         super().__init__(problem, settings, registry, metrics)
         self._store = store
-        self._noted: Version | None = None
+        self._recorded: tuple[int, str] | None = None  # the identity of the version
 
-    async def _wanted(self) -> Version | None:
-        return await self._registry.serving_version(self._problem.onnx_name)
+    async def _look(self) -> None:
+        version = await self._registry.serving_version(self._problem.onnx_name)
+        if version and await self._serve(version) and self._recorded != version.identity:
+            await self._store.write(lambda store: store.champions.note(version.name, version.number))
+            self._recorded = version.identity
 
-    async def _no_version(self) -> None:
-        """Do nothing: a registry that has lost its versions is no reason to stop answering."""
-
-    async def _in_service(self, version: Version) -> None:
-        if self._noted is None or self._noted.identity != version.identity:
-            await self._store.write(lambda of: of.champions.note(version.name, version.number))
-            self._noted = version
-
-    def _swap(self, served: ServedVersion) -> None:
+    def _put_into_service(self, served: ServedVersion) -> None:
         for class_name in served.model.classes:
-            self._metrics.predicted.labels(class_name)
-        super()._swap(served)
+            self._metrics.predicted.labels(class_name)  # makes the series exist, with 0
+        super()._put_into_service(served)
 
 
-class ChallengerFollower(ModelFollower):
-    """Serves the version under the alias `challenger`, while it is set."""
-
-    role = "shadow"
-
-    async def _wanted(self) -> Version | None:
-        return await self._registry.aliased(self._problem.onnx_name, CHALLENGER)
-
-    async def _no_version(self) -> None:
-        if self.current is None:
-            return
-        version, self.current = self.current.version, None
-        self._metrics.serves_none(version.name, self.role)
-        await asyncio.to_thread(self._kept.forget)
-        logger.info("%s version %d challenges no more", version.name, version.number)
-
-    async def _in_service(self, version: Version) -> None:
-        """Do nothing: there is no history of challengers."""
+def one_line(reason: object) -> str:
+    """Return a reason as one line of at most 500 characters."""
+    line = " ".join(str(reason).split()) or repr(reason)
+    return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 1]}…"

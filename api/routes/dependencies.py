@@ -1,4 +1,7 @@
-"""What routes need, as dependencies: asynchronous ones, since others would each cost a request a hop to a thread."""
+"""The parts of the application that routes need, as dependencies.
+
+They are asynchronous: FastAPI runs the others in a thread, and each such hop would cost a request more than its work.
+"""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -6,13 +9,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
 
-from api.challenger.shadow import Shadow
 from api.corrections.prefect_outbox import Outbox
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
-from api.model.follower import ChallengerFollower, ChampionFollower, ServedVersion
-from api.protocols.oip.infer import Inference
-from common.registry.client import Registry
+from api.model.follower import ChampionFollower, ModelFollower, ServedVersion
 from common.store.threads import StoreThreads
 
 NO_MODEL = (
@@ -28,28 +28,25 @@ async def _served(request: Request) -> ServedVersion:
     return champion.current
 
 
-def _part(name: str) -> Any:
-    """Return the dependency on a part of the application, as `api.py` has put it into its state."""
+def part(name: str) -> Any:
+    """Return the dependency on a part of the application, by the name that `api.py` gives it in the state."""
 
-    async def part(request: Request) -> Any:
+    async def find(request: Request) -> Any:
         return getattr(request.app.state, name)
 
-    return Depends(part)
+    return Depends(find)
 
 
-async def _beside(request: Request) -> Callable[[Callable[[], Any]], Awaitable[Any]]:
+async def _offload(request: Request) -> Callable[[Callable[[], Any]], Awaitable[Any]]:
     return partial(request.app.state.large.do, size=len(await request.body()))
 
 
-# Does work, in a thread if the request is large.
-Beside = Annotated[Callable[[Callable[[], Any]], Awaitable[Any]], Depends(_beside)]
+# Does a piece of work, in a thread if the body of the request is large.
+Offload = Annotated[Callable[[Callable[[], Any]], Awaitable[Any]], Depends(_offload)]
 ServedModel = Annotated[ServedVersion, Depends(_served)]
-TheChampion = Annotated[ChampionFollower, _part("champion")]
-TheChallenger = Annotated[ChallengerFollower, _part("challenger")]
-TheInference = Annotated[Inference, _part("inference")]
-TheLog = Annotated[PredictionLog, _part("log")]
-TheOutbox = Annotated[Outbox, _part("outbox")]
-ThePredictor = Annotated[Predictor, _part("predictor")]
-TheRegistry = Annotated[Registry, _part("registry")]
-TheShadow = Annotated[Shadow, _part("shadow")]
-TheStore = Annotated[StoreThreads, _part("store")]
+TheChallenger = Annotated[ModelFollower | None, part("challenger")]
+TheChampion = Annotated[ChampionFollower, part("champion")]
+TheLog = Annotated[PredictionLog, part("log")]
+TheOutbox = Annotated[Outbox, part("outbox")]
+ThePredictor = Annotated[Predictor, part("predictor")]
+TheStore = Annotated[StoreThreads, part("store")]

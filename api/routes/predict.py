@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
 from api.inference.predictor import answer
-from api.routes.dependencies import Beside, ServedModel, ThePredictor
+from api.routes.dependencies import Offload, ServedModel, ThePredictor
 from api.schemas.requests import predict_body, row_reader, sample_row
 from api.schemas.responses import Prediction, Predictions
 from common.problem import Problem
@@ -21,10 +21,10 @@ def predict_router(problem: Problem) -> APIRouter:
     features = row_reader(problem)
 
     @router.post("/predict", response_model=Prediction | Predictions, responses=responses(400, 413, 415, 422, 503))
-    async def post_predict(body: Body, served: ServedModel, predictor: ThePredictor, beside: Beside) -> Response:
+    async def post_predict(body: Body, served: ServedModel, predictor: ThePredictor, offload: Offload) -> Response:
         """Predict the class of one row, given by its fields, or of many, given as `data`. All are logged."""
         if "data" in type(body).model_fields:
-            return _json(await beside(lambda: predictor.predict(served, body.data).json_batch()))
+            return _json(await offload(lambda: predictor.predict(served, body.data).json_batch()))
         return _json(predictor.predict(served, [features(body)]).json_rows()[0])
 
     @router.get("/predict/test", summary="A sample prediction", response_model=Prediction, responses=responses(503))

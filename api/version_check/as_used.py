@@ -1,4 +1,4 @@
-"""The check of a version before it serves: the golden rows, then batches of the sizes that clients send."""
+"""Asks a model as the service will ask it: its golden rows, and runs of several sizes with a limit of time."""
 
 import time
 from collections.abc import Sequence
@@ -7,20 +7,20 @@ from itertools import cycle, islice
 from common.bundle.model import ModelError, OnnxModel
 from common.problem import Rows, Value
 
-SIZES = (1, 2, 64)  # rows in a batch: of one request, of two that come together, of a large request
-ATTEMPTS = 3  # a run may be slow because other processes use the cores
+SIZES = (1, 2, 64)  # rows in a run: one request, two that come together, a batch
+ATTEMPTS = 3  # because a run may be slow when other processes occupy the cores
 
 
 def check_as_used(model: OnnxModel, sample: Sequence[Sequence[Value]], run_seconds: float) -> None:
-    """Let a model answer its golden rows, then 1, 2 and 64 rows: golden rows, or rows of `sample` if it has none.
+    """Ask a model its golden rows, then 1, 2 and 64 rows made from them, or from `sample` if it has none.
 
     Args:
         model: the loaded model.
-        sample: rows `[rows, features]` of the problem, at least one.
-        run_seconds: how long the model may take for each of these batches, in seconds.
+        sample: rows `[rows, features]` of the problem, one at least.
+        run_seconds: the limit of time for each run, in seconds.
 
     Raises:
-        ModelError: an answer is wrong, has another form, takes too long or fails.
+        ModelError: an answer is wrong, has another form, takes too long, or does not come.
     """
     if model.width not in (None, len(sample[0])):
         raise ModelError(f"the model takes {model.width} features, the problem has {len(sample[0])}")

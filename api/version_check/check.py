@@ -1,4 +1,4 @@
-"""Checking a version before it serves, in a process of its own: one that never ends, or eats memory, is ended."""
+"""Starts the process that checks a version, and ends it when it takes too long."""
 
 import asyncio
 import json
@@ -9,49 +9,41 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from api.schemas.requests import sample_row
 from common.bundle.model import ModelError
-from common.problem import Value
+from common.problem import Problem
 from common.settings import PROJECT, Settings
 
 COMMAND = (sys.executable, "-m", "api.version_check.check_process")
-MAX_REASON = 500  # characters
-# A library's threads would cost more to start than they save, and each takes address space.
+# Threads of libraries take longer to start than they save here, and each takes address space.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-async def check_apart(
-    content: bytes, classes: Sequence[str] | None, sample: Sequence[Sequence[Value]], settings: Settings
-) -> None:
-    """Find out whether a model can serve, within MODEL_CHECK_SECONDS.
+async def check_apart(problem: Problem, settings: Settings, content: bytes, classes: Sequence[str] | None) -> None:
+    """Check in a process of its own whether a model can serve, within MODEL_CHECK_SECONDS.
 
     Args:
+        problem: gives the row to ask a model without golden rows.
+        settings: hold the limits of time and memory.
         content: the bytes of the ONNX file.
         classes: names for a model that carries none.
-        sample: rows of the problem to ask a model that carries no golden ones.
-        settings: hold the limits of time and memory.
 
     Raises:
-        ModelError: it cannot; the message says why, in one line.
+        ModelError: it cannot serve; the message gives the reason.
         OSError: the process cannot be started.
     """
-    asked = {
+    order = {
         "classes": classes,
-        "sample": sample,
+        "sample": sample_row(problem),
         "run_seconds": settings.model_run_seconds,
         "memory_bytes": settings.model_memory_mb * 2**20,
         "cpu_seconds": math.ceil(settings.model_check_seconds),
     }
     process = await asyncio.to_thread(_start)
     try:
-        await asyncio.to_thread(_follow, process, json.dumps(asked).encode() + b"\n" + content, settings)
+        await asyncio.to_thread(_wait, process, json.dumps(order).encode() + b"\n" + content, settings)
     finally:
-        process.kill()  # if the service is told to stop meanwhile; one that has ended feels nothing
-
-
-def one_line(reason: object) -> str:
-    """Return a reason as one line of at most 500 characters."""
-    line = " ".join(str(reason).split()) or repr(reason)
-    return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 1]}…"
+        process.kill()  # it still runs if the service is stopped meanwhile
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -60,10 +52,10 @@ def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(COMMAND, cwd=PROJECT, env=environment, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
-def _follow(process: subprocess.Popen[bytes], asked: bytes, settings: Settings) -> None:
+def _wait(process: subprocess.Popen[bytes], order: bytes, settings: Settings) -> None:
     with process:
         try:
-            refusal, failure = process.communicate(asked, settings.model_check_seconds)
+            refusal, failure = process.communicate(order, settings.model_check_seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             raise ModelError(_too_late(settings)) from None
@@ -74,8 +66,8 @@ def _follow(process: subprocess.Popen[bytes], asked: bytes, settings: Settings) 
     if process.returncode < 0:
         name = signal.Signals(-process.returncode).name
         raise ModelError(f"the check was ended by {name}: it may need more than MODEL_MEMORY_MB, or crash the runtime")
-    said = refusal or b"".join(failure.splitlines()[-1:]) or b"the check says nothing"
-    raise ModelError(one_line(said.decode(errors="replace")))
+    reason = refusal or b"".join(failure.splitlines()[-1:]) or b"the check failed without a message"
+    raise ModelError(reason.decode(errors="replace"))
 
 
 def _too_late(settings: Settings) -> str:

@@ -16,14 +16,14 @@ REFUSED = 3
 
 def main() -> int:
     """Read the model, check it, and return the exit code."""
-    asked = json.loads(sys.stdin.buffer.readline())
-    _limit(asked["memory_bytes"], asked["cpu_seconds"])
+    order = json.loads(sys.stdin.buffer.readline())
+    _limit(order["memory_bytes"], order["cpu_seconds"])
     try:
-        model = OnnxModel(sys.stdin.buffer.read(), asked["classes"])
-        check_as_used(model, asked["sample"], asked["run_seconds"])
+        model = OnnxModel(sys.stdin.buffer.read(), order["classes"])
+        check_as_used(model, order["sample"], order["run_seconds"])
     except MemoryError:
         return _refuse("it needs more memory than MODEL_MEMORY_MB")
-    except Exception as error:  # noqa: BLE001  # whatever a model can do wrong is a reason not to serve it
+    except Exception as error:  # noqa: BLE001  # any error means that the model cannot serve
         return _refuse(f"{error}" or repr(error))
     return 0
 
@@ -34,7 +34,7 @@ def _refuse(reason: str) -> int:
 
 
 def _limit(memory_bytes: int, cpu_seconds: int) -> None:
-    # Should the service be gone, the second ends this process, too. Not every system knows the first.
+    # The limit of CPU time also ends this process after the service is gone. Some systems have no RLIMIT_AS.
     for kind, limit in ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_CPU, cpu_seconds)):
         _, most = resource.getrlimit(kind)
         allowed = limit if most == resource.RLIM_INFINITY else min(limit, most)

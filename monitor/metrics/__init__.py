@@ -1,4 +1,4 @@
 """The monitor's metrics for Prometheus, read from the store at each scrape.
 
-Imports `statistics` and `jobs`. Begin with `store_collector.py`.
+The package imports `monitor.statistics` and `monitor.follow_registry`. Open `store_collector.py` first.
 """

@@ -1,4 +1,4 @@
-"""Metrics as Prometheus takes them, filled with samples."""
+"""Metric families of the Prometheus client, filled with samples."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -21,7 +21,7 @@ def gauge(name: str, documentation: str, labels: Sequence[str], samples: Iterabl
 
 
 def filled(family: Family, samples: Iterable[Sample]) -> Family:
-    """Add samples, but for those that have no value."""
+    """Add the samples that have a value, and return the family."""
     for labels, value in samples:
         if value is not None:
             family.add_metric(labels, value)

@@ -1,4 +1,4 @@
-"""What the store knows, as metrics for Prometheus: right with any number of api processes, and after a restart."""
+"""Metrics from the store: correct with any number of api processes, and after a restart."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -9,8 +9,9 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from common.store import Store
-from common.store.statistics import Live
-from common.store.suggestions import STATES, Learnt
+from common.store.monitoring.correction_history import LearntVersion
+from common.store.statistics import LiveCounts
+from common.store.suggestions import STATES
 from monitor.follow_registry import References
 from monitor.metrics.metric_families import by_problem, filled, gauge
 from monitor.metrics.window_metrics import alert_metrics, window_metrics
@@ -20,24 +21,24 @@ UNSETTLED = ("received", "delivered", "waiting")
 
 
 class StoreCollector(Collector):
-    """Asks the store at each scrape: roll-ups, which cost the same however many predictions there are.
+    """Reads roll-ups from the store at each scrape; the cost does not depend on the number of predictions.
 
     Raises:
-        StoreError: from `collect`, when the store does not answer.
+        StoreError: from `collect`, if the store does not answer.
     """
 
     def __init__(self, store: Store, references: References) -> None:
-        """Export what `store` knows, and how its newest predictions stand to their `references`."""
+        """Collect from `store`, and compare its newest windows with `references`."""
         self._store = store
         self._references = references
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: what there is, the store says, which is not asked before the first scrape."""
+        """Return no descriptions, so that registering does not read the store."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Return the metrics as they are now."""
-        models = self._store.statistics.models()
+        """Return the present metrics."""
+        models = self._store.history.models()
         yield from self._live(models)
         yield from window_metrics(self._store, self._references, dict(models))
         yield from alert_metrics(self._store, dict(models))
@@ -56,41 +57,39 @@ class StoreCollector(Collector):
             ((labels, volume.predictions) for labels, volume in volumes),
         )
         yield filled(
-            CounterMetricFamily(
-                "logged_outliers", "Logged rows unlike the training data.", labels=(*MODEL, "class_name")
-            ),
+            CounterMetricFamily("logged_outliers", "Logged rows that are outliers.", labels=(*MODEL, "class_name")),
             ((labels, volume.outliers) for labels, volume in volumes),
         )
         yield gauge(
             "live_labels",
-            "Logged predictions whose truth is known, by true and predicted class.",
+            "Logged predictions with ground truth, by true and predicted class.",
             (*MODEL, "true_class", "predicted_class", "correct"),
             (((*model, *cell), count) for model, live in found for cell, count in _cells(live)),
         )
 
     def _suggestions(self, problems: set[str]) -> Iterator[Metric]:
         now = datetime.now(UTC)
-        found = {(each.problem, each.state): each for each in self._store.suggestions.standings()}
-        places = list(product(sorted(problems | {problem for problem, _ in found}), STATES))
+        found = {(each.problem, each.state): each for each in self._store.correction_history.by_state()}
+        keys = list(product(sorted(problems | {problem for problem, _ in found}), STATES))
         yield gauge(
             "suggestions",
-            "Corrections by how far they are.",
+            "Corrections by state.",
             ("problem", "state"),
-            ((place, found[place].suggestions if place in found else 0) for place in places),
+            ((key, found[key].suggestions if key in found else 0) for key in keys),
         )
         yield gauge(
             "suggestions_oldest_seconds",
             "Age of the oldest correction in a state; 0 when there is none.",
             ("problem", "state"),
             (
-                (place, max((now - found[place].oldest).total_seconds(), 0.0) if place in found else 0.0)
-                for place in places
-                if place[1] in UNSETTLED
+                (key, max((now - found[key].oldest).total_seconds(), 0.0) if key in found else 0.0)
+                for key in keys
+                if key[1] in UNSETTLED
             ),
         )
 
     def _champions(self, models: Sequence[tuple[str, str]]) -> Iterator[Metric]:
-        versions = self._store.suggestions.learnt()
+        versions = self._store.correction_history.versions()
         learnt = {model: [each for each in versions if each.problem == model[0]] for model in models}
         yield gauge(
             "champion_changes",
@@ -114,15 +113,15 @@ class StoreCollector(Collector):
             ),
         )
 
-    def _closed_loops(self, model_name: str, learnt: Sequence[Learnt]) -> Iterator[tuple[int, float]]:
-        # The first reign of each: later ones are promotions and rollbacks.
-        crowned = {reign.model_version: reign.since for reign in reversed(self._store.champions.history(model_name))}
+    def _closed_loops(self, model_name: str, learnt: Sequence[LearntVersion]) -> Iterator[tuple[int, float]]:
+        # The first time of each version: later times are promotions and rollbacks.
+        became = {period.model_version: period.since for period in reversed(self._store.champions.history(model_name))}
         for each in learnt:
-            if each.model_version in crowned:
-                yield each.model_version, (crowned[each.model_version] - each.last_received).total_seconds()
+            if each.model_version in became:
+                yield each.model_version, (became[each.model_version] - each.last_received).total_seconds()
 
 
-def _cells(live: Live) -> Iterator[tuple[tuple[str, str, str], int]]:
-    # Zeros too, since a rule cannot add what is absent; also of classes that were only predicted so far.
+def _cells(live: LiveCounts) -> Iterator[tuple[tuple[str, str, str], int]]:
+    # Zeros are exported, too, because a rule cannot add absent series; also for classes without ground truth so far.
     for true, predicted in product(sorted(live.classes | live.volumes.keys()), repeat=2):
         yield (true, predicted, str(true == predicted).lower()), live.labels.get((true, predicted), 0)

@@ -9,10 +9,10 @@ from prometheus_client.core import CounterMetricFamily
 
 from common.store import Store
 from monitor.follow_registry import References
-from monitor.jobs.job_alerts import RUN_FAILED
 from monitor.metrics.metric_families import by_problem, filled, gauge
-from monitor.statistics.breaches import ALL_KINDS, mean_tolerance
-from monitor.statistics.drift import NumberReference, Verdict
+from monitor.statistics.breaches import ALL_KINDS, RUN_FAILED, mean_tolerance
+from monitor.statistics.drift import Verdict
+from monitor.statistics.reference import NumberReference
 from monitor.statistics.window import Evaluation, Subject
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Windows = Mapping[str, Evaluation]
 
 
 def window_metrics(store: Store, references: References, models: Mapping[str, str]) -> Iterator[Metric]:
-    """Return what the newest window of each problem says; `models` are the names of their models."""
+    """Return the metrics of the newest window of each problem; `models` are model names by problem."""
     newest = {problem: window for problem in models if (window := store.windows.newest(problem))}
     windows = {problem: Evaluation.model_validate(window.evaluation) for problem, window in newest.items()}
     yield from _rows(windows)
@@ -51,17 +51,17 @@ def window_metrics(store: Store, references: References, models: Mapping[str, st
 
 
 def alert_metrics(store: Store, problems: Iterable[str]) -> Iterator[Metric]:
-    """Return which alerts are open, how many have begun, and what waits for the external log."""
+    """Return the open alerts, the number of alerts so far, and the number of rows to export."""
     yield gauge(
         "monitor_alert_open",
-        "1 for what is out of bounds, or fails, at this moment.",
+        "1 for each open alert.",
         ("problem", "kind", "subject"),
         (((each.problem, each.kind, each.subject), 1.0) for each in store.alerts.open()),
     )
-    # Zeros too: what comes into being with its first episode has not increased.
+    # Zeros are exported, too: a series that begins with its first alert shows no increase.
     episodes = {("", RUN_FAILED): 0, **dict.fromkeys(product(problems, KINDS), 0), **store.alerts.counts()}
     yield filled(
-        CounterMetricFamily("monitor_alerts", "Episodes of alerts that have begun.", labels=("problem", "kind")),
+        CounterMetricFamily("monitor_alerts", "Alerts that have begun.", labels=("problem", "kind")),
         episodes.items(),
     )
     waiting = dict.fromkeys(problems, 0) | store.exports.waiting()
@@ -70,11 +70,11 @@ def alert_metrics(store: Store, problems: Iterable[str]) -> Iterator[Metric]:
 
 def _rows(windows: Windows) -> Iterator[Metric]:
     metrics: Mapping[str, tuple[str, Callable[[Evaluation], float | None]]] = {
-        "window_predictions": ("Newest predictions, evaluated together.", lambda window: window.rows),
-        "window_outliers": ("Outliers among them.", lambda window: window.outliers),
-        "window_outliers_ratio": ("Share of outliers among them.", lambda window: window.outlier_ratio),
+        "window_predictions": ("Predictions in the newest window.", lambda window: window.rows),
+        "window_outliers": ("Outliers in the newest window.", lambda window: window.outliers),
+        "window_outliers_ratio": ("Share of outliers in the newest window.", lambda window: window.outlier_ratio),
         "window_confidence_mean_ratio": (
-            "Mean probability of the answered class.",
+            "Mean probability of the predicted class in the newest window.",
             lambda window: window.confidence_mean,
         ),
     }
@@ -83,7 +83,7 @@ def _rows(windows: Windows) -> Iterator[Metric]:
     shares = ((problem, *share) for problem, window in windows.items() for share in window.class_shares.items())
     yield gauge(
         "window_class_ratio",
-        "Share of an answered class among them.",
+        "Share of a predicted class in the newest window.",
         ("problem", "class_name"),
         (((problem, name), share) for problem, name, share in shares),
     )
@@ -92,8 +92,12 @@ def _rows(windows: Windows) -> Iterator[Metric]:
 def _subjects(windows: Windows) -> Iterator[Metric]:
     features = _labelled({problem: window.features for problem, window in windows.items()})
     for name, documentation, value in (
-        ("window_feature_mean", "Mean of a feature among them, without outliers.", lambda feature: feature.mean),
-        ("window_feature_mean_tolerance", "How far it may be from that of the training rows.", mean_tolerance),
+        (
+            "window_feature_mean",
+            "Mean of a feature in the newest window, without outliers.",
+            lambda feature: feature.mean,
+        ),
+        ("window_feature_mean_tolerance", "Allowed distance of that mean from the training mean.", mean_tolerance),
         ("window_feature_psi", "Population stability index of a feature.", _psi),
     ):
         yield gauge(
@@ -102,7 +106,7 @@ def _subjects(windows: Windows) -> Iterator[Metric]:
     subjects = _labelled({problem: window.subjects for problem, window in windows.items()})
     yield gauge(
         "window_drift_verdict",
-        "1 for drift, 0 for none; absent where there is not enough data.",
+        "1 for drift, 0 for none; absent without enough data.",
         ("problem", "subject"),
         ((labels, VERDICTS.get(subject.verdict)) for labels, subject in subjects),
     )
@@ -119,11 +123,11 @@ def _performance(windows: Windows) -> Iterator[Metric]:
         for each in window.performance
     ]
     metrics: Mapping[str, tuple[str, Callable[[Measured], float | None]]] = {
-        "performance_labels": ("Answers whose truth is known, of the window or a day.", lambda each: each.labels),
-        "performance_ratio": ("Accuracy, or recall of a class; absent where labels are few.", lambda each: each.value),
-        "performance_high_ratio": ("The upper end of its interval.", lambda each: each.high),
-        "performance_tested_ratio": ("The same on the test rows.", lambda each: each.tested),
-        "performance_tested_low_ratio": ("The lower end of that one's interval.", lambda each: each.tested_low),
+        "performance_labels": ("Predictions with ground truth, in the window or on a day.", lambda each: each.labels),
+        "performance_ratio": ("Accuracy, or recall of a class; absent with few labels.", lambda each: each.value),
+        "performance_high_ratio": ("Upper end of its interval.", lambda each: each.high),
+        "performance_tested_ratio": ("The version's value on the test rows.", lambda each: each.tested),
+        "performance_tested_low_ratio": ("Lower end of the interval of that value.", lambda each: each.tested_low),
     }
     for name, (documentation, value) in metrics.items():
         samples = ((labels, value(each)) for labels, each in found)

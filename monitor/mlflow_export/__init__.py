@@ -1,4 +1,5 @@
-"""The external log: a run a day in MLflow, with metrics, a profile of the rows, and a report.
+"""The external log: one run a day in MLflow, with metrics, profiles of the rows, and a report.
 
-Imports `statistics`. Begin with `exporting.py`; the command is `monitor/external_log.py`.
+The package imports `monitor.statistics` and `monitor.follow_registry`. Open `exporting.py` first; the command is
+`monitor/external_log.py`.
 """

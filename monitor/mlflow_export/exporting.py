@@ -1,6 +1,7 @@
-"""From the store to the external log: each export is claimed, logged, and only then finished.
+"""Exporting from the store to the external log: each export is claimed, logged, and only then finished.
 
-Who is killed in between leaves an unfinished export. It is logged again, to the same run, step and file.
+A process that is killed in between leaves an unfinished export. The next one logs it again, to the same run, step and
+file.
 """
 
 import asyncio
@@ -15,20 +16,21 @@ from mlflow.exceptions import MlflowException
 from common.registry.client import Registry, RegistryError, RegistryUnavailableError
 from common.settings import Settings
 from common.store import Store
-from common.store.monitoring.exporter_lock import alone
+from common.store.monitoring.exporter_lock import exporter_lock
 from common.store.monitoring.exports import Export, day_bounds
-from common.store.monitoring.history import Span
-from monitor.follow_registry import Reference, read_bundle
-from monitor.mlflow_export.mlflow_metrics import day_points, export_points
-from monitor.mlflow_export.mlflow_runs import EXPORTS, NUMBERS, PROFILES, DayRuns
+from common.store.statistics import Span
+from monitor.follow_registry import read_bundle
+from monitor.mlflow_export.mlflow_metrics import day_metrics, export_metrics
+from monitor.mlflow_export.mlflow_runs import EXPORTS, LAST_EXPORT, PROFILES, DayRuns
 from monitor.mlflow_export.profile import Profile
 from monitor.mlflow_export.report import can_report, html_report
+from monitor.statistics.reference import Reference
 from monitor.statistics.window import evaluate
 
-# Truths come late: how good the answers were is told again for so many days with predictions.
+# Ground truth arrives late: the quality of this many days with predictions is logged again.
 LATE_DAYS = 31
 REPORT = "reports/evidently.html"
-REPORT_ROWS = 10_000  # of each day: with more, a report is slower and no clearer
+REPORT_ROWS = 10_000  # of each day; with more rows a report is slower and no clearer
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +49,11 @@ def export_all(settings: Settings, limit: int) -> str:
 
     Raises:
         StoreError: the store does not answer.
-        RegistryUnavailableError: MLflow does not answer any more.
-        RegistryError: MLflow does not take what it is given.
+        RegistryUnavailableError: MLflow does not answer.
+        RegistryError: MLflow answers with an error.
     """
-    with closing(Store(settings.database_url)) as store, alone(settings.database_url) as is_alone:
-        if not is_alone:
+    with closing(Store(settings.database_url)) as store, exporter_lock(settings.database_url) as is_only_exporter:
+        if not is_only_exporter:
             return "another process is writing the external log"
         try:
             return ExternalLog(store, settings.mlflow_uri).write_all(limit)
@@ -62,29 +64,29 @@ def export_all(settings: Settings, limit: int) -> str:
 
 
 class ExternalLog:
-    """MLflow's experiments of the monitoring. Only one process may write them at a time.
+    """The monitoring experiments in MLflow. Only one process may write them at a time.
 
     Raises:
         StoreError: from `write_all`, when the store does not answer.
-        MlflowException, OSError: from `write_all`, when MLflow does not do what it is asked.
+        MlflowException, OSError: from `write_all`, when MLflow answers with an error.
     """
 
     def __init__(self, store: Store, mlflow_uri: str) -> None:
-        """Write what `store` has to the server at `mlflow_uri`."""
+        """Write the predictions in `store` to the server at `mlflow_uri`."""
         self._store = store
         self._uri = mlflow_uri
         self._runs: dict[str, DayRuns] = {}
         self._references: dict[str, Reference | None] = {}
 
     def write_all(self, limit: int) -> str:
-        """Write what was left over, then what is new; return in a sentence what was done."""
-        # What comes meanwhile is for the next time: else this one might never end.
+        """Write the unfinished exports, then new ones; return a summary in one sentence."""
+        # Later predictions wait for the next run: otherwise this one might never end.
         started = datetime.now(UTC)
         written = [self._write(export) for export in self._store.exports.unfinished()]
         while export := self._store.exports.claim(limit, started):
             written.append(self._write(export))
         for problem in {problem for problem, _ in self._store.history.days()}:
-            self._tell_labels(problem)
+            self._log_late_labels(problem)
         if can_report():
             for day in dict.fromkeys(Day(each.problem, each.model_name, each.day) for each in written):
                 self._report(day)
@@ -94,53 +96,56 @@ class ExternalLog:
         runs = self._runs_of(export.problem)
         run_id = runs.of(export.model_name, export.day)
         rows = self._store.exports.rows(export)
-        # The number is unique in its store; with the moment, also among stores that were begun anew.
+        # The number is unique in its store; with the time it is unique after a new store was begun, too.
         name = f"{export.id}-{export.claimed_at:%Y%m%dT%H%M%S%f}.json"
-        there = runs.profiles(run_id)
-        path = next((each for each in there if each.endswith(f"-{name}")), None)
+        written = runs.profiles(run_id)
+        path = next((each for each in written if each.endswith(f"-{name}")), None)
         profile = Profile.of(rows)
         if path is None:
-            step = len(there) + 1
+            step = len(written) + 1
             path = f"{PROFILES}/{step:05d}-{name}"
             evaluation = evaluate(
                 (row for row in rows if row["role"] == "champion"), self._reference(export.model_name)
             )
             at = max((row["predicted_at"] for row in rows), default=day_bounds(export.day)[0])
-            # Those that are there already may be of another champion: others would stand beside them.
-            if runs.get(run_id).data.tags.get(NUMBERS) != name:
-                runs.log(run_id, export_points(evaluation, profile.rows) | {EXPORTS: step}, step, at, {NUMBERS: name})
-        # After the numbers, so that where it is they are, too.
+            # A crash may have left this export's metrics in the run, computed against another champion. Logging again
+            # would add a second set at the same step.
+            if runs.get(run_id).data.tags.get(LAST_EXPORT) != name:
+                runs.log(
+                    run_id, export_metrics(evaluation, profile.rows) | {EXPORTS: step}, step, at, {LAST_EXPORT: name}
+                )
+        # The profile is written after the metrics, so that its presence proves theirs.
         runs.put(run_id, path, profile.to_json())
-        # Before it is finished: of a backlog, `_tell_labels` sees the newest days alone.
-        self._tell_day(export.problem, runs.get(run_id))
+        # The day is logged before the export is finished: `_log_late_labels` covers the newest days only.
+        self._log_day(export.problem, runs.get(run_id))
         self._store.exports.finish(export, run_id)
         return export
 
-    def _tell_labels(self, problem: str) -> None:
+    def _log_late_labels(self, problem: str) -> None:
         for run in self._runs_of(problem).newest(LATE_DAYS):
-            self._tell_day(problem, run)
+            self._log_day(problem, run)
 
-    def _tell_day(self, problem: str, run: Run) -> None:
-        points, told = self._day_points(problem, run), run.data.metrics
-        new = {name: value for name, value in points.items() if told.get(name) != value}
-        self._runs_of(problem).log(run.info.run_id, new, int(told.get(EXPORTS, 0)), datetime.now(UTC))
+    def _log_day(self, problem: str, run: Run) -> None:
+        metrics, logged = self._day_metrics(problem, run), run.data.metrics
+        new = {name: value for name, value in metrics.items() if logged.get(name) != value}
+        self._runs_of(problem).log(run.info.run_id, new, int(logged.get(EXPORTS, 0)), datetime.now(UTC))
 
-    def _day_points(self, problem: str, run: Run) -> dict[str, float]:
+    def _day_metrics(self, problem: str, run: Run) -> dict[str, float]:
         tags, history = run.data.tags, self._store.history
         day = date.fromisoformat(tags["day"])
         span = Span(problem, tags["model_name"], day, day)
-        return day_points(history.volumes(span), history.labels(span), history.delays(span))
+        return day_metrics(history.volumes(span), history.labels(span), history.delays(span))
 
     def _report(self, day: Day) -> None:
         begin, end = day_bounds(day.day)
-        answers = self._store.answers
+        answers = self._store.window_rows
         rows = list(answers.between(day.problem, begin, end, REPORT_ROWS))
         day_before = list(answers.between(day.problem, begin - timedelta(days=1), begin, REPORT_ROWS))
         runs = self._runs_of(day.problem)
         try:
             html = html_report(rows, day_before)
-        except Exception:  # it is a picture of what is logged already
-            logger.exception("there is no report of %s on %s", day.model_name, day.day)
+        except Exception:  # the report is optional: all numbers are logged already
+            logger.exception("the report of %s on %s could not be made", day.model_name, day.day)
         else:
             runs.put(runs.of(day.model_name, day.day), REPORT, html)
 
@@ -154,7 +159,7 @@ class ExternalLog:
             try:
                 self._references[model_name] = asyncio.run(_served_reference(self._uri, model_name))
             except RegistryError as error:
-                logger.warning("%s is compared with nothing: %s", model_name, error)
+                logger.warning("%s has no reference: %s", model_name, error)
                 self._references[model_name] = None
         return self._references[model_name]
 

@@ -1,4 +1,4 @@
-"""What the external log is told, as numbers by name. Pure: evaluations and sums in, numbers out."""
+"""The metrics of the external log, by name, from evaluations and counts."""
 
 import math
 import re
@@ -10,14 +10,14 @@ from common.store.tables import ROLES, Role
 from monitor.statistics.estimates import class_performance, performance
 from monitor.statistics.window import Evaluation
 
-CALLED: Mapping[Role, str] = {"champion": "champion", "shadow": "challenger"}
-UNSPOKEN = re.compile(r"[^\w -]")
-LONGEST = 200  # characters of a name; MLflow takes 250
+ROLE_NAMES: Mapping[Role, str] = {"champion": "champion", "shadow": "challenger"}
+REFUSED_CHARACTERS = re.compile(r"[^\w -]")
+LONGEST = 200  # characters of a name; MLflow accepts 250
 
 
-def export_points(evaluation: Evaluation, rows: Mapping[Role, int]) -> dict[str, float]:
-    """Return what a batch of predictions says: volume by role; the champion's outliers, classes, means and drift."""
-    counts = {f"{CALLED[role]}_rows": rows.get(role, 0) for role in ROLES}
+def export_metrics(evaluation: Evaluation, rows: Mapping[Role, int]) -> dict[str, float]:
+    """Return the metrics of one export: rows by role; outliers, classes, means and drift of the champion."""
+    counts = {f"{ROLE_NAMES[role]}_rows": rows.get(role, 0) for role in ROLES}
     ratios = {"outlier_ratio": evaluation.outlier_ratio, "confidence_mean": evaluation.confidence_mean}
     subjects = evaluation.subjects.items()
     means = {name: subject.mean for name, subject in evaluation.features.items()}
@@ -32,18 +32,18 @@ def export_points(evaluation: Evaluation, rows: Mapping[Role, int]) -> dict[str,
     return _known(found)
 
 
-def day_points(
+def day_metrics(
     volumes: Sequence[DayVolume], labels: Sequence[DayLabels], delays: Sequence[DayDelay]
 ) -> dict[str, float]:
-    """Return what the roll-ups say of a day by role: volume, labels, and what they make of the answers."""
+    """Return the metrics of a day by role: predictions, ground truth, and the quality of the predictions."""
     found: dict[str, float | None] = {"label_delay_seconds": delays[0].mean_seconds if delays else None}
     for role in ROLES:
         if mine := [volume for volume in volumes if volume.role == role]:
-            found |= _role_points(CALLED[role], mine, [each for each in labels if each.role == role])
+            found |= _role_metrics(ROLE_NAMES[role], mine, [each for each in labels if each.role == role])
     return _known(found)
 
 
-def _role_points(who: str, volumes: Sequence[DayVolume], labels: Sequence[DayLabels]) -> dict[str, float | None]:
+def _role_metrics(who: str, volumes: Sequence[DayVolume], labels: Sequence[DayLabels]) -> dict[str, float | None]:
     classes = classes_of((), labels)
     matrix = matrix_of(labels, classes)
     answered, labelled = sum(each.predictions for each in volumes), int(matrix.sum())
@@ -54,19 +54,20 @@ def _role_points(who: str, volumes: Sequence[DayVolume], labels: Sequence[DayLab
         f"{who}_label_coverage": labelled / answered,
     }
     for name, estimate in performance(matrix).items():
-        ends = {f"{who}_{name}_low": estimate.low, f"{who}_{name}_high": estimate.high}
-        found |= {f"{who}_{name}": estimate.value, **ends}
-    parts = dict(zip(classes, class_performance(matrix), strict=True))
+        if estimate:
+            ends = {f"{who}_{name}_low": estimate.low, f"{who}_{name}_high": estimate.high}
+            found |= {f"{who}_{name}": estimate.value, **ends}
     for name in ("precision", "recall", "f1"):
-        found |= _group(f"{who}_{name}", {each: part[name].value for each, part in parts.items()})
+        estimates = zip(classes, (each[name] for each in class_performance(matrix)), strict=True)
+        found |= _group(f"{who}_{name}", {each: estimate.value for each, estimate in estimates if estimate})
     return found
 
 
 def _group(group: str, values: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Return values under names that MLflow takes, and shows as a group; what it does not take becomes `_`."""
+    """Return values under names that MLflow accepts and shows as a group; other characters become `_`."""
     found: dict[str, float | None] = {}
     for name, value in values.items():
-        key = f"{group}/{UNSPOKEN.sub('_', name)[:LONGEST]}"
+        key = f"{group}/{REFUSED_CHARACTERS.sub('_', name)[:LONGEST]}"
         while key in found:
             key += "_"
         found[key] = value

@@ -1,4 +1,4 @@
-"""Evidently's report about a day, as a page of its own. The only file that imports evidently, and only to write one."""
+"""Evidently's report about a day, as an HTML page. Only this file imports evidently, and only while it writes one."""
 
 import importlib.util
 import tempfile
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.store.monitoring.window_rows import Answer
+from common.store.monitoring.window_rows import WindowRow
 from monitor.statistics.window import CLASS, CONFIDENCE
 
 if TYPE_CHECKING:
@@ -19,17 +19,17 @@ def can_report() -> bool:
     return importlib.util.find_spec("evidently") is not None
 
 
-def html_report(rows: Sequence[Answer], day_before: Sequence[Answer]) -> str:
-    """Return how a day's predictions have drifted from those of the day before; of the first day, what they are."""
+def html_report(rows: Sequence[WindowRow], day_before: Sequence[WindowRow]) -> str:
+    """Return a report of a day's drift from the day before as HTML; for the first day, a summary of its rows."""
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        # About what it uses of others: nothing that a reader of our log could change.
+        # Evidently's warnings concern its own dependencies; a reader of our log could do nothing about them.
         warnings.simplefilter("ignore")
         file = Path(folder) / "report.html"
         _write(file, rows, day_before)
         return file.read_text(encoding="utf-8")
 
 
-def _write(file: Path, rows: Sequence[Answer], day_before: Sequence[Answer]) -> None:
+def _write(file: Path, rows: Sequence[WindowRow], day_before: Sequence[WindowRow]) -> None:
     from evidently import Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
@@ -38,12 +38,12 @@ def _write(file: Path, rows: Sequence[Answer], day_before: Sequence[Answer]) -> 
     found.save_html(str(file))
 
 
-def _dataset(rows: Sequence[Answer]) -> "Dataset":
+def _dataset(rows: Sequence[WindowRow]) -> "Dataset":
     import pandas as pd  # type: ignore[import-untyped]
     from evidently import DataDefinition, Dataset
 
-    told = [{**row["features"], CLASS: row["class_name"], CONFIDENCE: row["confidence"]} for row in rows]
-    frame = pd.DataFrame(told).dropna(axis="columns", how="all")
+    records = [{**row["features"], CLASS: row["class_name"], CONFIDENCE: row["confidence"]} for row in rows]
+    frame = pd.DataFrame(records).dropna(axis="columns", how="all")
     names = [name for name in frame if frame[name].dtype.kind not in "if"]
     numbers = [name for name in frame if name not in names]
     return Dataset.from_pandas(frame, DataDefinition(numerical_columns=numbers, categorical_columns=names))

@@ -1,4 +1,4 @@
-"""The page: a tab is a function from a `Source` to panels, and the rest draws panels.
+"""The page: a tab is a function from a `View` of the store to panels; the rest turns panels into HTML, JSON and CSV.
 
-Imports `statistics` and `follow_registry`. Begin with `routes.py`, then `tabs/overview.py`.
+The package imports `monitor.statistics` and `monitor.follow_registry`. Open `routes.py` first, then `tabs/overview.py`.
 """

@@ -1,4 +1,4 @@
-"""Panels in words: values as people read them, cells of tables, and charts for those who cannot see them."""
+"""Text for panels: formatted values, cells of tables, and descriptions of charts for screen readers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,24 +8,24 @@ from monitor.page.panels import Cell, Column, Kind, Panel
 
 NOTHING = "–"
 DRAWN = {"line": "Line chart", "bars": "Bar chart", "stacked": "Stacked bar chart", "pie": "Pie chart"}
-MOST_TOLD = 12  # values of a series that a description lists one by one
+MOST_LISTED = 12  # values of a series that a description lists one by one
 HEATS = 10  # shades of a matrix
-SMALL, LARGE = 0.001, 0.999  # what a percentage with one digit would round to nothing, or to everything
-MANY = 1000  # from where on digits behind the point are noise
+SMALL, LARGE = 0.001, 0.999  # beyond these, a percentage with one digit would be rounded to 0 or to 100
+MANY = 1000  # from here on no decimals are shown
 
 
 @dataclass(frozen=True)
-class ShownCell:
-    """A cell as a table shows it; `look` are its classes in CSS."""
+class TableCell:
+    """A cell of a table in HTML: its text and its CSS classes; a link has a `url`, a point in time a `moment`."""
 
     text: str
-    look: str
+    css: str
     url: str = ""
     moment: str = ""
 
 
-def shown(value: Cell, kind: Kind) -> str:
-    """Return a value as people read it."""
+def formatted(value: Cell, kind: Kind) -> str:
+    """Return the text of a value."""
     if value is None or value == "":
         return NOTHING
     if isinstance(value, str):
@@ -33,21 +33,21 @@ def shown(value: Cell, kind: Kind) -> str:
     return {"ratio": _percentage, "integer": _integer}.get(kind, _number)(value)
 
 
-def shown_interval(low: Cell, high: Cell, kind: Kind) -> str:
-    """Return an interval without its unit; nothing if it has no ends."""
+def formatted_interval(low: Cell, high: Cell, kind: Kind) -> str:
+    """Return the text of an interval without its unit; "" without ends."""
     if not isinstance(low, int | float) or not isinstance(high, int | float):
         return ""
-    say = _percent if kind == "ratio" else _number
-    return f"{say(low)}–{say(high)}"
+    text = _percent if kind == "ratio" else _number
+    return f"{text(low)}–{text(high)}"
 
 
 def table_columns(panel: Panel) -> list[Column]:
-    """Return the columns of a panel's table: the ends of an interval stand beside its value."""
+    """Return the columns of a panel's table; the ends of an interval have none, they stand beside the value."""
     ends = _ends(panel)
     return [column for column in panel.columns if column.name not in ends]
 
 
-def table_rows(panel: Panel) -> list[list[ShownCell]]:
+def table_rows(panel: Panel) -> list[list[TableCell]]:
     """Return the rows of a panel's table."""
     if panel.drawing == "matrix":
         return [_matrix_row(panel, row, place) for place, row in enumerate(panel.rows, 1)]
@@ -56,56 +56,56 @@ def table_rows(panel: Panel) -> list[list[ShownCell]]:
 
 
 def link_of(value: Cell) -> tuple[str, str] | None:
-    """Return text and address of a link; None if there is none to follow."""
+    """Return the text and the address of a link; None without a valid address."""
     text, _, url = str(value or "").rpartition("|")
     return (text, url) if url.startswith(("https://", "http://", "/")) else None
 
 
-def described(panel: Panel) -> str:
-    """Return what a chart shows, in a few sentences."""
-    labels = [shown(row[0], panel.columns[0].kind) for row in panel.rows]
-    told = [_told(panel, column, labels) for column in panel.series()]
-    return " ".join([f"{DRAWN.get(panel.drawing, 'Chart')}: {panel.title}, {labels[0]} to {labels[-1]}.", *told])
+def chart_description(panel: Panel) -> str:
+    """Describe a chart in a few sentences."""
+    labels = [formatted(row[0], panel.columns[0].kind) for row in panel.rows]
+    series = [_described(panel, column, labels) for column in panel.series()]
+    return " ".join([f"{DRAWN.get(panel.drawing, 'Chart')}: {panel.title}, {labels[0]} to {labels[-1]}.", *series])
 
 
-def _told(panel: Panel, column: Column, labels: Sequence[str]) -> str:
+def _described(panel: Panel, column: Column, labels: Sequence[str]) -> str:
     index = panel.columns.index(column)
     found = [(label, row[index]) for label, row in zip(labels, panel.rows, strict=True)]
     values = [(label, value) for label, value in found if isinstance(value, int | float)]
     if not values:
         return f"{column.label}: no values."
-    if panel.drawing != "line" and len(values) <= MOST_TOLD:
-        return f"{column.label}: {', '.join(f'{label} {shown(value, column.kind)}' for label, value in values)}."
+    if panel.drawing != "line" and len(values) <= MOST_LISTED:
+        return f"{column.label}: {', '.join(f'{label} {formatted(value, column.kind)}' for label, value in values)}."
     numbers = [value for _, value in values]
-    lowest, highest, latest = (shown(value, column.kind) for value in (min(numbers), max(numbers), numbers[-1]))
+    lowest, highest, latest = (formatted(value, column.kind) for value in (min(numbers), max(numbers), numbers[-1]))
     return f"{column.label}: between {lowest} and {highest}, at the end {latest}."
 
 
-def _cell(panel: Panel, column: Column) -> Callable[[list[Cell]], ShownCell]:
+def _cell(panel: Panel, column: Column) -> Callable[[list[Cell]], TableCell]:
     places = {each.name: place for place, each in enumerate(panel.columns)}
     at, low, high = (places.get(name or "") for name in (column.name, column.low, column.high))
 
-    def cell(row: list[Cell]) -> ShownCell:
+    def cell(row: list[Cell]) -> TableCell:
         value = row[at] if at is not None else None
         if column.kind == "link" and (link := link_of(value)):
-            return ShownCell(link[0], "link", url=link[1])
-        text = shown(value, column.kind)
-        interval = shown_interval(row[low], row[high], column.kind) if low is not None and high is not None else ""
+            return TableCell(link[0], "link", url=link[1])
+        text = formatted(value, column.kind)
+        interval = formatted_interval(row[low], row[high], column.kind) if low is not None and high is not None else ""
         moment = str(value) if column.kind == "moment" and value else ""
-        return ShownCell(f"{text} ({interval})" if interval else text, column.kind, moment=moment)
+        return TableCell(f"{text} ({interval})" if interval else text, column.kind, moment=moment)
 
     return cell
 
 
-def _matrix_row(panel: Panel, row: list[Cell], diagonal: int) -> list[ShownCell]:
+def _matrix_row(panel: Panel, row: list[Cell], diagonal: int) -> list[TableCell]:
     counts = [value if isinstance(value, int | float) else 0 for value in row[1:]]
     total = sum(counts) or 1
-    looks = [
+    css = [
         f"{column.kind} {'right' if place == diagonal else 'wrong'} heat-{round(HEATS * count / total)}"
         for place, (count, column) in enumerate(zip(counts, panel.columns[1:], strict=True), 1)
     ]
-    cells = zip(row, panel.columns, [panel.columns[0].kind, *looks], strict=True)
-    return [ShownCell(shown(value, column.kind), look) for value, column, look in cells]
+    cells = zip(row, panel.columns, [panel.columns[0].kind, *css], strict=True)
+    return [TableCell(formatted(value, column.kind), each) for value, column, each in cells]
 
 
 def _ends(panel: Panel) -> set[str | None]:

@@ -1,17 +1,14 @@
-"""What a tab of the page is made of: panels, each a table with a way to draw it, and what a tab is asked for.
-
-From a panel come its chart, its table, its JSON and its CSV.
-"""
+"""Tabs and their panels. A panel is a table and the way to draw it; its chart, JSON and CSV are made from the table."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from monitor.page.source import Source
+from monitor.page.view import View
 
 Kind = Literal["text", "number", "integer", "ratio", "moment", "day", "link"]
 Drawing = Literal["figures", "line", "bars", "stacked", "pie", "matrix", "table"]
@@ -21,8 +18,10 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-# What is no number and what is infinite, JSON cannot say and nothing can draw.
+# JSON has no NaN and no infinity, and a chart cannot draw them: such a cell is empty.
 Cell = Annotated[str | float | int | None, BeforeValidator(_finite)]
+
+Rows = Iterable[Sequence[Cell | date]]
 
 NUMERIC: frozenset[Kind] = frozenset({"number", "integer", "ratio"})
 
@@ -31,10 +30,10 @@ class Column(BaseModel):
     """A column of a panel.
 
     Attributes:
-        kind: how its cells are shown; of a `ratio` as percent, a `moment` is ISO 8601 in UTC, a `day` is YYYY-MM-DD,
-            and a `link` is "text|url".
-        low: the name of the column with the lower ends of its interval.
-        high: the name of that with the upper ends.
+        kind: the format of its cells: a `ratio` is shown in percent, a `moment` is ISO 8601 in UTC, a `day` is
+            YYYY-MM-DD, and a `link` is "text|url".
+        low: the name of the column with the lower ends of its intervals.
+        high: the name of the column with the upper ends.
     """
 
     name: str
@@ -45,17 +44,17 @@ class Column(BaseModel):
 
 
 class Panel(BaseModel):
-    """A table, and how it is drawn.
+    """A table, and the way to draw it.
 
-    The first column is the label (x, slice, row), every other numeric one a series, unless it holds the end of another
-    one's interval. Of `figures` the columns are label, value, low, high, text: the kind of the second column holds for
-    all its values, so ratios and counts are two panels. Of a `matrix` the first column is the true class, the others
-    are the predicted ones, in the order of the rows. A `table` has no chart.
+    The first column is the label (x, slice, row). Each other numeric column is a series, unless it holds the ends of
+    another column's intervals. `figures` have the columns label, value, low, high, text; the kind of the second column
+    holds for all values, so ratios and counts are two panels. A `matrix` has the true class in the first column and the
+    predicted classes in the others, in the order of the rows. A `table` has no chart.
 
     Attributes:
-        id: part of the URL of its CSV.
-        note: a sentence of explanation, or nothing.
-        empty: what to do, shown when there are no rows.
+        id: a part of the URL of the panel's CSV.
+        note: a sentence of explanation, or "".
+        empty: advice that is shown when there are no rows.
     """
 
     id: str = Field(pattern=r"^[a-z-]+$")
@@ -72,19 +71,28 @@ class Panel(BaseModel):
         return [column for column in self.columns[1:] if column.kind in NUMERIC and column.name not in ends]
 
 
-class Query(BaseModel):
-    """What a tab is asked for: the days are in UTC, and the last one is included.
+@dataclass(frozen=True)
+class PanelText:
+    """The fixed part of a panel; its attributes are those of `Panel`."""
 
-    Attributes:
-        versions: those of the model that count; none for all of them.
-        id: a prediction's, or how it begins; for the tab of the predictions.
-    """
+    id: str
+    title: str
+    empty: str
+    note: str = ""
+    drawing: Drawing = "table"
 
-    problem: str
-    since: date
-    until: date
-    versions: list[int] = []
-    id: str = ""
+    def panel(self, columns: Sequence[Column], rows: Rows, *, has_data: bool = True) -> Panel:
+        """Return the panel with these columns and rows, or without rows if `has_data` is false.
+
+        Dates and moments become ISO 8601.
+        """
+        cells = [[cell.isoformat() if isinstance(cell, date) else cell for cell in row] for row in rows]
+        return Panel(**vars(self), columns=list(columns), rows=cells if has_data else [])
+
+
+def columns(kind: Kind, /, **labels: str) -> list[Column]:
+    """Return columns of one kind: the keywords are their names, the values their labels."""
+    return [Column(name=name, label=label, kind=kind) for name, label in labels.items()]
 
 
 @dataclass(frozen=True)
@@ -92,11 +100,11 @@ class Tab:
     """A tab of the page.
 
     Attributes:
-        name: its place in the URL.
-        searchable: whether it can be asked for one `id`.
+        name: its part of the URL.
+        searchable: whether a request can search for an `id`.
     """
 
     name: str
     title: str
-    build: Callable[[Source, Query], list[Panel]]
+    build: Callable[[View], list[Panel]]
     searchable: bool = False

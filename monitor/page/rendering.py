@@ -1,4 +1,4 @@
-"""HTML answers: the templates, and the headers that go with them."""
+"""Rendering of HTML from templates, with its headers, and the static files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +19,11 @@ HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff
 
 _templates = Jinja2Templates(HERE / "templates")
 _templates.env.trim_blocks = _templates.env.lstrip_blocks = True
-_templates.env.globals["shown"] = formatting
+_templates.env.globals["formatting"] = formatting
 
 
 class _Files(StaticFiles):
-    """Files that a browser may keep, but asks about each time: those of the next version come at once."""
+    """Static files that a browser may cache but must revalidate, so that a new version appears at once."""
 
     def file_response(self, *args: Any, **options: Any) -> Response:
         response = super().file_response(*args, **options)
@@ -32,7 +32,7 @@ class _Files(StaticFiles):
 
 
 def add_files(app: FastAPI) -> None:
-    """Make `app` serve the page's scripts, styles and pictures."""
+    """Make `app` serve the page's scripts, styles and images."""
     app.mount("/static", _Files(directory=HERE / "static"), name="static")
 
 
@@ -43,14 +43,14 @@ def render(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return a page."""
+    """Return an HTML response."""
     kept = {**HEADERS, "Cache-Control": "no-store", **(headers or {})}
     return _templates.TemplateResponse(request, template, context, status_code=status, headers=kept)
 
 
 def script_json(data: BaseModel) -> Markup:
     """Return data as JSON that may stand inside a script element."""
-    return Markup(data.model_dump_json().replace("<", "\\u003c"))  # noqa: S704  # nothing can end the element
+    return Markup(data.model_dump_json().replace("<", "\\u003c"))  # noqa: S704  # no `<` can end the element
 
 
 _templates.env.filters["script_json"] = script_json

@@ -1,58 +1,61 @@
-"""The page: a tab as HTML, as JSON, and each of its panels as CSV."""
+"""Routes of the page: each tab as HTML and as JSON, and each panel as CSV."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
-from fastapi import Query as InQuery
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
+from common.error_document import ProblemDetails
 from monitor.page.csv_table import as_csv
 from monitor.page.data import ModelInfo, ProblemInfo, TabData, known_problems, tab_data
-from monitor.page.errors import ProblemDetails, add_error_handlers
-from monitor.page.panels import Query, Tab
+from monitor.page.errors import add_error_handlers
+from monitor.page.panels import Tab
 from monitor.page.rendering import add_files, render
+from monitor.page.view import Selection
 
-DAYS = 30  # what is shown unless days are named
+DAYS = 30  # unless the request names days
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 RANGES = (7, 30, 90)
 ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ProblemDetails} for status in (404, 422, 503)}
 
 
 def _blank(value: Any) -> Any:
-    # What a form sends for a field that was left empty.
+    # A form sends "" for an empty field.
     return None if value == "" else value
 
 
 Day = Annotated[date | None, Field(ge=FIRST_DAY, lt=LAST_DAY), BeforeValidator(_blank)]
 Version = Annotated[int, Field(ge=1, lt=2**31)]
-# PostgreSQL knows no text with a zero.
+# PostgreSQL text cannot contain the character 0.
 PredictionId = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64, pattern=r"^[^\x00]*$")]
 
 
-class Asked(BaseModel):
-    """What a URL may ask for."""
+class PageQuery(BaseModel):
+    """The query parameters of a tab."""
 
-    problem: str | None = Field(None, description="the first one by name, or the one at work, unless named")
-    since: Day = Field(None, description="first day in UTC; 30 days up to the last one unless named")
-    until: Day = Field(None, description="last day in UTC, which is included; today unless named")
-    version: list[Version] = Field([], description="versions of the model; all of them unless named")
-    id: PredictionId = Field("", description="of a prediction, or how it begins")
+    problem: str | None = Field(
+        None, description="default: the configured problem, or the first one by name if that has no predictions"
+    )
+    since: Day = Field(None, description="first day in UTC; default: 29 days before the last one")
+    until: Day = Field(None, description="last day in UTC, included; default: today")
+    version: list[Version] = Field([], description="versions of the model; default: all")
+    id: PredictionId = Field("", description="id of a prediction, or its beginning")
 
     def suffix(self, **other: Any) -> str:
-        """Return it as the end of a URL, with some of it replaced."""
-        asked = {**self.model_dump(mode="json"), **other}
-        query = urlencode({name: value for name, value in asked.items() if value}, doseq=True)
+        """Return the query as the end of a URL, with some parameters replaced."""
+        parameters = {**self.model_dump(mode="json"), **other}
+        query = urlencode({name: value for name, value in parameters.items() if value}, doseq=True)
         return f"?{query}" if query else ""
 
 
-FromUrl = Annotated[Asked, InQuery()]
+FromUrl = Annotated[PageQuery, Query()]
 
 
 def add_page(app: FastAPI, tabs: Sequence[Tab]) -> None:
-    """Add the page to an application whose state has a `source`, and in `problem` the name of the one at work."""
+    """Add the page to an application whose state has `backends`, and in `problem` the configured problem."""
     add_files(app)
     add_error_handlers(app)
     app.include_router(page_router(tabs))
@@ -68,17 +71,17 @@ def page_router(tabs: Sequence[Tab]) -> APIRouter:
     @router.get("/api/problems", tags=["page"], responses={503: ERRORS[503]})
     def problems(request: Request) -> list[ProblemInfo]:
         """List the problems that have predictions, with their models, versions and days."""
-        return known_problems(request.app.state.source)
+        return known_problems(request.app.state.backends)
 
     @router.get("/api/{tab}", tags=["page"], responses=ERRORS)
     def data(request: Request, tab: str, asked: FromUrl) -> TabData:
         """Return all panels of a tab."""
-        return _data(request, _found(by_name, tab), asked, known_problems(request.app.state.source))
+        return _data(request, _found(by_name, tab), asked, known_problems(request.app.state.backends))
 
     @router.get("/api/{tab}/{panel}.csv", tags=["page"], responses=ERRORS, response_class=Response)
     def table(request: Request, tab: str, panel: str, asked: FromUrl) -> Response:
         """Return the table of a panel as CSV."""
-        found = _data(request, _found(by_name, tab), asked, known_problems(request.app.state.source))
+        found = _data(request, _found(by_name, tab), asked, known_problems(request.app.state.backends))
         content = as_csv(_found({each.id: each for each in found.panels}, panel))
         name = f"{found.problem}-{tab}-{panel}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
@@ -88,13 +91,13 @@ def page_router(tabs: Sequence[Tab]) -> APIRouter:
 
 
 def _path(tab: Tab, tabs: Sequence[Tab]) -> str:
-    # Not below the root, where `/metrics` is Prometheus'.
+    # Tabs are not directly below the root, because `/metrics` belongs to Prometheus.
     return "/" if tab is tabs[0] else f"/tab/{tab.name}"
 
 
 def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
     def page(request: Request, asked: FromUrl) -> Response:
-        problems = known_problems(request.app.state.source)
+        problems = known_problems(request.app.state.backends)
         data = _data(request, tab, asked, problems)
         context = {
             "tabs": [(each, _path(each, tabs)) for each in tabs],
@@ -111,27 +114,27 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
     return page
 
 
-def _data(request: Request, tab: Tab, asked: Asked, problems: Sequence[ProblemInfo]) -> TabData:
+def _data(request: Request, tab: Tab, asked: PageQuery, problems: Sequence[ProblemInfo]) -> TabData:
     name = _problem(asked.problem, [each.name for each in problems], request.app.state.problem)
-    models = _models(problems, name)
-    # Those of another problem, which was shown before, do not count; one that nobody knows finds nothing.
+    # The form may still have versions of the problem that was shown before: these are ignored. An unknown version
+    # selects nothing.
     elsewhere = {version for each in problems if each.name != name for version in _versions(each.models)}
-    versions = sorted({*asked.version} - (elsewhere - {*_versions(models)}))
-    return tab_data(request.app.state.source, tab, _query(asked, name, versions), models)
+    versions = sorted({*asked.version} - (elsewhere - {*_versions(_models(problems, name))}))
+    return tab_data(request.app.state.backends, tab, _selection(asked, name, versions))
 
 
-def _problem(asked: str | None, known: Sequence[str], at_work: str) -> str:
-    if asked and asked not in {*known, at_work}:
-        raise HTTPException(404, f"nothing is known of a problem {asked}")
-    return asked or (at_work if at_work in known or not known else known[0])
+def _problem(asked: str | None, known: Sequence[str], configured: str) -> str:
+    if asked and asked not in {*known, configured}:
+        raise HTTPException(404, f"the problem {asked} is unknown")
+    return asked or (configured if configured in known or not known else known[0])
 
 
-def _query(asked: Asked, problem: str, versions: Sequence[int]) -> Query:
+def _selection(asked: PageQuery, problem: str, versions: Sequence[int]) -> Selection:
     until = asked.until or datetime.now(UTC).date()
     since = asked.since or until - timedelta(days=DAYS - 1)
     if since > until:
         raise HTTPException(422, f"the first day, {since}, is after the last one, {until}")
-    return Query(problem=problem, since=since, until=until, versions=list(versions), id=asked.id)
+    return Selection(problem=problem, since=since, until=until, versions=list(versions), id=asked.id)
 
 
 def _models(problems: Sequence[ProblemInfo], name: str) -> list[ModelInfo]:
@@ -149,5 +152,5 @@ def _last(days: int) -> dict[str, str | None]:
 
 def _found(among: Mapping[str, Any], name: str) -> Any:
     if name not in among:
-        raise HTTPException(404, f"there is no {name}: there are {', '.join(among)}")
+        raise HTTPException(404, f"{name} does not exist; there are {', '.join(among)}")
     return among[name]

@@ -1,4 +1,4 @@
-"""Fixtures: an empty store, once on SQLite and once on PostgreSQL; what a version carries; a webhook."""
+"""Fixtures: an empty store, once on SQLite and once on PostgreSQL; a reference; a receiver of alerts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from common.problem import Problem
 from common.store import Store
-from monitor.follow_registry import Reference
+from monitor.statistics.reference import Reference
 from tests.monitor.references import reference_of
 from tests.receiver import Receiver, receiving
 
@@ -23,7 +23,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def learnt(problem: Problem) -> Reference:
-    """What version 1 of a model carries that has learnt from all of iris."""
+    """The reference of version 1, a model that has learnt from all of iris."""
     return reference_of(problem, problem.load(None))
 
 

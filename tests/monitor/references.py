@@ -7,13 +7,14 @@ from common.problem import Problem, Table
 from common.registry.client import Registry, Version
 from common.store import Store
 from common.store.predictions import PredictionRow
-from monitor.follow_registry import Aliases, Reference, References, read_reference
-from monitor.page.source import Source
+from monitor.follow_registry import AliasedVersions, References
+from monitor.page.view import Backends
+from monitor.statistics.reference import Reference, read_reference
 from tests.common.store.rows import MODEL, prediction
 
 
 def reference_of(problem: Problem, rows: Table, version: int = 1) -> Reference:
-    """What a model carries that has learnt from rows and answers them rightly, with 0.7 to 1 confidence."""
+    """The reference of a model that has learnt from rows and answers them rightly, with 0.7 to 1 confidence."""
     found = read_reference(version, {"reference": statistics_of(problem, rows), "classes": problem.target.classes})
     assert found
     return found
@@ -37,7 +38,7 @@ def statistics_of(problem: Problem, rows: Table) -> dict[str, object]:
 
 
 def answered(problem: Problem, rows: Table, *, times: int = 1, version: int = 1) -> list[PredictionRow]:
-    """What such a model answers to the rows, over and over."""
+    """The predictions of such a model for the rows, `times` times."""
     classes = problem.target.classes
     confidences = np.linspace(0.7, 1.0, len(rows.y)).tolist()
     return [
@@ -50,7 +51,7 @@ def answered(problem: Problem, rows: Table, *, times: int = 1, version: int = 1)
     ]
 
 
-def knowing(store: Store, reference: Reference | None = None, aliases: Aliases | None = None) -> References:
+def knowing(store: Store, reference: Reference | None = None, aliases: AliasedVersions | None = None) -> References:
     """Return what has found a reference and aliases of `IrisModel`, and follows no registry."""
     references = References(store, Registry("http://127.0.0.1:1"))
     if aliases:
@@ -60,6 +61,6 @@ def knowing(store: Store, reference: Reference | None = None, aliases: Aliases |
     return references
 
 
-def source_of(store: Store, reference: Reference | None = None, aliases: Aliases | None = None) -> Source:
+def backends_of(store: Store, reference: Reference | None = None, aliases: AliasedVersions | None = None) -> Backends:
     """Return where tabs have what they show from."""
-    return Source(store, knowing(store, reference, aliases), "http://mlflow", "http://prefect")
+    return Backends(store, knowing(store, reference, aliases), "http://mlflow", "http://prefect")

@@ -1,8 +1,9 @@
-"""What a bundle tells of its training rows, and how the monitor comes to know it."""
+"""The follower of the registry: references, aliases and test results."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ from common.bundle.export import export_tested
 from common.bundle.model import OnnxModel
 from common.evaluate import confusion
 from common.problem import Problem
-from common.registry.client import CHALLENGER, CHAMPION, Registry
+from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
 from common.settings import Settings
 from common.store import Store
 from common.table import read_table
-from monitor.follow_registry import Aliases, Reference, References, read_reference
-from monitor.statistics.drift import CategoryReference, NumberReference
+from monitor.follow_registry import AliasedVersions, References
+from monitor.statistics.reference import CategoryReference, NumberReference, Reference, read_reference
 from tests.common.store.rows import MODEL, prediction
 from tests.conftest import RegisterByHand
 
@@ -131,6 +132,24 @@ def features(references: References) -> set[str]:
     return set(found.features) if found else set()
 
 
+Check = Callable[[References, Registry], Coroutine[None, None, None]]
+
+
+def follow(settings: Settings, check: Check) -> None:
+    """Follow the registry for a store with one prediction while `check` runs."""
+
+    async def run(store: Store) -> None:
+        async with Registry(settings.mlflow_uri) as registry:
+            references = References(store, registry)
+            await references.start()
+            await check(references, registry)
+            await references.stop()
+
+    with closing(Store(settings.database_url)) as store:
+        store.predictions.write([prediction("a")])
+        asyncio.run(run(store))
+
+
 def test_the_reference_of_the_served_version_is_followed(
     settings: Settings,
     problem: Problem,
@@ -138,74 +157,63 @@ def test_the_reference_of_the_served_version_is_followed(
     register_by_hand: RegisterByHand,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    store = Store(settings.database_url)
-    store.predictions.write([prediction("a")])
+    async def check(references: References, _: Registry) -> None:
+        assert references.of(MODEL) is None
+        assert not references.knows(MODEL)
+        register_by_hand(bundle)
+        await until(lambda: features(references) == set(problem.columns))
+        register_by_hand(b"no model")
+        await until(lambda: references.of(MODEL) is None)
+        assert references.knows(MODEL)
 
-    async def follow() -> None:
-        async with Registry(settings.mlflow_uri) as registry:
-            references = References(store, registry)
-            await references.start()
-            assert references.of(MODEL) is None
-            assert not references.knows(MODEL)
-            register_by_hand(bundle)
-            await until(lambda: features(references) == set(problem.columns))
-            with caplog.at_level(logging.WARNING, "monitor"):
-                register_by_hand(b"no model")
-                await until(lambda: references.of(MODEL) is None)
-                assert references.knows(MODEL)
-            await references.stop()
-
-    asyncio.run(follow())
-    store.close()
-    assert "IrisModel version 2 tells no reference" in caplog.text
+    with caplog.at_level(logging.WARNING, "monitor"):
+        follow(settings, check)
+    assert "the bundle of IrisModel version 2 has no reference" in caplog.text
 
 
 def test_the_aliases_are_followed_through_challenge_promotion_and_rollback(
     settings: Settings, bundle: bytes, register_by_hand: RegisterByHand
 ) -> None:
-    store = Store(settings.database_url)
-    store.predictions.write([prediction("a")])
     first, second = register_by_hand(bundle), register_by_hand(bundle)
 
-    async def follow() -> None:
-        async with Registry(settings.mlflow_uri) as registry:
-            references = References(store, registry)
-            assert references.aliases(MODEL) is None
-            await registry.set_alias(MODEL, CHAMPION, first)
-            await registry.set_alias(MODEL, CHALLENGER, second)
-            await references.start()
-            await until(lambda: references.aliases(MODEL) == Aliases(first, second))
-            await registry.delete_alias(MODEL, CHALLENGER)
-            await registry.set_alias(MODEL, CHAMPION, second)
-            await until(lambda: references.aliases(MODEL) == Aliases(second, None))
-            await registry.set_alias(MODEL, CHAMPION, first)
-            await until(lambda: references.aliases(MODEL) == Aliases(first, None))
-            await references.stop()
+    async def check(references: References, registry: Registry) -> None:
+        assert references.aliases(MODEL) is None
+        await registry.set_alias(MODEL, CHAMPION, first)
+        await registry.set_alias(MODEL, CHALLENGER, second)
+        await until(lambda: references.aliases(MODEL) == AliasedVersions(first, second))
+        await registry.delete_alias(MODEL, CHALLENGER)
+        await registry.set_alias(MODEL, CHAMPION, second)
+        await until(lambda: references.aliases(MODEL) == AliasedVersions(second, None))
+        await registry.set_alias(MODEL, CHAMPION, first)
+        await until(lambda: references.aliases(MODEL) == AliasedVersions(first, None))
 
-    asyncio.run(follow())
-    store.close()
+    follow(settings, check)
 
 
-def test_what_is_known_stays_while_mlflow_is_away(
+def test_everything_known_stays_while_mlflow_is_away(
     settings: Settings, bundle: bytes, register_by_hand: RegisterByHand, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = Store(settings.database_url)
-    store.predictions.write([prediction("a")])
     register_by_hand(bundle)
 
-    async def follow() -> None:
-        registry = Registry(settings.mlflow_uri)
-        references = References(store, registry)
-        await references.start()
+    async def check(references: References, registry: Registry) -> None:
         await until(lambda: bool(references.of(MODEL)))
         registry._http.base_url = "http://127.0.0.1:1"
         await until(lambda: "the reference data cannot be updated" in caplog.text)
         assert references.of(MODEL)
-        await references.stop()
-        await registry.__aexit__()
 
     with caplog.at_level(logging.WARNING, "monitor"):
-        asyncio.run(follow())
-    store.close()
+        follow(settings, check)
     assert caplog.text.count("the reference data cannot be updated") == 1
     assert mlflow.MlflowClient(settings.mlflow_uri).get_model_version(MODEL, "1")
+
+
+def test_the_test_results_of_versions_are_followed(settings: Settings, trained: Version) -> None:
+    async def check(references: References, _: Registry) -> None:
+        assert references.tested(MODEL, trained.number) == {}
+        await until(lambda: bool(references.tested(MODEL, trained.number)))
+        assert references.tested(MODEL, trained.number + 1) == {}
+        found = references.tested(MODEL, trained.number)
+        assert found["accuracy"] == float(trained.tags["test_accuracy"]) > 0.9
+        assert {"accuracy", "precision", "recall", "f1"} <= found.keys()
+
+    follow(settings, check)

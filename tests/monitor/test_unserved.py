@@ -1,71 +1,56 @@
-"""Versions that do not serve, although somebody may expect it, are told on the overview."""
+"""Versions that do not serve, although somebody may expect it, stand on the overview with the reason."""
 
 import asyncio
-from collections.abc import Collection
 
 import mlflow
 import pytest
 
 from common.problem import Problem
-from common.registry.client import REFUSED, Registry
+from common.registry.client import REFUSED, Registry, Version
 from common.settings import Settings
 from common.store import Store
-from monitor.follow_registry import References
-from monitor.page.source import Source
+from monitor.follow_registry import References, Unserved, unserved
 from monitor.page.tabs import overview
-from monitor.unserved import Unserved, unserved
+from monitor.page.view import Backends, View
 from tests.common.store.rows import MODEL
 from tests.conftest import RegisterByHand
 from tests.monitor.page.tabs.log import asking, by_id
 from tests.monitor.test_follow_registry import until
 
-NEWER = (
+FIRST, SECOND = (Version(MODEL, number, f"models:/{number}", {}) for number in (1, 2))
+REFUSED_SECOND = Version(MODEL, 2, "models:/2", {REFUSED: "labels are () for 1 rows"})
+NEWER = Unserved(
+    2,
     "version 2 is newer than champion 1: to let it answer, move the alias champion in MLflow, or "
-    "POST /models/2/promote at the api"
+    "POST /models/2/promote at the api",
 )
 
 
-def told(settings: Settings, reigned: Collection[int] = ()) -> list[Unserved]:
-    async def ask() -> list[Unserved]:
-        async with Registry(settings.mlflow_uri) as registry:
-            return await unserved(registry, MODEL, reigned)
-
-    return asyncio.run(ask())
-
-
-@pytest.fixture
-def client(settings: Settings, register_by_hand: RegisterByHand) -> mlflow.MlflowClient:
-    """A client of a registry with two versions, the first of which is champion."""
-    for _ in range(2):
-        register_by_hand(b"unread")
-    client = mlflow.MlflowClient(settings.mlflow_uri)
-    client.set_registered_model_alias(MODEL, "champion", "1")
-    return client
-
-
-def test_an_empty_registry_has_none(settings: Settings) -> None:
-    assert told(settings) == []
-
-
-def test_a_newer_version_than_the_champion_is_told_unless_it_has_or_had_a_place(
-    settings: Settings, client: mlflow.MlflowClient
+@pytest.mark.parametrize(
+    ("champion", "challenger", "newest", "former", "expected"),
+    [
+        (None, None, None, (), []),
+        (FIRST, None, SECOND, (), [NEWER]),
+        (FIRST, None, SECOND, (1, 2), []),
+        (FIRST, SECOND, SECOND, (), []),
+        (SECOND, None, SECOND, (), []),
+        (None, None, SECOND, (), []),
+    ],
+)
+def test_a_newer_version_than_the_champion_is_found_unless_it_is_challenger_or_was_champion(
+    champion: Version | None,
+    challenger: Version | None,
+    newest: Version | None,
+    former: tuple[int, ...],
+    expected: list[Unserved],
 ) -> None:
-    assert told(settings) == [Unserved(2, NEWER)]
-    assert told(settings, reigned=[1, 2]) == []
-    client.set_registered_model_alias(MODEL, "challenger", "2")
-    assert told(settings) == []
-    client.set_registered_model_alias(MODEL, "champion", "2")
-    client.delete_registered_model_alias(MODEL, "challenger")
-    assert told(settings) == []
-    client.delete_registered_model_alias(MODEL, "champion")
-    assert told(settings) == []
+    assert unserved(champion, challenger, newest, former) == expected
 
 
-def test_a_refused_version_is_told_once_with_its_reason(settings: Settings, client: mlflow.MlflowClient) -> None:
-    client.set_model_version_tag(MODEL, "2", REFUSED, "labels are () for 1 rows")
-    assert told(settings) == [Unserved(2, "refused: labels are () for 1 rows")]
-    client.set_registered_model_alias(MODEL, "champion", "2")
-    assert told(settings) == [Unserved(2, "refused: labels are () for 1 rows")]
+@pytest.mark.parametrize("champion", [FIRST, REFUSED_SECOND, None])
+def test_a_refused_version_is_found_once_with_its_reason(champion: Version | None) -> None:
+    expected = [Unserved(2, "refused: labels are () for 1 rows")]
+    assert unserved(champion, None, REFUSED_SECOND, ()) == expected
 
 
 def test_the_overview_shows_a_first_version_that_is_refused_before_anything_was_predicted(
@@ -83,6 +68,6 @@ def test_the_overview_shows_a_first_version_that_is_refused_before_anything_was_
             await references.stop()
         return references
 
-    source = Source(store, asyncio.run(follow()), "http://mlflow", "http://prefect")
-    assert by_id(overview.build(source, asking()))["unserved"].rows == [["version 1", "refused: not a model"]]
+    backends = Backends(store, asyncio.run(follow()), "http://mlflow", "http://prefect")
+    assert by_id(overview.build(View(backends, asking())))["unserved"].rows == [["version 1", "refused: not a model"]]
     store.close()

@@ -1,12 +1,12 @@
 """Predictions over HTTP as the Open Inference Protocol v2 has them."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.requests import ClientDisconnect
 
 from api.protocols.oip.errors import PREFIX, oip_responses
-from api.protocols.oip.infer import BINARY, Asked
+from api.protocols.oip.infer import BINARY, Asked, Inference
 from api.protocols.oip.openapi import infer_description, model_description
 from api.protocols.oip.types import (
     EXTENSIONS,
@@ -21,10 +21,11 @@ from api.protocols.oip.types import (
     inputs_of,
     outputs_of,
 )
-from api.routes.dependencies import NO_MODEL, ServedModel, TheInference
+from api.routes.dependencies import NO_MODEL, ServedModel, part
 from common.problem import Problem
 
 ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": InferResponse, "content": {BINARY: {}}}}
+TheInference = Annotated[Inference, part("inference")]
 SERVER = "closed-loop-mlops-lab"
 
 
@@ -101,7 +102,8 @@ def _add_server(router: APIRouter) -> None:
 def _serving(request: Request) -> list[Asked]:
     """Return what answers now, the champion first."""
     state = request.app.state
-    return [Asked(server.current, server.role) for server in (state.champion, state.challenger) if server.current]
+    followers = (state.champion, state.challenger)
+    return [Asked(each.current, each.role) for each in followers if each and each.current]
 
 
 def _named(problem: Problem, request: Request) -> Asked:

@@ -10,7 +10,7 @@ from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
 from api.inference.predictor import answer
 from api.protocols.seldon.types import Judged, Output, class_names, feedback_model, judged, output, request_model
-from api.routes.dependencies import Beside, ServedModel, ThePredictor, TheShadow, TheStore
+from api.routes.dependencies import Offload, ServedModel, ThePredictor, TheStore
 from common.problem import Problem
 
 
@@ -30,22 +30,22 @@ def _protocol(problem: Problem) -> APIRouter:
     FeedbackBody: Any = feedback_model(problem)
 
     @router.post("/predictions", responses=responses(400, 413, 415, 422, 503))
-    async def post_predictions(body: Body, served: ServedModel, predictor: ThePredictor, beside: Beside) -> Output:
+    async def post_predictions(body: Body, served: ServedModel, predictor: ThePredictor, offload: Offload) -> Output:
         """Predict, as `POST /predict` does."""
         rows = body.data.ndarray
-        found: Output = await beside(lambda: output(predictor.predict(served, rows)))
+        found: Output = await offload(lambda: output(predictor.predict(served, rows)))
         return found
 
     @router.post("/feedback", dependencies=[WITH_KEY], responses=responses(400, 401, 413, 415, 422, 503))
     async def post_seldon_feedback(
-        body: FeedbackBody, served: ServedModel, store: TheStore, shadow: TheShadow, beside: Beside
+        body: FeedbackBody, served: ServedModel, store: TheStore, predictor: ThePredictor, offload: Offload
     ) -> Judged:
         """Predict rows whose truth is known, and keep both, durably. There is no id: each call is a new prediction."""
         rows = body.request.data.ndarray
         truths = class_names(body.truth.data.ndarray, len(rows), served.model.classes)
-        answered = await beside(partial(answer, served, rows))
+        answered = await offload(partial(answer, served, rows))
         await store.write(lambda of: of.feedback.give_new(answered.log_rows(problem), truths))
-        shadow.show(answered)
+        predictor.offer(answered)
         return judged(answered)
 
     return router

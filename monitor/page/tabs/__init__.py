@@ -1,4 +1,4 @@
-"""The tabs of the page, in order: each module builds one, from the store and from what the served version tells."""
+"""The tabs of the page, in order. Each module builds one tab from a `View`; open `overview.py` first."""
 
 from collections.abc import Sequence
 

@@ -1,55 +1,62 @@
-"""Tab *Champion and challenger*: side by side, and on the rows that both have answered."""
+"""Tab *Champion and challenger*: each on its own rows, and both on the rows that both have answered."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.evaluate import classes_of, matrix_of, mcnemar
-from common.store.monitoring.history import LabelSum, Span, VolumeSum
-from common.store.statistics import Paired
+from common.store.statistics import LabelSum, Paired, VolumeSum
 from common.store.tables import Role
-from monitor.page.panels import Cell, Column, Panel, Query
-from monitor.page.source import Source
-from monitor.page.tabs.parts import (
-    METRIC_LABELS,
-    NO_LABELS,
-    NO_PREDICTIONS,
-    estimate_cells,
-    estimate_columns,
-    figures,
-    share,
-    version_link,
-)
-from monitor.page.tabs.scope import PLACES, Served, served, span_of
-from monitor.statistics.estimates import INTERVAL, METRICS, Estimate, performance
+from monitor.page.panels import Panel, PanelText, Rows, columns
+from monitor.page.tabs import cells
+from monitor.page.view import ROLE_NAMES, View
+from monitor.statistics.estimates import INTERVAL, METRICS, Estimates, performance
 
 SIGNIFICANT = 0.05
 SMALL = 0.001
 NO_PAIRS = (
-    "No truth is known about rows that both have answered. Let a version challenge the champion: "
-    "POST /models/{version}/challenge at the api; then send rows, and tell truths: POST /feedback."
+    "No row that both versions have answered has a ground truth. Make a version the challenger: "
+    "POST /models/{version}/challenge at the api; then send rows, and feedback: POST /feedback."
+)
+VERSIONS = PanelText(
+    "versions",
+    "Side by side",
+    cells.NO_PREDICTIONS,
+    "Each version on all rows that it has answered in its role; precision, recall and F1 are means of the classes.",
+)
+METRICS_TEXT = PanelText(
+    "metrics",
+    "Metrics side by side",
+    cells.NO_LABELS,
+    f"With {INTERVAL} intervals. Whether two intervals overlap says little: read the test below.",
+    "bars",
+)
+PAIRS = PanelText("pairs", "On the rows that both have answered", NO_PAIRS, "Only rows with ground truth.")
+TEST = PanelText(
+    "test",
+    "McNemar's exact test",
+    NO_PAIRS,
+    "The probability that two equally good versions differ at least as much as these two, by chance alone.",
+    "figures",
 )
 
 
 @dataclass(frozen=True)
 class Side:
-    """A version in its place, and how good its answers were there."""
+    """A version in its role, with its counts and metrics."""
 
     role: Role
     version: int
     predictions: int
     outliers: int
     labels: int
-    metrics: dict[str, Estimate]
+    metrics: Estimates
 
 
-def build(source: Source, query: Query) -> list[Panel]:
-    """Return its panels."""
-    span, history = span_of(source, query), source.store.history
-    labels, volumes = history.label_sums(span), history.volume_sums(span)
-    now = served(source, span, volumes)
-    sides = [_side(role, version, labels, volumes) for role, version in now.places()]
-    paired = _paired(source, span, now)
-    return [_versions(source, span, sides), _metrics(sides), _pairs(paired), _test(paired)]
+def build(view: View) -> list[Panel]:
+    """Return the panels of the tab."""
+    sides = [_side(role, version, view.label_sums, view.volume_sums) for role, version in view.served.by_role()]
+    paired = _paired(view)
+    return [_versions(view, sides), _metrics(sides), _pairs(paired), _test(paired)]
 
 
 def _side(role: Role, version: int, labels: Sequence[LabelSum], volumes: Sequence[VolumeSum]) -> Side:
@@ -65,101 +72,66 @@ def _side(role: Role, version: int, labels: Sequence[LabelSum], volumes: Sequenc
     )
 
 
-def _paired(source: Source, span: Span, now: Served) -> Paired:
-    if now.champion is None or now.challenger is None:
+def _paired(view: View) -> Paired:
+    champion, challenger = view.served.champion, view.served.challenger
+    if champion is None or challenger is None:
         return Paired()
-    return source.store.history.paired(span, now.champion, now.challenger)
+    return view.store.statistics.paired(view.span, champion, challenger)
 
 
-def _versions(source: Source, span: Span, sides: Sequence[Side]) -> Panel:
-    metrics = [column for name in METRICS for column in estimate_columns(name, METRIC_LABELS[name])]
-    rows: list[list[Cell]] = [
+def _versions(view: View, sides: Sequence[Side]) -> Panel:
+    return VERSIONS.panel(
         [
-            *(PLACES[side.role], version_link(source, span.model_name, side.version), side.predictions),
-            *(share(side.outliers, side.predictions), side.labels),
-            *(cell for name in METRICS for cell in estimate_cells(side.metrics[name])),
-        ]
-        for side in sides
-    ]
-    return Panel(
-        id="versions",
-        title="Side by side",
-        note="Each on all rows that it has answered in its place; precision, recall and F1 are means of the classes.",
-        drawing="table",
-        columns=[
-            Column(name="role", label="Place"),
-            Column(name="version", label="Version", kind="link"),
-            Column(name="predictions", label="Predictions", kind="integer"),
-            Column(name="outliers", label="Outliers", kind="ratio"),
-            Column(name="labels", label="Validated samples", kind="integer"),
-            *metrics,
+            *columns("text", role="Role"),
+            cells.VERSION,
+            *columns("integer", predictions="Predictions"),
+            *columns("ratio", outliers="Outliers"),
+            *columns("integer", labels=cells.WITH_TRUTH),
+            *cells.metric_columns(),
         ],
-        rows=rows,
-        empty=NO_PREDICTIONS,
+        (
+            [
+                *(ROLE_NAMES[side.role], view.version_link(side.version), side.predictions),
+                *(cells.share(side.outliers, side.predictions), side.labels, *cells.metric_cells(side.metrics)),
+            ]
+            for side in sides
+        ),
     )
 
 
 def _metrics(sides: Sequence[Side]) -> Panel:
-    rows: list[list[Cell]] = [
-        [METRIC_LABELS[name], *(cell for side in sides for cell in estimate_cells(side.metrics[name]))]
-        for name in METRICS
+    rows = [
+        [cells.METRIC_LABELS[name], *cells.estimate_cells(*(side.metrics[name] for side in sides))] for name in METRICS
     ]
-    columns = [
-        column
-        for side in sides
-        for column in estimate_columns(side.role, f"{PLACES[side.role]}, version {side.version}")
-    ]
-    return Panel(
-        id="metrics",
-        title="Metrics side by side",
-        note=f"With {INTERVAL} intervals. That two of them overlap says little: the test below does.",
-        drawing="bars",
-        columns=[Column(name="metric", label="Metric"), *columns],
-        rows=rows if any(side.labels for side in sides) else [],
-        empty=NO_LABELS,
+    labels: dict[str, str] = {side.role: f"{ROLE_NAMES[side.role]}, version {side.version}" for side in sides}
+    return METRICS_TEXT.panel(
+        [*columns("text", metric="Metric"), *cells.estimate_columns(labels)],
+        rows,
+        has_data=any(side.labels for side in sides),
     )
 
 
 def _pairs(paired: Paired) -> Panel:
-    rows: list[list[Cell]] = [
+    rows: Rows = [
         ["Champion right", paired.both_right, paired.only_champion_right],
         ["Champion wrong", paired.only_challenger_right, paired.both_wrong],
     ]
-    return Panel(
-        id="pairs",
-        title="On the rows that both have answered",
-        note="Those whose truth is known.",
-        drawing="table",
-        columns=[
-            Column(name="champion", label="Rows"),
-            Column(name="right", label="Challenger right", kind="integer"),
-            Column(name="wrong", label="Challenger wrong", kind="integer"),
-        ],
-        rows=rows if _total(paired) else [],
-        empty=NO_PAIRS,
-    )
+    answers = columns("integer", right="Challenger right", wrong="Challenger wrong")
+    return PAIRS.panel([*columns("text", champion="Rows"), *answers], rows, has_data=bool(_total(paired)))
 
 
 def _test(paired: Paired) -> Panel:
     p_value = mcnemar(paired.only_champion_right, paired.only_challenger_right)
-    rows: list[list[Cell]] = [["p-value", p_value, None, None, _verdict(paired, p_value)]]
-    return Panel(
-        id="test",
-        title="McNemar's exact test",
-        note="How often chance alone would part two versions that are right equally often as far as this, or further.",
-        drawing="figures",
-        columns=figures("number"),
-        rows=rows if _total(paired) else [],
-        empty=NO_PAIRS,
-    )
+    rows: Rows = [["p-value", p_value, None, None, _verdict(paired, p_value)]]
+    return TEST.panel(cells.figures("number"), rows, has_data=bool(_total(paired)))
 
 
 def _verdict(paired: Paired, p_value: float) -> str:
     first, second = paired.only_champion_right, paired.only_challenger_right
-    found = f"Only the champion is right on {first}, only the challenger on {second} of {_total(paired)} rows"
+    found = f"Of {_total(paired)} rows, only the champion is right on {first}, only the challenger on {second}"
     p = f"p < {SMALL}" if p_value < SMALL else f"p = {p_value:.2g}"
     if p_value >= SIGNIFICANT:
-        return f"{found}: that may be chance ({p})."
+        return f"{found}: the difference may be chance ({p})."
     better = "champion" if first > second else "challenger"
     return f"{found}: the {better} is better, and chance hardly explains it ({p})."
 

@@ -1,20 +1,17 @@
-"""Tab *Drift*: how far the newest predictions are from what the served version has learnt from."""
+"""Tab *Drift*: the distance of the newest predictions from the reference of the served version."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 
 from common.store.monitoring.windows import WindowRecord
-from monitor.jobs.evaluation import KEPT
-from monitor.page.panels import Cell, Column, Panel, Query
-from monitor.page.source import Source
-from monitor.page.tabs.parts import moment, version_link
-from monitor.page.tabs.scope import bounds_of
+from monitor.page.panels import Cell, Panel, PanelText, columns
+from monitor.page.view import View
 from monitor.statistics.drift import FALSE_DISCOVERIES
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
-from monitor.statistics.window import Distribution, Evaluation, Subject
+from monitor.statistics.window import WINDOWS_KEPT, Distribution, Evaluation, Subject
 
 MOST_WINDOWS = 60
-MOST_LINES = 7  # more cannot be told apart
+MOST_LINES = 7  # a reader cannot tell more lines apart
 STATISTICS = {
     "psi": "PSI",
     "wasserstein": "Wasserstein",
@@ -22,117 +19,112 @@ STATISTICS = {
     "chi2": "Chi-square",
     "vanished": "Vanished share",
 }
+SEND = "Send rows: POST /predict at the api, or python -m scripts.traffic."
 NO_WINDOW = (
-    f"No window of these days and versions is kept: it takes predictions, and after {KEPT.days} days they are let go. "
-    "POST /predict at the api, or python -m scripts.traffic."
+    "There is no window of these days and versions. Windows need predictions, and are deleted after "
+    f"{WINDOWS_KEPT.days} days. {SEND}"
 )
-NO_ROWS = "Nothing was predicted in these windows. POST /predict at the api, or python -m scripts.traffic."
+NO_ROWS = f"These windows have no predictions. {SEND}"
 TOO_FEW_ROWS = (
-    f"There is not enough data: none of these windows has {DRIFT_ROWS} predictions of the version that it was held "
-    "against. POST /predict at the api, or python -m scripts.traffic."
+    f"There is not enough data: none of these windows has {DRIFT_ROWS} predictions of the version that it was compared "
+    f"with. {SEND}"
 )
 NO_REFERENCE = (
-    "The window has nothing to be compared with: the served version tells nothing of what it has learnt from. "
-    "Start MLflow, and register a version: make train, or python main.py."
+    "The window cannot be compared: the bundle of the served version has no reference. Start MLflow, and register a "
+    "version: make train, or python main.py."
+)
+WINDOW = PanelText(
+    "window",
+    "Newest window",
+    NO_WINDOW,
+    f"A share or a mean needs {SHARE_ROWS} predictions; with fewer it is left out.",
+)
+VERDICTS = PanelText(
+    "verdicts",
+    "Verdicts",
+    NO_WINDOW,
+    f"The verdict is drift if a statistic is above its limit and p is below {FALSE_DISCOVERIES} after a correction for "
+    f"the number of subjects. It needs {DRIFT_ROWS} predictions. The mean of a feature leaves outliers out, and needs "
+    f"{MEAN_ROWS} other predictions. Wasserstein is in standard deviations of the training rows.",
 )
 
 
-def build(source: Source, query: Query) -> list[Panel]:
-    """Return its panels; the distributions are those of the newest window of the span."""
-    windows = source.store.windows.between(query.problem, *bounds_of(query), MOST_WINDOWS, query.versions)
+def build(view: View) -> list[Panel]:
+    """Return the panels of the tab; the distributions are those of the newest selected window."""
+    chosen = view.selection
+    windows = view.store.windows.between(chosen.problem, *view.bounds, MOST_WINDOWS, chosen.versions)
     newest = windows[-1] if windows else None
     evaluation = Evaluation.model_validate(newest.evaluation) if newest else None
     subjects = evaluation.subjects if evaluation else {}
     enough = {name: each.distribution for name, each in subjects.items() if each.rows >= SHARE_ROWS}
     distributions = [(name, distribution) for name, distribution in enough.items() if distribution]
     return [
-        _window(source, newest, evaluation),
+        _window(view, newest, evaluation),
         _verdicts(subjects),
-        _lines(windows),
+        _stability_by_window(windows),
         *(_distribution(number, name, each) for number, (name, each) in enumerate(distributions)),
     ]
 
 
-def _window(source: Source, window: WindowRecord | None, evaluation: Evaluation | None) -> Panel:
-    rows: list[list[Cell]] = []
+def _window(view: View, window: WindowRecord | None, evaluation: Evaluation | None) -> Panel:
+    rows = []
     if window and evaluation:
-        version = version_link(source, window.model_name, window.model_version)
-        told = evaluation.outlier_ratio, evaluation.confidence_mean
-        rows = [[moment(window.ended_at), moment(window.began_at), version, window.rows, *told]]
-    return Panel(
-        id="window",
-        title="Newest window",
-        note=f"Fewer than {SHARE_ROWS} predictions are not enough data for a share or a mean.",
-        drawing="table",
-        columns=[
-            Column(name="ended", label="To", kind="moment"),
-            Column(name="began", label="From", kind="moment"),
-            Column(name="version", label="Held against", kind="link"),
-            Column(name="rows", label="Predictions", kind="integer"),
-            Column(name="outliers", label="Outliers", kind="ratio"),
-            Column(name="confidence", label="Mean confidence", kind="ratio"),
-        ],
-        rows=rows,
-        empty=NO_WINDOW,
-    )
-
-
-def _verdicts(subjects: dict[str, Subject]) -> Panel:
-    told = {name for each in subjects.values() for name in each.statistics}
-    names = [name for name in STATISTICS if name in told]
-    rows: list[list[Cell]] = [
+        version = view.version_link(window.model_version, window.model_name)
+        shares = evaluation.outlier_ratio, evaluation.confidence_mean
+        rows = [[window.ended_at, window.began_at, version, window.rows, *shares]]
+    return WINDOW.panel(
         [
-            *(name, each.verdict or "nothing to compare with", each.rows, each.mean, each.reference_mean),
-            *(each.statistics.get(statistic) for statistic in names),
-            each.p_value,
-        ]
-        for name, each in subjects.items()
-    ]
-    return Panel(
-        id="verdicts",
-        title="Verdicts",
-        note=(
-            f"A drift is large by its statistics, and no accident: p below {FALSE_DISCOVERIES}, corrected for their "
-            f"number. It takes {DRIFT_ROWS} predictions, and the mean of a feature {MEAN_ROWS} that are no outliers: "
-            "outliers are left out of means. Wasserstein is in standard deviations of the training rows."
-        ),
-        drawing="table",
-        columns=[
-            Column(name="subject", label="Subject"),
-            Column(name="verdict", label="Verdict"),
-            Column(name="rows", label="Predictions", kind="integer"),
-            Column(name="mean", label="Mean", kind="number"),
-            Column(name="reference_mean", label="Mean learnt from", kind="number"),
-            *(Column(name=name, label=STATISTICS[name], kind="number") for name in names),
-            Column(name="p_value", label="p (uncorrected)", kind="number"),
+            *columns("moment", ended="To", began="From"),
+            *columns("link", version="Compared with"),
+            *columns("integer", rows="Predictions"),
+            *columns("ratio", outliers="Outliers", confidence="Mean confidence"),
         ],
-        rows=rows,
-        empty=NO_WINDOW,
+        rows,
     )
 
 
-def _lines(windows: Sequence[WindowRecord]) -> Panel:
+def _verdicts(subjects: Mapping[str, Subject]) -> Panel:
+    found = {name for each in subjects.values() for name in each.statistics}
+    labels = {name: label for name, label in STATISTICS.items() if name in found}
+    return VERDICTS.panel(
+        [
+            *columns("text", subject="Subject", verdict="Verdict"),
+            *columns("integer", rows="Predictions"),
+            *columns(
+                "number", mean="Mean", reference_mean="Mean of the reference", **labels, p_value="p (uncorrected)"
+            ),
+        ],
+        (
+            [
+                *(name, each.verdict or "nothing to compare with", each.rows, each.mean, each.reference_mean),
+                *(each.statistics.get(statistic) for statistic in labels),
+                each.p_value,
+            ]
+            for name, each in subjects.items()
+        ),
+    )
+
+
+def _stability_by_window(windows: Sequence[WindowRecord]) -> Panel:
     indices = [_stability(each) for each in windows]
     newest = next((each for each in reversed(indices) if each), {})
-    # What is furthest off now comes first.
+    # The subject with the largest index now comes first.
     names = sorted(newest, key=lambda name: newest[name], reverse=True)[:MOST_LINES]
-    rows: list[list[Cell]] = [
-        [moment(window.ended_at), *(found.get(name) for name in names)]
-        for window, found in zip(windows, indices, strict=True)
+    rows = [
+        [window.ended_at, *(found.get(name) for name in names)] for window, found in zip(windows, indices, strict=True)
     ]
-    columns = [Column(name=f"subject:{name}", label=name, kind="number") for name in names]
-    return Panel(
-        id="psi",
-        title="Population stability index by window",
-        note=f"The newest {MOST_WINDOWS} windows at most; the {MOST_LINES} subjects that are furthest off in the last.",
-        drawing="line",
-        columns=[Column(name="ended", label="Window to", kind="moment"), *columns],
-        rows=rows if names else [],
-        empty=_nothing_to_draw(windows),
+    note = (
+        f"The newest {MOST_WINDOWS} windows at most; the {MOST_LINES} subjects with the largest index in the last one."
+    )
+    title = "Population stability index by window"
+    return PanelText("psi", title, _advice(windows), note, "line").panel(
+        [*columns("moment", ended="Window to"), *columns("number", **{f"subject:{name}": name for name in names})],
+        rows,
+        has_data=bool(names),
     )
 
 
-def _nothing_to_draw(windows: Sequence[WindowRecord]) -> str:
+def _advice(windows: Sequence[WindowRecord]) -> str:
     if not windows:
         return NO_WINDOW
     if windows[-1].model_version is None:
@@ -141,29 +133,21 @@ def _nothing_to_draw(windows: Sequence[WindowRecord]) -> str:
 
 
 def _stability(window: WindowRecord) -> dict[str, float]:
-    # Of sixty windows one number each: reading them as models would take longer than all the rest.
+    # One number of each of sixty windows: validating them all as models would take longer than the rest of the page.
     subjects = window.evaluation.get("subjects", {})
     return {name: each["statistics"]["psi"] for name, each in subjects.items() if "psi" in each["statistics"]}
 
 
 def _distribution(number: int, name: str, found: Distribution) -> Panel:
     reference: Sequence[Cell] = found.reference or [None] * len(found.labels)
-    rows: list[list[Cell]] = [list(row) for row in zip(found.labels, reference, found.window, strict=True)]
-    return Panel(
-        id=f"shares-{_letters(number)}",
-        title=f"Distribution of {name}",
-        drawing="bars",
-        columns=[
-            Column(name="value", label="Value"),
-            Column(name="reference", label="Learnt from", kind="ratio"),
-            Column(name="window", label="Newest window", kind="ratio"),
-        ],
-        rows=rows,
-        empty=NO_WINDOW,
+    text = PanelText(f"shares-{_letters(number)}", f"Distribution of {name}", NO_WINDOW, drawing="bars")
+    return text.panel(
+        [*columns("text", value="Value"), *columns("ratio", reference="Reference", window="Newest window")],
+        zip(found.labels, reference, found.window, strict=True),
     )
 
 
 def _letters(number: int) -> str:
-    """Return 0 as a, 25 as z, 26 as aa: what names a panel has no digits."""
+    """Return 0 as a, 25 as z, 26 as aa: the id of a panel has no digits."""
     more, last = divmod(number, len(ascii_lowercase))
     return (_letters(more - 1) if more else "") + ascii_lowercase[last]

@@ -1,83 +1,83 @@
-"""Tab *Predictions*: the newest rows of the log, or one that is looked for, with all that is known of them."""
+"""Tab *Predictions*: the newest rows of the prediction log, or the ones with an id, and everything known about them."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from common.store.predictions import PredictionRow, Remembered, Search
-from monitor.page.panels import Cell, Column, Panel, Query
-from monitor.page.source import Source
-from monitor.page.tabs.parts import NO_PREDICTIONS, moment, version_link
-from monitor.page.tabs.scope import PLACES, bounds_of
+from common.store.monitoring.prediction_search import Search
+from common.store.predictions import LoggedPrediction, PredictionRow
+from monitor.page.panels import Column, Panel, PanelText, columns
+from monitor.page.tabs.cells import CLASS, NO_PREDICTIONS, VERSION
+from monitor.page.view import ROLE_NAMES, View
 
 MOST_ROWS = 100
 
 
-def build(source: Source, query: Query) -> list[Panel]:
-    """Return its panel. Whoever gives a whole id finds the prediction, whenever it was and whatever has answered."""
-    found = (_exactly(source, query) if query.id else []) or _latest(source, query)
+def build(view: View) -> list[Panel]:
+    """Return the panel of the tab. A whole id finds its prediction on any day and of any version."""
+    wanted = view.selection.id
+    found = (_exact(view) if wanted else []) or _latest(view)
     rows = [each.row for each in found]
-    features, probabilities = _features(rows), _probabilities(rows)
-    before = [
-        Column(name="predicted", label="Predicted", kind="moment"),
-        Column(name="id", label="Id"),
-        Column(name="role", label="Place"),
-        Column(name="version", label="Version", kind="link"),
-    ]
-    after = [
-        Column(name="class", label="Class"),
-        Column(name="confidence", label="Confidence", kind="ratio"),
-        Column(name="outlier", label="Outlier"),
-        Column(name="outlier_score", label="Outlier score", kind="number"),
-        Column(name="truth", label="Truth"),
-        Column(name="exported", label="Exported", kind="moment"),
-        Column(name="learnt", label="Learnt by", kind="link"),
-    ]
+    features = _feature_columns(rows)
+    # The classes with a probability in any of the rows.
+    classes = dict.fromkeys(name for row in rows for name in row["probabilities"] or {})
+    text = PanelText(
+        "predictions",
+        "Predictions",
+        f"No prediction of these days has an id that begins with {wanted}." if wanted else NO_PREDICTIONS,
+        f"The newest {MOST_ROWS} of these days at most; a challenger's answer has the id of the champion's.",
+    )
     return [
-        Panel(
-            id="predictions",
-            title="Predictions",
-            note=f"The newest {MOST_ROWS} of these days at most; a challenger's answer has the id of the champion's.",
-            drawing="table",
-            columns=[*before, *features.values(), *after, *probabilities.values()],
-            rows=[_row(source, each, list(features), list(probabilities)) for each in found],
-            empty=f"No prediction of these days has an id that begins with {query.id}." if query.id else NO_PREDICTIONS,
+        text.panel(
+            [
+                *columns("moment", predicted="Predicted"),
+                *columns("text", id="Id", role="Role"),
+                VERSION,
+                *features.values(),
+                CLASS,
+                *columns("ratio", confidence="Confidence"),
+                *columns("text", outlier="Outlier"),
+                *columns("number", outlier_score="Outlier score"),
+                *columns("text", truth="Ground truth"),
+                *columns("moment", exported="Exported"),
+                *columns("link", learnt="Learnt by"),
+                *columns("ratio", **{f"probability:{name}": f"P({name})" for name in classes}),
+            ],
+            (_row(view, each, list(features), list(classes)) for each in found),
         )
     ]
 
 
-def _exactly(source: Source, query: Query) -> list[Remembered]:
-    return [each for each in source.store.predictions.get(query.id) if each.row["problem"] == query.problem]
+def _exact(view: View) -> list[LoggedPrediction]:
+    found = view.store.predictions.get(view.selection.id)
+    return [each for each in found if each.row["problem"] == view.selection.problem]
 
 
-def _latest(source: Source, query: Query) -> list[Remembered]:
-    search = Search(query.problem, *bounds_of(query), tuple(query.versions), query.id)
-    return source.store.predictions.latest(search, MOST_ROWS)
+def _latest(view: View) -> list[LoggedPrediction]:
+    chosen = view.selection
+    return view.store.prediction_search.latest(
+        Search(chosen.problem, *view.bounds, tuple(chosen.versions), chosen.id), MOST_ROWS
+    )
 
 
-def _row(source: Source, found: Remembered, features: Sequence[str], classes: Sequence[str]) -> list[Cell]:
+def _row(view: View, found: LoggedPrediction, features: Sequence[str], classes: Sequence[str]) -> list[Any]:
     row, model_name = found.row, found.row["model_name"]
     probabilities = row["probabilities"] or {}
     outlier = None if row["is_outlier"] is None else "yes" if row["is_outlier"] else "no"
     return [
-        *(moment(row["predicted_at"]), row["id"], PLACES[row["role"]]),
-        version_link(source, model_name, row["model_version"]),
+        *(row["predicted_at"], row["id"], ROLE_NAMES[row["role"]]),
+        view.version_link(row["model_version"], model_name),
         *(row["features"].get(name) for name in features),
         *(row["class_name"], row["confidence"], outlier, row["outlier_score"], found.truth),
-        *(moment(found.exported_at), version_link(source, model_name, found.trained_version)),
+        *(found.exported_at, view.version_link(found.trained_version, model_name)),
         *(probabilities.get(name) for name in classes),
     ]
 
 
-def _features(rows: Iterable[PredictionRow]) -> dict[str, Column]:
-    """Return a column for each feature that any of the rows has, by its name."""
-    columns: dict[str, Column] = {}
+def _feature_columns(rows: Iterable[PredictionRow]) -> dict[str, Column]:
+    """Return a column for each feature in any of the rows, by the feature's name."""
+    found: dict[str, Column] = {}
     for row in rows:
         for name, value in row["features"].items():
-            kind = Column(name=f"feature:{name}", label=name, kind="text" if isinstance(value, str) else "number")
-            columns.setdefault(name, kind)
-    return columns
-
-
-def _probabilities(rows: Iterable[PredictionRow]) -> dict[str, Column]:
-    """Return a column for the probability of each class that any of the rows tells, by its name."""
-    names = dict.fromkeys(name for row in rows for name in row["probabilities"] or {})
-    return {name: Column(name=f"probability:{name}", label=f"P({name})", kind="ratio") for name in names}
+            kind = "text" if isinstance(value, str) else "number"
+            found.setdefault(name, Column(name=f"feature:{name}", label=name, kind=kind))
+    return found

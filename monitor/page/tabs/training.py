@@ -1,82 +1,61 @@
-"""Tab *Training data*: what the served version has learnt from, and the corrections that have come."""
+"""Tab *Training data*: the training rows of the served version, and the corrections since."""
 
 from collections import Counter
 
-from monitor.follow_registry import Reference
-from monitor.page.panels import Cell, Column, Panel, Query
-from monitor.page.source import Source
-from monitor.page.tabs.parts import NO_CORRECTIONS, share
-from monitor.page.tabs.scope import bounds_of, span_of
+from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.tabs.cells import CLASS, NO_CORRECTIONS, share
+from monitor.page.view import View
 
-CLASS = Column(name="class", label="Class")
-NOT_KNOWN = (
-    "The served version is not known, or tells nothing of its training rows. Start MLflow, and register a version: "
-    "make train, or python main.py."
+NO_REFERENCE = (
+    "The served version is unknown, or its bundle has no reference. Start MLflow, and register a version: make train, "
+    "or python main.py."
 )
-
 ALL_SETTLED = (
-    "All corrections of these days have been learnt or refused: the tab Corrections says which. POST /suggest at the "
-    "api for another."
+    "All corrections of these days have been learnt or refused: the tab Corrections says which. Send another: "
+    "POST /suggest at the api."
+)
+TOGETHER = PanelText(
+    "together",
+    "Training rows and corrections",
+    NO_REFERENCE,
+    "The training rows include the corrections that a version has learnt from.",
 )
 
 
-def build(source: Source, query: Query) -> list[Panel]:
-    """Return its panels."""
-    reference = source.references.of(span_of(source, query).model_name)
-    found = source.store.suggestions.by_class(query.problem, *bounds_of(query))
+def build(view: View) -> list[Panel]:
+    """Return the panels of the tab."""
+    reference = view.backends.references.of(view.span.model_name)
+    found = view.store.correction_history.by_class(view.span.problem, *view.bounds)
     learnt, ahead = Counter[str](), Counter[str]()
     for (class_name, state), number in found.items():
         if state != "refused":
             (learnt if state == "trained" else ahead)[class_name] += number
-    return [_training(reference), _corrections(ahead, has_come=bool(found)), _together(reference, learnt, ahead)]
-
-
-def _training(reference: Reference | None) -> Panel:
-    counts = reference.class_counts if reference else {}
-    version = f" of version {reference.version}" if reference else ""
-    rows: list[list[Cell]] = [[name, count] for name, count in counts.items()]
-    return Panel(
-        id="training",
-        title=f"Training rows{version}",
-        note="What the served version has learnt from; a fine-tuned one, its corrections too.",
-        drawing="pie",
-        columns=[CLASS, Column(name="rows", label="Rows", kind="integer")],
-        rows=rows,
-        empty=NOT_KNOWN,
-    )
-
-
-def _corrections(corrections: Counter[str], *, has_come: bool) -> Panel:
-    rows: list[list[Cell]] = [[name, count] for name, count in sorted(corrections.items())]
-    return Panel(
-        id="corrections",
-        title="Corrections since",
-        note="Those of these days that no version has learnt from yet, and that were not refused.",
-        drawing="pie",
-        columns=[CLASS, Column(name="corrections", label="Corrections", kind="integer")],
-        rows=rows,
-        empty=ALL_SETTLED if has_come else NO_CORRECTIONS,
-    )
-
-
-def _together(reference: Reference | None, learnt: Counter[str], ahead: Counter[str]) -> Panel:
     counts = Counter(reference.class_counts if reference else {})
     names = [*counts, *sorted((learnt.keys() | ahead.keys()) - counts.keys())]
-    rows: list[list[Cell]] = [
-        [name, counts[name], share(counts[name], counts.total()), learnt[name], ahead[name]] for name in names
-    ]
-    return Panel(
-        id="together",
-        title="Training rows and corrections",
-        note="Corrections that a version has learnt from are among its training rows.",
-        drawing="table",
-        columns=[
-            CLASS,
-            Column(name="rows", label="Training rows", kind="integer"),
-            Column(name="share", label="Share of them", kind="ratio"),
-            Column(name="learnt", label="Corrections learnt", kind="integer"),
-            Column(name="ahead", label="Corrections on their way", kind="integer"),
-        ],
-        rows=rows,
-        empty=NOT_KNOWN,
+    training = PanelText(
+        "training",
+        f"Training rows of version {reference.version}" if reference else "Training rows",
+        NO_REFERENCE,
+        "The rows that the served version has learnt from; for a fine-tuned version, with its corrections.",
+        "pie",
     )
+    corrections = PanelText(
+        "corrections",
+        "Corrections since",
+        ALL_SETTLED if found else NO_CORRECTIONS,
+        "Corrections of these days that no version has learnt from yet, without refused ones.",
+        "pie",
+    )
+    return [
+        training.panel([CLASS, *columns("integer", rows="Rows")], counts.items()),
+        corrections.panel([CLASS, *columns("integer", corrections="Corrections")], sorted(ahead.items())),
+        TOGETHER.panel(
+            [
+                CLASS,
+                *columns("integer", rows="Training rows"),
+                *columns("ratio", share="Share of them"),
+                *columns("integer", learnt="Corrections learnt", ahead="Corrections not learnt yet"),
+            ],
+            ([name, counts[name], share(counts[name], counts.total()), learnt[name], ahead[name]] for name in names),
+        ),
+    ]

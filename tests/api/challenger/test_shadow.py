@@ -12,13 +12,13 @@ import mlflow
 import pytest
 
 from api.challenger import shadow
-from api.model.disk_copy import DiskCopy
+from api.disk_copy import DiskCopy
 from common.bundle.model import Answer, Floats32, OnnxModel
 from common.problem import Problem
 from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
-from common.store.statistics import Live, Paired
+from common.store.statistics import LiveCounts, Paired, Span
 from scripts.parts import free_port, wait_for
 from tests.api.inference.test_prediction_log import (
     BATCH,
@@ -45,7 +45,7 @@ def keep_challenger(
 ) -> None:
     """Leave a challenger on disk, as an api does that has had one."""
     kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / "shadow")
-    kept.keep(Version(problem.onnx_name, number, source, {}), content)
+    kept.write(Version(problem.onnx_name, number, source, {}), content)
 
 
 def set_challenger(settings: Settings, problem: Problem, number: int) -> None:
@@ -65,7 +65,7 @@ def both_rows(api: httpx.Client, prediction_id: str) -> list[dict[str, Any]]:
     return wait_for("both rows", look)
 
 
-def live(store: Store) -> dict[str, Live]:
+def live(store: Store) -> dict[str, LiveCounts]:
     return {each.role: each for each in store.statistics.live("iris", "IrisModel")}
 
 
@@ -90,7 +90,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     predict = OnnxModel.predict
 
     def slow(self: OnnxModel, X: Floats32) -> Answer:
-        if threading.current_thread().name == "score in the shadow":
+        if threading.current_thread().name == "ask the challenger":
             let_go.wait(60)
         return predict(self, X)
 
@@ -158,7 +158,7 @@ def check_counts(settings: Settings) -> None:
         assert found["champion"].labels == {(truth, "Iris-setosa"): 1 for truth in CLASSES}
         assert found["shadow"].labels == {(truth, "Iris-virginica"): 1 for truth in CLASSES}
         assert {role: each.predictions for role, each in found.items()} == {"champion": 3, "shadow": 3}
-        assert store.statistics.paired("iris", "IrisModel", KEPT, CHALLENGER) == Paired(0, 1, 1, 1)
+        assert store.statistics.paired(Span("iris", "IrisModel"), KEPT, CHALLENGER) == Paired(0, 1, 1, 1)
 
 
 def test_samples_are_not_shown_to_the_challenger(api: httpx.Client, on_either: Settings) -> None:
@@ -220,7 +220,7 @@ def test_a_challenger_that_never_returns_does_not_keep_the_service_from_ending(
     with_copy: Settings, problem: Problem, start_api: StartApi, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not held.is_set()
-    monkeypatch.setattr(shadow, "END_WITHIN", 0.5)
+    monkeypatch.setattr(shadow, "STOP_SECONDS", 0.5)
     keep_challenger(with_copy, problem, ALWAYS_VIRGINICA)
     with ExitStack() as stack:
         api = stack.enter_context(start_api(with_copy))

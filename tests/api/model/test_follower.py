@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 
+from api.model.follower import one_line
 from common.bundle.export import export_onnx
 from common.bundle.model import OnnxModel
 from common.problem import Floats, Problem, Table
@@ -26,7 +27,7 @@ from scripts.parts import answers, wait_for
 from tests import servers
 from tests.api.metrics.test_declared import samples
 from tests.api.odd_models import flat_probabilities, looped
-from tests.common.bundle.test_model import bare
+from tests.common.bundle.graphs import bare
 from tests.conftest import KEPT, RegisterByHand, StartApi, keep_copy, register_onnx, served_version
 
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -67,6 +68,12 @@ def fitted(problem: Problem, rows: Table, index: int) -> bytes:
 @pytest.fixture
 def rows(offline: Settings, problem: Problem) -> Table:
     return read_table(offline.data_dir / "train.csv", problem, indices=True)
+
+
+def test_a_reason_is_one_line_of_at_most_500_characters() -> None:
+    assert one_line("first\n  second\t\n") == "first second"
+    assert one_line(ValueError()) == "ValueError()"
+    assert one_line("x" * 501) == "x" * 499 + "…"
 
 
 def test_the_first_version_is_picked_up_without_a_restart(

@@ -13,7 +13,7 @@ import pytest
 import uuid_utils.compat as uuid_utils
 
 from api.corrections.ground_truth import BEHIND, is_fresh
-from api.inference import prediction_log as log
+from api.inference import row_queue
 from common.settings import Settings
 from common.store import Store
 from common.store.predictions import PredictionRow
@@ -244,7 +244,7 @@ def test_while_the_log_cannot_be_written_the_truth_is_not_acknowledged_and_predi
 def test_the_truth_waits_for_a_log_that_is_a_little_behind(
     with_copy: Settings, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log, "GATHER_SECONDS", 30.0)
+    monkeypatch.setattr(row_queue, "GATHER_SECONDS", 30.0)
     with start_api(with_copy) as api, store_of(with_copy) as store:
         prediction_id = predict(api)
         assert logged(store) == []

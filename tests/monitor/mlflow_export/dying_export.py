@@ -12,7 +12,7 @@ from common.store.monitoring.exports import Exports
 from monitor.mlflow_export.exporting import export_all
 from monitor.mlflow_export.mlflow_runs import DayRuns
 
-# What is called when, and whether the end comes before or after it has done its work; in the order of an export.
+# The function at each point, and whether the process dies before or after the call; in the order of an export.
 POINTS: dict[str, tuple[Any, str, str]] = {
     "within a claim": (exports, "_take", "after"),
     "between claim and run": (DayRuns, "of", "before"),
@@ -35,7 +35,7 @@ def dying(work: Callable[..., Any], when: str) -> Callable[..., Any]:
 def main() -> None:
     point, rows = sys.argv[1:]
     owner, name, when = POINTS[point]
-    exports.BITE = 2
+    exports.ROWS_AT_ONCE = 2
     setattr(owner, name, dying(getattr(owner, name), when))
     export_all(load_settings(), int(rows))
 

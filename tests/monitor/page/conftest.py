@@ -10,14 +10,14 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser
 
 from common.store import Store
-from monitor.follow_registry import Aliases
+from monitor.follow_registry import AliasedVersions
 from monitor.page.routes import add_page
 from scripts.pictures import chromium
 from tests.common.store.rows import MODEL, prediction, shadow
 from tests.conftest import served
 from tests.monitor.page.browser import Visit, visiting
 from tests.monitor.page.samples import Shown, tabs_of
-from tests.monitor.references import source_of
+from tests.monitor.references import backends_of
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def client(store: Store, shown: Shown) -> Iterator[httpx.Client]:
     )
     store.champions.note(MODEL, 3)
     app = FastAPI(title="Monitor")
-    app.state.source = source_of(store, aliases=Aliases(3, 4))
+    app.state.backends = backends_of(store, aliases=AliasedVersions(3, 4))
     app.state.problem = "iris"
     add_page(app, tabs_of(shown))
     with served(app) as found:

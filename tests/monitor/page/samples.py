@@ -5,64 +5,69 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from common.store import StoreError
-from monitor.page.panels import Cell, Column, Panel, Query, Tab
-from monitor.page.source import Source
+from monitor.page.panels import Cell, Column, Drawing, Panel, PanelText, Rows, Tab
+from monitor.page.view import Selection, View
 
 CLASSES = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
 ALWAYS = "Send predictions to the api: the page shows them within seconds."
 
 
-def column(name: str, kind: str = "text", *, interval: bool = False) -> Column:
-    ends = {"low": f"{name}_low", "high": f"{name}_high"} if interval else {}
-    return Column(name=name, label=name.replace("_", " ").capitalize(), kind=kind, **ends)
+def column(name: str, kind: str = "text") -> Column:
+    return Column(name=name, label=name.replace("_", " ").capitalize(), kind=kind)
 
 
-def ends(name: str, kind: str = "ratio") -> list[Column]:
-    return [column(f"{name}_low", kind), column(f"{name}_high", kind)]
+def with_ends(name: str, kind: str = "ratio") -> list[Column]:
+    low, high = f"{name}_low", f"{name}_high"
+    value = column(name, kind).model_copy(update={"low": low, "high": high})
+    return [value, column(low, kind), column(high, kind)]
 
 
 def interval(value: float, width: float = 0.03) -> list[Cell]:
     return [round(each, 4) for each in (value, max(value - width, 0), min(value + width / 2, 1))]
 
 
+def panel(drawing: Drawing, name: str, title: str, columns: list[Column], rows: Rows) -> Panel:
+    return PanelText(name, title, ALWAYS, f"This is {title}.", drawing).panel(columns, rows)
+
+
 @dataclass
 class Shown:
-    """What the tabs show; `fails` makes them fail as they do when the store is away, `filled` ends the emptiness."""
+    """The content of the tabs; `fails` makes them fail like a store that is down, `filled` fills the empty tab."""
 
     accuracy: float = 0.967
     predictions: int = 1204
     fails: bool = False
     filled: bool = False
-    asked: list[Query] = field(default_factory=list)
+    asked: list[Selection] = field(default_factory=list)
 
-    def ask(self, query: Query) -> None:
-        self.asked.append(query)
+    def ask(self, view: View) -> Selection:
+        self.asked.append(view.selection)
         if self.fails:
             raise StoreError("the database is away")
+        return view.selection
 
-    def charts(self, _: Source, query: Query) -> list[Panel]:
-        self.ask(query)
+    def charts(self, view: View) -> list[Panel]:
+        selection = self.ask(view)
         return [
             self.ratios(),
             self.counts(),
-            self.line(query),
+            self.line(selection),
             self.bars(),
-            stacked(query),
+            stacked(selection),
             windows(),
             pie(),
             matrix(),
             empty(),
         ]
 
-    def tables(self, _: Source, query: Query) -> list[Panel]:
-        self.ask(query)
+    def tables(self, view: View) -> list[Panel]:
+        selection = self.ask(view)
         return [
-            Panel(
-                id="rows",
-                title="Latest predictions",
-                note="The newest first.",
-                drawing="table",
-                columns=[
+            panel(
+                "table",
+                "rows",
+                "Latest predictions",
+                [
                     column("id"),
                     column("predicted_at", "moment"),
                     column("class_name"),
@@ -71,145 +76,118 @@ class Shown:
                     column("run", "link"),
                     column("remark"),
                 ],
-                rows=[table_row(index, query.id) for index in range(40)],
-                empty=ALWAYS,
+                [table_row(index, selection.id) for index in range(40)],
             )
         ]
 
-    def nothing(self, _: Source, query: Query) -> list[Panel]:
-        self.ask(query)
+    def nothing(self, view: View) -> list[Panel]:
+        self.ask(view)
         return [matrix(), self.bars()] if self.filled else [empty(), self.bars()]
 
     def ratios(self) -> Panel:
-        return Panel(
-            id="figures",
-            title="How well it does",
-            note="On the predictions whose truth is known, with 95 % intervals.",
-            drawing="figures",
-            columns=[column("figure"), column("value", "ratio", interval=True), *ends("value"), column("text")],
-            rows=[
+        return panel(
+            "figures",
+            "figures",
+            "How well it does",
+            [column("figure"), *with_ends("value"), column("text")],
+            [
                 ["Accuracy", *interval(self.accuracy), "of 412 labelled"],
                 ["Precision", *interval(0.9512), ""],
                 ["Recall", *interval(0.943), ""],
                 ["F1", *interval(0.9471), ""],
             ],
-            empty=ALWAYS,
         )
 
     def counts(self) -> Panel:
-        return Panel(
-            id="volumes",
-            title="How much",
-            drawing="figures",
-            columns=[column("figure"), column("value", "integer"), *ends("value", "integer"), column("text")],
-            rows=[
+        return panel(
+            "figures",
+            "volumes",
+            "How much",
+            [column("figure"), *with_ends("value", "integer"), column("text")],
+            [
                 ["Predictions", self.predictions, None, None, "in 30 days"],
                 ["Validated samples", 412, None, None, "34.2 % of them"],
                 ["Outliers", 17, None, None, "1.4 %"],
                 ["Open alerts", 0, None, None, ""],
             ],
-            empty=ALWAYS,
         )
 
-    def line(self, query: Query) -> Panel:
-        days = (query.until - query.since).days + 1
+    def line(self, selection: Selection) -> Panel:
+        days = (selection.until - selection.since).days + 1
         rows: list[list[Cell]] = []
         for day in range(days):
             champion, challenger = 0.93 + 0.02 * math.sin(day / 3), 0.95 + 0.015 * math.cos(day / 4)
             known = day != 5
             rows.append(
                 [
-                    str(query.since + timedelta(days=day)),
+                    str(selection.since + timedelta(days=day)),
                     *(interval(champion) if known else [None] * 3),
                     *(interval(challenger) if day > 11 else [None] * 3),
                 ]
             )
         rows[-1][1] = self.accuracy
-        return Panel(
-            id="accuracy",
-            title="Accuracy by day",
-            note="The share of right answers among those whose truth is known.",
-            drawing="line",
-            columns=[
-                column("day", "day"),
-                column("champion", "ratio", interval=True),
-                *ends("champion"),
-                column("challenger", "ratio", interval=True),
-                *ends("challenger"),
-            ],
-            rows=rows,
-            empty=ALWAYS,
+        return panel(
+            "line",
+            "accuracy",
+            "Accuracy by day",
+            [column("day", "day"), *with_ends("champion"), *with_ends("challenger")],
+            rows,
         )
 
     def bars(self) -> Panel:
         values = [(0.99, 0.98), (0.93, self.accuracy), (0.94, 0.9)]
-        return Panel(
-            id="classes",
-            title="Precision and recall by class",
-            drawing="bars",
-            columns=[
-                column("class"),
-                column("precision", "ratio", interval=True),
-                *ends("precision"),
-                column("recall", "ratio", interval=True),
-                *ends("recall"),
-            ],
-            rows=[[name, *interval(a), *interval(b)] for name, (a, b) in zip(CLASSES, values, strict=True)],
-            empty=ALWAYS,
+        return panel(
+            "bars",
+            "classes",
+            "Precision and recall by class",
+            [column("class"), *with_ends("precision"), *with_ends("recall")],
+            [[name, *interval(a), *interval(b)] for name, (a, b) in zip(CLASSES, values, strict=True)],
         )
 
 
-def stacked(query: Query) -> Panel:
-    days = (query.until - query.since).days + 1
-    return Panel(
-        id="volume-by-day",
-        title="Predictions by day and class",
-        drawing="stacked",
-        columns=[column("day", "day"), *(column(name, "integer") for name in CLASSES)],
-        rows=[[str(query.since + timedelta(days=day)), 14 + day % 7, 11 + day % 5, 9 + day % 3] for day in range(days)],
-        empty=ALWAYS,
+def stacked(selection: Selection) -> Panel:
+    days = (selection.until - selection.since).days + 1
+    return panel(
+        "stacked",
+        "volume-by-day",
+        "Predictions by day and class",
+        [column("day", "day"), *(column(name, "integer") for name in CLASSES)],
+        [[str(selection.since + timedelta(days=day)), 14 + day % 7, 11 + day % 5, 9 + day % 3] for day in range(days)],
     )
 
 
 def windows() -> Panel:
-    return Panel(
-        id="windows",
-        title="Population stability index by window",
-        drawing="line",
-        columns=[column("to", "moment"), column("sepal_length", "number"), column("sepal_width", "number")],
-        rows=[[f"2026-11-22T06:{minute:02d}:30.123456+00:00", 0.1 + minute / 500, 0.3] for minute in range(60)],
-        empty=ALWAYS,
+    return panel(
+        "line",
+        "windows",
+        "Population stability index by window",
+        [column("to", "moment"), column("sepal_length", "number"), column("sepal_width", "number")],
+        [[f"2026-11-22T06:{minute:02d}:30.123456+00:00", 0.1 + minute / 500, 0.3] for minute in range(60)],
     )
 
 
 def pie() -> Panel:
-    return Panel(
-        id="shares",
-        title="Samples by class",
-        note="The inner ring is what was validated, the outer one what was predicted.",
-        drawing="pie",
-        columns=[column("class"), column("predicted", "integer"), column("validated", "integer")],
-        rows=[[name, *counts] for name, counts in zip(CLASSES, ((410, 150), (402, 131), (392, 131)), strict=True)],
-        empty=ALWAYS,
+    return panel(
+        "pie",
+        "shares",
+        "Samples by class",
+        [column("class"), column("predicted", "integer"), column("validated", "integer")],
+        [[name, *counts] for name, counts in zip(CLASSES, ((410, 150), (402, 131), (392, 131)), strict=True)],
     )
 
 
 def matrix() -> Panel:
-    return Panel(
-        id="confusion",
-        title="Confusion matrix",
-        note="Rows are the true classes, columns the predicted ones.",
-        drawing="matrix",
-        columns=[column("true_class"), *(Column(name=name, label=name, kind="integer") for name in CLASSES)],
-        rows=[[CLASSES[0], 150, 0, 0], [CLASSES[1], 0, 122, 9], [CLASSES[2], 0, 5, 126]],
-        empty=ALWAYS,
+    return panel(
+        "matrix",
+        "confusion",
+        "Confusion matrix",
+        [column("true_class"), *(Column(name=name, label=name, kind="integer") for name in CLASSES)],
+        [[CLASSES[0], 150, 0, 0], [CLASSES[1], 0, 122, 9], [CLASSES[2], 0, 5, 126]],
     )
 
 
 def empty() -> Panel:
-    return Panel(
-        id="nothing", title="Nothing yet", drawing="line", columns=[column("day", "day")], rows=[], empty=ALWAYS
-    )
+    return panel("line", "nothing", "Nothing yet", [column("day", "day")], [])
 
 
 def table_row(index: int, wanted: str) -> list[Cell]:

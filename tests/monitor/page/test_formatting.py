@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from monitor.page.formatting import described, link_of, shown, table_rows
+from monitor.page.formatting import chart_description, formatted, link_of, table_rows
 from monitor.page.panels import Cell, Column, Kind, Panel
-from tests.monitor.page.samples import CLASSES, Shown, column, ends, matrix, pie
+from tests.monitor.page.samples import CLASSES, Shown, column, matrix, pie, with_ends
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ from tests.monitor.page.samples import CLASSES, Shown, column, ends, matrix, pie
     ],
 )
 def test_values_have_the_digits_that_people_can_use(value: Cell, kind: Kind, text: str) -> None:
-    assert shown(value, kind) == text
+    assert formatted(value, kind) == text
 
 
 def panel(*rows: list[Cell]) -> Panel:
-    columns = [column("day"), column("share", "ratio", interval=True), *ends("share"), column("run", "link")]
+    columns = [column("day"), *with_ends("share"), column("run", "link")]
     return Panel(id="a", title="A", drawing="line", columns=columns, rows=list(rows), empty="nothing")
 
 
@@ -53,8 +53,8 @@ def test_only_addresses_of_pages_become_links(address: str) -> None:
 
 def test_a_matrix_is_the_darker_the_greater_a_cells_share_of_its_row() -> None:
     rows = table_rows(matrix())
-    assert [cell.look for cell in rows[0]] == ["text", "integer right heat-10", *["integer wrong heat-0"] * 2]
-    assert [cell.look for cell in rows[1][1:]] == [
+    assert [cell.css for cell in rows[0]] == ["text", "integer right heat-10", *["integer wrong heat-0"] * 2]
+    assert [cell.css for cell in rows[1][1:]] == [
         "integer wrong heat-0",
         "integer right heat-9",
         "integer wrong heat-1",
@@ -63,15 +63,19 @@ def test_a_matrix_is_the_darker_the_greater_a_cells_share_of_its_row() -> None:
 
 def test_a_row_of_zeros_in_a_matrix_has_no_shade() -> None:
     empty = matrix().model_copy(update={"rows": [[name, 0, 0, None] for name in CLASSES]})
-    assert {cell.look.split()[-1] for row in table_rows(empty) for cell in row[1:]} == {"heat-0"}
+    assert {cell.css.split()[-1] for row in table_rows(empty) for cell in row[1:]} == {"heat-0"}
 
 
 def test_a_chart_is_described_by_its_values() -> None:
-    assert described(pie()).startswith("Pie chart: Samples by class, Iris-setosa to Iris-virginica. Predicted: ")
-    assert "Iris-setosa 410, Iris-versicolor 402" in described(pie())
-    words = described(panel(["mon", 0.9, None, None, None], ["tue", None, None, None, None], ["wed", 0.8, *[None] * 3]))
+    assert chart_description(pie()).startswith(
+        "Pie chart: Samples by class, Iris-setosa to Iris-virginica. Predicted: "
+    )
+    assert "Iris-setosa 410, Iris-versicolor 402" in chart_description(pie())
+    words = chart_description(
+        panel(["mon", 0.9, None, None, None], ["tue", None, None, None, None], ["wed", 0.8, *[None] * 3])
+    )
     assert words == "Line chart: A, mon to wed. Share: between 80.0 % and 90.0 %, at the end 80.0 %."
-    assert "Share: no values." in described(panel(["mon", None, None, None, None]))
+    assert "Share: no values." in chart_description(panel(["mon", None, None, None, None]))
 
 
 def test_what_is_no_number_is_nothing() -> None:

@@ -32,8 +32,14 @@ def test_it_says_who_is_champion_and_challenger_whatever_versions_are_looked_at(
 
 def test_a_query_is_handed_to_the_tab(client: httpx.Client, shown: Shown) -> None:
     client.get("/api/metrics?problem=iris&since=2026-11-01&until=2026-11-02&version=4&version=1&id=01")
-    query = shown.asked[-1].model_dump(mode="json")
-    assert query == {"problem": "iris", "since": "2026-11-01", "until": "2026-11-02", "versions": [1, 4], "id": "01"}
+    selection = shown.asked[-1].model_dump(mode="json")
+    assert selection == {
+        "problem": "iris",
+        "since": "2026-11-01",
+        "until": "2026-11-02",
+        "versions": [1, 4],
+        "id": "01",
+    }
 
 
 def test_fields_that_a_form_left_empty_count_as_not_given(client: httpx.Client, shown: Shown) -> None:
@@ -69,7 +75,7 @@ def test_a_bad_request_of_a_browser_is_told_in_html_and_harmlessly(client: httpx
     response = client.get("/", params={"problem": "<script>alert(1)</script>"}, headers=HTML)
     assert response.status_code == 404
     assert "text/html" in response.headers["content-type"]
-    assert "nothing is known of a problem &lt;script&gt;" in response.text.lower()
+    assert "the problem &lt;script&gt;" in response.text.lower()
     assert 'data-live="false"' in response.text
 
 

@@ -521,13 +521,12 @@ class Taking:
     def add(self, answered: PredictionBatch) -> None:
         self.taken.append(answered)
 
-    show = add
-
 
 def test_what_the_challenger_was_asked_is_not_shown_to_its_successor_either(problem: Problem, bundle: bytes) -> None:
     log: Any = Taking()
-    shadow: Any = Taking()
-    predictor = Predictor(problem, log, shadow, Metrics())
+    shadow = Taking()
+    predictor = Predictor(problem, log, Metrics())
+    predictor.observers.append(shadow.add)
     served = ServedVersion(Version(problem.onnx_name, CHALLENGER, "here", {}), OnnxModel(bundle))
     for role in ("champion", "shadow"):
         predictor.predict(served, ROWS, role)

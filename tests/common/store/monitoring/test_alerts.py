@@ -30,7 +30,7 @@ def everything(store: Store, problem: str = "iris") -> list[Alert]:
     return store.alerts.between(problem, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), 100)
 
 
-def test_what_is_found_begins_and_is_told_as_it_was_kept(store: Store) -> None:
+def test_a_found_breach_begins_an_alert(store: Store) -> None:
     changed = settle(store, 0, OUTLIERS, DRIFT_X)
     assert (names(changed.began), changed.ended) == ({OUTLIERS, DRIFT_X}, [])
     assert changed.began == store.alerts.open("iris")
@@ -115,16 +115,6 @@ def test_episodes_are_due_from_their_beginning_until_they_are_posted_even_if_the
     assert names(due(store, 9)) == {OUTLIERS, DRIFT_X} - names([first])
     [posted] = [alert for alert in everything(store) if alert.id == first.id]
     assert (posted.posted_at, posted.last_error) == (NOON + 3 * MINUTE, None)
-
-
-def test_an_attempt_that_failed_is_counted_and_due_again_later(store: Store) -> None:
-    [alert] = settle(store, 0, OUTLIERS).began
-    store.alerts.post_failed(alert.id, "it answers 500", NOON + 5 * MINUTE)
-    store.alerts.post_failed(alert.id, "it answers 502", NOON + 9 * MINUTE)
-    assert due(store, 8) == []
-    [again] = due(store, 9)
-    assert (again.attempts, again.last_error, again.posted_at) == (2, "it answers 502", None)
-    assert again.ended_at is None
 
 
 def test_no_episodes_are_nothing_to_count_or_to_post(store: Store) -> None:

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from common.store import Store
-from monitor.follow_registry import Reference
-from monitor.page.source import Source
-from monitor.statistics.drift import CategoryReference, NumberReference
+from monitor.page.view import Backends
+from monitor.statistics.reference import CategoryReference, NumberReference, Reference
 from tests.common.store.rows import CLASSES, FEATURES
 from tests.monitor.page.tabs.log import Log, write_log
-from tests.monitor.references import source_of
+from tests.monitor.references import backends_of
 
 if TYPE_CHECKING:
     from tests.postgres import Postgres
@@ -47,8 +46,8 @@ def _opened(url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def source(store: Store) -> Source:
-    return source_of(store)
+def backends(store: Store) -> Backends:
+    return backends_of(store)
 
 
 @pytest.fixture(scope="session")
@@ -72,15 +71,15 @@ def reference() -> Reference:
 
 
 @pytest.fixture
-def known(store: Store, reference: Reference) -> Source:
+def known(store: Store, reference: Reference) -> Backends:
     """A source that knows the served version."""
-    return source_of(store, reference)
+    return backends_of(store, reference)
 
 
 @pytest.fixture
-def logged(written: tuple[Store, Log], reference: Reference) -> Source:
+def logged(written: tuple[Store, Log], reference: Reference) -> Backends:
     """A source with a log, to read only, that knows the served version."""
-    return source_of(written[0], reference)
+    return backends_of(written[0], reference)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What scikit-learn says of true and predicted classes."""
+"""Metrics of true and predicted classes by scikit-learn."""
 
 from collections.abc import Sequence
 

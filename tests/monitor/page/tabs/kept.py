@@ -1,4 +1,4 @@
-"""What a store keeps beside the log: windows, and corrections."""
+"""Windows and corrections for a store."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

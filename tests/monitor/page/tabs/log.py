@@ -8,13 +8,14 @@ import numpy as np
 from common.store import Store
 from common.store.predictions import PredictionRow
 from common.store.tables import Role
-from monitor.page.panels import Cell, Panel, Query
+from monitor.page.panels import Cell, Panel
+from monitor.page.view import Selection
 from tests.common.store.rows import CLASSES, prediction
 
 FIRST = date(2026, 3, 1)
 LAST = date(2026, 3, 4)
 ROWS_A_DAY = 60
-# Who answers and who is in the shadow, by the number of the day; on the last day nobody is.
+# Champion and challenger of each day; the last day has no challenger.
 VERSIONS = ((1, 2), (1, 2), (2, 3), (2, None))
 HITS = {1: 0.75, 2: 0.85, 3: 0.6}  # how often a version is right
 
@@ -34,13 +35,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Log:
-    """What has been written."""
+    """The rows that were written."""
 
     rows: list[Row]
 
-    def of(self, role: Role, query: "Query | None" = None, version: int | None = None) -> list[Row]:
-        """Return the rows in a role that a query means."""
-        asked = query or asking()
+    def of(self, role: Role, selection: "Selection | None" = None, version: int | None = None) -> list[Row]:
+        """Return the rows in a role that a selection contains."""
+        asked = selection or asking()
         return [
             row
             for row in self.rows
@@ -51,10 +52,10 @@ class Log:
         ]
 
     def labelled(
-        self, role: Role, query: "Query | None" = None, version: int | None = None
+        self, role: Role, selection: "Selection | None" = None, version: int | None = None
     ) -> tuple[list[str], list[str]]:
         """Return the true and the predicted classes of those whose truth is known."""
-        return pairs(self.of(role, query, version))
+        return pairs(self.of(role, selection, version))
 
 
 def pairs(rows: list[Row]) -> tuple[list[str], list[str]]:
@@ -63,9 +64,9 @@ def pairs(rows: list[Row]) -> tuple[list[str], list[str]]:
     return [truth for truth, _ in known], [predicted for _, predicted in known]
 
 
-def asking(since: date = FIRST, until: date = LAST, *versions: int, prediction_id: str = "") -> Query:
+def asking(since: date = FIRST, until: date = LAST, *versions: int, prediction_id: str = "") -> Selection:
     """Ask for these days and versions of the problem."""
-    return Query(problem="iris", since=since, until=until, versions=list(versions), id=prediction_id)
+    return Selection(problem="iris", since=since, until=until, versions=list(versions), id=prediction_id)
 
 
 def write_log(store: Store) -> Log:

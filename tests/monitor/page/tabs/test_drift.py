@@ -5,12 +5,11 @@ from datetime import timedelta
 import pytest
 
 from common.store import Store
-from monitor.follow_registry import Reference
-from monitor.page.source import Source
 from monitor.page.tabs import drift
 from monitor.page.tabs.drift import MOST_LINES, MOST_WINDOWS, _letters
-from monitor.statistics.drift import CategoryReference
+from monitor.page.view import Backends, View
 from monitor.statistics.enough import DRIFT_ROWS
+from monitor.statistics.reference import CategoryReference, Reference
 from monitor.statistics.window import CLASS, Evaluation, evaluate
 from tests.common.store.rows import CLASSES, NOON, prediction
 from tests.monitor.page.tabs.kept import MINUTE, shifted_rows, write_window
@@ -24,9 +23,9 @@ def shifted(reference: Reference) -> Evaluation:
     return evaluate(shifted_rows(shift=2.0), reference)
 
 
-def test_each_subject_has_its_verdict_and_its_statistics(store: Store, source: Source, shifted: Evaluation) -> None:
+def test_each_subject_has_its_verdict_and_its_statistics(store: Store, backends: Backends, shifted: Evaluation) -> None:
     write_window(store, shifted)
-    found = table(by_id(drift.build(source, asking(DAY, DAY)))["verdicts"])
+    found = table(by_id(drift.build(View(backends, asking(DAY, DAY))))["verdicts"])
     assert list(found) == list(shifted.subjects)
     for name, subject in shifted.subjects.items():
         told = {key: value for key, value in found[name].items() if key in drift.STATISTICS and value is not None}
@@ -38,9 +37,9 @@ def test_each_subject_has_its_verdict_and_its_statistics(store: Store, source: S
     assert found["confidence"]["verdict"] == "nothing to compare with"
 
 
-def test_both_distributions_of_each_subject_are_shown(store: Store, source: Source, shifted: Evaluation) -> None:
+def test_both_distributions_of_each_subject_are_shown(store: Store, backends: Backends, shifted: Evaluation) -> None:
     write_window(store, shifted)
-    panels = {panel.title: panel for panel in drift.build(source, asking(DAY, DAY))}
+    panels = {panel.title: panel for panel in drift.build(View(backends, asking(DAY, DAY)))}
     for name, subject in shifted.subjects.items():
         if subject.distribution:
             found = panels[f"Distribution of {name}"]
@@ -53,15 +52,15 @@ def test_both_distributions_of_each_subject_are_shown(store: Store, source: Sour
 
 
 def test_the_window_is_told_with_the_version_it_was_held_against(
-    store: Store, source: Source, shifted: Evaluation
+    store: Store, backends: Backends, shifted: Evaluation
 ) -> None:
     write_window(store, shifted)
-    [window] = by_id(drift.build(source, asking(DAY, DAY)))["window"].rows
+    [window] = by_id(drift.build(View(backends, asking(DAY, DAY))))["window"].rows
     link = "version 2|http://mlflow/#/models/IrisModel/versions/2"
     assert window == [NOON.isoformat(), (NOON - 5 * MINUTE).isoformat(), link, 600, pytest.approx(0.1), None]
 
 
-def test_the_line_is_of_the_newest_windows_and_what_is_furthest_off(store: Store, source: Source) -> None:
+def test_the_line_is_of_the_newest_windows_and_what_is_furthest_off(store: Store, backends: Backends) -> None:
     names = [f"feature {number}" for number in range(MOST_LINES + 2)]
     references = {name: CategoryReference(100, {"a": 0.5, "b": 0.5}) for name in names}
     many = Reference(2, CLASSES, {}, references, None, None)
@@ -73,7 +72,7 @@ def test_the_line_is_of_the_newest_windows_and_what_is_furthest_off(store: Store
     evaluation = evaluate(answered, many)
     for number in range(MOST_WINDOWS + 3):
         write_window(store, evaluation, NOON + number * MINUTE)
-    panel = by_id(drift.build(source, asking(DAY, DAY)))["psi"]
+    panel = by_id(drift.build(View(backends, asking(DAY, DAY))))["psi"]
     assert [column.label for column in panel.columns][:2] == ["Window to", moved]
     assert len(panel.series()) == MOST_LINES
     assert [row[0] for row in panel.rows] == [(NOON + n * MINUTE).isoformat() for n in range(3, MOST_WINDOWS + 3)]
@@ -81,11 +80,11 @@ def test_the_line_is_of_the_newest_windows_and_what_is_furthest_off(store: Store
 
 
 def test_windows_of_too_few_predictions_draw_no_line_and_tell_no_statistic(
-    store: Store, source: Source, reference: Reference
+    store: Store, backends: Backends, reference: Reference
 ) -> None:
     for number, rows in enumerate((1, DRIFT_ROWS - 1)):
         write_window(store, evaluate(shifted_rows(2.0, rows), reference), NOON + number * MINUTE)
-    panels = by_id(drift.build(source, asking(DAY, DAY)))
+    panels = by_id(drift.build(View(backends, asking(DAY, DAY))))
     assert panels["psi"].rows == []
     assert f"none of these windows has {DRIFT_ROWS} predictions" in panels["psi"].empty
     columns = [column.name for column in panels["verdicts"].columns]
@@ -95,17 +94,17 @@ def test_windows_of_too_few_predictions_draw_no_line_and_tell_no_statistic(
 
 
 def test_of_a_single_prediction_no_share_and_no_mean_is_told(
-    store: Store, source: Source, reference: Reference
+    store: Store, backends: Backends, reference: Reference
 ) -> None:
     write_window(store, evaluate(shifted_rows(2.0, 1), reference))
-    panels = by_id(drift.build(source, asking(DAY, DAY)))
+    panels = by_id(drift.build(View(backends, asking(DAY, DAY))))
     assert panels["window"].rows[0][3:] == [1, None, None]
-    assert "50 predictions are not enough data" in panels["window"].note
+    assert "needs 50 predictions" in panels["window"].note
     assert {each["mean"] for each in table(panels["verdicts"]).values()} == {None}
     assert panels.keys() == {"window", "verdicts", "psi"}
 
 
-def test_windows_are_those_of_the_days_and_the_versions(store: Store, source: Source, shifted: Evaluation) -> None:
+def test_windows_are_those_of_the_days_and_the_versions(store: Store, backends: Backends, shifted: Evaluation) -> None:
     small = shifted.model_copy(update={"rows": 7})
     for ended_at, version, evaluation in (
         (NOON, 1, small),
@@ -116,36 +115,36 @@ def test_windows_are_those_of_the_days_and_the_versions(store: Store, source: So
     write_window(store, small, NOON + 2 * MINUTE, None)
 
     def sizes(*versions: int) -> list[object]:
-        return [row[3] for row in by_id(drift.build(source, asking(DAY, DAY, *versions)))["window"].rows]
+        return [row[3] for row in by_id(drift.build(View(backends, asking(DAY, DAY, *versions))))["window"].rows]
 
     assert (sizes(), sizes(2), sizes(1), sizes(3)) == ([7], [600], [7], [])
 
 
-def test_when_nothing_comes_any_more_the_line_stays(store: Store, source: Source, shifted: Evaluation) -> None:
+def test_when_nothing_comes_any_more_the_line_stays(store: Store, backends: Backends, shifted: Evaluation) -> None:
     write_window(store, shifted)
     write_window(store, evaluate([], None), NOON + MINUTE)
-    panel = by_id(drift.build(source, asking(DAY, DAY)))["psi"]
+    panel = by_id(drift.build(View(backends, asking(DAY, DAY))))["psi"]
     assert [row[0] for row in panel.rows] == [NOON.isoformat(), (NOON + MINUTE).isoformat()]
     assert panel.columns[1].label == "petal_width"
 
 
 def test_windows_of_some_versions_are_found_behind_any_number_of_others(
-    store: Store, source: Source, shifted: Evaluation
+    store: Store, backends: Backends, shifted: Evaluation
 ) -> None:
     write_window(store, shifted, version=1)
     for number in range(1, MOST_WINDOWS + 2):
         write_window(store, shifted.model_copy(update={"rows": 7}), NOON + number * MINUTE)
-    [window] = by_id(drift.build(source, asking(DAY, DAY, 1)))["window"].rows
+    [window] = by_id(drift.build(View(backends, asking(DAY, DAY, 1))))["window"].rows
     assert window[3] == 600
 
 
-def test_without_a_reference_there_is_nothing_to_compare_but_what_came_in(store: Store, source: Source) -> None:
+def test_without_a_reference_there_is_nothing_to_compare_but_what_came_in(store: Store, backends: Backends) -> None:
     evaluation = evaluate(shifted_rows(shift=0.0, count=60), None)
     write_window(store, evaluation, version=None)
-    panels = by_id(drift.build(source, asking(DAY, DAY)))
+    panels = by_id(drift.build(View(backends, asking(DAY, DAY))))
     assert {each["verdict"] for each in table(panels["verdicts"]).values()} == {"nothing to compare with"}
     assert panels["psi"].rows == []
-    assert "nothing to be compared with" in panels["psi"].empty
+    assert "cannot be compared" in panels["psi"].empty
     shares = table(panels["shares-a"])
     assert shares[CLASSES[0]] == {"value": CLASSES[0], "reference": None, "window": pytest.approx(1 / 3, abs=1e-4)}
 

@@ -20,22 +20,22 @@ from playwright.sync_api import Browser, Page, expect
 
 from common.settings import Settings
 from common.store import Store
-from monitor.follow_registry import Aliases, Reference
+from monitor.follow_registry import AliasedVersions, Unserved
 from monitor.monitor import create_app
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
 from monitor.page.tabs.metrics import IDS
 from monitor.statistics.estimates import CLASS_METRICS
-from monitor.statistics.performance import Results, measured
+from monitor.statistics.performance import measured
+from monitor.statistics.reference import Reference, Results
 from monitor.statistics.window import evaluate
-from monitor.unserved import Unserved
 from tests.common.store.rows import CLASSES, NOON, SETOSA, VERSICOLOR, prediction, suggestion
 from tests.conftest import served
 from tests.monitor.page.browser import PHONE, POLL, WIDE, Visit, assert_usable, chart, visiting
 from tests.monitor.page.tabs.judges import class_scores, scores
 from tests.monitor.page.tabs.kept import learn, shifted_rows, write_window
 from tests.monitor.page.tabs.log import FIRST, LAST, Log, asking, pairs, write_log
-from tests.monitor.references import source_of
+from tests.monitor.references import backends_of
 
 if TYPE_CHECKING:
     from common.store.tables import Role
@@ -49,7 +49,7 @@ ROLES: dict[str, "Role"] = {"champion": "champion", "challenger": "shadow"}
 
 @pytest.fixture
 def log(store: Store, reference: Reference) -> Log:
-    """What a store holds that has something for every tab."""
+    """A store with data for every tab."""
     log = write_log(store)
     tested = Results(CLASSES, np.diag([10, 10, 10]))
     measures = [*measured({(SETOSA, VERSICOLOR): 60, (SETOSA, SETOSA): 60}, tested), *measured({}, tested, LAST)]
@@ -69,8 +69,8 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
     """A client of the page over that store, which knows the served version."""
     assert log.rows
     app = FastAPI(title="Monitor")
-    app.state.source = source_of(store, reference, Aliases(2, 3))
-    app.state.source.references._unserved["iris"] = [Unserved(4, "refused: the label of row 0 differs")]
+    app.state.backends = backends_of(store, reference, AliasedVersions(2, 3))
+    app.state.backends.references._unserved["iris"] = [Unserved(4, "refused: the label of row 0 differs")]
     app.state.problem = "iris"
     add_page(app, TABS)
     with served(app) as found:
@@ -135,7 +135,7 @@ def test_the_overview_shows_what_scikit_learn_finds(visit: Visit, log: Log) -> N
     }
     assert figures["counts"] == {
         "Predictions": str(len(rows)),
-        "Validated samples": str(len(truth)),
+        "With ground truth": str(len(truth)),
         "Outliers": str(sum(row.is_outlier for row in rows)),
         "Open alerts": "1",
     }
@@ -205,7 +205,7 @@ def test_the_distributions_of_drift_are_those_of_the_window(visit: Visit, refere
         assert told
         shown = drawn(page, panel)
         assert list(shown["Newest window"].values()) == pytest.approx(told.window)
-        assert list(shown["Learnt from"].values()) == pytest.approx(told.reference)
+        assert list(shown["Reference"].values()) == pytest.approx(told.reference)
     verdicts = {row[0]: row[1] for row in written(page, "verdicts")}
     assert verdicts["petal_width"] == "drift"
     assert verdicts["predicted class"] == "no drift"

@@ -9,10 +9,9 @@ import sklearn.metrics
 from scipy.stats import binomtest
 
 from common.store import Store
-from monitor.page.panels import Cell, Query
-from monitor.page.source import Source
+from monitor.page.panels import Cell
 from monitor.page.tabs import classes, comparison, metrics, overview, samples
-from monitor.page.tabs.scope import span_of
+from monitor.page.view import Backends, Selection, View
 from monitor.statistics.estimates import CLASS_METRICS, METRICS
 from tests.common.store.rows import CLASSES, NOON, SETOSA, prediction
 from tests.monitor.page.tabs.judges import class_scores, scores
@@ -22,20 +21,24 @@ if TYPE_CHECKING:
     from common.store.tables import Role
 
 # All of it; days of which both ends count; versions of which one was champion only on later days.
-QUERIES = [asking(), asking(date(2026, 3, 2), date(2026, 3, 3)), asking(FIRST, LAST, 2), asking(FIRST, LAST, 2, 3)]
+SELECTIONS = [asking(), asking(date(2026, 3, 2), date(2026, 3, 3)), asking(FIRST, LAST, 2), asking(FIRST, LAST, 2, 3)]
 LABELS = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
-asked = pytest.mark.parametrize("query", QUERIES, ids=lambda query: f"{query.since}-{query.until}-{query.versions}")
+asked = pytest.mark.parametrize(
+    "selection", SELECTIONS, ids=lambda selection: f"{selection.since}-{selection.until}-{selection.versions}"
+)
 
 
 @asked
-def test_the_overview_counts_and_judges_what_the_champion_has_answered(logged: Source, log: Log, query: Query) -> None:
-    rows, (truth, predicted) = log.of("champion", query), log.labelled("champion", query)
-    panels = by_id(overview.build(logged, query))
+def test_the_overview_counts_and_judges_what_the_champion_has_answered(
+    logged: Backends, log: Log, selection: Selection
+) -> None:
+    rows, (truth, predicted) = log.of("champion", selection), log.labelled("champion", selection)
+    panels = by_id(overview.build(View(logged, selection)))
     counts = {name: each["value"] for name, each in table(panels["counts"]).items()}
     outliers = sum(row.is_outlier for row in rows)
     assert counts == {
         "Predictions": len(rows),
-        "Validated samples": len(truth),
+        "With ground truth": len(truth),
         "Outliers": outliers,
         "Open alerts": 0,
     }
@@ -50,26 +53,26 @@ def test_the_overview_counts_and_judges_what_the_champion_has_answered(logged: S
 
 
 @asked
-def test_the_metrics_of_each_day_are_those_of_its_rows(logged: Source, log: Log, query: Query) -> None:
-    panels = by_id(metrics.build(logged, query))
+def test_the_metrics_of_each_day_are_those_of_its_rows(logged: Backends, log: Log, selection: Selection) -> None:
+    panels = by_id(metrics.build(View(logged, selection)))
     for name, panel_id in metrics.IDS.items():
         for day, found in table(panels[panel_id]).items():
-            assert_day(log, query, name, str(day), found)
-    days = {row.day for role in ("champion", "shadow") for row in log.of(role, query)}
+            assert_day(log, selection, name, str(day), found)
+    days = {row.day for role in ("champion", "shadow") for row in log.of(role, selection)}
     assert list(table(panels["accuracy"])) == [str(day) for day in sorted(days)]
 
 
-def assert_day(log: Log, query: Query, name: str, day: str, found: dict[str, Cell]) -> None:
+def assert_day(log: Log, selection: Selection, name: str, day: str, found: dict[str, Cell]) -> None:
     roles: tuple[Role, Role] = ("champion", "shadow")
     for role in roles:
-        truth, predicted = pairs([row for row in log.of(role, query) if str(row.day) == day])
+        truth, predicted = pairs([row for row in log.of(role, selection) if str(row.day) == day])
         expected = scores(truth, predicted)[name] if truth else None
         assert found.get(role) == pytest.approx(expected), (day, role)
 
 
-def test_the_coverage_of_each_day_tells_how_many_truths_are_known(logged: Source, log: Log) -> None:
-    panels = by_id(metrics.build(logged, asking()))
-    delays = {str(each.day): each.mean_seconds for each in logged.store.history.delays(span_of(logged, asking()))}
+def test_the_coverage_of_each_day_tells_how_many_truths_are_known(logged: Backends, log: Log) -> None:
+    panels = by_id(metrics.build(View(logged, asking())))
+    delays = {str(each.day): each.mean_seconds for each in logged.store.history.delays(View(logged, asking()).span)}
     for day, found in table(panels["labels"]).items():
         rows = [row for row in log.of("champion") if str(row.day) == day]
         known = sum(row.truth is not None for row in rows)
@@ -81,13 +84,13 @@ def test_the_coverage_of_each_day_tells_how_many_truths_are_known(logged: Source
 
 
 @asked
-def test_samples_are_counted_by_predicted_and_by_true_class(logged: Source, log: Log, query: Query) -> None:
-    panels = by_id(samples.build(logged, query))
-    rows = log.of("champion", query)
+def test_samples_are_counted_by_predicted_and_by_true_class(logged: Backends, log: Log, selection: Selection) -> None:
+    panels = by_id(samples.build(View(logged, selection)))
+    rows = log.of("champion", selection)
     counts = {name: each["samples"] for name, each in table(panels["predicted"]).items()}
     assert counts == Counter(row.predicted for row in rows)
     counts = {name: each["samples"] for name, each in table(panels["validated"]).items()}
-    assert counts == Counter(log.labelled("champion", query)[0])
+    assert counts == Counter(log.labelled("champion", selection)[0])
     for panel_id, field in (("predicted-by-day", "predicted"), ("validated-by-day", "truth")):
         for day, cells in table(panels[panel_id]).items():
             expected = Counter(getattr(row, field) for row in rows if str(row.day) == day)
@@ -95,11 +98,11 @@ def test_samples_are_counted_by_predicted_and_by_true_class(logged: Source, log:
 
 
 @asked
-def test_each_class_has_its_metrics_and_its_row_of_the_matrix(logged: Source, log: Log, query: Query) -> None:
-    panels = by_id(classes.build(logged, query))
+def test_each_class_has_its_metrics_and_its_row_of_the_matrix(logged: Backends, log: Log, selection: Selection) -> None:
+    panels = by_id(classes.build(View(logged, selection)))
     roles: dict[str, Role] = {"champion": "champion", "challenger": "shadow"}
     for panel_id, role in roles.items():
-        truth, predicted = log.labelled(role, query)
+        truth, predicted = log.labelled(role, selection)
         expected = class_scores(truth, predicted, CLASSES)
         found = table(panels[panel_id])
         for name in CLASSES:
@@ -109,32 +112,32 @@ def test_each_class_has_its_metrics_and_its_row_of_the_matrix(logged: Source, lo
 
 
 @asked
-def test_each_class_has_its_metrics_of_each_day(logged: Source, log: Log, query: Query) -> None:
-    panel = by_id(classes.build(logged, query))["by-day"]
+def test_each_class_has_its_metrics_of_each_day(logged: Backends, log: Log, selection: Selection) -> None:
+    panel = by_id(classes.build(View(logged, selection)))["by-day"]
     names = [column.name for column in panel.columns]
     found = {(row[0], row[1], row[2]): dict(zip(names, row, strict=True)) for row in panel.rows}
     places: dict[str, Role] = {"Champion": "champion", "Challenger": "shadow"}
-    days = {place: {row.day for row in log.of(role, query) if row.truth} for place, role in places.items()}
+    days = {place: {row.day for row in log.of(role, selection) if row.truth} for place, role in places.items()}
     assert found.keys() == {(str(day), place, name) for place in places for day in days[place] for name in CLASSES}
     for (day, place, name), cells in found.items():
-        truth, predicted = pairs([row for row in log.of(places[str(place)], query) if str(row.day) == day])
+        truth, predicted = pairs([row for row in log.of(places[str(place)], selection) if str(row.day) == day])
         assert [cells[metric] for metric in CLASS_METRICS] == pytest.approx(
             class_scores(truth, predicted, CLASSES)[str(name)]
         )
         assert cells["labels"] == truth.count(str(name))
 
 
-def test_metrics_by_day_and_class_are_of_the_newest_days(store: Store, source: Source) -> None:
+def test_metrics_by_day_and_class_are_of_the_newest_days(store: Store, backends: Backends) -> None:
     days = [NOON + timedelta(days=number) for number in range(classes.MOST_DAYS + 2)]
     for number, day in enumerate(days):
         store.predictions.write([prediction(str(number), at=day)])
         store.feedback.give(str(number), SETOSA)
-    panel = by_id(classes.build(source, asking(FIRST, days[-1].date())))["by-day"]
+    panel = by_id(classes.build(View(backends, asking(FIRST, days[-1].date()))))["by-day"]
     assert [row[0] for row in panel.rows] == [str(day.date()) for day in days[2:]]
 
 
 @pytest.mark.parametrize(
-    ("query", "champion", "challenger"),
+    ("selection", "champion", "challenger"),
     [
         (asking(), 2, 3),
         (asking(FIRST, date(2026, 3, 2)), 1, 2),
@@ -143,9 +146,9 @@ def test_metrics_by_day_and_class_are_of_the_newest_days(store: Store, source: S
     ],
 )
 def test_champion_and_challenger_stand_side_by_side(
-    logged: Source, log: Log, query: Query, champion: int, challenger: int | None
+    logged: Backends, log: Log, selection: Selection, champion: int, challenger: int | None
 ) -> None:
-    panels = by_id(comparison.build(logged, query))
+    panels = by_id(comparison.build(View(logged, selection)))
     found = table(panels["versions"])
     places: dict[str, tuple[Role, int | None]] = {
         "Champion": ("champion", champion),
@@ -154,9 +157,9 @@ def test_champion_and_challenger_stand_side_by_side(
     assert set(found) == {place for place, (_, version) in places.items() if version}
     for place, (role, version) in places.items():
         if version:
-            truth, predicted = log.labelled(role, query, version)
+            truth, predicted = log.labelled(role, selection, version)
             assert (found[place]["predictions"], found[place]["labels"]) == (
-                len(log.of(role, query, version)),
+                len(log.of(role, selection, version)),
                 len(truth),
             )
             expected = scores(truth, predicted) if truth else dict.fromkeys(METRICS)
@@ -165,8 +168,8 @@ def test_champion_and_challenger_stand_side_by_side(
             assert {name: bars[LABELS[name]][role] for name in METRICS} == pytest.approx(expected)
 
 
-def test_the_paired_test_is_over_the_rows_that_both_have_answered(logged: Source, log: Log) -> None:
-    panels = by_id(comparison.build(logged, asking()))
+def test_the_paired_test_is_over_the_rows_that_both_have_answered(logged: Backends, log: Log) -> None:
+    panels = by_id(comparison.build(View(logged, asking())))
     second = {row.id: row for row in log.of("shadow", version=3)}
     both = [(row, second[row.id]) for row in log.of("champion", version=2) if row.id in second and row.truth]
     counts = Counter((one.predicted == one.truth, two.predicted == two.truth) for one, two in both)
@@ -178,4 +181,4 @@ def test_the_paired_test_is_over_the_rows_that_both_have_answered(logged: Source
     apart = counts[True, False] + counts[False, True]
     [test] = table(panels["test"]).values()
     assert test["value"] == pytest.approx(binomtest(counts[True, False], apart, 0.5).pvalue)
-    assert f"of {len(both)} rows" in str(test["text"])
+    assert f"Of {len(both)} rows" in str(test["text"])

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from common.store import Store
-from common.store.predictions import MOST_MATCHES
-from monitor.page.panels import Cell, Panel, Query
-from monitor.page.source import Source
+from common.store.monitoring.prediction_search import MOST_MATCHES
+from monitor.page.panels import Cell, Panel
 from monitor.page.tabs import predictions
 from monitor.page.tabs.predictions import MOST_ROWS
+from monitor.page.view import Backends, Selection, View
 from tests.common.store.rows import FEATURES, NOON, PROBABILITIES, SETOSA, VERSICOLOR, prediction, shadow, suggestion
 from tests.monitor.page.tabs.log import asking
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 DAY = NOON.date()
 
 
-def built(source: Source, query: Query) -> Panel:
-    [panel] = predictions.build(source, query)
+def built(backends: Backends, selection: Selection) -> Panel:
+    [panel] = predictions.build(View(backends, selection))
     return panel
 
 
-def looked_for(prediction_id: str, day: date = DAY, *versions: int) -> Query:
+def looked_for(prediction_id: str, day: date = DAY, *versions: int) -> Selection:
     return asking(day, day, *versions, prediction_id=prediction_id)
 
 
@@ -34,14 +34,14 @@ def cells(panel: Panel) -> list[dict[str, Cell]]:
     return [dict(zip(names, row, strict=True)) for row in panel.rows]
 
 
-def ids(source: Source, query: Query) -> list[Cell]:
-    return [row["id"] for row in cells(built(source, query))]
+def ids(backends: Backends, selection: Selection) -> list[Cell]:
+    return [row["id"] for row in cells(built(backends, selection))]
 
 
-def test_a_row_says_everything_that_is_known_of_it(store: Store, source: Source) -> None:
+def test_a_row_says_everything_that_is_known_of_it(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a") | {"is_outlier": True}, shadow("a", VERSICOLOR)])
     store.feedback.give("a", VERSICOLOR)
-    champion, challenger = cells(built(source, asking()))
+    champion, challenger = cells(built(backends, asking()))
     assert champion == {
         "predicted": NOON.isoformat(),
         "id": "a",
@@ -60,65 +60,65 @@ def test_a_row_says_everything_that_is_known_of_it(store: Store, source: Source)
     assert (challenger["role"], challenger["class"], challenger["outlier"]) == ("Challenger", VERSICOLOR, "no")
 
 
-def test_a_whole_id_finds_it_whenever_it_was_and_tells_what_became_of_it(store: Store, source: Source) -> None:
+def test_a_whole_id_finds_it_whenever_it_was_and_tells_what_became_of_it(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a"), prediction("ab"), prediction("x", problem="other")])
     store.suggestions.add(suggestion("s", prediction_id="a"))
     store.suggestions.trained(["s"], 3)
     export = store.exports.claim(10, NOON + timedelta(days=1))
     assert export
-    assert cells(built(source, asking()))[0]["exported"] is None
+    assert cells(built(backends, asking()))[0]["exported"] is None
     store.exports.finish(export, "run")
-    assert str(cells(built(source, asking()))[0]["exported"]).startswith("20")
-    [found] = cells(built(source, looked_for("a", DAY.replace(year=2020), 9)))
+    assert str(cells(built(backends, asking()))[0]["exported"]).startswith("20")
+    [found] = cells(built(backends, looked_for("a", DAY.replace(year=2020), 9)))
     assert found["id"] == "a"
     assert str(found["exported"]).startswith("20")
     assert str(found["learnt"]).startswith("version 3|")
     # Another problem's is not shown under this one.
-    assert ids(source, looked_for("x")) == []
+    assert ids(backends, looked_for("x")) == []
 
 
-def test_the_beginning_of_an_id_finds_all_of_the_days_and_versions(store: Store, source: Source) -> None:
+def test_the_beginning_of_an_id_finds_all_of_the_days_and_versions(store: Store, backends: Backends) -> None:
     names = ("abc1", "abc2", "abd", "a%c", "ABC3")
     store.predictions.write([prediction(name) for name in names])
     store.predictions.write([prediction("abc4", version=2), prediction("abc5", at=NOON + timedelta(days=1))])
-    assert ids(source, looked_for("abc")) == ["abc1", "abc2", "abc4"]
-    assert ids(source, looked_for("abc", DAY, 2)) == ["abc4"]
-    assert ids(source, looked_for("a%")) == ["a%c"]
-    nothing = built(source, looked_for("abq"))
+    assert ids(backends, looked_for("abc")) == ["abc1", "abc2", "abc4"]
+    assert ids(backends, looked_for("abc", DAY, 2)) == ["abc4"]
+    assert ids(backends, looked_for("a%")) == ["a%c"]
+    nothing = built(backends, looked_for("abq"))
     assert (nothing.rows, nothing.empty) == ([], "No prediction of these days has an id that begins with abq.")
 
 
-def test_the_beginning_of_many_ids_finds_the_newest(store: Store, source: Source) -> None:
+def test_the_beginning_of_many_ids_finds_the_newest(store: Store, backends: Backends) -> None:
     second = timedelta(seconds=1)
     many = MOST_MATCHES + 5
     store.predictions.write([prediction(f"ab{n:03}", at=NOON + n * second) for n in range(many)])
     store.predictions.write([prediction("ac", at=NOON + many * second)])
-    assert ids(source, looked_for("ab")) == [f"ab{n:03}" for n in range(many - 1, many - 1 - MOST_ROWS, -1)]
+    assert ids(backends, looked_for("ab")) == [f"ab{n:03}" for n in range(many - 1, many - 1 - MOST_ROWS, -1)]
 
 
-def test_the_newest_come_first_and_not_too_many(store: Store, source: Source) -> None:
+def test_the_newest_come_first_and_not_too_many(store: Store, backends: Backends) -> None:
     second = timedelta(seconds=1)
     store.predictions.write([prediction(f"p{n:03}", at=NOON + n * second) for n in range(MOST_ROWS + 5)])
-    assert ids(source, asking()) == [f"p{n:03}" for n in range(MOST_ROWS + 4, 4, -1)]
+    assert ids(backends, asking()) == [f"p{n:03}" for n in range(MOST_ROWS + 4, 4, -1)]
 
 
 @pytest.mark.parametrize("last", [False, True])
-def test_days_include_their_last_moment(store: Store, source: Source, *, last: bool) -> None:
+def test_days_include_their_last_moment(store: Store, backends: Backends, *, last: bool) -> None:
     midnight = NOON.replace(hour=0, minute=0, second=0, microsecond=0)
     tick = timedelta(microseconds=1)
     moments = {"before": midnight - tick, "first": midnight, "last": midnight + timedelta(days=1) - tick}
     store.predictions.write([prediction(name, at=at) for name, at in moments.items()])
     store.predictions.write([prediction("after", at=midnight + timedelta(days=1))])
-    assert ids(source, looked_for("last" if last else "")) == (["last"] if last else ["last", "first"])
+    assert ids(backends, looked_for("last" if last else "")) == (["last"] if last else ["last", "first"])
 
 
-def test_features_of_all_kinds_have_columns(store: Store, source: Source) -> None:
+def test_features_of_all_kinds_have_columns(store: Store, backends: Backends) -> None:
     rows: list[PredictionRow] = [
         prediction("a") | {"features": {"Agency": "EPX", "Days": 7.0}},
         prediction("b") | {"features": {"Agency": "CWT", "Age": 30.0}, "confidence": None, "is_outlier": None},
     ]
     store.predictions.write(rows)
-    panel = built(source, asking())
+    panel = built(backends, asking())
     kinds = {column.label: column.kind for column in panel.columns if column.name.startswith("feature:")}
     assert kinds == {"Agency": "text", "Days": "number", "Age": "number"}
     first, second = cells(panel)

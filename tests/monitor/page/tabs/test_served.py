@@ -1,4 +1,4 @@
-"""Who is said to be champion and challenger, what is out of bounds, and what the training data are."""
+"""Champion and challenger, open alerts, and training data on the page."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,15 +10,13 @@ from common.evaluate import mcnemar
 from common.store import Store
 from common.store.statistics import Paired
 from common.store.tables import champions
-from monitor.follow_registry import Aliases
-from monitor.page.panels import Query
-from monitor.page.source import Source
+from monitor.follow_registry import AliasedVersions
 from monitor.page.tabs import overview, training
 from monitor.page.tabs.comparison import _verdict
-from monitor.page.tabs.scope import Served, served, span_of
+from monitor.page.view import Backends, Selection, View
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, suggestion
 from tests.monitor.page.tabs.log import asking, by_id, table
-from tests.monitor.references import source_of
+from tests.monitor.references import backends_of
 
 DAY = NOON.date()
 
@@ -30,56 +28,63 @@ def crown(store: Store, *reigns: tuple[int, datetime]) -> None:
             connection.execute(sa.insert(champions).values(row))
 
 
-def places(source: Source, query: Query) -> Served:
-    span = span_of(source, query)
-    return served(source, span, source.store.history.volume_sums(span))
+def places(backends: Backends, selection: Selection) -> tuple[int | None, int | None]:
+    """Return champion and challenger."""
+    found = View(backends, selection).served
+    return found.champion, found.challenger
 
 
-def days(first: int, last: int, *versions: int) -> Query:
+def days(first: int, last: int, *versions: int) -> Selection:
     return asking(DAY.replace(day=first), DAY.replace(day=last), *versions)
 
 
-def test_the_champion_is_the_last_of_the_versions_that_became_it_by_the_end(store: Store, source: Source) -> None:
+def test_the_champion_is_the_last_of_the_versions_that_became_it_by_the_end(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a")])
     crown(store, (1, NOON), (2, NOON.replace(day=3)), (3, NOON.replace(day=5)), (2, NOON.replace(day=7)))
-    assert [places(source, days(1, last)).champion for last in (1, 2, 3, 5, 7)] == [1, 1, 2, 3, 2]
-    assert places(source, days(1, 7, 1, 3)).champion == 3
+    assert [places(backends, days(1, last))[0] for last in (1, 2, 3, 5, 7)] == [1, 1, 2, 3, 2]
+    assert places(backends, days(1, 7, 1, 3))[0] == 3
 
 
-def test_where_nobody_has_noted_it_the_champion_is_the_newest_that_has_answered(store: Store, source: Source) -> None:
+def test_where_nobody_has_noted_it_the_champion_is_the_newest_that_has_answered(
+    store: Store, backends: Backends
+) -> None:
     store.predictions.write([prediction("a", version=1), prediction("b", version=4)])
-    assert places(source, days(1, 1)) == Served(4, None)
-    assert places(source, days(2, 2)) == Served(None, None)
-    assert places(source, days(1, 1, 1)) == Served(1, None)
+    assert places(backends, days(1, 1)) == (4, None)
+    assert places(backends, days(2, 2)) == (None, None)
+    assert places(backends, days(1, 1, 1)) == (1, None)
 
 
-def test_the_challenger_is_the_newest_in_the_shadow_that_is_not_champion_by_now(store: Store, source: Source) -> None:
+def test_the_challenger_is_the_newest_in_the_shadow_that_is_not_champion_by_now(
+    store: Store, backends: Backends
+) -> None:
     shadows = [(1, 2), (2, 3), (3, 4)]
     store.predictions.write(
         [prediction(f"p{day}", role="shadow", version=version, at=NOON.replace(day=day)) for day, version in shadows]
     )
-    assert [places(source, days(1, last)).challenger for last in (1, 2, 3)] == [2, 3, 4]
-    assert places(source, days(1, 3, 2, 3)).challenger == 3
+    assert [places(backends, days(1, last))[1] for last in (1, 2, 3)] == [2, 3, 4]
+    assert places(backends, days(1, 3, 2, 3))[1] == 3
     crown(store, (4, NOON))
-    assert places(source, days(1, 3)) == Served(4, 3)
+    assert places(backends, days(1, 3)) == (4, 3)
 
 
-def test_of_two_challengers_it_is_the_one_that_has_answered_last(store: Store, source: Source) -> None:
+def test_of_two_challengers_it_is_the_one_that_has_answered_last(store: Store, backends: Backends) -> None:
     for day, version in ((1, 3), (2, 1)):
         at = NOON.replace(day=day)
         store.predictions.write([prediction(f"p{day}", version=2, at=at)])
         store.predictions.write([prediction(f"p{day}", role="shadow", version=version, at=at)])
-    assert places(source, days(1, 3)) == Served(2, 1)
+    assert places(backends, days(1, 3)) == (2, 1)
 
 
-def test_who_became_champion_after_it_was_in_the_shadow_is_no_challenger_any_more(store: Store, source: Source) -> None:
+def test_who_became_champion_after_it_was_in_the_shadow_is_no_challenger_any_more(
+    store: Store, backends: Backends
+) -> None:
     store.predictions.write([prediction("a", version=2), prediction("a", role="shadow", version=1)])
     crown(store, (2, NOON), (1, NOON.replace(day=3)), (2, NOON.replace(day=4)))
-    assert places(source, days(1, 2)) == Served(2, 1)
-    assert places(source, days(1, 5)) == Served(2, None)
+    assert places(backends, days(1, 2)) == (2, 1)
+    assert places(backends, days(1, 5)) == (2, None)
 
 
-def until_today(*versions: int) -> Query:
+def until_today(*versions: int) -> Selection:
     # And tomorrow, in case that the day ends meanwhile.
     return asking(DAY, datetime.now(UTC).date() + timedelta(days=1), *versions)
 
@@ -88,33 +93,35 @@ def test_at_this_moment_the_aliases_of_the_registry_say_who_serves(store: Store)
     """Version 2 has been in the shadow; then it was promoted, and rolled back: nobody is challenger any more."""
     store.predictions.write([prediction("a", version=1), prediction("a", role="shadow", version=2)])
     crown(store, (1, NOON), (2, NOON.replace(day=3)), (1, NOON.replace(day=4)))
-    rolled_back = source_of(store, aliases=Aliases(1, None))
-    assert places(rolled_back, until_today()) == Served(1, None)
-    assert places(source_of(store, aliases=Aliases(1, 2)), until_today()) == Served(1, 2)
-    assert places(source_of(store, aliases=Aliases(1, 2)), until_today(1)) == Served(1, None)
-    assert places(source_of(store, aliases=Aliases(1, 2)), until_today(2)) == Served(2, 2)
-    # Aliases tell nothing of the past.
-    assert places(rolled_back, days(1, 2)) == Served(1, 2)
+    rolled_back = backends_of(store, aliases=AliasedVersions(1, None))
+    assert places(rolled_back, until_today()) == (1, None)
+    assert places(backends_of(store, aliases=AliasedVersions(1, 2)), until_today()) == (1, 2)
+    assert places(backends_of(store, aliases=AliasedVersions(1, 2)), until_today(1)) == (1, None)
+    assert places(backends_of(store, aliases=AliasedVersions(1, 2)), until_today(2)) == (2, 2)
+    # AliasedVersions tell nothing of the past.
+    assert places(rolled_back, days(1, 2)) == (1, 2)
 
 
-def test_while_the_registry_has_not_been_asked_nobody_is_taken_for_the_challenger(store: Store, source: Source) -> None:
+def test_while_the_registry_has_not_been_asked_nobody_is_taken_for_the_challenger(
+    store: Store, backends: Backends
+) -> None:
     store.predictions.write([prediction("a", version=1), prediction("a", role="shadow", version=2)])
     crown(store, (1, NOON))
-    assert places(source, until_today()) == Served(1, None)
+    assert places(backends, until_today()) == (1, None)
 
 
-def test_a_champion_is_shown_since_the_last_time_by_then(store: Store, source: Source) -> None:
+def test_a_champion_is_shown_since_the_last_time_by_then(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a")])
     crown(store, (1, NOON), (2, NOON.replace(day=3)), (1, NOON.replace(day=10)))
-    found = table(by_id(overview.build(source, days(1, 2)))["served"])
+    found = table(by_id(overview.build(View(backends, days(1, 2))))["served"])
     assert found["Champion"]["since"] == NOON.isoformat()
 
 
-def test_served_versions_link_to_mlflow_and_tell_since_when(store: Store, source: Source) -> None:
+def test_served_versions_link_to_mlflow_and_tell_since_when(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a", version=2), prediction("a", VERSICOLOR, role="shadow", version=3)])
     store.feedback.give("a", SETOSA)
     crown(store, (2, NOON))
-    found = table(by_id(overview.build(source, asking()))["served"])
+    found = table(by_id(overview.build(View(backends, asking())))["served"])
     assert found["Champion"] == {
         "role": "Champion",
         "version": "version 2|http://mlflow/#/models/IrisModel/versions/2",
@@ -127,14 +134,14 @@ def test_served_versions_link_to_mlflow_and_tell_since_when(store: Store, source
     assert (found["Challenger"]["since"], found["Challenger"]["labels"]) == (None, 1)
 
 
-def test_open_alerts_are_those_of_the_problem_and_of_the_monitor(store: Store, source: Source) -> None:
+def test_open_alerts_are_those_of_the_problem_and_of_the_monitor(store: Store, backends: Backends) -> None:
     kinds = {"drift", "run_failed"}
     store.alerts.settle("iris", kinds, {("drift", "sepal_length"): "it has drifted"}, NOON)
     store.alerts.settle("iris", {"outliers"}, {("outliers", ""): "too many"}, NOON)
     store.alerts.settle("iris", {"outliers"}, {}, NOON + timedelta(minutes=1))
     store.alerts.settle("", kinds, {("run_failed", "evaluation"): "MLflow is away"}, NOON)
     store.alerts.settle("other", kinds, {("drift", "x"): "not here"}, NOON)
-    panels = by_id(overview.build(source, asking(DAY.replace(year=2020), DAY.replace(year=2020))))
+    panels = by_id(overview.build(View(backends, asking(DAY.replace(year=2020), DAY.replace(year=2020)))))
     assert panels["alerts"].rows == [
         [NOON.isoformat(), "drift", "sepal_length", "it has drifted"],
         [NOON.isoformat(), "run failed", "evaluation", "MLflow is away"],
@@ -143,19 +150,19 @@ def test_open_alerts_are_those_of_the_problem_and_of_the_monitor(store: Store, s
     assert panels["history"].rows == []
 
 
-def test_alerts_of_the_days_are_shown_with_their_beginning_and_end(store: Store, source: Source) -> None:
+def test_alerts_of_the_days_are_shown_with_their_beginning_and_end(store: Store, backends: Backends) -> None:
     over = NOON + timedelta(minutes=1)
     store.alerts.settle("iris", {"outliers"}, {("outliers", ""): "too many"}, NOON)
     store.alerts.settle("iris", {"outliers"}, {}, over)
     store.alerts.settle("iris", {"drift"}, {("drift", "x"): "it has drifted"}, over)
     store.alerts.settle("other", {"drift"}, {("drift", "y"): "not here"}, over)
-    assert by_id(overview.build(source, asking(DAY, DAY)))["history"].rows == [
+    assert by_id(overview.build(View(backends, asking(DAY, DAY))))["history"].rows == [
         [over.isoformat(), None, "drift", "x", "it has drifted"],
         [NOON.isoformat(), over.isoformat(), "outliers", "", "too many"],
     ]
 
 
-def test_training_rows_stand_beside_the_corrections(store: Store, known: Source) -> None:
+def test_training_rows_stand_beside_the_corrections(store: Store, known: Backends) -> None:
     store.predictions.write([prediction("a")])
     for number, name in enumerate((SETOSA, SETOSA, VIRGINICA, VIRGINICA, "Iris-new")):
         store.suggestions.add(replace(suggestion(f"s{number}"), class_name=name))
@@ -163,23 +170,23 @@ def test_training_rows_stand_beside_the_corrections(store: Store, known: Source)
     store.suggestions.refused(["s3"], "not good enough")
     today = datetime.now(UTC).date()
     # And yesterday, in case that the day ends between what was sent and what is asked.
-    panels = by_id(training.build(known, asking(today - timedelta(days=1), today)))
+    panels = by_id(training.build(View(known, asking(today - timedelta(days=1), today))))
     assert panels["training"].title == "Training rows of version 2"
     assert panels["training"].rows == [[name, count] for name, count in zip(CLASSES, (40, 41, 39), strict=True)]
     assert panels["corrections"].rows == [["Iris-new", 1], [SETOSA, 1], [VIRGINICA, 1]]
     found = table(panels["together"])
     assert list(found[SETOSA].values()) == [SETOSA, 40, pytest.approx(40 / 120), 1, 1]
     assert list(found["Iris-new"].values()) == ["Iris-new", 0, 0.0, 0, 1]
-    nothing = by_id(training.build(known, asking()))["corrections"]
+    nothing = by_id(training.build(View(known, asking())))["corrections"]
     assert nothing.rows == []
-    assert nothing.empty.startswith("No correction came in these days")
+    assert nothing.empty.startswith("No correction arrived in these days")
 
 
-def test_corrections_that_all_have_been_learnt_are_not_said_never_to_have_come(store: Store, known: Source) -> None:
+def test_corrections_that_all_have_been_learnt_are_not_said_never_to_have_come(store: Store, known: Backends) -> None:
     for number in range(5):
         store.suggestions.add(suggestion(f"s{number}"))
     store.suggestions.trained([f"s{number}" for number in range(5)], 2)
-    panel = by_id(training.build(known, until_today()))["corrections"]
+    panel = by_id(training.build(View(known, until_today())))["corrections"]
     assert panel.rows == []
     assert panel.empty.startswith("All corrections of these days have been learnt or refused")
 
@@ -190,8 +197,11 @@ def test_corrections_that_all_have_been_learnt_are_not_said_never_to_have_come(s
         (Paired(50, 12, 3, 5), "the champion is better, and chance hardly explains it (p = 0.035)"),
         (Paired(50, 3, 12, 5), "the challenger is better"),
         (Paired(50, 0, 40, 5), "the challenger is better, and chance hardly explains it (p < 0.001)"),
-        (Paired(50, 4, 3, 5), "that may be chance (p = 1)"),
-        (Paired(50, 0, 0, 5), "on 0 of 55 rows: that may be chance (p = 1)"),
+        (Paired(50, 4, 3, 5), "the difference may be chance (p = 1)"),
+        (
+            Paired(50, 0, 0, 5),
+            "Of 55 rows, only the champion is right on 0, only the challenger on 0: the difference may be chance",
+        ),
     ],
 )
 def test_the_test_is_told_in_words(paired: Paired, words: str) -> None:

@@ -1,4 +1,4 @@
-"""What holds for every tab: what it says when there is nothing, and that its panels are tables."""
+"""Rules for every tab: advice without data, and panels that are tables."""
 
 import json
 import re
@@ -6,9 +6,9 @@ import re
 import pytest
 
 from common.store import Store
-from monitor.page.panels import NUMERIC, Panel, Query, Tab
-from monitor.page.source import Source
+from monitor.page.panels import NUMERIC, Panel, Tab
 from monitor.page.tabs import TABS
+from monitor.page.view import Backends, Selection, View
 from tests.common.store.rows import prediction, shadow, suggestion
 from tests.monitor.page.tabs.log import FIRST, LAST, asking, by_id
 
@@ -31,30 +31,32 @@ def assert_tables(panels: list[Panel]) -> None:
 
 
 @every_tab
-def test_a_tab_of_nothing_says_what_to_do(source: Source, tab: Tab) -> None:
-    panels = tab.build(source, asking())
+def test_a_tab_of_nothing_says_what_to_do(backends: Backends, tab: Tab) -> None:
+    panels = tab.build(View(backends, asking()))
     assert_tables(panels)
     for panel in panels:
         assert panel.rows == []
-        assert re.search(r"POST /|python |make |Nothing is out of bounds", panel.empty), panel.id
+        assert re.search(r"POST /|python |make |No alert", panel.empty), panel.id
         assert panel.empty.endswith(".")
 
 
 @every_tab
-def test_a_tab_of_days_without_anything_is_as_empty(logged: Source, tab: Tab) -> None:
-    for panel in tab.build(logged, asking(FIRST.replace(year=2020), LAST.replace(year=2020))):
-        # What is learnt, and who was the last champion, no range takes away.
+def test_a_tab_of_days_without_anything_is_as_empty(logged: Backends, tab: Tab) -> None:
+    for panel in tab.build(View(logged, asking(FIRST.replace(year=2020), LAST.replace(year=2020)))):
+        # The training data do not depend on the days.
         assert panel.rows == [] or panel.id in {"training", "together"}, panel.id
 
 
 @every_tab
-@pytest.mark.parametrize("query", [asking(), asking(FIRST, FIRST, 2), asking(FIRST, LAST, 99)], ids=["all", "2", "99"])
-def test_panels_are_tables_whatever_is_asked(logged: Source, tab: Tab, query: Query) -> None:
-    assert_tables(tab.build(logged, query))
+@pytest.mark.parametrize(
+    "selection", [asking(), asking(FIRST, FIRST, 2), asking(FIRST, LAST, 99)], ids=["all", "2", "99"]
+)
+def test_panels_are_tables_whatever_is_asked(logged: Backends, tab: Tab, selection: Selection) -> None:
+    assert_tables(tab.build(View(logged, selection)))
 
 
 @every_tab
-def test_models_that_tell_little_and_categories_are_shown_too(store: Store, source: Source, tab: Tab) -> None:
+def test_models_that_tell_little_and_categories_are_shown_too(store: Store, backends: Backends, tab: Tab) -> None:
     mixed: dict[str, float | str] = {"Agency Type": "Airlines", "Duration (days)": 7.0, "day": 1.0, "class": "x"}
     names = ("class", "day", "a|b", "=1+1")
     rows = [row for name in names for row in (prediction(name, name), shadow(name, name))]
@@ -65,7 +67,7 @@ def test_models_that_tell_little_and_categories_are_shown_too(store: Store, sour
     for row in rows:
         store.feedback.give(row["id"], "day")
     store.suggestions.add(suggestion("s", prediction_id="a|b"))
-    panels = tab.build(source, asking())
+    panels = tab.build(View(backends, asking()))
     assert_tables(panels)
 
 
@@ -77,8 +79,8 @@ def test_the_tabs_are_in_the_order_of_the_page() -> None:
 
 
 @every_tab
-def test_a_tab_is_of_one_problem(store: Store, known: Source, tab: Tab) -> None:
+def test_a_tab_is_of_one_problem(store: Store, known: Backends, tab: Tab) -> None:
     store.predictions.write([prediction("a", problem="other") | {"model_name": "OtherModel"}])
     store.feedback.give("a", "x")
     store.suggestions.add(suggestion("s", problem="other"))
-    assert all(panel.rows == [] for panel in tab.build(known, asking()))
+    assert all(panel.rows == [] for panel in tab.build(View(known, asking())))

@@ -5,7 +5,7 @@ import re
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.errors import problem_response
+from api.http.errors import error_response
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}
@@ -37,16 +37,16 @@ class BodyGuard:
         coding = headers.get(b"content-encoding", b"identity").decode("latin-1")
         if coding.strip().lower() != "identity":
             detail = f"the body must not be compressed (Content-Encoding: {coding})"
-            await problem_response(415, detail, scope["path"])(scope, receive, send)
+            await error_response(415, detail, scope["path"])(scope, receive, send)
             return
         is_json = headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/json"
         if not is_json and not WITHOUT_TYPE.fullmatch(scope["path"]):
-            response = problem_response(415, "the body must be JSON: set Content-Type: application/json", scope["path"])
+            response = error_response(415, "the body must be JSON: set Content-Type: application/json", scope["path"])
             await response(scope, receive, send)
             return
         too_large = f"the body is larger than {self.max_bytes} bytes"
         if length.isdigit() and int(length) > self.max_bytes:
-            await problem_response(413, too_large, scope["path"])(scope, receive, send)
+            await error_response(413, too_large, scope["path"])(scope, receive, send)
             return
         seen = 0
 

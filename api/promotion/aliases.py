@@ -1,0 +1,131 @@
+"""Moving the aliases `champion` and `challenger` in the registry: challenge, promote, roll back."""
+
+from dataclasses import dataclass
+
+from api.http.errors import ServiceError
+from api.schemas.responses import MovedAliases
+from common.problem import Problem
+from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
+from common.store.champions import How, previous_champion
+from common.store.threads import StoreThreads
+
+
+class NoVersionError(ServiceError):
+    """The registry has no such version."""
+
+    status = 404
+
+
+class RefusedError(ServiceError):
+    """An alias cannot be moved as the client wants; the message gives the reason."""
+
+    status = 409
+
+
+@dataclass(frozen=True)
+class Aliases:
+    """The aliases of a problem's models in the registry.
+
+    Moving an alias moves it on both models of the problem, ONNX and scikit-learn: fine-tuning continues from the
+    scikit-learn twin of the champion.
+
+    Raises:
+        RefusedError: from each method, when the scikit-learn twin of the version is not in the registry any more.
+    """
+
+    problem: Problem
+    registry: Registry
+    store: StoreThreads
+
+    async def challenge(self, number: int) -> MovedAliases:
+        """Make a version the challenger.
+
+        Raises:
+            NoVersionError: the registry has no such version.
+            RefusedError: it is the champion.
+        """
+        version = await self._version(number)
+        champion = await self.registry.serving_version(self.problem.onnx_name)
+        if champion and champion.number == number:
+            raise RefusedError(f"version {number} is the champion, and cannot challenge itself")
+        await self._point(CHALLENGER, version)
+        return await self._now()
+
+    async def promote(self, number: int) -> MovedAliases:
+        """Make a version the champion. If it was the challenger, there is no challenger afterwards.
+
+        Raises:
+            NoVersionError: the registry has no such version.
+        """
+        version = await self._version(number)
+        champion = await self.registry.serving_version(self.problem.onnx_name)
+        changes = champion is None or champion.number != number
+        if champion and changes:
+            # The follower records a champion up to a second late, and a rollback needs the record.
+            await self._record(champion.number)
+        # Set the alias even if this version serves already: without an alias the newest version serves, so the next
+        # registration would replace it.
+        await self._make_champion(version)
+        if changes:
+            await self._record(number, "promoted")
+        return await self._now()
+
+    async def roll_back(self, number: int) -> MovedAliases:
+        """Make the version before the champion the champion again.
+
+        Raises:
+            RefusedError: `number` is not the champion (any more), or no version in the registry was champion before.
+        """
+        champion = await self.registry.serving_version(self.problem.onnx_name)
+        if champion is None or champion.number != number:
+            now = f"version {champion.number} is" if champion else "there is none"
+            raise RefusedError(f"version {number} is not the champion: {now}")
+        await self._record(number)  # as in `promote`
+        history = await self.store.read(lambda store: store.champions.history(self.problem.onnx_name))
+        previous = previous_champion(history)
+        if previous is None:
+            raise RefusedError(f"there was no champion before version {number}")
+        version = await self.registry.version(self.problem.onnx_name, previous)
+        if version is None:
+            raise RefusedError(f"version {previous}, the champion before, is not in the registry any more")
+        await self._make_champion(version)
+        await self._record(previous, "rolled back")
+        return await self._now()
+
+    async def _version(self, number: int) -> Version:
+        version = await self.registry.version(self.problem.onnx_name, number)
+        if version is None:
+            raise NoVersionError(f"there is no {self.problem.onnx_name} version {number}")
+        return version
+
+    async def _record(self, number: int, how: How = "registered") -> None:
+        await self.store.write(lambda store: store.champions.note(self.problem.onnx_name, number, how))
+
+    async def _make_champion(self, version: Version) -> None:
+        await self._point(CHAMPION, version)
+        challenger = await self.registry.aliased(self.problem.onnx_name, CHALLENGER)
+        if challenger and challenger.number == version.number:
+            await self.registry.delete_alias(self.problem.onnx_name, CHALLENGER)
+            if "sklearn_version" in version.tags:
+                await self.registry.delete_alias(self.problem.sklearn_name, CHALLENGER)
+
+    async def _point(self, alias: str, version: Version) -> None:
+        # The scikit-learn twin first: the services look at the ONNX version, and act when it moves.
+        if (twin := version.tags.get("sklearn_version")) is not None:
+            if not twin.isdecimal() or await self.registry.version(self.problem.sklearn_name, int(twin)) is None:
+                raise RefusedError(
+                    f"{self.problem.sklearn_name} version {twin}, the scikit-learn twin of version {version.number}, "
+                    "is not in MLflow any more, so that fine-tuning could not continue from it: take another version, "
+                    "or train anew"
+                )
+            await self.registry.set_alias(self.problem.sklearn_name, alias, int(twin))
+        await self.registry.set_alias(self.problem.onnx_name, alias, version.number)
+
+    async def _now(self) -> MovedAliases:
+        champion = await self.registry.aliased(self.problem.onnx_name, CHAMPION)
+        challenger = await self.registry.aliased(self.problem.onnx_name, CHALLENGER)
+        return MovedAliases(
+            model_name=self.problem.onnx_name,
+            champion=champion.number if champion else None,
+            challenger=challenger.number if challenger else None,
+        )

@@ -1,0 +1,84 @@
+"""Columns, cells and advice that several tabs share."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from common.evaluate import Estimate
+from monitor.page.formatting import formatted
+from monitor.page.panels import Cell, Column, Kind, columns
+from monitor.statistics.estimates import METRICS, Estimates
+
+NO_PREDICTIONS = (
+    "There are no predictions of these days and versions. Select others, or send rows: POST /predict at the api, or "
+    "python -m scripts.traffic for a minute of them."
+)
+NO_LABELS = (
+    "No prediction of these days has a ground truth. Send feedback: POST /feedback at the api, with a prediction_id "
+    "and the right class_name."
+)
+NO_CORRECTIONS = (
+    "No correction arrived in these days. Send one: POST /suggest at the api, with the features and the right "
+    "class_name."
+)
+METRIC_LABELS = {
+    "accuracy": "Accuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "specificity": "Specificity",
+}
+WITH_TRUTH = "With ground truth"
+DAY = Column(name="day", label="Day", kind="day")
+CLASS = Column(name="class", label="Class")
+VERSION = Column(name="version", label="Version", kind="link")
+FLOW_RUN = Column(name="flow_run", label="Prefect", kind="link")
+
+
+def figures(kind: Kind) -> list[Column]:
+    """Return the columns of a panel of figures, whose values are of this kind."""
+    value = Column(name="value", label="Value", kind=kind, low="low", high="high")
+    return [
+        *columns("text", name="Figure"),
+        value,
+        *columns(kind, low="From", high="To"),
+        *columns("text", text="Remark"),
+    ]
+
+
+def estimate_columns(labels: Mapping[str, str]) -> list[Column]:
+    """Return, for each name with its label, a column of ratios and two columns with the ends of their intervals."""
+    found = []
+    for name, label in labels.items():
+        low, high = f"{name}_low", f"{name}_high"
+        found.append(Column(name=name, label=label, kind="ratio", low=low, high=high))
+        found += columns("ratio", **{low: f"{label}, from", high: f"{label}, to"})
+    return found
+
+
+def metric_columns(names: Iterable[str] = METRICS) -> list[Column]:
+    """Return such columns for metrics."""
+    return estimate_columns({name: METRIC_LABELS[name] for name in names})
+
+
+def estimate_cells(*estimates: Estimate | None) -> list[Cell]:
+    """Return the cells of estimates for such columns."""
+    return [cell for each in estimates for cell in ((each.value, each.low, each.high) if each else (None, None, None))]
+
+
+def metric_cells(found: Estimates, names: Iterable[str] = METRICS) -> list[Cell]:
+    """Return the cells of metrics for such columns."""
+    return estimate_cells(*(found.get(name) for name in names))
+
+
+def class_columns(classes: Sequence[str]) -> list[Column]:
+    """Return a column of counts for each class."""
+    return columns("integer", **{f"class:{name}": name for name in classes})
+
+
+def share(part: float, whole: float) -> float | None:
+    """Return a part as a share of the whole; None if the whole is 0."""
+    return part / whole if whole else None
+
+
+def percent(part: float, whole: float) -> str:
+    """Return a share in words."""
+    return formatted(part / whole, "ratio") if whole else "none"
