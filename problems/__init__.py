@@ -1,4 +1,4 @@
-"""The problems, a file each: features, classes, where the rows come from, which models to try.
+"""The problems, one file each: features, classes, the source of the rows, and the candidates.
 
-Imports `common` only. Begin with `iris.py`.
+A file imports `common` only. Open `iris.py` first.
 """

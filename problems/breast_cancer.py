@@ -1,6 +1,6 @@
 """Breast cancer in Wisconsin: thirty measurements of cell nuclei, benign or malignant.
 
-scikit-learn is imported where it is used: the api reads the features from this file and does without it.
+Functions import scikit-learn when they need it, because the api reads this file without scikit-learn.
 """
 
 from pathlib import Path
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 SEED = 42
-TEST_SHARE = 0.9  # little to learn from, as in the published example: so there is something to correct
+TEST_SHARE = 0.9  # the model learns from few rows, as in the published example, so it makes mistakes to correct
 REGRESSION, PERCEPTRON = "logistic regression", "perceptron"
-# How strongly each is held back from fitting the training rows too well.
+# The strengths of regularisation to try, for each family.
 REGULARISATION = {REGRESSION: (0.1, 1.0, 10.0), PERCEPTRON: (0.00001, 0.0001, 0.001)}
 WEIGHT_ORIGINAL = 0.7
 WEIGHT_CORRECTION = 1.0
 
-# Ten measurements of each nucleus: name, unit, largest value that is plausible for the mean, an example.
-# They come as mean over an image's nuclei, its standard error, and the mean of the three worst. Source: W. N. Street,
+# Ten measurements of each nucleus: name, unit, largest plausible value of the mean. A row has three values of each: the
+# mean over an image's nuclei, its standard error, and the mean of the three largest. Source: W. N. Street,
 # W. H. Wolberg, O. L. Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993.
 MEASUREMENTS = (
     ("radius", "pixels", 100.0),
@@ -46,7 +46,7 @@ EXAMPLE = (
 
 
 def load(source: Path | None) -> Table:
-    """Return the 569 tumours from a file of the same columns, or from the copy in scikit-learn."""
+    """Return the 569 tumours of a file with the same columns, or of the copy in scikit-learn."""
     if source is not None:
         return read_table(source, PROBLEM, indices=False)
     from sklearn.datasets import load_breast_cancer
@@ -56,7 +56,7 @@ def load(source: Path | None) -> Table:
 
 
 def candidates() -> list[Candidate]:
-    """Return two families: logistic regressions, and perceptrons, which give no probabilities."""
+    """Return candidates of two families: logistic regressions, and perceptrons, which give no probabilities."""
     return [_candidate(family, strength) for family, strengths in REGULARISATION.items() for strength in strengths]
 
 
@@ -76,9 +76,9 @@ def _candidate(family: str, strength: float) -> Candidate:
 
 
 def continue_training(model: "Pipeline", original: Table, corrections: Table) -> "Pipeline":
-    """Return a model like the given one that has learnt anew from all rows, corrections weighing more.
+    """Return a model of the same kind, fitted anew on all rows; corrections have a higher weight.
 
-    Neither family has a state worth continuing from: what a fit starts from does not change where it ends.
+    A fit of either family ends in the same place wherever it starts, so there is no state to continue from.
     """
     from sklearn.base import clone
 

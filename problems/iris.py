@@ -1,6 +1,6 @@
 """Fisher's iris: four lengths in centimetres, three species.
 
-scikit-learn is imported where it is used: the api reads the features from this file and does without it.
+Functions import scikit-learn when they need it, because the api reads this file without scikit-learn.
 """
 
 import warnings
@@ -26,7 +26,7 @@ FINETUNE_LEARNING_RATE = LEARNING_RATE / 10
 WEIGHT_ORIGINAL = 0.7
 WEIGHT_CORRECTION = 1.0
 
-# Row number -> (as the UCI file has it, as Fisher's article has it). Source: "Errata" in the UCI file iris.names.
+# Row number -> (values in the UCI file, values in Fisher's article). Source: the errata in the UCI file iris.names.
 ERRATA = {
     35: ((4.9, 3.1, 1.5, 0.1), (4.9, 3.1, 1.5, 0.2)),
     38: ((4.9, 3.1, 1.5, 0.1), (4.9, 3.6, 1.4, 0.1)),
@@ -34,7 +34,7 @@ ERRATA = {
 
 
 def load(source: Path | None) -> Table:
-    """Return the 150 flowers from a UCI `iris.data`, or from the copy in scikit-learn, with the errata mended."""
+    """Return the 150 flowers of a UCI file `iris.data`, or of the copy in scikit-learn, with the errata corrected."""
     if source is None:
         from sklearn.datasets import load_iris
 
@@ -49,7 +49,7 @@ def load(source: Path | None) -> Table:
 
 
 def candidates() -> list[Candidate]:
-    """Return the grid: 2 to 4 hidden layers of 10 neurons, 100 to 1000 epochs."""
+    """Return a grid of perceptrons: 2 to 4 hidden layers of 10 neurons, 100 to 1 000 epochs."""
     return [_perceptron(layers, epochs) for layers in HIDDEN_LAYERS for epochs in EPOCHS]
 
 
@@ -69,10 +69,10 @@ def _perceptron(layers: int, epochs: int) -> Candidate:
 
 
 def continue_training(model: "MLPClassifier", original: Table, corrections: Table) -> "MLPClassifier":
-    """Return a copy of `model` after 5 more epochs at a tenth of the learning rate, corrections weighing more."""
+    """Return a copy of `model` after 5 more epochs at a tenth of the learning rate; corrections weigh more."""
     from copy import deepcopy
 
-    # scikit-learn goes on counting the epochs without improvement where the first fit stopped: it would stop at once.
+    # scikit-learn continues the first fit's count of epochs without improvement, and would stop at once.
     tuned = deepcopy(model).set_params(
         warm_start=True,
         max_iter=FINETUNE_EPOCHS,
@@ -89,7 +89,7 @@ def _fit(model: "MLPClassifier", X: Floats, y: Ints, weights: Floats | None = No
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
-        # The number of epochs is what the grid compares: ending before convergence is meant.
+        # The grid compares numbers of epochs, so a fit may end before it converges.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(X, y, sample_weight=weights)
 

@@ -1,6 +1,6 @@
 """Claims on travel insurance: mixed columns, rare claims, and a model that learns batch by batch.
 
-scikit-learn and LightGBM are imported where they are used: the api reads the features from this file and does without.
+Functions import scikit-learn and LightGBM when they need them, because the api reads this file without them.
 """
 
 import logging
@@ -28,108 +28,52 @@ ROUNDS = 40
 PATIENCE = 5
 LEAVES = 15
 LEARNING_RATE = 0.05
-CLAIM_WEIGHT = 10.0  # claims are one row in seventy: unweighted, the model would never name one
+CLAIM_WEIGHT = 10.0  # one row in seventy is a claim; without a weight the model would never predict one
 
-# How often each name is there, in a thousand. Source: the published data set "Travel Insurance" (Kaggle, 63 326 rows of
-# a third-party insurer in Singapore), rounded; the names are part of its schema.
+# Rows with each name, per thousand, rounded. Source: the published data set "Travel Insurance" (Kaggle, 63 326 rows of
+# a third-party insurer in Singapore); the names are part of its schema.
 AGENCIES = {
-    "EPX": 554,
-    "CWT": 135,
-    "C2B": 131,
-    "JZI": 100,
-    "SSI": 17,
-    "JWT": 12,
-    "RAB": 11,
-    "LWC": 11,
-    "TST": 8,
-    "KML": 6,
-    "ART": 5,
-    "CCR": 3,
-    "CBH": 2,
-    "TTW": 2,
-    "CSR": 2,
-    "ADM": 1,
-}
+    "EPX": 554, "CWT": 135, "C2B": 131, "JZI": 100, "SSI": 17, "JWT": 12, "RAB": 11, "LWC": 11,
+    "TST": 8, "KML": 6, "ART": 5, "CCR": 3, "CBH": 2, "TTW": 2, "CSR": 2, "ADM": 1,
+}  # fmt: skip
 AIRLINES = {"C2B", "JZI", "LWC", "ADM"}
 CHANNELS = {"Online": 983, "Offline": 17}
 PRODUCTS = {
-    "Cancellation Plan": 294,
-    "2 way Comprehensive Plan": 208,
-    "Rental Vehicle Excess Insurance": 136,
-    "Basic Plan": 87,
-    "Bronze Plan": 64,
-    "1 way Comprehensive Plan": 53,
-    "Value Plan": 43,
-    "Silver Plan": 36,
-    "Annual Silver Plan": 23,
-    "Ticket Protector": 17,
-    "Travel Cruise Protect": 8,
-    "Comprehensive Plan": 6,
-    "Gold Plan": 6,
-    "24 Protect": 4,
-    "Single Trip Travel Protect Gold": 3,
-    "Annual Gold Plan": 3,
-    "Premier Plan": 3,
-    "Single Trip Travel Protect Silver": 3,
-    "Annual Travel Protect Gold": 2,
-    "Annual Travel Protect Silver": 1,
-    "Individual Comprehensive Plan": 1,
-    "Annual Travel Protect Platinum": 1,
-    "Single Trip Travel Protect Platinum": 1,
-    "Spouse or Parents Comprehensive Plan": 1,
-    "Child Comprehensive Plan": 1,
+    "Cancellation Plan": 294, "2 way Comprehensive Plan": 208,
+    "Rental Vehicle Excess Insurance": 136, "Basic Plan": 87, "Bronze Plan": 64,
+    "1 way Comprehensive Plan": 53, "Value Plan": 43, "Silver Plan": 36, "Annual Silver Plan": 23,
+    "Ticket Protector": 17, "Travel Cruise Protect": 8, "Comprehensive Plan": 6, "Gold Plan": 6,
+    "24 Protect": 4, "Single Trip Travel Protect Gold": 3, "Annual Gold Plan": 3, "Premier Plan": 3,
+    "Single Trip Travel Protect Silver": 3, "Annual Travel Protect Gold": 2,
+    "Annual Travel Protect Silver": 1, "Individual Comprehensive Plan": 1,
+    "Annual Travel Protect Platinum": 1, "Single Trip Travel Protect Platinum": 1,
+    "Spouse or Parents Comprehensive Plan": 1, "Child Comprehensive Plan": 1,
     "Travel Cruise Protect Family": 1,
-}
+}  # fmt: skip
 DESTINATIONS = {
-    "SINGAPORE": 209,
-    "MALAYSIA": 94,
-    "THAILAND": 93,
-    "CHINA": 76,
-    "AUSTRALIA": 58,
-    "INDONESIA": 54,
-    "UNITED STATES": 40,
-    "PHILIPPINES": 39,
-    "HONG KONG": 38,
-    "INDIA": 36,
-    "JAPAN": 33,
-    "VIET NAM": 26,
-    "KOREA, REPUBLIC OF": 23,
-    "UNITED KINGDOM": 21,
-    "TAIWAN, PROVINCE OF CHINA": 17,
-    "MYANMAR": 13,
-    "BRUNEI DARUSSALAM": 12,
-    "NEW ZEALAND": 8,
-    "CANADA": 8,
-    "CAMBODIA": 8,
-    "SRI LANKA": 6,
-    "NETHERLANDS": 6,
-    "MACAO": 6,
-    "GERMANY": 6,
-    "FRANCE": 6,
-    "UNITED ARAB EMIRATES": 6,
-    "LAO PEOPLE'S DEMOCRATIC REPUBLIC": 6,
-    "SPAIN": 5,
-    "SWITZERLAND": 5,
-    "ITALY": 5,
-    "NEPAL": 4,
-    "TURKEY": 3,
-    "SOUTH AFRICA": 3,
-    "DENMARK": 3,
-}
+    "SINGAPORE": 209, "MALAYSIA": 94, "THAILAND": 93, "CHINA": 76, "AUSTRALIA": 58, "INDONESIA": 54,
+    "UNITED STATES": 40, "PHILIPPINES": 39, "HONG KONG": 38, "INDIA": 36, "JAPAN": 33,
+    "VIET NAM": 26, "KOREA, REPUBLIC OF": 23, "UNITED KINGDOM": 21, "TAIWAN, PROVINCE OF CHINA": 17,
+    "MYANMAR": 13, "BRUNEI DARUSSALAM": 12, "NEW ZEALAND": 8, "CANADA": 8, "CAMBODIA": 8,
+    "SRI LANKA": 6, "NETHERLANDS": 6, "MACAO": 6, "GERMANY": 6, "FRANCE": 6,
+    "UNITED ARAB EMIRATES": 6, "LAO PEOPLE'S DEMOCRATIC REPUBLIC": 6, "SPAIN": 5, "SWITZERLAND": 5,
+    "ITALY": 5, "NEPAL": 4, "TURKEY": 3, "SOUTH AFRICA": 3, "DENMARK": 3,
+}  # fmt: skip
 CLAIM_SHARE = 0.0148
-NOISE = 0.6  # of claims, in units of what makes them likely
-SLIPS, UNTOLD, REFUNDED = 0.0001, 0.015, 0.011  # shares of the rows: negative durations, ages, prices
-MONEY = 10_000.0  # Singapore dollars: more is a mistake
-LONGEST = 90.0  # days; longer trips count as this long
-CHILD, ADULT = 21.0, 60.0  # up to so many years
+NOISE = 0.6  # the scale of the noise in `odds`
+# Shares of the rows: negative durations, unknown ages, negative prices.
+NEGATIVE, UNKNOWN_AGE, REFUNDED = 0.0001, 0.015, 0.011
+MONEY = 10_000.0  # Singapore dollars; a larger amount is a mistake
+LONGEST = 90.0  # days; longer trips count as 90 days
+CHILD, ADULT = 21.0, 60.0  # the last year of age in each group
 
 logger = logging.getLogger(__name__)
 
 
 def load(source: Path | None) -> Table:
-    """Return the claims of a CSV file, published or the lab's own, or else synthetic ones of the same schema.
+    """Return the claims of a CSV file, or synthetic claims of the same schema if there is no file.
 
-    `Gender` is not read: it is missing in most rows, and nobody should pay by it.
+    The column `Gender` is left out: it is missing in most rows, and a price should not depend on it.
     """
     if source is not None:
         return read_table(source, PROBLEM, indices=False)
@@ -142,18 +86,18 @@ def load(source: Path | None) -> Table:
 
 
 def synthesize(rows: int, rng: np.random.Generator) -> Table:
-    """Return rows of the schema whose columns are each distributed as the published ones; claims depend on some."""
+    """Return random rows whose columns have about the published distributions; claims depend on some columns."""
     agency = _draw(rng, AGENCIES, rows)
     product, destination = _draw(rng, PRODUCTS, rows), _draw(rng, DESTINATIONS, rows)
     days = np.round(rng.lognormal(3.0, 1.15, rows)).clip(0, 4_881)
-    days[rng.random(rows) < SLIPS] *= -1
+    days[rng.random(rows) < NEGATIVE] *= -1
     age = np.round(rng.normal(39, 13, rows)).clip(0, 88)
-    age[rng.random(rows) < UNTOLD] = 118  # as the insurer wrote who did not tell
+    age[rng.random(rows) < UNKNOWN_AGE] = 118  # the insurer writes 118 for an unknown age
     sales = np.round(rng.gamma(0.9, 30.0, rows) + days * 0.25, 2).clip(0, 810)
     refunded = rng.random(rows) < REFUNDED
     sales = np.where(refunded, -sales, sales)
     commission = np.where(np.isin(agency, sorted(AIRLINES)), np.round(np.abs(sales) * 0.35, 2), 0.0)
-    # Who travels longer, pays more or books with the agency C2B claims more often, as in the published data.
+    # Longer trips, higher prices and the agency C2B make a claim more likely, as in the published data.
     odds = np.log1p(np.abs(days)) + sales / 60 + 2.2 * (agency == "C2B") + 0.8 * (destination == "SINGAPORE")
     claim = _most_likely(odds + rng.gumbel(0, NOISE, rows), CLAIM_SHARE)
     columns = (
@@ -173,18 +117,18 @@ def _most_likely(scores: Floats, share: float) -> Ints:
 
 
 def candidates() -> list[Candidate]:
-    """Return the one model: boosted trees that have learnt the rows in batches, one after the other."""
+    """Return one candidate: boosted trees that learn the rows in batches, one after the other."""
     return [Candidate({"batch_rows": BATCH_ROWS, "rounds_a_batch": ROUNDS, "leaves": LEAVES}, learn_in_batches)]
 
 
 def learn_in_batches(X: Rows, y: Ints) -> "Pipeline":
-    """Return a model that has learnt batches of 5 000 rows, each continuing from those before."""
+    """Fit a model on one batch of 5 000 rows after the other; each batch continues the trees of the batches before."""
     from sklearn.pipeline import Pipeline
 
-    # On the first batch: a stream has no more to show when it begins.
+    # The columns are fitted on the first batch alone, because a stream of data begins with one batch.
     columns = _columns().fit(X[:BATCH_ROWS])
     trees, losses = None, []
-    # What is left is a batch if it is more than half a one: a few rows cannot say when to stop.
+    # The last rows are a batch of their own only if they fill half of one, because early stopping needs enough rows.
     edges = [*range(0, max(len(y) - BATCH_ROWS // 2, 1), BATCH_ROWS), len(y)]
     for start, end in pairwise(edges):
         trees = _learn(columns.transform(X[start:end]), y[start:end], trees)
@@ -197,7 +141,7 @@ def learn_in_batches(X: Rows, y: Ints) -> "Pipeline":
 def continue_training(model: "Pipeline", original: Table, corrections: Table) -> "Pipeline":
     """Return a copy of `model` that has learnt corrections, or later rows, as one more batch.
 
-    If they do not fill it, original rows do: five corrections alone would overturn what thousands of rows have taught.
+    Original rows fill up the batch, because five corrections alone would outweigh thousands of rows.
     """
     from copy import deepcopy
 
@@ -211,7 +155,7 @@ def continue_training(model: "Pipeline", original: Table, corrections: Table) ->
 
 
 def _learn(X: Floats, y: Ints, before: "LGBMClassifier | None") -> "LGBMClassifier":
-    """Return trees that add what a batch teaches to those before, until a tenth of it is predicted no better."""
+    """Continue the trees with a batch, until its last tenth, which is not fitted, is predicted no better."""
     from lightgbm import LGBMClassifier, early_stopping, log_evaluation
     from sklearn.model_selection import train_test_split
 
@@ -233,7 +177,7 @@ def _learn(X: Floats, y: Ints, before: "LGBMClassifier | None") -> "LGBMClassifi
 
 
 def _columns() -> "ColumnTransformer":
-    """Return what turns raw columns into numbers: one for each known name, and the others by the rules."""
+    """Return the step that turns raw columns into numbers: one number for each known name, and three rules."""
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import OneHotEncoder
 
@@ -263,15 +207,15 @@ def _names(name: str, description: str, known: Iterable[str]) -> Category:
 PROBLEM = Problem(
     name="travel_insurance",
     features=(
-        _names("Agency", "who sold the insurance", AGENCIES),
+        _names("Agency", "agency that sold the insurance", AGENCIES),
         _names("Agency Type", "kind of agency", ("Travel Agency", "Airlines")),
-        _names("Distribution Channel", "how it was sold", CHANNELS),
-        _names("Product Name", "what was sold", PRODUCTS),
-        Number("Duration", "days", "length of the trip; a negative one is a slip", -10_000.0, 10_000.0, 34.0),
-        _names("Destination", "where the trip goes", DESTINATIONS),
-        Number("Net Sales", "Singapore dollars", "price, negative when refunded", -MONEY, MONEY, 20.0),
-        Number("Commision (in value)", "Singapore dollars", "of the agency", 0.0, MONEY, 0.0),
-        Number("Age", "years", "of the traveller; 118 where nobody told", 0.0, 130.0, 36.0),
+        _names("Distribution Channel", "channel through which it was sold", CHANNELS),
+        _names("Product Name", "name of the insurance", PRODUCTS),
+        Number("Duration", "days", "length of the trip; a negative one is a mistake", -10_000.0, 10_000.0, 34.0),
+        _names("Destination", "destination of the trip", DESTINATIONS),
+        Number("Net Sales", "Singapore dollars", "price; negative after a refund", -MONEY, MONEY, 20.0),
+        Number("Commision (in value)", "Singapore dollars", "commission of the agency", 0.0, MONEY, 0.0),
+        Number("Age", "years", "age of the traveller; 118 means unknown", 0.0, 130.0, 36.0),
     ),
     target=Target("Claim", ("No", "Yes"), spellings={"0": "No", "1": "Yes"}),
     load=load,
