@@ -19,19 +19,22 @@ from fastapi_offline import FastAPIOffline
 from api.challenger.follower import ChallengerFollower  # room: challenger
 from api.challenger.shadow import Shadow  # room: challenger
 from api.corrections.prefect_outbox import Outbox
+from api.disk_copy import keep_copies  # room: disk_copy
 from api.fastpath.batches import Batches  # room: fastpath
 from api.fastpath.routes import Predictions, Rows, ShortWays, Way  # room: fastpath
 from api.fastpath.uvicorn_protocol import STATE  # room: fastpath
+from api.guards.body_guard import BodyGuard  # room: guards
+from api.guards.request_ids import RequestIds  # room: guards
 from api.http.access import Access, Limit, RateLimit
-from api.http.body_guard import BodyGuard
 from api.http.errors import add_error_handlers
 from api.http.large_bodies import LargeBatches
-from api.http.request_ids import RequestIds
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
-from api.model.aliases import Aliases
+from api.metrics.http import HttpMetrics  # room: http_metrics
 from api.model.follower import ChampionFollower
+from api.promotion.aliases import Aliases  # room: promotion
+from api.promotion.routes import promotion_router  # room: promotion
 from api.protocols.oip.errors import add_oip_errors  # room: protocols
 from api.protocols.oip.infer import Inference, short_ways  # room: protocols
 from api.protocols.oip.routes import oip_router  # room: protocols
@@ -62,6 +65,7 @@ ROUTERS = [
     feedback_router,
     suggest_router,
     model_router,
+    promotion_router,  # room: promotion
     service_router,
     seldon_router,  # room: protocols
 ]
@@ -94,9 +98,10 @@ def create_app(
     add_error_handlers(app)
     add_oip_errors()  # room: protocols
     app.add_middleware(Heads)  # room: connections
-    app.add_middleware(BodyGuard)
-    app.state.metrics.instrument(app)
-    app.add_middleware(RequestIds)
+    app.add_middleware(BodyGuard)  # room: guards
+    app.state.http_metrics = HttpMetrics(app, app.state.metrics.registry)  # room: http_metrics
+    app.state.metrics.show(app)
+    app.add_middleware(RequestIds)  # room: guards
     app.add_middleware(Slashes)  # room: protocols
     return app
 
@@ -119,7 +124,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     await stack.enter_async_context(registry)
     state.access = Access(settings, rate_limit)
-    state.aliases = Aliases(problem, registry, state.store)
+    state.aliases = Aliases(problem, registry, state.store)  # room: promotion
     state.large = LargeBatches()
     stack.callback(state.large.close)
     state.log = PredictionLog(problem, store.predictions, metrics)
@@ -136,6 +141,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     state.predictor.observers.append(shadow.offer)  # room: challenger
     threads.append(shadow)  # room: challenger
     services.append(state.challenger)  # room: challenger
+    keep_copies(problem, settings, state.champion, state.challenger)  # room: disk_copy
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
     for thread in threads:
         thread.start()
@@ -153,7 +159,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     ways: list[Way] = [Predictions(problem, rows, batches)]  # room: fastpath
     ways += short_ways(problem, state.champion, state.inference)  # room: protocols
     by_path = {way.path.encode(): way for way in ways}  # room: fastpath
-    state.short_ways = shared[STATE] = ShortWays(by_path, metrics.http)  # room: fastpath
+    state.short_ways = shared[STATE] = ShortWays(by_path, state.http_metrics)  # room: fastpath
     shared[LIMITS] = Limits(settings)  # room: connections
     return shared
 

@@ -17,8 +17,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.api import create_app
+from api.disk_copy import DiskCopy
 from api.fastpath.uvicorn_protocol import ShortHttp
-from api.model.disk_copy import DiskCopy
 from common.bundle.export import export_onnx
 from common.bundle.outliers import fit_outlier_scorer
 from common.files import write_atomic

@@ -22,12 +22,15 @@ TOWER = (
     "api.api",
     "api.fastpath",
     "api.protocols",
+    "api.promotion",
     "api.challenger",
     "api.version_check",
     "api.routes",
     "api.corrections",
     "api.inference",
+    "api.disk_copy",
     "api.model",
+    "api.guards",
     "api.http",
     "api.metrics",
     "api.schemas",
@@ -74,7 +77,11 @@ ACROSS = {"main": ("training",)}
 # Ring 1: each can be deleted, with the lines of `WIRING` that end in `# room: …`, and the loop still closes on iris.
 RING_1 = (
     "api/challenger",
+    "api/disk_copy.py",
     "api/fastpath",
+    "api/guards",
+    "api/metrics/http.py",
+    "api/promotion",
     "api/protocols",
     "api/version_check",
     "api/workers",
@@ -167,18 +174,20 @@ def points_down(file: Path, imported: Path) -> bool:
 
 
 def code_lines(file: Path) -> int:
-    """Return the number of lines with code: no blank lines, comments, docstrings."""
-    told: set[int] = set()
+    """Return the number of lines with code: no blank lines, comments, docstrings, and no wiring of rooms."""
+    left_out: set[int] = set()
     for node in ast.walk(tree(file)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
             node
         ):
-            told |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+            left_out |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO((PROJECT / file).read_text(encoding="utf-8")).readline):
         if token.type in {tokenize.NAME, tokenize.OP, tokenize.NUMBER, tokenize.STRING}:
             lines |= set(range(token.start[0], token.end[0] + 1))
-    return len(lines - told)
+        elif token.type == tokenize.COMMENT and token.string.startswith("# room: "):
+            left_out.add(token.start[0])
+    return len(lines - left_out)
 
 
 def test_every_file_has_a_room() -> None:

@@ -22,5 +22,6 @@ class ChallengerFollower(ModelFollower):
         elif self.current:
             gone, self.current = self.current.version, None
             self._metrics.serves_none(gone.name, self.role)
-            await asyncio.to_thread(self._copy.delete)
+            if self.copies:
+                await asyncio.to_thread(self.copies.delete)
             logger.info("%s version %d is no longer the challenger", gone.name, gone.number)

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.fastpath.routes import Answer, Reply, ShortWays, Way
-from api.http.body_guard import MAX_BODY_BYTES
-from api.http.request_ids import request_id
+from api.guards.body_guard import MAX_BODY_BYTES
+from api.guards.request_ids import request_id
 from common.connections.protocol import Connection
 
 STATE = "short_ways"  # where the application's state has its `ShortWays`

@@ -7,9 +7,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client import generate_latest as text
-from prometheus_fastapi_instrumentator import Instrumentator
 
-from api.metrics.http import HttpMetrics
 from common.registry.client import Version
 from common.store.tables import Role
 
@@ -31,7 +29,6 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.shown = self.registry
         ProcessCollector(registry=self.registry)
-        self.http = HttpMetrics(self.registry)
         self.predicted = self._counter("predicted_class_name", "Predictions by class.", "class_name")
         self.outliers = self._counter("predicted_outliers", "Predictions for rows that are outliers.")
         self.unseen_categories = self._counter("unseen_categories", "Rows with an unlisted category.", "feature")
@@ -74,9 +71,8 @@ class Metrics:
         """Remove the series of a gauge that have these labels, and maybe others."""
         gauge.remove_by_labels(labels)
 
-    def instrument(self, app: FastAPI) -> None:
-        """Measure every HTTP request of `app`, and show all metrics on `/metrics`."""
-        Instrumentator(registry=self.registry).add(self.http.observe).instrument(app)
+    def show(self, app: FastAPI) -> None:
+        """Show all metrics on `/metrics`."""
 
         @app.get("/metrics", response_class=PlainTextResponse, tags=["service"], summary="Metrics for Prometheus")
         def metrics() -> Response:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Histogram, Summary
+from prometheus_fastapi_instrumentator import Instrumentator
 from prometheus_fastapi_instrumentator.metrics import Info
 
 FINE = (0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 7.5, 10, 30, 60)
@@ -55,14 +57,15 @@ class HttpMetrics:
     together: one by one, each would cost 5 µs, a tenth of a prediction.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Declare them in `registry`."""
+    def __init__(self, app: FastAPI, registry: CollectorRegistry) -> None:
+        """Declare them in `registry`, and count the requests of `app`."""
         requests = Counter("http_requests", "Requests.", ("method", "status", "handler"), registry=registry)
         received = _Sizes("http_request_size_bytes", "Sizes of requests' bodies.", ("handler",), registry=registry)
         sent = _Sizes("http_response_size_bytes", "Sizes of answers' bodies.", ("handler",), registry=registry)
         fine, coarse = "http_request_duration_highr_seconds", "http_request_duration_seconds"
         by_route = _Seconds(coarse, "Latency by route.", ("method", "handler"), buckets=COARSE, registry=registry)
         self._all = _Seconds(fine, "Latency of all requests.", buckets=FINE, registry=registry)
+        Instrumentator(registry=registry).add(self._observe).instrument(app)
         self._route = cache(
             lambda method, handler, status: _Route(
                 requests.labels(method, status, handler),
@@ -72,7 +75,7 @@ class HttpMetrics:
             )
         )
 
-    def observe(self, info: Info) -> None:
+    def _observe(self, info: Info) -> None:
         """Count a request that the instrumentator has seen."""
         received, sent = (
             int(message.headers.get("content-length", 0)) if message else 0 for message in (info.request, info.response)

@@ -4,12 +4,11 @@ import asyncio
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from api.metrics.declared import Metrics
-from api.model.disk_copy import DiskCopy
 from common.bundle.model import ModelError, OnnxModel
 from common.problem import Problem
 from common.registry.client import CHAMPION, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
@@ -36,14 +35,23 @@ class ServedVersion:
     model: OnnxModel
 
 
+class Copies(Protocol):
+    """A place that keeps the newest version, so that the service can start while MLflow is away."""
+
+    def write(self, version: Version, content: bytes) -> None: ...  # noqa: D102
+    def delete(self) -> None: ...  # noqa: D102
+    def newest_first(self) -> Iterable[tuple[Version, bytes]]: ...  # noqa: D102
+
+
 class ModelFollower(ABC):
     """Holds the version that answers in a role, `current`, and follows the registry from `start` to `stop`.
 
-    A new version is checked, loaded and copied to disk before it answers. If one of these steps fails, the old version
+    A new version is checked, loaded and copied before it answers. If one of these steps fails, the old version
     stays, the tag `serving_refused` of the new one gives the reason, and the follower tries it again after a pause.
 
     Attributes:
         check: more to check before a new version is loaded and asked its golden rows in this process.
+        copies: keeps the served version for a start without MLflow; None keeps nothing.
     """
 
     role: ClassVar[Role]
@@ -53,11 +61,11 @@ class ModelFollower(ABC):
         """Prepare to serve `problem`'s ONNX model from `registry`."""
         self.current: ServedVersion | None = None
         self.check: Check | None = None
+        self.copies: Copies | None = None
         self._problem = problem
         self._registry = registry
         self._metrics = metrics
         self._settings = settings
-        self._copy = DiskCopy(settings.state_dir / "served" / problem.onnx_name / self.role)
         self._retry = RetryPauses(POLL_SECONDS)
         self._following = RegistryFollower(
             f"the {self.alias}", self._look, POLL_SECONDS, StoreError, metrics.reload_failures.inc
@@ -89,7 +97,8 @@ class ModelFollower(ABC):
                 if self.check:
                     await self.check(content, self._class_names())
                 served = await asyncio.to_thread(self._load, version, content)
-                await asyncio.to_thread(self._copy.write, version, content)
+                if self.copies:
+                    await asyncio.to_thread(self.copies.write, version, content)
                 self._put_into_service(served)
         except Exception as error:  # noqa: BLE001  # any error means that this version cannot serve
             self._metrics.reload_failures.inc()
@@ -116,7 +125,7 @@ class ModelFollower(ABC):
         logger.info("serving %s version %d as %s", served.version.name, served.version.number, self.alias)
 
     def _serve_copy(self) -> None:
-        for version, content in self._copy.newest_first():
+        for version, content in self.copies.newest_first() if self.copies else ():
             try:
                 self._put_into_service(self._load(version, content))
             except Exception as error:  # noqa: BLE001  # a bad copy must not keep the service from starting

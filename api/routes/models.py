@@ -1,17 +1,12 @@
-"""The versions over HTTP: their live statistics, and moving the aliases."""
+"""The live statistics of the versions over HTTP."""
 
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Path
-
-from api.http.access import WITH_KEY
 from api.http.errors import responses
 from api.model.statistics import overview
-from api.routes.dependencies import TheAliases, TheChallenger, TheChampion, TheStore
-from api.schemas.responses import Models, MovedAliases
+from api.routes.dependencies import TheChallenger, TheChampion, TheStore
+from api.schemas.responses import Models
 from common.problem import Problem
-
-Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="the number of a registered version")]
 
 
 def model_router(problem: Problem) -> APIRouter:
@@ -23,20 +18,5 @@ def model_router(problem: Problem) -> APIRouter:
         """Show the served versions and their live statistics side by side, and how the two compare."""
         serving = champion.current, challenger.current if challenger else None
         return await store.read(lambda store: overview(problem, store, *serving))
-
-    @router.post("/{version}/challenge", dependencies=[WITH_KEY], responses=responses(401, 404, 409, 422, 503))
-    async def post_challenge(version: Number, aliases: TheAliases) -> MovedAliases:
-        """Make a version the challenger. Within seconds it answers the champion's rows, too, for comparison."""
-        return await aliases.challenge(version)
-
-    @router.post("/{version}/promote", dependencies=[WITH_KEY], responses=responses(401, 404, 422, 503))
-    async def post_promote(version: Number, aliases: TheAliases) -> MovedAliases:
-        """Make a version the champion. It answers within seconds, and no request fails meanwhile."""
-        return await aliases.promote(version)
-
-    @router.post("/{version}/rollback", dependencies=[WITH_KEY], responses=responses(401, 409, 422, 503))
-    async def post_rollback(version: Number, aliases: TheAliases) -> MovedAliases:
-        """Take a champion back: the one before it answers again within seconds."""
-        return await aliases.roll_back(version)
 
     return router

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from api.model.disk_copy import DiskCopy
+from api.disk_copy import DiskCopy
 from benchmarks.harness import lab
 from benchmarks.harness.running import Running, running
 from common.problem import Problem

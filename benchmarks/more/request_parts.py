@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 from api.api import create_app
 from api.fastpath.uvicorn_protocol import STATE, ShortHttp
-from api.http.request_ids import request_id
+from api.guards.request_ids import request_id
 from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import answer
 from api.model.follower import ServedVersion
@@ -76,7 +76,7 @@ async def _on_the_loop(app: FastAPI, model: Model, rows: int) -> Sequence[Part]:
             (best(lambda: state.predictor.predict(served, given), flush) - best(lambda: answer(served, given))) / rows,
         ),
         _to_json(answer(served, given)),
-        Part("HTTP metrics", best(lambda: state.metrics.http.count("POST", "/predict", "2xx", 0.001, 80, 300))),
+        Part("HTTP metrics", best(lambda: state.http_metrics.count("POST", "/predict", "2xx", 0.001, 80, 300))),
         Part("the request's id", best(lambda: request_id(HEADERS))),
     ]  # fmt: skip
     short, long = [await _turn(app, http, post, rows, flush) for http in (ShortHttp, HttpToolsProtocol)]

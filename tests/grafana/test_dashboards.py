@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from prometheus_client import Metric
 
 from api.metrics.declared import Metrics
+from api.metrics.http import HttpMetrics
 from common.registry.client import Registry
 from common.settings import PROJECT, Settings
 from common.store import Store
@@ -160,7 +161,7 @@ def known_metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 def exported_by_api() -> set[str]:
     metrics, app = Metrics(), FastAPI()
-    metrics.instrument(app)
+    HttpMetrics(app, metrics.registry)
     # The middleware declares the metrics of HTTP requests.
     app.build_middleware_stack()
     return names(metrics.registry.collect())

@@ -12,7 +12,7 @@ import mlflow
 import pytest
 
 from api.challenger import shadow
-from api.model.disk_copy import DiskCopy
+from api.disk_copy import DiskCopy
 from common.bundle.model import Answer, Floats32, OnnxModel
 from common.problem import Problem
 from common.registry.client import Version

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.http.body_guard import MAX_BODY_BYTES
+from api.guards.body_guard import MAX_BODY_BYTES
 from common.problem import Problem
 from scripts.parts import wait_for
 from tests import servers

@@ -1,4 +1,4 @@
-"""The roll-ups, counted once more from the log and the truths alone."""
+"""The roll-ups, counted once more from the log and the ground truths alone."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Counts = Counter[tuple[Any, ...]]
 
 @dataclass
 class RollUps:
-    """What the three tables count, by their keys; that it is zero and that there is no row are the same."""
+    """The counts of three tables, by their keys. A Counter that lacks a key equals one that has zero there."""
 
     predictions: Counts = field(default_factory=Counter)
     outliers: Counts = field(default_factory=Counter)
@@ -23,53 +23,36 @@ class RollUps:
 
 
 def assert_counted(store: Store) -> RollUps:
-    """Assert that the roll-ups are what a recount finds; return them."""
-    # Nobody can write between one table and the next.
+    """Assert that the roll-ups equal a recount; return them."""
+    # In one transaction, so that no other writer comes between two tables.
     with store._database.writing() as connection:
-        kept, counted = _kept(connection), _recount(connection)
-    assert kept == counted
+        columns = ("predictions", "outliers", "labels", "labels")
+        tables = (prediction_counts, prediction_counts, confusion_counts, paired_counts)
+        kept = RollUps(*(_read(connection, *each) for each in zip(tables, columns, strict=True)))
+        assert kept == _recount(connection)
     return kept
 
 
-def _kept(connection: sa.Connection) -> RollUps:
-    return RollUps(
-        _read(connection, prediction_counts, "predictions"),
-        _read(connection, prediction_counts, "outliers"),
-        _read(connection, confusion_counts, "labels"),
-        _read(connection, paired_counts, "labels"),
-    )
-
-
 def _read(connection: sa.Connection, table: sa.Table, counted: str) -> Counts:
-    keys = [column.name for column in table.primary_key]
-    rows = connection.execute(sa.select(table)).mappings()
-    return Counter({tuple(row[key] for key in keys): row[counted] for row in rows})
+    rows = connection.execute(sa.select(*table.primary_key, table.c[counted]))
+    return Counter({tuple(key): count for *key, count in rows})
 
 
 def _recount(connection: sa.Connection) -> RollUps:
-    found = RollUps()
-    log = connection.execute(sa.select(predictions)).mappings().all()
-    told = connection.execute(sa.select(feedback.c.prediction_id, feedback.c.class_name))
-    truths = {row.prediction_id: row.class_name for row in told}
-    for row in log:
-        _count(row, truths.get(row["id"]), found)
-    champions, shadows = ({row["id"]: row for row in log if row["role"] == role} for role in ("champion", "shadow"))
-    for each in champions.keys() & shadows.keys() & truths.keys():
-        _count_pair(champions[each], shadows[each], truths[each], found)
+    found, by_id = RollUps(), dict[str, dict[str, sa.RowMapping]]()
+    truths = dict(connection.execute(sa.select(feedback.c.prediction_id, feedback.c.class_name)).tuples().all())
+    for row in connection.execute(sa.select(predictions)).mappings():
+        model = row["problem"], row["model_name"], row["model_version"], row["role"], row["predicted_at"].date()
+        found.predictions[*model, row["class_name"]] += 1
+        found.outliers[*model, row["class_name"]] += row["is_outlier"] is True
+        if row["id"] in truths:
+            found.labels[*model, truths[row["id"]], row["class_name"]] += 1
+            by_id.setdefault(row["id"], {})[row["role"]] = row
+    for prediction_id, roles in by_id.items():
+        if roles.keys() == {"champion", "shadow"}:
+            champion, shadow, truth = roles["champion"], roles["shadow"], truths[prediction_id]
+            versions = champion["model_version"], shadow["model_version"]
+            right = champion["class_name"] == truth, shadow["class_name"] == truth
+            day = champion["predicted_at"].date()
+            found.pairs[champion["problem"], champion["model_name"], *versions, day, *right] += 1
     return found
-
-
-def _count(row: sa.RowMapping, truth: str | None, found: RollUps) -> None:
-    day = row["predicted_at"].date()
-    place = (row["problem"], row["model_name"], row["model_version"], row["role"], day)
-    found.predictions[*place, row["class_name"]] += 1
-    found.outliers[*place, row["class_name"]] += row["is_outlier"] is True
-    if truth is not None:
-        found.labels[*place, truth, row["class_name"]] += 1
-
-
-def _count_pair(champion: sa.RowMapping, shadow: sa.RowMapping, truth: str, found: RollUps) -> None:
-    versions = (champion["model_version"], shadow["model_version"])
-    right = (champion["class_name"] == truth, shadow["class_name"] == truth)
-    day = champion["predicted_at"].date()
-    found.pairs[champion["problem"], champion["model_name"], *versions, day, *right] += 1

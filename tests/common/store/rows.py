@@ -1,4 +1,4 @@
-"""What the tests of the store write."""
+"""Rows that the tests of the store write."""
 
 from datetime import UTC, datetime
 
@@ -39,7 +39,7 @@ def prediction(  # noqa: PLR0913  # each is what some test is about
 
 
 def shadow(prediction_id: str, class_name: str = SETOSA, version: int = 2) -> PredictionRow:
-    """What a challenger says about the same."""
+    """Return a challenger's answer for the row of `prediction`."""
     return prediction(prediction_id, class_name, role="shadow", version=version)
 
 

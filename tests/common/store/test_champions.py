@@ -1,4 +1,4 @@
-"""The history of champions: each move once, however many processes see it, and what a rollback goes back to."""
+"""The history of champions has each move once, and a rollback goes back along it."""
 
 from datetime import UTC, datetime
 
@@ -15,10 +15,10 @@ PROMOTED_TO_3: Moves = [(1, "registered"), (2, "registered"), (3, "promoted")]
 
 
 def noted(store: Store, moves: Moves) -> Moves:
-    """What the history holds after these moves."""
+    """Return the history after these moves."""
     for version, how in moves:
         store.champions.note(MODEL, version, how)
-    return [(reign.model_version, reign.how) for reign in store.champions.history(MODEL)]
+    return [(period.model_version, period.how) for period in store.champions.history(MODEL)]
 
 
 def test_there_is_no_history_before_the_first_champion(store: Store) -> None:
@@ -26,10 +26,10 @@ def test_there_is_no_history_before_the_first_champion(store: Store) -> None:
     assert previous_champion([]) is None
 
 
-def test_the_history_tells_who_since_when_and_how_oldest_first(store: Store) -> None:
+def test_the_history_has_versions_times_and_moves_oldest_first(store: Store) -> None:
     before = datetime.now(UTC)
     assert noted(store, PROMOTED_TO_3) == PROMOTED_TO_3
-    since = [reign.since for reign in store.champions.history(MODEL)]
+    since = [period.since for period in store.champions.history(MODEL)]
     moments = [before, *since, datetime.now(UTC)]
     assert moments == sorted(moments)
     assert {moment.tzinfo for moment in since} == {UTC}
@@ -46,32 +46,26 @@ def test_a_move_that_is_seen_again_is_no_new_one(store: Store) -> None:
 
 
 @pytest.mark.parametrize("how", ["promoted", "rolled back"])
-def test_how_is_known_whether_it_is_told_before_or_after_others_see_the_move(store: Store, how: How) -> None:
+def test_how_is_known_if_it_is_noted_before_or_after_others_see_the_move(store: Store, how: How) -> None:
     assert noted(store, [(1, "registered"), (2, how), (2, "registered")]) == [(1, "registered"), (2, how)]
     assert noted(store, [(3, "registered"), (3, how)]) == [(1, "registered"), (2, how), (3, how)]
 
 
-def test_each_model_has_a_history_of_its_own(store: Store) -> None:
-    store.champions.note(MODEL, 1)
-    store.champions.note("BreastCancerModel", 1)
-    store.champions.note("BreastCancerModel", 2)
-    assert [reign.model_version for reign in store.champions.history(MODEL)] == [1]
-    assert [reign.model_version for reign in store.champions.history("BreastCancerModel")] == [1, 2]
-
-
-def test_the_history_ends_with_the_newest(store: Store) -> None:
+def test_each_model_has_a_history_of_its_own_that_can_be_cut_to_the_newest(store: Store) -> None:
+    store.champions.note("BreastCancerModel", 7)
     noted(store, PROMOTED_TO_3)
-    assert [reign.model_version for reign in store.champions.history(MODEL, limit=2)] == [2, 3]
+    assert [period.model_version for period in store.champions.history("BreastCancerModel")] == [7]
+    assert [period.model_version for period in store.champions.history(MODEL, limit=2)] == [2, 3]
 
 
-def test_the_order_is_that_of_the_moves_even_when_the_clock_has_stepped_back(store: Store) -> None:
+def test_the_order_is_the_order_of_the_moves_even_if_the_clock_is_set_back(store: Store) -> None:
     store.champions.note(MODEL, 1)
     with store._database.writing() as connection:
         connection.execute(champions.update().values(since=datetime(2999, 1, 1, tzinfo=UTC)))
     store.champions.note(MODEL, 2)
     store.champions.note(MODEL, 2)
     history = store.champions.history(MODEL)
-    assert [reign.model_version for reign in history] == [1, 2]
+    assert [period.model_version for period in history] == [1, 2]
     assert history[0].since > history[1].since
     assert previous_champion(history) == 1
     assert len(store._database.read(sa.select(champions))) == 2
@@ -88,22 +82,22 @@ def test_the_order_is_that_of_the_moves_even_when_the_clock_has_stepped_back(sto
         ([*PROMOTED_TO_3, (2, "rolled back"), (4, "registered")], 2),
         ([*PROMOTED_TO_3, (2, "rolled back"), (4, "registered"), (2, "rolled back")], 1),
         ([*PROMOTED_TO_3, (1, "rolled back")], None),
-        # Never seen as champion: nothing is taken back, and the way back is where it came from.
+        # A version that was never champion: the rollback ends no period, and the next one goes to the version before.
         ([*PROMOTED_TO_3, (9, "rolled back")], 3),
         ([*PROMOTED_TO_3, (9, "rolled back"), (3, "rolled back")], 2),
-        # Moved back by hand in MLflow: a reign like any other.
+        # Moved back by hand in MLflow: a period like any other.
         ([(1, "registered"), (2, "registered"), (1, "registered")], 2),
         ([(1, "registered"), (2, "registered"), (1, "registered"), (2, "rolled back")], 1),
-        # Rolled back to the later of two reigns of the same version.
+        # Rolled back to the later of two periods of the same version.
         ([(1, "registered"), (2, "promoted"), (1, "promoted"), (3, "promoted"), (1, "rolled back")], 2),
     ],
 )
-def test_a_rollback_goes_to_who_was_champion_before(store: Store, moves: Moves, previous: int | None) -> None:
+def test_a_rollback_goes_to_the_champion_before(store: Store, moves: Moves, previous: int | None) -> None:
     assert noted(store, moves) == moves
     assert previous_champion(store.champions.history(MODEL)) == previous
 
 
-def test_rolling_back_again_and_again_ends_at_the_first(store: Store) -> None:
+def test_repeated_rollbacks_end_at_the_first_champion(store: Store) -> None:
     noted(store, [*PROMOTED_TO_3, (4, "promoted")])
     went: list[int | None] = []
     for _ in range(4):
@@ -114,7 +108,7 @@ def test_rolling_back_again_and_again_ends_at_the_first(store: Store) -> None:
     assert went == [3, 2, 1, None]
 
 
-def test_a_history_that_is_cut_off_still_knows_the_way_back() -> None:
+def test_a_history_that_is_cut_off_still_has_the_previous_champion() -> None:
     now = datetime.now(UTC)
     cut = [ChampionPeriod(2, now, "rolled back"), ChampionPeriod(3, now, "promoted")]
     assert previous_champion(cut) == 2

@@ -242,7 +242,7 @@ def test_an_error_of_postgresql_does_not_show_the_features_of_people(postgres_st
         connection.exec_driver_sql("ALTER TABLE suggestions ADD CONSTRAINT nobody CHECK (id = '')")
     with pytest.raises(StoreError, match='check constraint "nobody"') as refused:
         postgres_store.suggestions.add(suggestion("a"))
-    # PostgreSQL itself tells the whole row, on a second line.
+    # The second line of PostgreSQL's message has the whole row.
     assert "sepal_length" in str(refused.value.__cause__)
     assert "sepal_length" not in str(refused.value)
     assert postgres_store.suggestions.get("a") is None

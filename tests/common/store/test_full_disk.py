@@ -1,4 +1,4 @@
-"""A full disk costs what could not be written, is told in a line, and is over when there is space again."""
+"""On a full disk a write fails whole, with an error in one line; with space again, writes succeed."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ def test_what_is_not_on_the_full_disk_is_not_acknowledged(sqlite_store: Store, f
     store.predictions.write([prediction("known", VERSICOLOR)])
     with full(store):
         fill(store)
-        # What is left of the last page may take some.
+        # The last page may have space for some corrections.
         kept = correct_until_refused(store)
     there = [store.suggestions.get(f"s{number}") is not None for number in range(kept + 1)]
     assert there == [True] * kept + [False]

@@ -98,7 +98,7 @@ def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
 
 
 def shape(url: str) -> list[str]:
-    """What SQLite knows of the tables, whatever the order of their columns, and of their indexes."""
+    """Return SQLite's description of the tables and indexes, in any order of the columns."""
     engine = sa.create_engine(url)
     with engine.connect() as connection:
         known = sa.inspect(connection)
@@ -212,7 +212,7 @@ def test_eight_processes_open_an_empty_database_at_once(url: str) -> None:
         assert (differences(store), schemas(store)) == ([], [SCHEMA])
 
 
-def test_truths_that_were_told_before_the_delays_were_counted_are_counted(url: str) -> None:
+def test_ground_truths_from_before_the_roll_up_of_delays_are_counted(url: str) -> None:
     span = Span("iris", MODEL, NOON.date(), NOON.date() + timedelta(days=1))
     late = NOON.replace(hour=23, minute=59)  # the next day, in the time zone of the tests' PostgreSQL
     with closing(Store(url)) as store:

@@ -1,4 +1,4 @@
-"""Many processes write to one store at once, or are killed while they write: nothing is lost, halved or miscounted."""
+"""If many processes write at once, or one is killed, the store loses, halves and miscounts nothing."""
 
 import time
 from collections import Counter
@@ -11,7 +11,7 @@ from common.store.statistics import Paired, Span
 from common.store.tables import feedback, predictions, suggestions
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import MODEL
-from tests.common.store.writer import TOLD, assert_succeed, ids_of, next_line, writers
+from tests.common.store.writer import FEEDBACK, assert_succeed, ids_of, next_line, writers
 
 NAMES = "abcdefgh"
 BATCHES, ROWS = 6, 20
@@ -30,7 +30,7 @@ def test_eight_processes_write_at_once_and_nothing_is_lost(url: str, store: Stor
     for role in ("champion", "shadow"):
         assert sorted(ids(store, predictions.c.id, predictions.c.role == role)) == sorted(written)
     batches = len(NAMES) * BATCHES
-    assert len(ids(store, feedback.c.prediction_id)) == batches * (TOLD + 1)
+    assert len(ids(store, feedback.c.prediction_id)) == batches * (FEEDBACK + 1)
     assert len(ids(store, suggestions.c.id)) == 2 * batches
     assert len(store.suggestions.handed_over("iris", ENDLESS)) == batches
     assert_counted(store)
@@ -66,9 +66,9 @@ def test_a_killed_process_leaves_no_half_written_batch(url: str, store: Store, m
         assert set(batches.values()) == {LARGE}
         assert acknowledged <= len(batches) <= acknowledged + 1
     assert len(ids(store, suggestions.c.id, suggestions.c.flow_run_id.is_not(None))) >= acknowledged
-    # A correction is there together with the truth, or not at all.
-    told = set(ids(store, feedback.c.prediction_id))
-    assert set(ids(store, suggestions.c.prediction_id, suggestions.c.prediction_id.is_not(None))) <= told
+    # A correction is there together with its ground truth, or not at all.
+    known = set(ids(store, feedback.c.prediction_id))
+    assert set(ids(store, suggestions.c.prediction_id, suggestions.c.prediction_id.is_not(None))) <= known
     with writers(url, ["next"], 1, ROWS) as started:
         assert_succeed(started)
     assert_counted(store)

@@ -9,19 +9,19 @@ from common.settings import PROJECT
 from common.store import Store
 from tests.common.store.rows import CLASSES, NOON, SETOSA, prediction, shadow, suggestion
 
-TOLD = 4  # truths per batch
+FEEDBACK = 4  # messages per batch
 SECONDS = 120
 
 
 def write_batch(store: Store, name: str, rows: int) -> None:
-    """Write rows of the champion, tell some truths, write rows of the shadow; correct one and suggest another."""
+    """Write rows of the champion, give some feedback, write rows of the shadow; correct one and suggest another."""
     ids = [f"{name}-{number}" for number in range(rows)]
     store.predictions.write([prediction(each, CLASSES[i % 3], at=NOON) for i, each in enumerate(ids)])
-    for each in ids[:TOLD]:
+    for each in ids[:FEEDBACK]:
         store.feedback.give(each, SETOSA)
     store.predictions.write([shadow(each, CLASSES[i % 2]) for i, each in enumerate(ids)])
-    store.correct(suggestion(f"{name}-replaced", prediction_id=ids[TOLD]), replace=True)
-    store.feedback.give(ids[TOLD], CLASSES[1], replace=True)
+    store.correct(suggestion(f"{name}-replaced", prediction_id=ids[FEEDBACK]), replace=True)
+    store.feedback.give(ids[FEEDBACK], CLASSES[1], replace=True)
     store.suggestions.add(suggestion(f"{name}-suggested"))
     store.suggestions.delivered(f"{name}-suggested", f"run of {name}")
 

@@ -30,7 +30,7 @@ def everything(store: Store, problem: str = "iris") -> list[Alert]:
     return store.alerts.between(problem, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), 100)
 
 
-def test_what_is_found_begins_and_is_told_as_it_was_kept(store: Store) -> None:
+def test_a_found_breach_begins_an_alert(store: Store) -> None:
     changed = settle(store, 0, OUTLIERS, DRIFT_X)
     assert (names(changed.began), changed.ended) == ({OUTLIERS, DRIFT_X}, [])
     assert changed.began == store.alerts.open("iris")

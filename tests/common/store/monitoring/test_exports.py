@@ -1,8 +1,8 @@
-"""Exports: every row is in one of them, and in no more, whoever claims at once or is killed."""
+"""Every row is in exactly one export, even if several processes claim at once, or one is killed."""
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,11 +20,14 @@ LATER = NOON + timedelta(days=30)
 DAY = timedelta(days=1)
 
 
+def claim(store: Store, limit: int = 10, until: datetime = LATER) -> Export:
+    export = store.exports.claim(limit, until)
+    assert export
+    return export
+
+
 def claim_all(store: Store, limit: int) -> list[Export]:
-    found = []
-    while export := store.exports.claim(limit, LATER):
-        found.append(export)
-    return found
+    return list(iter(lambda: store.exports.claim(limit, LATER), None))
 
 
 def ids(store: Store, export: Export) -> list[tuple[str, str]]:
@@ -32,7 +35,7 @@ def ids(store: Store, export: Export) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(autouse=True)
-def small_bites(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_transactions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(module, "ROWS_AT_ONCE", 2)
     monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
     return iter([None])
@@ -79,8 +82,7 @@ def test_a_day_ends_at_midnight_in_utc(store: Store) -> None:
 
 def test_rows_from_a_moment_on_are_left_for_the_next_time(store: Store) -> None:
     store.predictions.write([prediction("before", at=NOON - DAY / 4), prediction("at", at=NOON)])
-    export = store.exports.claim(10, NOON)
-    assert export
+    export = claim(store, until=NOON)
     assert ids(store, export) == [("before", "champion")]
     assert store.exports.claim(10, NOON) is None
     assert store.exports.waiting() == {"iris": 2}
@@ -96,43 +98,27 @@ def test_an_export_has_as_many_rows_as_it_says_and_none_too_many(store: Store, l
 
 
 def test_an_unfinished_export_is_found_again_with_the_same_rows(store: Store) -> None:
-    store.predictions.write([prediction("a"), prediction("b")])
-    export = store.exports.claim(10, LATER)
-    assert export
+    rows = [prediction("a"), prediction("b")]
+    store.predictions.write(rows)
+    export = claim(store)
     store.predictions.write([prediction("c")])
     assert store.exports.unfinished() == [export]
-    assert ids(store, export) == [("a", "champion"), ("b", "champion")]
+    assert store.exports.rows(export) == rows
 
 
-def test_rows_come_as_they_were_written(store: Store) -> None:
-    store.predictions.write([prediction("a"), prediction("b")])
-    export = store.exports.claim(10, LATER)
-    assert export
-    assert store.exports.rows(export) == [prediction("a"), prediction("b")]
-
-
-def test_a_finished_export_is_over_and_its_rows_tell_when(store: Store) -> None:
-    store.predictions.write([prediction("a"), shadow("a"), prediction("b")])
-    export = store.exports.claim(2, LATER)
-    assert export
+def test_rows_wait_until_their_export_is_finished_and_then_have_its_time(store: Store) -> None:
+    store.predictions.write([prediction("a"), shadow("a"), prediction("b"), prediction("w", problem="wine")])
+    assert store.exports.waiting() == {"iris": 3, "wine": 1}
+    export = claim(store, 2)
+    assert store.exports.waiting() == {"iris": 3, "wine": 1}
     assert [found.exported_at for found in store.predictions.get("a")] == [None, None]
     before = datetime.now(UTC)
     store.exports.finish(export, "run")
-    assert store.exports.unfinished() == []
+    assert (store.exports.unfinished(), store.exports.waiting()) == ([], {"iris": 1, "wine": 1})
     for found in store.predictions.get("a"):
         assert found.exported_at
         assert before <= found.exported_at <= datetime.now(UTC)
     assert store.predictions.get("b")[0].exported_at is None
-
-
-def test_rows_wait_until_their_export_is_finished(store: Store) -> None:
-    store.predictions.write([prediction("a"), shadow("a"), prediction("b"), prediction("w", problem="wine")])
-    assert store.exports.waiting() == {"iris": 3, "wine": 1}
-    export = store.exports.claim(2, LATER)
-    assert export
-    assert store.exports.waiting() == {"iris": 3, "wine": 1}
-    store.exports.finish(export, "run")
-    assert store.exports.waiting() == {"iris": 1, "wine": 1}
     for other in claim_all(store, 10):
         store.exports.finish(other, "run")
     assert store.exports.waiting() == {}
@@ -152,39 +138,34 @@ def test_an_interrupted_claim_leaves_an_export_with_fewer_rows(store: Store, mon
     assert [each.rows for each in claim_all(store, 5)] == [3]
 
 
-def test_many_that_claim_at_once_never_have_the_same_row(url: str, store: Store) -> None:
+def test_threads_that_claim_at_once_never_have_the_same_row(url: str, store: Store) -> None:
     store.predictions.write([prediction(str(number)) for number in range(200)])
-    claimed: list[Export] = []
 
-    def claim() -> None:
+    def claim_with_own_store(_: int) -> list[Export]:
         with closing(Store(url)) as own:
-            claimed.extend(claim_all(own, 7))
+            return claim_all(own, 7)
 
-    threads = [threading.Thread(target=claim) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        claimed = [each for found in pool.map(claim_with_own_store, range(4)) for each in found]
     counts = Counter(key for each in claimed for key in ids(store, each))
     assert set(counts.values()) == {1}
     assert len(counts) == sum(each.rows for each in claimed) == 200
 
 
-def test_a_claim_lets_truths_in_between(url: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_lets_feedback_in_between(url: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.predictions.write([prediction(str(number)) for number in range(6)])
-    told = iter(range(6))
+    numbers = iter(range(6))
 
-    def tell(_: float) -> None:
+    def give_feedback(_: float) -> None:
         with closing(Store(url)) as other:
-            other.feedback.give(str(next(told)), SETOSA)
+            other.feedback.give(str(next(numbers)), SETOSA)
 
-    monkeypatch.setattr("common.store.monitoring.exports.time.sleep", tell)
-    export = store.exports.claim(6, LATER)
-    assert export
-    assert next(told) == 2
+    monkeypatch.setattr("common.store.monitoring.exports.time.sleep", give_feedback)
+    claim(store, 6)
+    assert next(numbers) == 2
 
 
-def test_one_at_a_time_may_export(url: str, store: Store) -> None:
+def test_one_process_at_a_time_has_the_lock(url: str, store: Store) -> None:
     assert store
     with exporter_lock(url) as first, exporter_lock(url) as second:
         assert (first, second) == (True, False)
@@ -192,14 +173,14 @@ def test_one_at_a_time_may_export(url: str, store: Store) -> None:
         assert again
 
 
-def test_a_place_that_cannot_be_had_is_a_store_that_does_not_answer(postgres_url: str, sqlite_url: str) -> None:
+def test_a_lock_that_cannot_be_asked_for_is_an_error_of_the_store(postgres_url: str, sqlite_url: str) -> None:
     away = sa.make_url(postgres_url).set(database="nowhere").render_as_string(hide_password=False)
     for url in (away, f"{sqlite_url}/nowhere"):
         with pytest.raises(StoreError, match="cannot be locked"), exporter_lock(url):
             pass
 
 
-def test_what_waits_and_what_an_export_has_is_found_by_index(sqlite_store: Store) -> None:
+def test_an_index_serves_waiting_rows_and_the_rows_of_an_export(sqlite_store: Store) -> None:
     queries = {
         "ix_predictions_unexported": sa.select(predictions.c.problem)
         .where(predictions.c.export_id.is_(None), predictions.c.predicted_at < LATER)

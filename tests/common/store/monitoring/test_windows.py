@@ -1,4 +1,4 @@
-"""What the monitor found is kept once for each problem and moment."""
+"""The store keeps one window for each problem and end."""
 
 from dataclasses import replace
 from datetime import UTC, timedelta, timezone
@@ -44,7 +44,8 @@ def test_a_moment_in_another_time_zone_is_the_same_window(store: Store) -> None:
     assert (found.rows, found.ended_at, found.ended_at.tzinfo) == (9, first.ended_at, UTC)
 
 
-def test_the_newest_is_the_one_that_ended_last_whenever_it_was_written(store: Store) -> None:
+def test_the_newest_window_of_a_problem_is_the_one_that_ended_last(store: Store) -> None:
+    assert store.windows.newest("iris") is None
     for minutes in (1, 3, 2):
         store.windows.write(window(minutes))
     store.windows.write(window(9, problem="other"))
@@ -53,13 +54,7 @@ def test_the_newest_is_the_one_that_ended_last_whenever_it_was_written(store: St
     assert newest.ended_at == NOON + 3 * MINUTE
 
 
-def test_a_problem_without_windows_has_no_newest_one(store: Store) -> None:
-    store.windows.write(window(1, problem="other"))
-    assert store.windows.newest("iris") is None
-    assert all_of(store) == []
-
-
-def test_between_two_moments_are_the_newest_windows_that_ended_there_oldest_first(store: Store) -> None:
+def test_a_time_has_the_newest_windows_that_ended_there_oldest_first(store: Store) -> None:
     for minutes in range(6):
         store.windows.write(window(minutes))
     store.windows.write(window(3, problem="other"))

@@ -4,7 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from api.model.disk_copy import DiskCopy
+from api.disk_copy import DiskCopy
 from common.registry.client import Version
 
 ROUNDS = 100

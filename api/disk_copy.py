@@ -8,10 +8,20 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from api.model.follower import ModelFollower
 from common.files import write_atomic
+from common.problem import Problem
 from common.registry.client import Version
+from common.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+
+def keep_copies(problem: Problem, settings: Settings, *followers: ModelFollower | None) -> None:
+    """Let the followers keep the versions that they serve, in a folder for each role."""
+    for follower in followers:
+        if follower:
+            follower.copies = DiskCopy(settings.state_dir / "served" / problem.onnx_name / follower.role)
 
 
 class DiskCopy:
