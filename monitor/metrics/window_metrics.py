@@ -12,7 +12,6 @@ from monitor.follow_registry import References
 from monitor.metrics.metric_families import by_problem, counter, gauge
 from monitor.statistics.breaches import ALL_KINDS, RUN_FAILED, mean_tolerance
 from monitor.statistics.drift import Verdict
-from monitor.statistics.performance import Measured
 from monitor.statistics.reference import NumberReference
 from monitor.statistics.window import Evaluation
 
@@ -62,7 +61,7 @@ def window_metrics(store: Store, references: References, models: Mapping[str, st
     yield from _gauges(OF_CLASS, ("problem", "class_name"), _by_name(windows, "class_shares"))
     yield from _gauges(OF_FEATURE, ("problem", "feature"), _by_name(windows, "features"))
     yield from _gauges(OF_SUBJECT, ("problem", "subject"), _by_name(windows, "subjects"))
-    measured: dict[tuple[str, ...], Measured] = {
+    measured: dict[tuple[str, ...], Any] = {
         (problem, each.span, each.measure, each.class_name): each
         for problem, window in windows.items()
         for each in window.performance
