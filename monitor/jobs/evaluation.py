@@ -96,15 +96,13 @@ class Evaluator:
             # None means that nothing was done: that is no success.
             if (found := work()) is not None:
                 self._alerts.succeeded(problem, JOB, now)
-        except StoreError as error:
-            logger.error("the evaluation of %s failed: %s", problem or "all problems", error)
-            self._alerts.failed(problem, JOB, f"the evaluation failed: {error}", now)
-        except Exception as error:
-            logger.exception("the evaluation of %s failed", problem or "all problems")
-            self._alerts.failed(problem, JOB, f"the evaluation failed: {type(error).__name__}: {error}", now)
-        else:
             return found
-        return None
+        except Exception as error:  # an unexpected error must not end the job for the other problems
+            expected = isinstance(error, StoreError)
+            reason = str(error) if expected else f"{type(error).__name__}: {error}"
+            logger.error("the evaluation of %s failed: %s", problem or "all problems", reason, exc_info=not expected)
+            self._alerts.failed(problem, JOB, f"the evaluation failed: {reason}", now)
+            return None
 
     def _catch_up(self, problem: str, model_name: str, now: datetime) -> bool | None:
         """Evaluate the due windows of a problem; return None if that could not begin, or was stopped."""

@@ -17,11 +17,15 @@ def by_problem(name: str, documentation: str, values: Mapping[str, float | None]
 
 def gauge(name: str, documentation: str, labels: Sequence[str], samples: Iterable[Sample]) -> Metric:
     """Return a gauge with samples by the values of its labels."""
-    return filled(GaugeMetricFamily(name, documentation, labels=labels), samples)
+    return _filled(GaugeMetricFamily(name, documentation, labels=labels), samples)
 
 
-def filled(family: Family, samples: Iterable[Sample]) -> Family:
-    """Add the samples that have a value, and return the family."""
+def counter(name: str, documentation: str, labels: Sequence[str], samples: Iterable[Sample]) -> Metric:
+    """Return a counter with samples by the values of its labels."""
+    return _filled(CounterMetricFamily(name, documentation, labels=labels), samples)
+
+
+def _filled(family: Family, samples: Iterable[Sample]) -> Family:
     for labels, value in samples:
         if value is not None:
             family.add_metric(labels, value)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from itertools import product
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from common.store import Store
@@ -13,7 +12,7 @@ from common.store.monitoring.correction_history import LearntVersion
 from common.store.statistics import LiveCounts
 from common.store.suggestions import STATES
 from monitor.follow_registry import References
-from monitor.metrics.metric_families import by_problem, filled, gauge
+from monitor.metrics.metric_families import by_problem, counter, gauge
 from monitor.metrics.window_metrics import alert_metrics, window_metrics
 
 MODEL = ("problem", "model_name", "model_version", "role")
@@ -52,14 +51,12 @@ class StoreCollector(Collector):
             for live in self._store.statistics.live(*model)
         ]
         volumes = [((*model, name), volume) for model, live in found for name, volume in live.volumes.items()]
-        yield filled(
-            CounterMetricFamily("logged_predictions", "Logged predictions.", labels=(*MODEL, "class_name")),
-            ((labels, volume.predictions) for labels, volume in volumes),
-        )
-        yield filled(
-            CounterMetricFamily("logged_outliers", "Logged rows that are outliers.", labels=(*MODEL, "class_name")),
-            ((labels, volume.outliers) for labels, volume in volumes),
-        )
+        for name, documentation, attribute in (
+            ("logged_predictions", "Logged predictions.", "predictions"),
+            ("logged_outliers", "Logged rows that are outliers.", "outliers"),
+        ):
+            counts = ((labels, getattr(volume, attribute)) for labels, volume in volumes)
+            yield counter(name, documentation, (*MODEL, "class_name"), counts)
         yield gauge(
             "live_labels",
             "Logged predictions with ground truth, by true and predicted class.",

@@ -1,36 +1,72 @@
 """Metrics of the newest windows, of alerts and of the external log."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import Any
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily
 
 from common.store import Store
 from monitor.follow_registry import References
-from monitor.metrics.metric_families import by_problem, filled, gauge
+from monitor.metrics.metric_families import by_problem, counter, gauge
 from monitor.statistics.breaches import ALL_KINDS, RUN_FAILED, mean_tolerance
 from monitor.statistics.drift import Verdict
 from monitor.statistics.reference import NumberReference
-from monitor.statistics.window import Evaluation, Subject
-
-if TYPE_CHECKING:
-    from monitor.statistics.performance import Measured
+from monitor.statistics.window import Evaluation
 
 KINDS = (*sorted(ALL_KINDS), RUN_FAILED)
 VERDICTS: Mapping[Verdict | None, float] = {"drift": 1.0, "no drift": 0.0}
 
-Windows = Mapping[str, Evaluation]
+# The help text and the value of each gauge, by its name.
+Gauges = Mapping[str, tuple[str, Callable[[Any], float | None]]]
+OF_WINDOW: Gauges = {
+    "window_predictions": ("Predictions in the newest window.", attrgetter("rows")),
+    "window_outliers": ("Outliers in the newest window.", attrgetter("outliers")),
+    "window_outliers_ratio": ("Share of outliers in the newest window.", attrgetter("outlier_ratio")),
+    "window_confidence_mean_ratio": (
+        "Mean probability of the predicted class in the newest window.",
+        attrgetter("confidence_mean"),
+    ),
+}
+OF_CLASS: Gauges = {"window_class_ratio": ("Share of a predicted class in the newest window.", float)}
+OF_FEATURE: Gauges = {
+    "window_feature_mean": ("Mean of a feature in the newest window, without outliers.", attrgetter("mean")),
+    "window_feature_mean_tolerance": ("Allowed distance of that mean from the training mean.", mean_tolerance),
+    "window_feature_psi": (
+        "Population stability index of a feature.",
+        lambda feature: feature.statistics.get("psi"),
+    ),
+}
+OF_SUBJECT: Gauges = {
+    "window_drift_verdict": (
+        "1 for drift, 0 for none; absent without enough data.",
+        lambda subject: VERDICTS.get(subject.verdict),
+    )
+}
+OF_PERFORMANCE: Gauges = {
+    "performance_labels": ("Predictions with ground truth, in the window or on a day.", attrgetter("labels")),
+    "performance_ratio": ("Accuracy, or recall of a class; absent with few labels.", attrgetter("value")),
+    "performance_high_ratio": ("Upper end of its interval.", attrgetter("high")),
+    "performance_tested_ratio": ("The version's value on the test rows.", attrgetter("tested")),
+    "performance_tested_low_ratio": ("Lower end of the interval of that value.", attrgetter("tested_low")),
+}
 
 
 def window_metrics(store: Store, references: References, models: Mapping[str, str]) -> Iterator[Metric]:
     """Return the metrics of the newest window of each problem; `models` are model names by problem."""
     newest = {problem: window for problem in models if (window := store.windows.newest(problem))}
     windows = {problem: Evaluation.model_validate(window.evaluation) for problem, window in newest.items()}
-    yield from _rows(windows)
-    yield from _subjects(windows)
-    yield from _performance(windows)
+    yield from _gauges(OF_WINDOW, ("problem",), {(problem,): window for problem, window in windows.items()})
+    yield from _gauges(OF_CLASS, ("problem", "class_name"), _by_name(windows, "class_shares"))
+    yield from _gauges(OF_FEATURE, ("problem", "feature"), _by_name(windows, "features"))
+    yield from _gauges(OF_SUBJECT, ("problem", "subject"), _by_name(windows, "subjects"))
+    measured: dict[tuple[str, ...], Any] = {
+        (problem, each.span, each.measure, each.class_name): each
+        for problem, window in windows.items()
+        for each in window.performance
+    }
+    yield from _gauges(OF_PERFORMANCE, ("problem", "span", "measure", "class_name"), measured)
     yield by_problem(
         "window_end_timestamp_seconds",
         "When the newest window ended.",
@@ -60,79 +96,19 @@ def alert_metrics(store: Store, problems: Iterable[str]) -> Iterator[Metric]:
     )
     # Zeros are exported, too: a series that begins with its first alert shows no increase.
     episodes = {("", RUN_FAILED): 0, **dict.fromkeys(product(problems, KINDS), 0), **store.alerts.counts()}
-    yield filled(
-        CounterMetricFamily("monitor_alerts", "Alerts that have begun.", labels=("problem", "kind")),
-        episodes.items(),
-    )
+    yield counter("monitor_alerts", "Alerts that have begun.", ("problem", "kind"), episodes.items())
     waiting = dict.fromkeys(problems, 0) | store.exports.waiting()
     yield by_problem("external_log_unexported_rows", "Logged rows that the external log does not have yet.", waiting)
 
 
-def _rows(windows: Windows) -> Iterator[Metric]:
-    metrics: Mapping[str, tuple[str, Callable[[Evaluation], float | None]]] = {
-        "window_predictions": ("Predictions in the newest window.", lambda window: window.rows),
-        "window_outliers": ("Outliers in the newest window.", lambda window: window.outliers),
-        "window_outliers_ratio": ("Share of outliers in the newest window.", lambda window: window.outlier_ratio),
-        "window_confidence_mean_ratio": (
-            "Mean probability of the predicted class in the newest window.",
-            lambda window: window.confidence_mean,
-        ),
-    }
-    for name, (documentation, value) in metrics.items():
-        yield by_problem(name, documentation, {problem: value(window) for problem, window in windows.items()})
-    shares = ((problem, *share) for problem, window in windows.items() for share in window.class_shares.items())
-    yield gauge(
-        "window_class_ratio",
-        "Share of a predicted class in the newest window.",
-        ("problem", "class_name"),
-        (((problem, name), share) for problem, name, share in shares),
-    )
+def _gauges(gauges: Gauges, labels: Sequence[str], found: Mapping[tuple[str, ...], Any]) -> Iterator[Metric]:
+    for name, (documentation, value) in gauges.items():
+        yield gauge(name, documentation, labels, ((values, value(each)) for values, each in found.items()))
 
 
-def _subjects(windows: Windows) -> Iterator[Metric]:
-    features = _labelled({problem: window.features for problem, window in windows.items()})
-    for name, documentation, value in (
-        (
-            "window_feature_mean",
-            "Mean of a feature in the newest window, without outliers.",
-            lambda feature: feature.mean,
-        ),
-        ("window_feature_mean_tolerance", "Allowed distance of that mean from the training mean.", mean_tolerance),
-        ("window_feature_psi", "Population stability index of a feature.", _psi),
-    ):
-        yield gauge(
-            name, documentation, ("problem", "feature"), ((labels, value(feature)) for labels, feature in features)
-        )
-    subjects = _labelled({problem: window.subjects for problem, window in windows.items()})
-    yield gauge(
-        "window_drift_verdict",
-        "1 for drift, 0 for none; absent without enough data.",
-        ("problem", "subject"),
-        ((labels, VERDICTS.get(subject.verdict)) for labels, subject in subjects),
-    )
-
-
-def _psi(subject: Subject) -> float | None:
-    return subject.statistics.get("psi")
-
-
-def _performance(windows: Windows) -> Iterator[Metric]:
-    found = [
-        ((problem, each.span, each.measure, each.class_name), each)
+def _by_name(windows: Mapping[str, Evaluation], attribute: str) -> dict[tuple[str, ...], Any]:
+    return {
+        (problem, name): each
         for problem, window in windows.items()
-        for each in window.performance
-    ]
-    metrics: Mapping[str, tuple[str, Callable[[Measured], float | None]]] = {
-        "performance_labels": ("Predictions with ground truth, in the window or on a day.", lambda each: each.labels),
-        "performance_ratio": ("Accuracy, or recall of a class; absent with few labels.", lambda each: each.value),
-        "performance_high_ratio": ("Upper end of its interval.", lambda each: each.high),
-        "performance_tested_ratio": ("The version's value on the test rows.", lambda each: each.tested),
-        "performance_tested_low_ratio": ("Lower end of the interval of that value.", lambda each: each.tested_low),
+        for name, each in getattr(window, attribute).items()
     }
-    for name, (documentation, value) in metrics.items():
-        samples = ((labels, value(each)) for labels, each in found)
-        yield gauge(name, documentation, ("problem", "span", "measure", "class_name"), samples)
-
-
-def _labelled(found: Mapping[str, Mapping[str, Subject]]) -> list[tuple[tuple[str, str], Subject]]:
-    return [((problem, name), subject) for problem, subjects in found.items() for name, subject in subjects.items()]
