@@ -15,7 +15,7 @@ from monitor.statistics.columns import ROWS_AT_ONCE
 from monitor.statistics.drift import CategoryReference, NumberReference
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
 from monitor.statistics.window import CLASS, CONFIDENCE, MOST_NAMES, OTHERS, Distribution, Evaluation, evaluate
-from scripts.traffic_rows import Rows, Traffic
+from scripts.traffic_rows import RowSource, Traffic
 from tests.common.store.rows import CLASSES, FEATURES, SETOSA, VERSICOLOR, prediction
 from tests.monitor.references import answered, reference_of
 
@@ -94,7 +94,7 @@ def test_healthy_traffic_with_a_few_absurd_rows_is_in_bounds(problem: Problem, b
     model, table = OnnxModel(bundle), problem.load(None)
     known = read_reference(1, model.metadata)
     for seed in range(10):
-        traffic = Rows(Traffic(seed=seed), problem, table)
+        traffic = RowSource(Traffic(seed=seed), problem, table)
         asked = [traffic.at(number).features for number in range(count)]
         is_outlier = model.is_outlier(model.predict(model.as_rows([list(each.values()) for each in asked])))
         assert is_outlier is not None
