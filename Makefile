@@ -48,6 +48,7 @@ test: $(INSTALLED) ## run the tests against real servers
 lint: $(INSTALLED) ## check style and types
 	@ruff format --check .
 	@ruff check .
+	@python -m scripts.check_words
 	@mypy .
 
 format: $(INSTALLED) ## put the code into the project's style

@@ -1,4 +1,4 @@
-"""Raw data -> train.csv, test.csv, later.csv, classes.json. The stage that `dvc repro` runs for each problem."""
+"""Split raw data into train.csv, test.csv and later.csv, and write classes.json; `dvc repro` runs it per problem."""
 
 import argparse
 import json
@@ -17,18 +17,19 @@ from common.split import split as split_for_validation
 from common.table import DataError, table_bytes
 
 SEED = 42
-MERGED_SHARE = 0.01  # of a column's different values: numbers with all digits of float64 lose a few, which mean nothing
-# Rows of every class: to be split at all, to be learnt and validated on, to be tested on.
+# Warn if float32 merges more than this share of a column's different values; random float64 numbers lose a few.
+MERGED_SHARE = 0.01
+# Least number of rows of each class: to split the data, to learn and validate, to test.
 NEEDED = {"data.csv": 3, "train.csv": 2, "test.csv": 1}
 
 logger = logging.getLogger(__name__)
 
 
 def split(table: Table, share: float) -> tuple[Table, Table]:
-    """Return most rows, and a share of them apart: the same at every run, with the same share of each class.
+    """Split off a share of the rows, the same rows at every run and the same share of each class; return both parts.
 
     Raises:
-        ValueError: a class has fewer than two rows, so that it cannot be in both.
+        ValueError: a class has fewer than two rows, so it cannot be in both parts.
     """
     if share == 0:
         return table, Table(table.X[:0], table.y[:0])
@@ -39,7 +40,7 @@ def split(table: Table, share: float) -> tuple[Table, Table]:
 
 
 def check_classes(problem: Problem, part: Table, name: str) -> None:
-    """Raise `ValueError` if a class has too few rows in what is to become a file."""
+    """Raise `ValueError` if a class has too few rows in the part that will become the file `name`."""
     counts = np.bincount(part.y, minlength=len(problem.target.classes)).tolist()
     for class_name, count in zip(problem.target.classes, counts, strict=True):
         if count < NEEDED[name]:
@@ -55,7 +56,7 @@ def number_columns(problem: Problem, table: Table) -> Iterator[tuple[str, Floats
 
 
 def check_numbers(problem: Problem, table: Table, source: Path) -> None:
-    """Raise `DataError` if the problem's own `load` makes something of a file that no model can be asked."""
+    """Raise `DataError` if the problem's `load` returns a number that float32 cannot hold."""
     for name, values in number_columns(problem, table):
         for row in np.flatnonzero(~(np.abs(values) <= LARGEST))[:1].tolist():
             raise DataError(
@@ -65,7 +66,7 @@ def check_numbers(problem: Problem, table: Table, source: Path) -> None:
 
 
 def merged_columns(problem: Problem, table: Table) -> Iterator[str]:
-    """Yield a warning for each column of numbers whose different values float32, in which models are asked, merges."""
+    """Yield a warning for each column of numbers that loses different values in float32, a model's input type."""
     for name, column in number_columns(problem, table):
         values = np.unique(column)
         same = np.diff(values.astype(np.float32)) == 0
@@ -81,11 +82,14 @@ def merged_columns(problem: Problem, table: Table) -> Iterator[str]:
 def preprocess(problem: Problem, folder: Path) -> dict[str, int]:
     """Split `folder`/data.csv into train.csv, test.csv and later.csv beside it, with the class names in classes.json.
 
-    Every file is made before the first is written; later.csv is empty where the problem sets nothing aside. Returns the
-    number of rows by file name, for those that have any. Columns whose values float32 merges are warned of.
+    All contents are made before the first file is written. later.csv is empty if the problem sets no rows aside. A
+    warning is logged for columns that lose different values in float32.
+
+    Returns:
+        The number of rows by file name, without empty files.
 
     Raises:
-        DataError: data.csv does not hold what it should, or too few rows of a class to train and to test.
+        DataError: data.csv is damaged, or has too few rows of a class to train and to test.
     """
     source = folder / "data.csv"
     try:

@@ -28,7 +28,7 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
             text := ast.get_docstring(node)
         ):
             yield node.body[0].lineno, text
-    before = 0
+    before = -1  # no comment yet; a comment in line 1 is a text of its own
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             # The lines of one comment are one text; a comment behind code is a text of its own.

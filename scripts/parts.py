@@ -61,15 +61,17 @@ def answers(address: str) -> bool:
 
 
 @contextmanager
-def process(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in a session of its own, with its output in `log`; stop all processes of the session at the end.
+def process(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path = PROJECT
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command in a session of its own, with its output in `log`; stop the whole session at the end.
 
     An error raised meanwhile gets the end of the command's output as a note.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         started = subprocess.Popen(
-            command, cwd=PROJECT, env=dict(environment), stdout=output, stderr=output, start_new_session=True
+            command, cwd=folder, env=dict(environment), stdout=output, stderr=output, start_new_session=True
         )
     try:
         yield started

@@ -37,6 +37,7 @@ from training.search import train
 LONG = (
     "test_loop.py",
     "test_your_problem.py",
+    "test_the_loop_alone.py",
     "test_demo.py",
     "test_watched.py",
     "test_breaking.py",

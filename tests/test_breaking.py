@@ -1,4 +1,4 @@
-"""What is left when an api is killed at work, or its disk is full: all that was acknowledged, and nothing by halves."""
+"""An api that is killed, or whose disk is full, keeps everything that it has acknowledged, and nothing half-written."""
 
 import itertools
 import resource
@@ -43,7 +43,7 @@ ROWS = ([5.1, 3.5, 1.4, 0.2], [5.7, 2.8, 4.1, 1.3], [6.3, 3.3, 6.0, 2.5], [1.0, 
 
 @dataclass
 class Acknowledged:
-    """What an api has said it has done."""
+    """The predictions, feedback and corrections that an api has acknowledged."""
 
     predictions: dict[str, float] = field(default_factory=dict)  # when it was answered, by id
     truths: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What can be said of docker-compose.yaml and the Dockerfiles without an engine; tests/containers starts them."""
+"""Checks of docker-compose.yaml and the Dockerfiles without a container engine; tests/containers starts them."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the documentation names exists."""
+"""The documentation names only things that exist."""
 
 import re
 import subprocess

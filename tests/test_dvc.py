@@ -29,7 +29,7 @@ class Lab:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "LAB_HOME": str(folder),
             "PROBLEM": "iris",
-            # What DVC keeps outside the project stays with the test too.
+            # DVC's files outside of the project belong to the test, too.
             "DVC_SITE_CACHE_DIR": str(home / "site"),
             "DVC_GLOBAL_CONFIG_DIR": str(home / "config"),
             "DVC_SYSTEM_CONFIG_DIR": str(home / "system"),

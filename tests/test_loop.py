@@ -268,7 +268,7 @@ def test_corrections_whose_flow_run_is_cancelled_or_deleted_are_delivered_anew(
     lab: Settings, start_api: StartApi
 ) -> None:
     with servers.worker(lab):
-        pass  # which leaves its deployment
+        pass  # its deployment stays in Prefect
     with start_api(lab) as api:
         ids = suggest(api, range(3))
         cancelled = flow_run_of(api, ids[0])

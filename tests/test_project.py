@@ -1,4 +1,4 @@
-"""What holds for the project as a whole: its pins, its problems, and that importing it does nothing."""
+"""Rules of the whole project: its pins, its problems, and that importing it does nothing."""
 
 import re
 import subprocess
@@ -129,7 +129,7 @@ def test_every_problem_loads_and_is_whole(name: str) -> None:
 def test_importing_everything_writes_nothing_reads_no_settings_and_asks_nobody(tmp_path: Path) -> None:
     folder = tmp_path / "lab"
     copy_project(folder)
-    # Whoever made the settings at import would stumble over this.
+    # A module that loads the settings at import fails with this file.
     (folder / ".env").write_text("NO_SUCH_KEY=1\n", encoding="utf-8")
     before = written(folder)
     ended = python(IMPORT, *modules(), cwd=folder)

@@ -19,7 +19,7 @@ from scripts.parts import free_port
 from scripts.stack import on_own_servers, wait_until_ready
 
 PAGE = (PROJECT / "docs" / "your-problem.md").read_text(encoding="utf-8")
-# What the page has its reader write, type and see, in its order: (language, content).
+# The blocks that the reader of the page writes, types and sees, in the order of the page: (language, content).
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 START = BLOCKS.index(("sh", "make up\n"))
 SAID = dict(re.findall(r"^\| ([^|`]+) \| `([^`]+)` \|$", PAGE, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""`python main.py` on a real MLflow server: what it leaves there, in models/, and on the screen."""
+"""`python main.py` on a real MLflow server: its runs and versions there, its file in models/, its output."""
 
 import asyncio
 import shutil
@@ -33,7 +33,7 @@ LINE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of the command has left. All is fetched at once: other tests use the same server."""
+    """The results of one run of the command. They are fetched at once, because other tests use the same server."""
 
     home: Path
     output: str

@@ -250,7 +250,7 @@ def test_of_breast_cancer_both_families_are_registered_the_better_one_as_champio
     assert [each["family"] for each in tags] == ["logistic regression", "perceptron"]
     accuracies = [each.metrics["val_accuracy"] for each in trained.results]
     assert accuracies == sorted(accuracies, reverse=True)
-    # What a fine-tuning is measured against: the champion could pass its gate.
+    # The gate of a fine-tuning asks for this accuracy, so the champion itself must reach it.
     assert float(tags[0]["test_accuracy"]) > 0.9
     assert aliases(lab, problem, "champion") == [1, 1]
     assert aliases(lab, problem, "challenger") == [2, 2]
