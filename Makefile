@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PEERS := $(basename $(wildcard benchmarks/peers/requirements/*.in))
-# Programs of the virtual environment come first, also for what they start (dvc runs `python`, honcho runs `mlflow`).
+# Programs of the virtual environment come first, also for their child processes (dvc runs `python`, honcho runs `mlflow`).
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help: ## list the targets
@@ -32,16 +32,16 @@ up: $(INSTALLED) ## start MLflow, Prefect, the fine-tuning worker, the api and t
 	@python -m scripts.prepare
 	@python -m scripts.stack
 
-watch: $(INSTALLED) ## start Prometheus (which you have installed) on the stack of `make up`; Ctrl-C stops it
+watch: $(INSTALLED) ## start Prometheus on the stack of `make up` (install Prometheus first); Ctrl-C stops it
 	@python -m scripts.watch
 
-dashboards: $(INSTALLED) ## write grafana/dashboards/ anew from the Python beside it
+dashboards: $(INSTALLED) ## write grafana/dashboards/ again from the Python code beside it
 	@python -m grafana.build
 
-api: $(INSTALLED) ## start the api alone, reloading when the code changes
+api: $(INSTALLED) ## start the api alone; it reloads when the code changes
 	@port=$$(python -m scripts.ports api) && fastapi dev api/api.py --port $$port
 
-# Three at a time, each with servers of its own: much of a test is waiting for them.
+# Three test processes, each with servers of its own, because the tests spend much time waiting for servers.
 test: $(INSTALLED) ## run the tests against real servers
 	@pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
@@ -54,16 +54,16 @@ format: $(INSTALLED) ## put the code into the project's style
 	@ruff format .
 	@ruff check --fix .
 
-bench: $(INSTALLED) ## measure what the documentation claims about speed and memory (40 minutes; needs wrk)
+bench: $(INSTALLED) ## measure every claim about speed and memory, write docs/benchmarks.md (40 minutes; needs wrk)
 	@python -m benchmarks.run
 
-bench-quick: $(INSTALLED) ## measure the api against an empty endpoint, before and after a change (a minute; needs wrk)
+bench-quick: $(INSTALLED) ## compare the api with an empty endpoint, before and after a change (a minute; needs wrk)
 	@python -m benchmarks.quick
 
-containers: $(INSTALLED) ## build the images, start the stack from them, and run the loop against it
+containers: $(INSTALLED) ## build the images, start the stack, and test the loop on it
 	@bash containers/check.sh
 
-lock: ## resolve the dependencies anew and export the pinned requirements (needs Poetry and its export plugin)
+lock: ## resolve the dependencies again and export the pinned requirements (needs Poetry and its export plugin)
 	poetry lock
 	poetry export --only install -o requirements/install.txt
 	poetry export --only main,dev -o requirements/dev.txt
@@ -74,5 +74,5 @@ lock: ## resolve the dependencies anew and export the pinned requirements (needs
 	for peer in $(PEERS); do uv pip compile --quiet --upgrade --system-certs --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --no-emit-index-url $$peer.in -o $$peer.txt >/dev/null || exit 1; done
 
-clean: ## forget all state: servers, logs, store, corrections, models, the demo
+clean: ## delete all state: of servers, logs, store, corrections, models and demo
 	rm -rf .lab .demo data/lab.db data/lab.db-* data/*/finetune.csv data/*/finetune.lock models/*/

@@ -3,7 +3,6 @@
 import argparse
 import signal
 import sys
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,10 +10,11 @@ from rich.table import Table
 
 from common.bundle.model import ModelError
 from common.problem import Problem, ProblemError, get_problem
-from common.registry.client import CHALLENGER, CHAMPION, RegistryUnavailableError, Version, check_mlflow
+from common.registry.client import CHALLENGER, CHAMPION, RegistryUnavailableError, check_mlflow
 from common.settings import SettingsError, load_settings
 from common.table import DataError
-from training.cluster import WorkersError, reach
+from training.cluster import HELP, fit_on  # room: cluster
+from training.fitting import FitAll, WorkersError, one_after_the_other
 
 if TYPE_CHECKING:
     from training.search import Trained
@@ -23,7 +23,7 @@ SHOWN = 5
 
 
 def show(problem: Problem, trained: "Trained") -> None:
-    """Print the best candidates and what was registered."""
+    """Print the best candidates, and each registered version with its metrics on the test rows."""
     results = trained.results
     rule = "accuracy" if None in [result.log_loss for result in results] else "log-loss"
     table = Table(title=f"the best of {len(results)} candidates, by validation {rule}")
@@ -37,45 +37,42 @@ def show(problem: Problem, trained: "Trained") -> None:
         )
     console = Console(soft_wrap=True)
     console.print(table)
-    show_version(console, problem, trained.champion, CHAMPION)
-    if trained.challenger:
-        show_version(console, problem, trained.challenger, CHALLENGER)
-
-
-def show_version(console: Console, problem: Problem, version: Version, alias: str) -> None:
-    """Print what was registered, and how it was tested."""
-    console.print("on test.csv: " + ", ".join(f"{k[5:]} {v}" for k, v in version.tags.items() if k.startswith("test_")))
-    console.print(
-        f"registered {version.name} version {version.number} (ONNX) and {problem.sklearn_name} version "
-        f"{version.tags['sklearn_version']} (scikit-learn); {alias} points at them"
-    )
+    for version, alias in ((trained.champion, CHAMPION), (trained.challenger, CHALLENGER)):
+        if version:
+            tested = [f"{name[5:]} {value}" for name, value in version.tags.items() if name.startswith("test_")]
+            console.print("on test.csv: " + ", ".join(tested))
+            console.print(
+                f"registered {version.name} version {version.number} (ONNX) and {problem.sklearn_name} version "
+                f"{version.tags['sklearn_version']} (scikit-learn); {alias} points at them"
+            )
 
 
 def main() -> None:
     """Train the problem that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problem", help="a file of problems/ (default: the setting PROBLEM)")
-    parser.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="fit on the Dask cluster whose scheduler is at tcp://HOST:PORT (default: on this machine)",
-    )
+    parser.add_argument("--dask", metavar="ADDRESS", help=HELP)  # room: cluster
     arguments = parser.parse_args()
     try:
         settings = load_settings(**({"problem": arguments.problem} if arguments.problem else {}))
         problem = get_problem(settings.problem)
         check_mlflow(settings.mlflow_uri)
-        with nullcontext() if arguments.dask is None else reach(arguments.dask) as cluster:
-            # Importing scikit-learn, MLflow and the converter takes longer than an answer to "is MLflow there?" may.
-            from training.search import train
+        from training.executors import fit_on_all_cores  # room: executors
 
-            trained = train(problem, settings, cluster)
+        fit_all: FitAll = one_after_the_other
+        fit_all = fit_on_all_cores  # room: executors
+        if arguments.dask is not None:  # room: cluster
+            fit_all = fit_on(arguments.dask)  # room: cluster
+        # Imported late: scikit-learn, MLflow and the converter take seconds, and a missing server is reported first.
+        from training.search import train
+
+        trained = train(problem, settings, fit_all)
     except (DataError, ModelError, RegistryUnavailableError, SettingsError, ProblemError, WorkersError) as error:
         sys.exit(f"main: {error}")
     show(problem, trained)
 
 
 if __name__ == "__main__":
-    # The processes that fit candidates end with this one when it is told to end, and not only at Ctrl-C.
+    # SIGTERM becomes an exception, as Ctrl-C is one, so that the processes that fit candidates end with this one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     main()

@@ -145,6 +145,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
         stack.push_async_callback(service.stop)
     # Everything imported so far lives as long as the process: full collections need not scan it.
     gc.freeze()
+    gc.enable()
     stack.callback(gc.unfreeze)
     shared: dict[str, Any] = {}
     rows = Rows(problem, state.champion, state.predictor)  # room: fastpath

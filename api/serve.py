@@ -1,6 +1,7 @@
 """Serves the api: `python -m api.serve`, in one process, or in API_WORKERS of them."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from api.workers.supervisor import supervise  # room: workers
 
         return supervise(settings, given.host, port, OPTIONS)  # room: workers
+    # 0.1 s of the start: imports make no garbage. The application enables the collector when it has started.
+    gc.disable()
     uvicorn.run("api.api:app", host=given.host, port=port, **OPTIONS)
     return 0
 

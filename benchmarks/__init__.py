@@ -1,4 +1,4 @@
-"""Every claim about speed and memory, as a ratio measured in one run. This folder can be deleted.
+"""Measurements behind every claim about speed and memory, as ratios within one run. This folder can be deleted.
 
-It imports everything. Begin with `quick.py` and `run.py`.
+It may import every other package. Begin with `quick.py` and `run.py`.
 """

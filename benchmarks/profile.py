@@ -1,4 +1,4 @@
-"""Where the time of a request goes: what uvicorn and the api take under load, and the parts of it."""
+"""Where the time of a request goes: the core time of uvicorn and of the api under load, and its parts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,27 +18,27 @@ ROUNDS = 5
 SECONDS = 2.0
 WARM_UP = 0.5
 TEXT = (
-    f"One `POST /predict` of one row among {CONNECTIONS} connections, in microseconds of a core. *The whole* is what "
-    "the api takes under load, all of its threads together; beside it what a bare ASGI application under uvicorn takes "
-    f"under the same load: medians of {ROUNDS} starts each, in turn. Everything else is timed in one process, the best "
-    "of thousands of calls, without sockets: with {rows} rows at once on the event loop, as many as a run of the model "
-    f"had under the load, and {BATCH_ROWS} in the log's thread. So what is *in no part* is receiving and sending, "
-    "waking up, and what the threads cost each other in caches and locks. The columns on the right are the ordinary "
-    "way to do the same, timed alike."
+    f"The time of a core for one `POST /predict` of one row over {CONNECTIONS} connections. *The whole* is the time of "
+    "all threads of the api under load; beside it stands the time of a bare ASGI application under uvicorn with the "
+    f"same load. Both are medians of {ROUNDS} starts, in turn. All other figures are the best of thousands of calls in "
+    "one process without sockets: with {rows} rows at once on the event loop, as many as a run of the model had under "
+    f"load, and with {BATCH_ROWS} rows in the log's thread. *In no part* is the rest: receiving, sending, waking up, "
+    "and the threads' waiting for caches and locks. The two columns on the right show the usual functions for the "
+    "same work, timed in the same manner."
 )
-HEADER = ("", "a core's time", "share", "the ordinary way", "a core's time")
+HEADER = ("", "core time", "share", "usual functions", "core time")
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start under load: seconds of a core for a request, and rows in a run of the model."""
+    """One start under load: core seconds for a request, and rows in a run of the model."""
 
     core: float
     rows: float
 
 
 def measure() -> Report:
-    """Put the load on the bare application and on the api in turn; then time the parts."""
+    """Send the load to the bare application and to the api in turn; then time the parts."""
     with lab.lab() as settings:
         model = make_model(get_problem(settings.problem), settings)
         api = Service("the api", "benchmarks.headline.answering_app:counting_runs", model.fitted.bundle)
@@ -56,7 +56,7 @@ def measure() -> Report:
 
 
 def start(service: Service, model: Model, settings: Settings) -> Start:
-    """Start a service, put the load on it, and see what a request takes."""
+    """Start a service and send the load to it; return the core seconds of a request."""
     post = model.one.fields().post
     with serving(service, settings, model.problem) as running:
         send(settings.api_port, post, WARM_UP)

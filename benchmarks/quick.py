@@ -1,4 +1,4 @@
-"""What a developer runs before and after a change: `make bench-quick`. It takes a minute or so, and writes nothing."""
+"""`make bench-quick`: the benchmark to run before and after a change. It takes a minute and writes no file."""
 
 import sys
 import time
@@ -19,17 +19,17 @@ from common.settings import Settings
 ROUNDS = 3
 SECONDS = 1.0
 TEXT = (
-    f"`POST /predict` of one row, then of {ROWS:,} rows as {DATA}; each service on one core, started {ROUNDS} times in "
-    f"turn, and asked for {SECONDS:.0f} s in each way: medians, in brackets the slowest and the fastest start. The "
-    "unit is what the empty endpoint answers over as many connections; for batches, a row for each of its requests. "
-    "What is claimed, and against whom, is measured by `make bench`."
+    f"`POST /predict` of one row, then of {ROWS:,} rows as {DATA}; each service on one core, started {ROUNDS} times, "
+    f"in turn, and measured for {SECONDS:.0f} s with each load. The figures are medians; brackets hold the slowest and "
+    "the fastest start. The unit is the rate of the empty endpoint over as many connections, where a request counts as "
+    "one row. `make bench` measures all claims, and the other servers."
 )
-HEADER = ("", "rows/s", "ratio", "p50", "p99", "resident after it")
+HEADER = ("", "rows/s", "ratio", "p50", "p99", "resident memory after it")
 
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load, over how many connections, with how many rows a request, and the MB resident after it."""
+    """The result of a load, its connections, its rows of a request, and the resident memory in MB after it."""
 
     measured: Measured
     connections: int
@@ -43,7 +43,7 @@ class Load:
 
 
 def measure() -> Report:
-    """Start the empty endpoint and the api, without and with a challenger, in turn, and put all loads on each."""
+    """Start the empty endpoint and the api, without and with a challenger, in turn; send all loads to each."""
     with lab.lab() as settings:
         model = make_model(get_problem(settings.problem), settings)
         contestants = [each for each in ours(model) if each.name in (EMPTY.name, API, CHALLENGED)]
@@ -57,7 +57,7 @@ def measure() -> Report:
 
 
 def start(contestant: Contestant, settings: Settings) -> Mapping[str, Load]:
-    """Start a service, and put the loads on it."""
+    """Start a service, and send the loads to it."""
     loads = {f"{wide} connections": (contestant.one, wide) for wide in (CONNECTIONS, MANY_CONNECTIONS)}
     if DATA in contestant.many:
         loads[f"batches of {ROWS:,}"] = (contestant.many[DATA], CONNECTIONS)
@@ -98,7 +98,7 @@ def main() -> None:
         print(f"{measure().markdown()}\n{machine.description()}")
     except LoadError as error:
         sys.exit(f"{error}")
-    lab.say(f"all of it took {seconds(time.perf_counter() - begin)}")
+    lab.say(f"the benchmark took {seconds(time.perf_counter() - begin)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Work on the event loop that goes on beside everything else, from start to stop."""
+"""Coroutines that run in the background of an event loop."""
 
 import asyncio
 import contextlib
@@ -6,16 +6,16 @@ from collections.abc import Callable, Coroutine
 
 
 class BackgroundTask:
-    """Runs a coroutine from `start` until `stop` cancels it. It may be stopped without having been started."""
+    """Runs a coroutine from `start` until `stop` cancels it. Stopping a task that was never started does nothing."""
 
     def __init__(self, name: str, run: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Run what `run` returns; `name` is what debuggers show."""
+        """Run the coroutine that `run` returns; debuggers show it as `name`."""
         self._name = name
         self._run = run
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin; needs a running event loop."""
+        """Begin to run; this needs a running event loop."""
         self._task = asyncio.create_task(self._run(), name=self._name)
 
     async def stop(self) -> None:

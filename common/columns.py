@@ -1,4 +1,4 @@
-"""The former place of two steps: models that were registered before the move name them by this module."""
+"""The old import path of two pipeline steps: models registered before they moved name their classes by this module."""
 
 from common.bundle.column_steps import Grouped, Plausible
 

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and naming their content."""
+"""Files: replaced as a whole or not at all, and identified by their MD5."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content`: after a crash it holds the old bytes or the new ones."""
+    """Replace the file at `path` by `content`; after a crash it holds either the old bytes or the new ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -23,5 +23,5 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def md5(path: Path) -> str:
-    """Return the MD5 of a file in hexadecimal, which is the hash that DVC records for it."""
+    """Return the MD5 of a file in hexadecimal, as DVC records it."""
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -1,4 +1,4 @@
-"""Every setting of the lab. The only file that reads the environment."""
+"""Every setting of the lab. No other file reads the environment."""
 
 import base64
 import os
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationE
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
-# Lines of `.env` that are for docker-compose.yaml alone; .env.example explains them.
+# Keys of `.env` that only docker-compose.yaml reads; .env.example explains them.
 COMPOSE_KEYS = frozenset({
     "alertmanager_port", "api_published_port", "front_subnet", "grafana_admin_password",
     "grafana_port", "lab_data", "lab_gid", "lab_uid", "postgres_password", "publish_address",
@@ -19,24 +19,29 @@ COMPOSE_KEYS = frozenset({
 
 def _file_of_problem(value: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", value):
-        raise ValueError(f"{value!r} cannot be the name of a file in problems/: small letters, digits and underscores")
+        raise ValueError(f"{value!r} is not the name of a file in problems/: use small letters, digits and underscores")
     return value
 
 
 def _web_address(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("http://", "https://")):
-        raise ValueError("it must begin with http:// or https://")
+        raise ValueError("must begin with http:// or https://")
     return value
 
 
 def _not_shorter(seconds: int, info: ValidationInfo) -> int:
     if seconds < info.data.get("evaluate_seconds", seconds):
-        raise ValueError("it must not be below EVALUATE_SECONDS, or predictions fall between two windows")
+        raise ValueError("must be at least EVALUATE_SECONDS, so that no prediction falls between two windows")
     return seconds
 
 
+Port = Annotated[int, Field(ge=1, le=65535)]
+WebAddress = Annotated[str, Field(pattern=r"^https?://")]
+Wait = Annotated[float, Field(gt=0, le=3600)]  # in seconds
+
+
 class SettingsError(ValueError):
-    """A setting has a value that cannot be used, or `.env` names an unknown one."""
+    """A setting has a wrong value, or `.env` has an unknown key."""
 
 
 class _DotEnv(DotEnvSettingsSource):
@@ -45,16 +50,16 @@ class _DotEnv(DotEnvSettingsSource):
 
 
 class MlflowLogin(BaseSettings):
-    """How to log in to MLflow, by its own variables, which its package reads from the environment, too."""
+    """The log-in for MLflow, in MLflow's own variables, which its package also reads from the environment."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
 
-    mlflow_tracking_username: str | None = Field(None, description="who logs in to MLflow, with the password")
-    mlflow_tracking_password: SecretStr | None = Field(None, description="of MLFLOW_TRACKING_USERNAME")
-    mlflow_tracking_token: SecretStr | None = Field(None, description="shown to MLflow where there is no password")
+    mlflow_tracking_username: str | None = Field(None, description="user name for MLflow")
+    mlflow_tracking_password: SecretStr | None = Field(None, description="password of MLFLOW_TRACKING_USERNAME")
+    mlflow_tracking_token: SecretStr | None = Field(None, description="bearer token, without a password")
 
     def mlflow_headers(self) -> dict[str, str]:
-        """Return the headers of a request, as MLflow's package makes them: by password, else by token; or none."""
+        """Return the headers that log in as MLflow's package does: by password, else by token; nothing without both."""
         username, password = self.mlflow_tracking_username, _text(self.mlflow_tracking_password)
         if username and password:
             return {"Authorization": f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"}
@@ -65,8 +70,7 @@ class MlflowLogin(BaseSettings):
 class Settings(MlflowLogin):
     """Settings from the environment, then from `.env` in the project's folder.
 
-    A variable that is set but empty counts as not set. A key of `.env` that is neither listed here nor for docker
-    compose is refused.
+    An empty variable counts as not set. A key of `.env` must be a setting or one of `COMPOSE_KEYS`.
     """
 
     model_config = SettingsConfigDict(
@@ -74,39 +78,34 @@ class Settings(MlflowLogin):
     )
 
     problem: Annotated[str, AfterValidator(_file_of_problem)] = Field(
-        "iris", description="which file of problems/ is at work"
+        "iris", description="the file of problems/ to work on"
     )
-    mlflow_port: int = Field(5000, ge=1, le=65535, description="port of the MLflow server that `make up` starts")
-    prefect_port: int = Field(4200, ge=1, le=65535, description="port of the Prefect server that `make up` starts")
-    api_port: int = Field(8000, ge=1, le=65535, description="port of the api that `make up` and `make api` start")
-    api_workers: int = Field(1, ge=1, le=128, description="how many processes serve the api together, on its port")
-    monitor_port: int = Field(5004, ge=1, le=65535, description="port of the monitor that `make up` starts")
-    prometheus_port: int = Field(9090, ge=1, le=65535, description="port of the Prometheus that `make watch` starts")
-    mlflow_uri: str = Field(
+    mlflow_port: Port = Field(5000, description="port of the MLflow server that `make up` starts")
+    prefect_port: Port = Field(4200, description="port of the Prefect server that `make up` starts")
+    api_port: Port = Field(8000, description="port of the api that `make up` and `make api` start")
+    api_workers: int = Field(1, ge=1, le=128, description="number of processes that serve the api on its port")
+    monitor_port: Port = Field(5004, description="port of the monitor that `make up` starts")
+    prometheus_port: Port = Field(9090, description="port of the Prometheus that `make watch` starts")
+    mlflow_uri: WebAddress = Field(
         default_factory=lambda given: f"http://127.0.0.1:{given.get('mlflow_port', 5000)}",
         validation_alias=AliasChoices("MLFLOW_URI", "MLFLOW_URL"),
-        pattern=r"^https?://",
         description="the MLflow server; MLFLOW_URL is accepted too",
     )
-    prefect_api_url: str = Field(
+    prefect_api_url: WebAddress = Field(
         default_factory=lambda given: f"http://127.0.0.1:{given.get('prefect_port', 4200)}/api",
-        pattern=r"^https?://",
         description="the Prefect server's API, with /api at the end",
     )
-    mlflow_page: str = Field(
+    mlflow_page: WebAddress = Field(
         default_factory=lambda given: given.get("mlflow_uri", ""),
-        pattern=r"^https?://",
-        description="where people find MLflow, for links to it",
+        description="the address of MLflow in links, for people",
     )
-    prefect_page: str = Field(
+    prefect_page: WebAddress = Field(
         default_factory=lambda given: str(given.get("prefect_api_url", "")).rstrip("/").removesuffix("/api"),
-        pattern=r"^https?://",
-        description="where people find Prefect, for links to it",
+        description="the address of Prefect in links, for people",
     )
-    monitor_page: str = Field(
+    monitor_page: WebAddress = Field(
         default_factory=lambda given: f"http://127.0.0.1:{given.get('monitor_port', 5004)}",
-        pattern=r"^https?://",
-        description="where people find the monitor's page, for links to it",
+        description="the address of the monitor's page in links, for people",
     )
     lab_home: Annotated[Path, AfterValidator(Path.resolve)] = Field(
         PROJECT, description="the folder that holds data/, models/ and .lab/"
@@ -115,51 +114,40 @@ class Settings(MlflowLogin):
         default_factory=lambda given: f"sqlite:///{given.get('lab_home', PROJECT)}/data/lab.db",
         description="SQLAlchemy URL of the store",
     )
-    api_key: SecretStr | None = Field(
-        None, description="when set, what changes something wants it in the header X-API-Key"
-    )
+    api_key: SecretStr | None = Field(None, description="key for X-API-Key in requests that change something")
     suggest_rate: str = Field(
         "120/minute",
         pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$",
-        description="how many corrections one client may send",
+        description="number of corrections that one client may send",
     )
-    max_connections: int = Field(
-        800, ge=1, le=100_000, description="how many connections one process of api or monitor holds"
-    )
-    max_header_bytes: int = Field(65_536, ge=1024, le=2**20, description="how long the head of a request may be")
+    max_connections: int = Field(800, ge=1, le=100_000, description="most connections in one process of api or monitor")
+    max_header_bytes: int = Field(65_536, ge=1024, le=2**20, description="largest head of a request")
     max_unread_bytes: int = Field(
-        2**27, ge=2**20, le=2**36, description="what requests that are not whole may hold in one process"
+        2**27, ge=2**20, le=2**36, description="memory for requests that one process has not yet received completely"
     )
-    header_seconds: float = Field(10, gt=0, le=3600, description="how long the head of a request may take to come")
-    body_seconds: float = Field(
-        60, gt=0, le=3600, description="how long its body may take to come, and an answer to be taken"
-    )
-    idle_seconds: float = Field(75, gt=0, le=3600, description="how long a connection may wait for its next request")
+    header_seconds: Wait = Field(10, description="time limit for receiving the head of a request")
+    body_seconds: Wait = Field(60, description="time limit for receiving a body, and for sending an answer")
+    idle_seconds: Wait = Field(75, description="time that a connection may wait for its next request")
     evaluate_seconds: int = Field(60, ge=1, le=86_400, description="how often the monitor evaluates a window")
     window_seconds: Annotated[int, AfterValidator(_not_shorter)] = Field(
         default_factory=lambda given: max(300, given.get("evaluate_seconds", 0)),
         le=86_400,
-        description="how long a window is; windows overlap where that is longer than EVALUATE_SECONDS",
+        description="length of a window; windows overlap if it is longer than EVALUATE_SECONDS",
     )
-    export_seconds: int = Field(
-        3600, ge=1, le=604_800, description="how often the monitor writes to the external log in MLflow"
-    )
+    export_seconds: int = Field(3600, ge=1, le=604_800, description="how often the monitor exports to MLflow")
     alert_webhook_url: Annotated[SecretStr, AfterValidator(_web_address)] | None = Field(
-        None, description="when set, the monitor posts each alert there once, as JSON"
+        None, description="the address to which the monitor posts each alert once, as JSON, if set"
     )
-    model_file_mb: int = Field(256, ge=1, le=2048, description="the largest model file that a service downloads, in MB")
-    model_memory_mb: int = Field(
-        2048, ge=256, le=1_048_576, description="how much memory the check of a version may take, in MB of addresses"
-    )
+    model_file_mb: int = Field(256, ge=1, le=2048, description="largest model file that a service downloads")
+    model_memory_mb: int = Field(2048, ge=256, le=2**20, description="address space for the check of a version")
     model_run_seconds: float = Field(
-        1.0, gt=0, le=60, description="how long a version may take for 1, 2 or 64 rows in order to be served"
+        1.0, gt=0, le=60, description="time limit for a version's answer to 1, 2 or 64 rows before it serves"
     )
     model_check_seconds: float = Field(
-        20.0, ge=1, le=600, description="how long the download of a version, and then its check, may take"
+        20.0, ge=1, le=600, description="time limit for the download of a version, and for its check"
     )
     class_path: Path | None = Field(
-        None,
-        description="JSON list of class names, instead of the problem's classes.json, for a model that carries none",
+        None, description="JSON list of class names for a model that has none, instead of the problem's classes.json"
     )
 
     @classmethod
@@ -169,51 +157,51 @@ class Settings(MlflowLogin):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # there are none
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the lab has no secret files
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read what is given, then the environment, then `.env` without what is for docker compose."""
+        """Read given values first, then the environment, then `.env` without `COMPOSE_KEYS`."""
         file = dotenv_settings.env_file if isinstance(dotenv_settings, DotEnvSettingsSource) else None
         return init_settings, env_settings, _DotEnv(settings_cls, env_file=file)
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that make the same settings, for a process of our own."""
+        """Return environment variables that give a child process the same settings."""
         values = {name.upper(): _text(getattr(self, name)) for name in type(self).model_fields}
         return {name: value for name, value in values.items() if value is not None}
 
     @property
     def data_dir(self) -> Path:
-        """The folder of the chosen problem's data."""
+        """The folder of the problem's data."""
         return self.lab_home / "data" / self.problem
 
     @property
     def deployment(self) -> str:
-        """The name of the fine-tuning flow's deployment in Prefect: one for each problem that is at work there."""
+        """The name of the fine-tuning flow's deployment in Prefect: each problem has one."""
         first = Settings.model_fields["problem"].default
         return "finetune" if self.problem == first else f"finetune-{self.problem}"
 
     @property
     def corrections(self) -> Path:
-        """The file of the corrections to learn from."""
+        """The file of the corrections that fine-tuning learns."""
         return self.data_dir / "finetune.csv"
 
     @property
     def state_dir(self) -> Path:
-        """The folder for what services keep between starts."""
+        """The folder of files that services keep between starts."""
         return self.lab_home / ".lab"
 
 
 def load_settings(**values: Any) -> Settings:
-    """Read the settings; `values` win over the environment.
+    """Read the settings; `values` come before the environment.
 
-    A log-in for MLflow that `.env` names is put into the environment, where MLflow's package looks for it.
+    The function copies a log-in for MLflow from `.env` to the environment, where MLflow's package looks for it.
 
     Raises:
-        SettingsError: in one line, naming each bad key.
+        SettingsError: one line names each wrong key.
     """
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        # A default that is made from other settings fails with them, and is not what is wrong.
+        # A default that depends on a wrong setting fails, too; only the wrong setting is reported.
         wrong = [each for each in error.errors(include_url=False) if each["type"] != "default_factory_not_called"]
         found = "; ".join(
             f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}" for each in wrong
@@ -225,7 +213,7 @@ def load_settings(**values: Any) -> Settings:
 
 
 def _text(value: object) -> str | None:
-    """Return a setting as the environment holds it; None if it is not set."""
+    """Return a setting as text for the environment; None if it is not set."""
     if value is None:
         return None
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

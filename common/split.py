@@ -1,4 +1,4 @@
-"""Which rows of train.csv are fitted on, and which are kept to validate on: training and fine-tuning agree on it."""
+"""The split of train.csv into rows to fit and rows to validate on, the same in training and in fine-tuning."""
 
 from common.problem import Table
 
@@ -7,10 +7,10 @@ SEED = 42
 
 
 def split(table: Table) -> tuple[Table, Table]:
-    """Return rows to fit and rows to validate on: 75 to 25, the same at every run, stratified.
+    """Return rows to fit and rows to validate on: 75 to 25 %, stratified by class, the same at every run.
 
     Raises:
-        ValueError: a class has fewer than two rows, so that it cannot be in both.
+        ValueError: a class has fewer than two rows, so it cannot be in both parts.
     """
     from sklearn.model_selection import train_test_split
 

@@ -1,6 +1,6 @@
-"""Reading and writing a problem's CSV files: feature columns in order, the label last, no header.
+"""Reading and writing a problem's CSV files: the features in order, the label last, no header.
 
-Raw data may have a header instead, and then its columns in any order, and others beside them.
+Raw data may have a header; then the columns may have any order, and there may be more of them.
 """
 
 import csv
@@ -14,34 +14,34 @@ from pathlib import Path
 
 import numpy as np
 
-from common.problem import BREAKING, LARGEST, Feature, Problem, Rows, Table, Value
+from common.problem import BREAKING, LARGEST, Feature, Problem, Table, Value
 
 SHOWN = 80  # characters of a cell in a message
-# A target with more different numbers than this among so many rows is a quantity, although all are whole.
-MOST_CODES, LOOKED_AT = 20, 1000
+# A target with more than 20 different whole numbers in 1 000 rows is a quantity; with fewer, they are codes of classes.
+MAX_CODES, CODE_ROWS = 20, 1000
 
 
 class DataError(ValueError):
-    """A file does not hold what it should; the message is one line with file, row and column."""
+    """A file has wrong content; the message is one line with file, row and column."""
 
 
 def read_table(path: Path, problem: Problem, *, indices: bool) -> Table:
     """Read a CSV file of `problem`.
 
     Args:
-        path: the file; blank lines at its end are ignored. A quoted cell may go over several lines: then errors name
-            the row and its first line.
-        problem: says which columns there are.
-        indices: labels are indices into the classes (the files that preprocessing writes), not names.
+        path: the file; blank lines at its end are ignored. A quoted cell may have several lines; then errors name the
+            row and its first line.
+        problem: names the columns.
+        indices: whether labels are indices of the classes, as preprocessing writes them, or names.
 
     Raises:
-        DataError: the file is missing, empty, not UTF-8, or a row has a missing or extra column, something that is
-            not a finite number of float32, a name that does not fit into a line, or a label that is empty or unknown;
-            or the header has a column twice.
+        DataError: the file is missing, empty or not UTF-8; or a row has a missing or extra column, a number that is not
+            a finite float32, a name that does not fit into one line, or an empty or unknown label; or the header has a
+            column twice.
     """
     labels = _labels(problem, indices=indices)
     rows, found = [], []
-    records = _in_order(path, problem)
+    records = _records(path, problem)
     for place, cells in records:
         rows.append([_value(place, *each) for each in zip(problem.features, cells, strict=False)])
         label = cells[-1].strip()
@@ -50,21 +50,17 @@ def read_table(path: Path, problem: Problem, *, indices: bool) -> Table:
         found.append(labels[label])
     if not rows:
         raise DataError(f"{path}, row 1, column {problem.columns[0]}: missing, the file is empty")
-    return Table(rows_array(rows, problem), np.array(found, dtype=np.int64))
-
-
-def rows_array(rows: Sequence[Sequence[Value]], problem: Problem) -> Rows:
-    """Return rows of features, each in order, as an array `[rows, features]`."""
-    return np.array(rows, dtype=np.float64 if problem.is_numeric else object)
+    X = np.array(rows, dtype=np.float64 if problem.is_numeric else object)
+    return Table(X, np.array(found, dtype=np.int64))
 
 
 def table_bytes(table: Table, labels: Sequence[str]) -> bytes:
-    """Return `table` as CSV; `labels[i]` is written for class `i`."""
+    """Return a table as CSV, with `labels[i]` as the label of class `i`."""
     return "".join(csv_line(row, labels[y]) for row, y in zip(table.X.tolist(), table.y, strict=True)).encode()
 
 
 def csv_line(features: Sequence[Value], label: str) -> str:
-    """Return one row as it stands in the files, with its line end."""
+    """Return one row as a line of CSV, with its line end."""
     line = io.StringIO()
     cells = [value if isinstance(value, str) else repr(float(value)) for value in features]
     csv.writer(line, lineterminator="\n").writerow([*cells, label])
@@ -73,7 +69,7 @@ def csv_line(features: Sequence[Value], label: str) -> str:
 
 def _lines(path: Path) -> list[str]:
     try:
-        # Not splitlines, which also ends lines where no editor does, and would miscount them.
+        # `splitlines` also splits at characters such as U+2028, where no editor ends a line.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise DataError(f"{path} is missing: run `make data` (or `dvc pull`, if you set a remote)") from None
@@ -88,9 +84,9 @@ def _lines(path: Path) -> list[str]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the cells of each row, and its place: the file and the row, with its first line if that is another."""
+    """Yield each row's place and cells. The place is file and row, and the first line if it has another number."""
     lines = _lines(path)
-    # A cell is in memory by now, however long it is.
+    # The limit protects memory, but the whole file is in memory already.
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader((f"{line}\n" for line in lines), strict=True)
     for row in itertools.count(1):
@@ -106,22 +102,22 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def _misquoted(lines: list[str], error: csv.Error) -> str:
-    """Return in which column of the row that begins `lines` a quote is wrong, and how."""
+    """Return the column with the wrong quote in the row at the start of `lines`, and the fault."""
     if str(error) == "unexpected end of data":
         cells = next(csv.reader(f"{line}\n" for line in lines))
         return f"column {len(cells)}: a quote that is never closed"
     return f"column {lines[0].count(',', 0, lines[0].find(chr(34))) + 1}: {error}"
 
 
-def _in_order(path: Path, problem: Problem) -> Iterator[tuple[str, list[str]]]:
-    """Yield the rows of data with their columns in the problem's order, whatever a header says."""
+def _records(path: Path, problem: Problem) -> Iterator[tuple[str, list[str]]]:
+    """Yield the place and the cells of each row of data, with the columns in the problem's order."""
     rows = _rows(path)
     first = next(rows, None)
     if first is None:
         return
     header = [name.strip() for name in first[1]]
     known = {problem.target.name, *problem.columns}
-    # One that lacks a column is a header still, and told what it lacks.
+    # A row with the target's name, or with half of the names, is a header; if it lacks a column, the error names that.
     if problem.target.name not in header and len(known.intersection(header)) < len(known) / 2:
         for place, cells in itertools.chain([first], rows):
             _check_width(place, cells, problem)
@@ -130,7 +126,7 @@ def _in_order(path: Path, problem: Problem) -> Iterator[tuple[str, list[str]]]:
     places = _places(first[0], header, problem)
     for place, cells in rows:
         if len(cells) != len(header):
-            raise DataError(f"{place}: {len(cells)} columns, where the header has {len(header)}")
+            raise DataError(f"{place}: {len(cells)} columns, but the header has {len(header)}")
         yield place, [cells[index] for index in places]
 
 
@@ -167,21 +163,21 @@ def _value(place: str, feature: Feature, text: str) -> Value:
 
 def _number(place: str, column: str, text: str) -> float:
     try:
-        value = float(text if "_" not in text else "")  # Python reads 3_5 as 35, nobody else does
+        value = float(text if "_" not in text else "")  # only Python reads 3_5 as 35
     except ValueError:
         raise DataError(f"{place}, column {column}: {_cut(repr(text))} is not a number") from None
     if not math.isfinite(value):
         raise DataError(f"{place}, column {column}: {_cut(repr(text))} is not a finite number")
     if abs(value) > LARGEST:
         raise DataError(
-            f"{place}, column {column}: {_cut(repr(text))} is beyond {LARGEST:.2g}, the largest number of float32, in "
-            "which models are asked"
+            f"{place}, column {column}: {_cut(repr(text))} is beyond {LARGEST:.2g}, the largest "
+            "float32, which is the type of number that models take"
         )
     return value
 
 
 def _labels(problem: Problem, *, indices: bool) -> dict[str, int]:
-    """Return the words for classes in a file, each with the index that it means."""
+    """Return the labels that a file may have, each with the index of its class."""
     classes = problem.target.classes
     if indices:
         return {str(index): index for index in range(len(classes))}
@@ -190,12 +186,12 @@ def _labels(problem: Problem, *, indices: bool) -> dict[str, int]:
 
 
 def _unknown(label: str, known: Iterable[str], following: Iterator[tuple[str, list[str]]]) -> str:
-    """Return what is wrong with a label; the rows that follow tell whether it is a class or a quantity."""
+    """Return the message on an unknown label; with the labels that follow it recognises a target of quantities."""
     what = f"unknown label {_cut(repr(label))}" if label else "empty label"
     labels = [label]
     with suppress(DataError):
-        labels.extend(cells[-1] for _, cells in itertools.islice(following, LOOKED_AT))
-    hint = "; the lab predicts classes, and these are quantities" if _are_quantities(labels) else ""
+        labels.extend(cells[-1] for _, cells in itertools.islice(following, CODE_ROWS))
+    hint = "; the lab predicts classes, and these labels are quantities" if _are_quantities(labels) else ""
     return f"{what}; known are {', '.join(known)}{hint}"
 
 
@@ -205,7 +201,7 @@ def _are_quantities(labels: Iterable[str]) -> bool:
         with suppress(ValueError):
             numbers.add(float(label))
     finite = [number for number in numbers if math.isfinite(number)]
-    return len(finite) > MOST_CODES or not all(number.is_integer() for number in finite)
+    return len(finite) > MAX_CODES or not all(number.is_integer() for number in finite)
 
 
 def _cut(text: str) -> str:

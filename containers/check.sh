@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Build the images, start the whole stack from them with docker compose, and run tests/containers against it.
-# `make containers` calls this. Where no Docker engine runs, podman takes its place, as root on Debian.
+# Build the images, start the whole stack with docker compose, and run tests/containers on it. `make containers` calls this.
+# Without a Docker engine, podman takes its place (root on Debian only).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

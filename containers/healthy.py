@@ -1,4 +1,4 @@
-"""Exit 0 if the address on the command line answers with success: what the images' health checks run."""  # noqa: INP001  # a program
+"""Exit 0 if the address on the command line answers with success: the program of the images' health checks."""  # noqa: INP001  # a program
 
 import sys
 from urllib.error import URLError

@@ -1,4 +1,4 @@
-"""Exit 0 if Prefect says that the worker has asked it for work a moment ago: the health check of the worker's image."""  # noqa: INP001  # a program
+"""Exit 0 if the worker has asked Prefect for work within the last minute: the health check of the worker's image."""  # noqa: INP001  # a program
 
 import json
 import sys
@@ -11,7 +11,7 @@ PATIENCE_SECONDS = 60.0
 
 
 def silent_for(settings: Settings) -> float:
-    """Return for how many seconds nobody has asked for runs of the deployment."""
+    """Return the seconds since a worker last asked Prefect for runs of the deployment."""
     address = f"{settings.prefect_api_url}/deployments/name/finetune/{settings.deployment}"
     with urlopen(address, timeout=5) as answer:  # noqa: S310  # the settings allow http alone
         polled = json.load(answer)["last_polled"]

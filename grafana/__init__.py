@@ -1,4 +1,4 @@
-"""Grafana's dashboards as Python: `python -m grafana.build` writes the JSON. This folder can be deleted.
+"""Grafana's dashboards as Python code: `python -m grafana.build` writes their JSON. This folder can be deleted.
 
-It imports nothing of the lab. Begin with `build.py`.
+It imports no other package of the lab. Begin with `build.py`.
 """

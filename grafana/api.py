@@ -1,13 +1,13 @@
-"""The dashboard *API*: does the service answer, how fast, and what."""
+"""The dashboard *API*: whether the service answers, how fast, and with which classes."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.frame import Section, frame
 from grafana.limits import ERRORS, LATENCY, LOG_LAG, OUTLIERS
-from grafana.panels import BAD, GOOD, WATCH, About, Panel, at_least, at_most, fixed, lines, number, stacked
-from grafana.queries import Query, or_zero, per_second
+from grafana.panels import BAD, GOOD, WATCH, About, DashboardPanel, at_least, at_most, fixed, lines, number, stacked
+from grafana.queries import PromQuery, or_zero, per_second
 
-# Probes come often, hardly ever fail, and would hide what people see.
+# Without probes, which are many and nearly always succeed: they would hide failures of people's requests.
 PEOPLE = 'handler!~"/(metrics|livez|readyz|health)"'
 FAILED = per_second("http_requests_total", where=f'status="5xx", {PEOPLE}')
 REFUSED = per_second("http_requests_total", where=f'status="4xx", {PEOPLE}')
@@ -16,198 +16,206 @@ PREDICTED = per_second("predicted_class_name_total")
 
 
 def dashboard() -> Dashboard:
-    """Return it."""
+    """Return the dashboard."""
     sections = (
         Section("Now", (_processes(), _version(), _requests(), _failing(), _slowest(), _outliers_now(), _firing())),
         Section("Predictions", (_classes(), _outliers())),
         Section("Requests", (_routes(), _latency(), _errors())),
         Section("Prediction log", (_log_lag(), _log_waiting(), _log_rows())),
     )
-    return frame("lab-api", "API", "Does the service answer, how fast, and what?", sections)
+    return frame("lab-api", "API", "Does the service answer, how fast, and with which classes?", sections)
 
 
-def _processes() -> Panel:
+def _processes() -> DashboardPanel:
     about = About(
         "Processes",
         "suffix:up",
-        "Api processes that answer Prometheus. At least one has to; with 0 nobody gets a prediction: see ApiDown in "
-        "docs/operations.md.",
+        "The number of api processes that answer Prometheus. 1 or more is good. With 0 nobody gets a prediction: see "
+        "ApiDown in docs/operations.md.",
         width=3,
         height=4,
         limits=at_least(1),
     )
-    return number(about, Query(or_zero('sum(up{job="api", problem="$problem"})'), "processes", now=True))
+    return number(about, PromQuery(or_zero('sum(up{job="api", problem="$problem"})'), "processes", now=True))
 
 
-def _version() -> Panel:
+def _version() -> DashboardPanel:
     about = About(
         "Champion",
         "prefix:version ",
-        "The version that answers. After a registration it follows within seconds. When processes differ, it is the "
-        "newest of theirs.",
+        "The number of the version that answers; the newest one where processes differ. It should change within "
+        "seconds after a registration; if not, see *Versions that could not be loaded* on the dashboard Loop.",
         width=3,
         height=4,
         decimals=0,
         empty="no model",
     )
-    return number(about, Query('max(served_model_version{problem="$problem", role="champion"})', "version", now=True))
+    return number(
+        about, PromQuery('max(served_model_version{problem="$problem", role="champion"})', "version", now=True)
+    )
 
 
-def _requests() -> Panel:
+def _requests() -> DashboardPanel:
     about = About(
         "Requests",
         "reqps",
-        "Requests per second, probes and scrapes left out. Compare it with what you expect at this hour.",
+        "Requests per second, without probes and scrapes. Compare the number with a usual day at this hour; look for "
+        "the cause of a large difference.",
         width=3,
         height=4,
     )
-    return number(about, Query(or_zero(ASKED), "requests", now=True))
+    return number(about, PromQuery(or_zero(ASKED), "requests", now=True))
 
 
-def _failing() -> Panel:
+def _failing() -> DashboardPanel:
     about = About(
-        "Failing",
+        "Failed requests",
         "percentunit",
-        f"Share of requests that the api failed to answer (5xx). Up to {ERRORS:.0%} is tolerated; above, read the "
-        "api's log: see HighErrorRatio in docs/operations.md.",
+        f"The share of requests that the api failed to answer (5xx). 0 is good, up to {ERRORS:.0%} is tolerated. "
+        "Above, read the api's log: see HighErrorRatio in docs/operations.md.",
         width=3,
         height=4,
         limits=at_most(ERRORS),
         decimals=1,
     )
-    return number(about, Query(or_zero(f"{FAILED} / ({ASKED} > 0)"), "failing", now=True))
+    return number(about, PromQuery(or_zero(f"{FAILED} / ({ASKED} > 0)"), "failing", now=True))
 
 
-def _slowest() -> Panel:
+def _slowest() -> DashboardPanel:
     about = About(
-        "Slowest in a hundred",
+        "Latency, p99",
         "s",
-        f"One request in a hundred took so long or longer. Above {LATENCY * 1000:.0f} ms people notice: look for "
-        "large batches, or a machine that is too busy. See HighLatency in docs/operations.md.",
+        f"99 % of the requests are faster than this time. Up to {LATENCY * 1000:.0f} ms is good. Above, look for large "
+        "batches or a busy machine: see HighLatency in docs/operations.md.",
         width=4,
         height=4,
         limits=at_most(LATENCY),
     )
-    return number(about, Query(_percentile(0.99), "99 % are faster", now=True))
+    return number(about, PromQuery(_percentile(0.99), "99 % are faster", now=True))
 
 
-def _outliers_now() -> Panel:
+def _outliers_now() -> DashboardPanel:
     about = About(
         "Outliers now",
         "percentunit",
-        "Share of the newest predictions (five minutes, 50 rows at least) for rows unlike the training data. "
-        f"Up to {OUTLIERS:.0%} is tolerated; above, look at the features on the dashboard Model quality.",
+        "The share of outliers, which are rows unlike the training data, among the newest predictions (five minutes, "
+        f"at least 50 rows). Up to {OUTLIERS:.0%} is tolerated. Above, look at the features on the dashboard Model "
+        "quality.",
         width=4,
         height=4,
         limits=at_most(OUTLIERS),
         empty="not enough recent rows",
         decimals=1,
     )
-    return number(about, Query('max(window_outliers_ratio{problem="$problem"})', "outliers", now=True))
+    return number(about, PromQuery('max(window_outliers_ratio{problem="$problem"})', "outliers", now=True))
 
 
-def _firing() -> Panel:
+def _firing() -> DashboardPanel:
     about = About(
         "Alerts",
         "suffix:firing",
-        "Alerts that fire for this problem or for what all problems share. 0 is good; each has its section in "
-        "docs/operations.md.",
+        "The number of firing alerts, of this problem and of the servers that all problems share. 0 is good. Each "
+        "alert has its section in docs/operations.md.",
         width=4,
         height=4,
         limits=at_most(1),
     )
     expr = or_zero('count(ALERTS{alertstate="firing", problem=~"$problem|"})')
-    return number(about, Query(expr, "firing", now=True))
+    return number(about, PromQuery(expr, "firing", now=True))
 
 
-def _classes() -> Panel:
+def _classes() -> DashboardPanel:
     about = About(
         "Predicted classes",
         "suffix:rows/s",
-        "Answered rows per second, by the class that was answered. The mix should stay about as it is: a class that "
-        "takes over or vanishes is a change of the data, or of the model where a version is marked.",
+        "Predictions per second, by predicted class. Steady shares are good. A class that grows or vanishes is a "
+        "change of the data, or of the model if a new champion is marked at that time: look at the dashboard Model "
+        "quality.",
         width=16,
     )
-    return stacked(about, Query(per_second("predicted_class_name_total", by="class_name"), "{{class_name}}"))
+    return stacked(about, PromQuery(per_second("predicted_class_name_total", by="class_name"), "{{class_name}}"))
 
 
-def _outliers() -> Panel:
+def _outliers() -> DashboardPanel:
     about = About(
         "Outliers",
         "percentunit",
-        f"Share of predictions for rows unlike the training data. Above {OUTLIERS:.0%} for long, the model is asked "
-        "what it has not learnt: correct it on such rows, or train again with newer data.",
+        f"The share of predictions for outliers, which are rows unlike the training data. Up to {OUTLIERS:.0%} is "
+        "tolerated. If it stays above, the model has not learnt such rows: send corrections for them, or train again "
+        "with newer data.",
         limits=at_most(OUTLIERS),
     )
     now = f"{per_second('predicted_outliers_total')} / ({PREDICTED} > 0)"
-    window = Query('max(window_outliers_ratio{problem="$problem"})', "newest rows, up to 5 minutes")
-    return lines(about, window, Query(now, "this moment"))
+    window = PromQuery('max(window_outliers_ratio{problem="$problem"})', "last 5 minutes")
+    return lines(about, window, PromQuery(now, "at this time"))
 
 
-def _routes() -> Panel:
+def _routes() -> DashboardPanel:
     about = About(
         "Requests by route",
         "reqps",
-        "Requests per second, by the route that answered. None at all while people use the service: they do not "
-        "reach it.",
+        "Requests per second, by route. No requests while people use the service mean that they cannot reach it: check "
+        "the network and the proxy.",
     )
-    return stacked(about, Query(per_second("http_requests_total", by="handler", where=PEOPLE), "{{handler}}"))
+    return stacked(about, PromQuery(per_second("http_requests_total", by="handler", where=PEOPLE), "{{handler}}"))
 
 
-def _latency() -> Panel:
+def _latency() -> DashboardPanel:
     about = About(
         "Time to answer",
         "s",
-        "Half of the requests, 90 % and 99 % are faster than these lines. The slowest should stay below "
-        f"{LATENCY * 1000:.0f} ms (dashed). All of them rising: the machine is busy. Only the slowest: large batches.",
+        "50 %, 90 % and 99 % of the requests are faster than these lines. The line of 99 % below "
+        f"{LATENCY * 1000:.0f} ms (dashed) is good. If all lines rise, the machine is busy. If only the highest line "
+        "rises, large batches slow some requests.",
         limits=at_most(LATENCY),
     )
-    shares = ((0.5, "half"), (0.9, "90 %"), (0.99, "99 %"))
-    return lines(about, *(Query(_percentile(share), f"{name} are faster") for share, name in shares))
+    shares = ((0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"))
+    return lines(about, *(PromQuery(_percentile(share), f"{name} are faster") for share, name in shares))
 
 
-def _errors() -> Panel:
+def _errors() -> DashboardPanel:
     about = About(
         "Errors",
         "reqps",
-        "Requests without a useful answer. Failed: the api's own fault (5xx), should be 0; read its log. Refused: "
-        "what the clients sent was wrong (4xx); many after a release mean that it broke them.",
+        "Requests per second that the api failed to answer (5xx) or refused because the request was wrong (4xx). 0 "
+        "failed is good; otherwise read the api's log. Many refused requests after a release mean that it broke a "
+        "client.",
     )
-    panel = lines(about, Query(or_zero(FAILED), "failed"), Query(or_zero(REFUSED), "refused"))
+    panel = lines(about, PromQuery(or_zero(FAILED), "failed"), PromQuery(or_zero(REFUSED), "refused"))
     return panel.override_by_name("failed", [fixed(BAD)]).override_by_name("refused", [fixed(WATCH)])
 
 
-def _log_lag() -> Panel:
+def _log_lag() -> DashboardPanel:
     about = About(
-        "Log behind by",
+        "Delay of the log",
         "s",
-        "Age of the oldest prediction that is not in the store yet. A quarter of a second is usual; above "
-        f"{LOG_LAG:.0f} s the store is away or too slow. Until it is back, feedback on the newest predictions has to "
-        "wait.",
+        "The age of the oldest prediction that is not yet in the store. A quarter of a second is normal. Above "
+        f"{LOG_LAG:.0f} s the store is down or too slow: see PredictionLogLagging in docs/operations.md. Until the "
+        "rows are written, feedback on the newest predictions waits.",
         limits=at_most(LOG_LAG),
     )
-    return lines(about, Query('max(prediction_log_lag_seconds{problem="$problem"})', "oldest"))
+    return lines(about, PromQuery('max(prediction_log_lag_seconds{problem="$problem"})', "oldest"))
 
 
-def _log_waiting() -> Panel:
+def _log_waiting() -> DashboardPanel:
     about = About(
         "Rows waiting for the log",
         "suffix:rows",
-        "Predictions answered, but not in the store yet, of all processes. Should keep falling back to 0. A process "
-        "holds 20 000; what comes on top is lost for statistics.",
+        "The number of answered predictions that are not yet in the store, of all processes. It should return to 0 "
+        "again and again. A process keeps at most 20 000 rows; further predictions are answered, but never counted.",
     )
-    return lines(about, Query('sum(prediction_log_waiting_rows{problem="$problem"})', "waiting"))
+    return lines(about, PromQuery('sum(prediction_log_waiting_rows{problem="$problem"})', "waiting"))
 
 
-def _log_rows() -> Panel:
+def _log_rows() -> DashboardPanel:
     about = About(
         "Rows logged and lost",
         "suffix:rows/s",
-        "Predictions written to the store, and those that were lost, which should be 0: see PredictionLogDropping in "
-        "docs/operations.md.",
+        "Predictions per second that the api wrote to the store, and that it lost. 0 lost is good; otherwise see "
+        "PredictionLogDropping in docs/operations.md.",
     )
-    written = Query(per_second("prediction_log_rows_total"), "logged")
-    lost = Query(per_second("prediction_log_dropped_total"), "lost")
+    written = PromQuery(per_second("prediction_log_rows_total"), "logged")
+    lost = PromQuery(per_second("prediction_log_dropped_total"), "lost")
     panel = lines(about, written, lost)
     return panel.override_by_name("logged", [fixed(GOOD)]).override_by_name("lost", [fixed(BAD)])
 

@@ -1,4 +1,4 @@
-"""Write the dashboards as the files that Grafana reads: `python -m grafana.build`."""
+"""Write the JSON files that Grafana reads: `python -m grafana.build`."""
 
 import json
 from pathlib import Path
@@ -11,13 +11,13 @@ DASHBOARDS = Path(__file__).parent / "dashboards"
 
 
 def build() -> dict[str, str]:
-    """Return the content of each file by its name."""
+    """Return the content of each JSON file by the file's name."""
     boards = {"api": api, "model-quality": model_quality, "training": training, "loop": loop}
     return {f"{name}.json": _json(board.dashboard()) for name, board in boards.items()}
 
 
 def main() -> None:
-    """Write all files."""
+    """Write all JSON files."""
     for name, content in build().items():
         (DASHBOARDS / name).write_text(content, encoding="utf-8")
         print(f"grafana/dashboards/{name}")

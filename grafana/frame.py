@@ -1,4 +1,4 @@
-"""What all dashboards have in common: their look, the choice of the problem, versions as marks, links to each other."""
+"""The frame of all dashboards: the choice of the problem, marks of new champions and alerts, links to each other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from grafana.panels import BAD, CHAMPION, Panel
+from grafana.panels import BAD, CHAMPION, DashboardPanel
 from grafana.queries import PROMETHEUS
 
 TAG = "closed-loop-mlops-lab"
 MARK_STEP = "15s"
 
-# The api's targets name their problem from the start, the monitor those that no api runs for.
+# The targets of the apis name their problem; the monitor's metrics name problems without a running api.
 PROBLEMS = 'label_values({__name__=~"up|logged_predictions_total", problem!=""}, problem)'
 
 NEW_CHAMPION = """
@@ -33,32 +33,32 @@ FIRING = 'max by (alertname) (ALERTS{alertstate="firing", problem=~"$problem|"})
 
 @dataclass(frozen=True)
 class Section:
-    """Panels under a heading."""
+    """A row of panels with its title."""
 
     title: str
-    panels: Sequence[Panel]
+    panels: Sequence[DashboardPanel]
 
 
 class Marks(AnnotationQuery):
-    """Marks in all panels where a query has a value.
+    """Vertical lines in all panels at the times when a query has a value.
 
-    The dashboard's schema leaves open what a data source adds: the titles and, where Grafana 11 reads `expr` and
-    `step`, the query that Grafana 12 reads instead.
+    The schema of a dashboard leaves the fields of the data source open. Here these are the titles, `expr` and `step`
+    for Grafana 11, and `target` for Grafana 12.
     """
 
     def __init__(self, name: str, expr: str, title: str, color: str) -> None:
-        """Mark the moments when `expr` is above 0; `title` has `{{label}}` for the value of a label."""
+        """Mark the times when `expr` is above 0; in `title`, `{{label}}` stands for the value of a label."""
         super().__init__(name=name, datasource=PROMETHEUS, icon_color=color, expr=expr)
         self.title = title
 
     def to_json(self) -> dict[str, object]:
-        """Return what Grafana reads."""
+        """Return the JSON for Grafana."""
         target = {"refId": "Anno", "expr": self.expr, "interval": MARK_STEP, "range": True}
         return super().to_json() | {"titleFormat": self.title, "step": MARK_STEP, "target": target}
 
 
 def frame(uid: str, title: str, description: str, sections: Sequence[Section]) -> Dashboard:
-    """Return a dashboard of these sections; `uid` is what addresses it."""
+    """Return a dashboard of these sections; `uid` is its id in Grafana's addresses."""
     board = build.Dashboard(title).uid(uid).description(description).tags([TAG]).readonly().timezone("browser")
     board = board.time("now-30m", "now").refresh("5s").tooltip(DashboardCursorSync.CROSSHAIR)
     board = board.with_variable(_problem()).link(_links())
@@ -72,7 +72,7 @@ def frame(uid: str, title: str, description: str, sections: Sequence[Section]) -
 def _completed(board: Dashboard) -> Dashboard:
     champions = Marks("new champion", NEW_CHAMPION, "version {{model_version}} is champion", CHAMPION)
     board.annotations = AnnotationContainer([champions, Marks("alert", FIRING, "{{alertname}}", BAD)])
-    # Panels without numbers get new ones whenever Grafana reads them, and links to single panels break.
+    # Grafana gives panels without an id a new one at each start, which would break links to single panels.
     for number, panel in enumerate(board.panels or (), start=1):
         panel.id_val = number
     return board
@@ -80,7 +80,11 @@ def _completed(board: Dashboard) -> Dashboard:
 
 def _problem() -> build.QueryVariable:
     variable = build.QueryVariable("problem").label("problem").datasource(PROMETHEUS).query(PROBLEMS)
-    variable = variable.description("whose predictions").sort(VariableSort.ALPHABETICAL_ASC).multi(multi=False)
+    variable = (
+        variable.description("the problem whose predictions are shown")
+        .sort(VariableSort.ALPHABETICAL_ASC)
+        .multi(multi=False)
+    )
     variable = variable.include_all(include_all=False).refresh(VariableRefresh.ON_DASHBOARD_LOAD)
     return variable.current(VariableOption(selected=True, text="iris", value="iris"))
 

@@ -1,4 +1,4 @@
-"""The kinds of panels, each in the one way that all dashboards show it."""
+"""The kinds of panels, with the same style on all dashboards."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,13 +33,13 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.queries import PROMETHEUS, Query
+from grafana.queries import PROMETHEUS, PromQuery
 
-Panel: TypeAlias = timeseries.Panel | stat.Panel | table.Panel
+DashboardPanel: TypeAlias = timeseries.Panel | stat.Panel | table.Panel
 AnyPanel = TypeVar("AnyPanel", timeseries.Panel, stat.Panel, table.Panel)
 Steps: TypeAlias = Sequence[tuple[str, float | None]]
 
-# Named colours, which Grafana adapts to its dark and light themes.
+# Grafana adapts these named colours to its dark and light themes.
 CHAMPION, CHALLENGER = "blue", "orange"
 GOOD, WATCH, BAD, PLAIN = "green", "yellow", "red", "text"
 NO_LIMIT: Steps = ((PLAIN, None),)
@@ -47,17 +47,17 @@ NO_LIMIT: Steps = ((PLAIN, None),)
 
 @dataclass(frozen=True)
 class About:
-    """What a panel says about itself, and its place.
+    """The texts, the unit, the size and the limits of a panel.
 
     Attributes:
-        title: what it shows, in a few words.
+        title: the quantity in a few words.
         unit: Grafana's name of the unit, or `suffix:` and a word.
-        description: what it shows, what is good, what to do.
-        width: of the 24 columns of a dashboard.
-        height: in Grafana's lines.
-        limits: colours, each from a value on.
-        empty: what stands there while there is no data.
-        decimals: how many; by default as many as Grafana finds fit.
+        description: the text behind the panel's *i*: the quantity, good values, and what to do about bad ones.
+        width: the number of columns, of the 24 of a dashboard.
+        height: the number of Grafana's grid lines.
+        limits: pairs of a colour and the value from which on the colour applies.
+        empty: the text of a panel without data.
+        decimals: the number of decimals; Grafana's choice if None.
     """
 
     title: str
@@ -71,17 +71,17 @@ class About:
 
 
 def at_most(limit: float) -> Steps:
-    """Return limits where more is bad."""
+    """Return limits for a quantity that is good below `limit`."""
     return ((GOOD, None), (BAD, limit))
 
 
 def at_least(limit: float) -> Steps:
-    """Return limits where less is bad."""
+    """Return limits for a quantity that is good from `limit` on."""
     return ((BAD, None), (GOOD, limit))
 
 
-def lines(about: About, *queries: Query) -> timeseries.Panel:
-    """Return lines over time; limits are dashed lines."""
+def lines(about: About, *queries: PromQuery) -> timeseries.Panel:
+    """Return lines over time, with the limits as dashed lines."""
     panel = _described(timeseries.Panel(), about, queries).legend(_legend()).tooltip(_tooltip())
     panel = panel.color_scheme(FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)).line_width(2)
     panel = panel.fill_opacity(5).show_points(VisibilityMode.NEVER).axis_soft_min(0)
@@ -89,34 +89,34 @@ def lines(about: About, *queries: Query) -> timeseries.Panel:
     return panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(style))
 
 
-def steps(about: About, *queries: Query) -> timeseries.Panel:
-    """Return lines that stay level from one value to the next: for what changes seldom."""
+def steps(about: About, *queries: PromQuery) -> timeseries.Panel:
+    """Return lines with steps, for quantities that seldom change."""
     return lines(about, *queries).line_interpolation(LineInterpolation.STEP_AFTER)
 
 
-def stacked(about: About, *queries: Query) -> timeseries.Panel:
-    """Return areas over time, one upon the other."""
+def stacked(about: About, *queries: PromQuery) -> timeseries.Panel:
+    """Return stacked areas over time."""
     panel = lines(about, *queries).fill_opacity(40).line_width(1)
     return panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
 
 
-def number(about: About, *queries: Query) -> stat.Panel:
-    """Return the newest value of each query, large; limits colour it."""
+def number(about: About, *queries: PromQuery) -> stat.Panel:
+    """Return the newest value of each query as a large number, in the colour of its limit."""
     panel = _described(stat.Panel(), about, queries).graph_mode(BigValueGraphMode.NONE)
     panel = panel.color_mode(BigValueColorMode.VALUE)
     panel = panel.color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS)).text_mode(BigValueTextMode.AUTO)
     return panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False))
 
 
-def rows(about: About, *queries: Query) -> table.Panel:
-    """Return a table of what the queries say now."""
+def rows(about: About, *queries: PromQuery) -> table.Panel:
+    """Return a table of the queries' present values."""
     panel = _described(table.Panel(), about, queries, PromQueryFormat.TABLE).cell_height(TableCellHeight.SM)
     panel = panel.align(FieldTextAlignment.AUTO).inspect(inspect=False)
     return panel.color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS)).show_header(show_header=True)
 
 
 def role_names(panel: AnyPanel) -> AnyPanel:
-    """Say challenger in the names of series that begin with its role, which is `shadow`."""
+    """Show the role `shadow` as *challenger* in the names of series."""
     renamed = {"regex": "/^shadow/", "renamePattern": "challenger"}
     return panel.with_transformation(DataTransformerConfig("renameByRegex", options=renamed))
 
@@ -130,12 +130,12 @@ def by_role(panel: AnyPanel) -> AnyPanel:
 
 
 def fixed(color: str) -> DynamicConfigValue:
-    """Return the property of a series that has always this colour."""
+    """Return the property that gives a series this colour."""
     return DynamicConfigValue("color", {"mode": FieldColorModeId.FIXED, "fixedColor": color})
 
 
 def words(texts: Mapping[str, tuple[str, str]]) -> ValueMap:
-    """Return words, each with its colour, for values."""
+    """Return a mapping of values to words with colours."""
     return ValueMap({value: ValueMappingResult(text=text, color=color) for value, (text, color) in texts.items()})
 
 
@@ -144,8 +144,8 @@ ROLES = words({"champion": ("champion", CHAMPION), "shadow": ("challenger", CHAL
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a table: what its data are called, its heading, and how its values look."""
+class TableColumn:
+    """A column of a table: the name of its data, its heading, and the look of its values."""
 
     name: str
     heading: str
@@ -153,22 +153,22 @@ class Column:
 
 
 def newest_first(panel: table.Panel) -> table.Panel:
-    """Sort the rows by their column `version`, as the numbers that its labels are."""
+    """Sort the rows by the column `version`, whose labels are converted to numbers; the newest is first."""
     conversions = [{"targetField": "version", "destinationType": "number"}]
     panel = panel.with_transformation(DataTransformerConfig("convertFieldType", options={"conversions": conversions}))
     panel = panel.override_by_name("version", [*WHOLE, DynamicConfigValue("custom.align", FieldTextAlignment.LEFT)])
     return panel.sort_by([common.TableSortByFieldState().display_name("version").desc(desc=True)])
 
 
-def columns(panel: table.Panel, shown: Sequence[Column]) -> table.Panel:
-    """Make one row per set of labels, with the columns `shown`, in their order; all others are left out."""
+def columns(panel: table.Panel, shown: Sequence[TableColumn]) -> table.Panel:
+    """Make one row for each set of labels, with the columns `shown` in their order and no others."""
     names = [column.name for column in shown]
     organized = {
         "includeByName": dict.fromkeys(names, True),
         "indexByName": {name: place for place, name in enumerate(names)},
         "renameByName": {column.name: column.heading for column in shown},
     }
-    # Rows are merged that agree in all they have in common, so not in a time that may differ by a moment.
+    # Grafana merges rows with equal common fields. The times of two queries can differ, so they are left out.
     timeless = {"excludeByName": {"Time": True}}
     panel = panel.with_transformation(DataTransformerConfig("organize", options=timeless))
     panel = panel.with_transformation(DataTransformerConfig("merge", options={}))
@@ -180,7 +180,7 @@ def columns(panel: table.Panel, shown: Sequence[Column]) -> table.Panel:
 
 
 def _described(
-    panel: AnyPanel, about: About, queries: Sequence[Query], shape: PromQueryFormat = PromQueryFormat.TIME_SERIES
+    panel: AnyPanel, about: About, queries: Sequence[PromQuery], shape: PromQueryFormat = PromQueryFormat.TIME_SERIES
 ) -> AnyPanel:
     panel = panel.title(about.title).description(about.description).unit(about.unit).no_value(about.empty)
     panel = panel.datasource(PROMETHEUS).span(about.width).height(about.height).thresholds(_thresholds(about.limits))

@@ -1,4 +1,4 @@
-"""PromQL that several panels share, and how a panel asks it."""
+"""A PromQL query of a panel, and the PromQL that several panels share."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ MODEL = "model_name, model_version, role"
 
 
 @dataclass(frozen=True)
-class Query:
-    """A PromQL expression, and how its result is shown.
+class PromQuery:
+    """A PromQL expression with the names of its series.
 
     Attributes:
-        expr: the expression; it has to name `$problem`.
-        legend: the name of each series, with `{{label}}` for the value of a label.
-        now: ask for the present only, not for the whole time range.
+        expr: the expression; it must select the problem by `$problem`.
+        legend: the name of each series; `{{label}}` stands for the value of a label.
+        now: ask for the present value only, not for the whole time range.
     """
 
     expr: str
@@ -25,26 +25,26 @@ class Query:
     now: bool = False
 
     def target(self, letter: str, shape: PromQueryFormat = PromQueryFormat.TIME_SERIES) -> build.Dataquery:
-        """Return the query as Grafana wants it, called A, B, C, … in its panel."""
+        """Return the query for Grafana under its letter A, B, C, … in the panel."""
         target = build.Dataquery().ref_id(letter).datasource(PROMETHEUS).expr(self.expr).legend_format(self.legend)
         target = target.format(shape)
         return target.instant() if self.now else target.range()
 
 
 def per_second(counter: str, by: str = "", where: str = "") -> str:
-    """Return how much a counter of the problem grows in a second, summed `by` labels."""
+    """Return the growth per second of a counter of the problem, summed `by` labels."""
     more = f", {where}" if where else ""
     grouped = f" by ({by})" if by else ""
     return f'sum{grouped} (rate({counter}{{problem="$problem"{more}}}[$__rate_interval]))'
 
 
 def or_zero(expr: str) -> str:
-    """Return 0 instead of nothing, for what is not there until it happens."""
+    """Return 0 for a series that does not exist before its first event."""
     return f"{expr} or vector(0)"
 
 
 def in_service(expr: str) -> str:
-    """Keep the series of the versions that serve at that moment, as champion or challenger."""
+    """Keep the series of the versions that serve at that time, as champion or challenger."""
     return f'{expr} and on ({MODEL}) model_info{{problem="$problem"}}'
 
 
@@ -55,5 +55,5 @@ def by_version(expr: str) -> str:
 
 
 def corrections(state: str) -> str:
-    """Return how many corrections of the problem are in a state."""
+    """Return the number of the problem's corrections in a state."""
     return or_zero(f'sum(suggestions{{problem="$problem", state="{state}"}})')

@@ -80,7 +80,7 @@ async def live() -> dict[str, str]:
 def ready(request: Request) -> dict[str, str]:
     """Answer 200 when the store can be read, else 503."""
     try:
-        request.app.state.store.statistics.models()
+        request.app.state.store.history.models()
     except StoreError as error:
         raise HTTPException(503, str(error)) from error
     return {"health": "ok"}

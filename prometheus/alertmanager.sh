@@ -1,10 +1,11 @@
 #!/bin/sh
-# Starts Alertmanager with prometheus/alertmanager.yml and the webhook that ALERT_WEBHOOK_URL names; where it is not set,
-# with none. The address often holds a secret. Alertmanager from 0.26 on could read it from a file; Debian 12 has 0.25.
+# Start Alertmanager with prometheus/alertmanager.yml and the webhook in ALERT_WEBHOOK_URL, or without a webhook if the
+# variable is not set. The address often holds a secret. Alertmanager can read it from a file since 0.26, but Debian 12
+# has 0.25.
 #
-#   prometheus/alertmanager.sh [--flag=value …]      flags are handed on to Alertmanager
+#   prometheus/alertmanager.sh [--flag=value …]      Alertmanager gets the flags
 #
-# The whole configuration goes to a folder that only its user can read, below TMPDIR.
+# The script writes the complete configuration into a folder below TMPDIR that only its user can read.
 set -eu
 
 config="$(mktemp -d)/alertmanager.yml"
@@ -18,7 +19,7 @@ case "${ALERT_WEBHOOK_URL:-}" in
     exit 1
     ;;
 http://?* | https://?*)
-    # What sed would take for something else than itself.
+    # Escape the characters with a special meaning for sed.
     url=$(printf '%s' "$ALERT_WEBHOOK_URL" | sed 's/[&|\\]/\\&/g')
     sed "s|http://webhook\.invalid/|$url|" "$template" >"$config"
     ;;
@@ -32,5 +33,5 @@ program=$(command -v alertmanager || command -v prometheus-alertmanager) || {
     echo "Alertmanager is not installed (Debian: apt-get install prometheus-alertmanager)" >&2
     exit 1
 }
-# It is alone: there are no peers to listen for.
+# An empty address turns the cluster off: there is only one Alertmanager.
 exec "$program" --config.file="$config" --cluster.listen-address= "$@"

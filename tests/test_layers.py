@@ -62,6 +62,7 @@ TOWER = (
     "common.table",
     "common.split",
     "common.problem",
+    "common.features",
     "common.settings",
     "common.background",
     "common.files",

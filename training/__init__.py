@@ -1,4 +1,5 @@
-"""The search for the best model, and its registration. Imports `common` and `problems`, no other part.
+"""The search for the best model of a problem, and its registration. Imports `common` and `problems`, no other part.
 
-Begin with `search.py`, which `main.py` calls.
+Open `search.py` first; `main.py` calls it. `executors.py` and `cluster.py` can be deleted: the search then fits one
+candidate after the other.
 """

@@ -1,38 +1,140 @@
-"""A Dask cluster: reaching it, and seeing that it would compute the same as this process.
+"""Fit candidates on a Dask cluster, after a check that its workers would compute the same as this process.
 
-Dask is imported where somebody asks for a cluster, and nowhere else.
+Only the functions here import Dask, so a search without a cluster does not need it.
 """
 
 import asyncio
+import hashlib
 import logging
+import pickle
+import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from functools import cache, partial
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, cast
 
-from training.fitting import code_hash
+import cloudpickle
+
+from common.problem import Candidate, Table
+from common.settings import PROJECT
+from training.fitting import FitAll, Fitted, WorkersError, fit_and_score
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
     from distributed.client import VersionsDict
 
+    Fit = Future[bytes]
+
 CONNECT_SECONDS = 5.0
-WORKER_SECONDS = 10.0  # that there may be no worker, when it begins and meanwhile
-SPEAKING = ("python", "distributed")  # whose versions must be the same for all to understand one another
-COMPUTING = ("numpy", "scipy", "scikit-learn", "lightgbm")  # and for workers to compute the same
+WORKER_SECONDS = 10.0  # wait so long for a worker, at the start and during the search
+LOOK_SECONDS = 1.0
+HELP = "fit on the Dask cluster whose scheduler is at tcp://HOST:PORT (default: on this machine)"
+SPEAKING = ("python", "distributed")  # client, scheduler and workers need the same versions to understand each other
+COMPUTING = ("numpy", "scipy", "scikit-learn", "lightgbm")  # workers need the same versions to compute the same
 
 
-class WorkersError(RuntimeError):
-    """Who should fit the candidates is not there, or is no more; the message is one line and says what to do."""
+def fit_on(address: str) -> FitAll:
+    """Connect to a Dask cluster; return a function that fits candidates on it, for one search.
 
-
-@contextmanager
-def reach(address: str) -> Iterator["Client"]:
-    """Yield a client of the Dask cluster whose scheduler listens at `address`, such as `tcp://127.0.0.1:8786`.
+    The function yields the fitted candidates in their order, each as soon as it and the ones before it are fitted. It
+    raises `WorkersError` when the cluster is lost, or when a candidate cannot be sent to a worker.
 
     Raises:
-        WorkersError: Dask is not installed; nobody listens there; there is no worker; or a worker would not compute the
-            same, having other versions of packages or of the project.
+        WorkersError: the cluster cannot be used; see `reach`.
+    """
+    return partial(_fit_all, reach(address))
+
+
+def _fit_all(
+    client: "Client", candidates: Sequence[Candidate], fitting: Table, validation: Table
+) -> Generator[Fitted, None, None]:
+    with client:
+        futures = _submit(client, [_pickled(candidate) for candidate in candidates], fitting, validation)
+        ended: SimpleQueue[Fit] = SimpleQueue()
+        for future in futures:
+            future.add_done_callback(ended.put)
+        results: dict[Fit, Fitted] = {}
+        try:
+            for future in futures:
+                while future not in results:
+                    other = _next_ended(client, ended)
+                    results[other] = _result(other)
+                yield results.pop(future)
+        finally:
+            # Dask forgets the tasks that wait; a fit that has begun runs to its end, and nobody reads its result.
+            client.cancel(futures)
+
+
+def _pickled(candidate: Candidate) -> bytes:
+    try:
+        task: bytes = cloudpickle.dumps(partial(fit_and_score, candidate.fit))
+    except Exception as error:  # noqa: BLE001  # an object that refuses to be pickled may raise anything
+        raise WorkersError(
+            f"candidate {candidate.params} cannot be sent to a worker ({_one_line(error)}): make what it needs inside "
+            "its fit"
+        ) from None
+    return task
+
+
+def _submit(client: "Client", tasks: Sequence[bytes], *tables: Table) -> "list[Fit]":
+    """Send the tables once, then the tasks, as bytes: the scheduler unpickles tasks, and may not have the project."""
+    import dask
+
+    # Dask sends a nested function as code. One of this module it would send by name, for the scheduler to import.
+    def run(task: bytes, *arguments: object) -> bytes:
+        found: bytes = cloudpickle.dumps(pickle.loads(task)(*arguments))  # noqa: S301  # to run the task is its purpose
+        return found
+
+    # Dask repeats lost tasks, so a task unpickles each table: data that Dask scatters are lost with their workers.
+    # The scheduler has to keep the bytes for that, and would warn that they are many.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
+        sent = [client.submit(pickle.loads, pickle.dumps(table), pure=False) for table in tables]
+    return [client.submit(run, task, *sent, pure=False) for task in tasks]
+
+
+def _next_ended(client: "Client", ended: "SimpleQueue[Fit]") -> "Fit":
+    """Wait for the next task that ends; give up when the last worker is gone, for which Dask would wait for ever."""
+    seen = time.monotonic()
+    while True:
+        with suppress(Empty):
+            return ended.get(timeout=LOOK_SECONDS)
+        try:
+            if client.nthreads():
+                seen = time.monotonic()
+        except (OSError, RuntimeError) as error:
+            raise _lost(error) from None
+        if time.monotonic() - seen > WORKER_SECONDS:
+            raise _lost("no worker is left")
+
+
+def _result(future: "Fit") -> Fitted:
+    """Return the result of a task that has ended, or raise what its fit has raised."""
+    from distributed import KilledWorker
+
+    try:
+        found: Fitted = pickle.loads(future.result())  # noqa: S301  # our own worker has pickled it
+    except KilledWorker:
+        raise WorkersError(
+            "one Dask worker after the other died of the same candidate: their output may say why (too little memory?)"
+        ) from None
+    except CancelledError as error:
+        raise _lost(error) from None
+    return found
+
+
+def _lost(reason: object) -> WorkersError:
+    return WorkersError(f"the Dask cluster is lost ({_one_line(reason)}): start it again, then train again")
+
+
+def reach(address: str) -> "Client":
+    """Return a client of the Dask cluster whose scheduler listens at `address`, such as `tcp://127.0.0.1:8786`.
+
+    Raises:
+        WorkersError: Dask is not installed; no scheduler listens there; it has no worker; or a worker has other
+            versions of packages, or of the project, so that it would not compute the same.
     """
     try:
         from distributed import Client
@@ -41,18 +143,21 @@ def reach(address: str) -> Iterator["Client"]:
         raise WorkersError(
             "Dask is not installed here: `make install` brings everything, `pip install distributed` Dask alone"
         ) from None
-    # The client would wait for ever for the first word of a server that is no scheduler.
+    # `Client` waits for ever for an answer of a server that is no scheduler.
     asyncio.run(_knock(address))
-    # What goes wrong is told by the errors; Dask would tell it, too, in tables and stack traces.
+    # `WorkersError` has the reason in one line; Dask would log tables and stack traces beside it.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    with client:
+    try:
         _check_workers(client, address)
         _check_versions(client)
         _check_code(client)
-        yield client
+    except BaseException:
+        client.close()
+        raise
+    return client
 
 
 async def _knock(address: str) -> None:
@@ -61,8 +166,8 @@ async def _knock(address: str) -> None:
     try:
         secrets = Security().get_connection_args("client")
         comm = await asyncio.wait_for(connect(address, timeout=CONNECT_SECONDS, **secrets), CONNECT_SECONDS)
-    except (OSError, ValueError, TypeError, MemoryError) as error:  # the last when it takes other bytes for a length
-        why = one_line(error) or f"no answer within {CONNECT_SECONDS:.0f} s"
+    except (OSError, ValueError, TypeError, MemoryError) as error:  # the last if Dask reads other bytes as a length
+        why = _one_line(error) or f"no answer within {CONNECT_SECONDS:.0f} s"
         raise WorkersError(f"no Dask scheduler at {address!r} ({why}): docs/lab.md says how to start one") from None
     await comm.close()
 
@@ -86,14 +191,14 @@ def _check_versions(client: "Client") -> None:
 
 
 def _compare(
-    who: str, theirs: Mapping[str, str | None], ours: Mapping[str, str | None], packages: Sequence[str]
+    program: str, theirs: Mapping[str, str | None], ours: Mapping[str, str | None], packages: Sequence[str]
 ) -> None:
     for package in packages:
         has, wanted = _version(theirs, package), _version(ours, package)
         if has != wanted:
             raise WorkersError(
-                f"{who} has {package} {has}, where this process has {wanted}: they would not do the same; install the "
-                "same requirements for both"
+                f"{program} has {package} {has}, and this process has {wanted}: the results could differ; install "
+                "the same requirements for both"
             )
 
 
@@ -106,16 +211,25 @@ def _check_code(client: "Client") -> None:
     for worker, found in client.run(code_hash, on_error="return").items():
         if isinstance(found, Exception):
             raise WorkersError(
-                f"Dask worker {worker} cannot import the project ({one_line(found)}): start it in the project's "
-                "folder, by `python -m dask worker`, for `dask worker` alone does not look there"
+                f"Dask worker {worker} cannot import the project ({_one_line(found)}): start it in the project's "
+                "folder with `python -m dask worker`; `dask worker` alone does not look for modules there"
             )
         if found != code_hash():
             raise WorkersError(
                 f"Dask worker {worker} has loaded other code of the project than this process: start it again, in a "
-                "folder with the same"
+                "folder with the same code"
             )
 
 
-def one_line(error: BaseException) -> str:
-    """Return what an error says, in one line."""
-    return " ".join(str(error).split())
+def _one_line(reason: object) -> str:
+    return " ".join(str(reason).split())
+
+
+@cache
+def code_hash() -> str:
+    """Return a hash of the project's code, as it is at the first call; a process keeps code that it has loaded."""
+    found = hashlib.sha256()
+    for folder in ("common", "problems", "training"):
+        for file in sorted((PROJECT / folder).rglob("*.py")):
+            found.update(f"{file.relative_to(PROJECT)}\n".encode() + file.read_bytes())
+    return found.hexdigest()

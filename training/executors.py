@@ -1,48 +1,37 @@
-"""Where candidates are fitted: in this process, in processes on all cores when that pays, or on a Dask cluster."""
+"""Fit candidates on all cores of this machine, in a process for each core, when that pays."""
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky import get_reusable_executor
 
 from common.problem import Candidate, Table
-from training.backend import ClusterBackend
-from training.cluster import WorkersError
-from training.fitting import Fitted, fit_and_score
+from training.fitting import Fitted, WorkersError, fit_and_score
 
-if TYPE_CHECKING:
-    from distributed import Client
-
-# Until processes have started and imported scikit-learn; measured, see docs/decisions.md.
+# Seconds until processes have started and imported scikit-learn; measured, see docs/decisions.md.
 START_SECONDS = 3.0
 
 
-def fit_all(
-    candidates: Sequence[Candidate], fitting: Table, validation: Table, cluster: "Client | None" = None
-) -> Iterator[Fitted]:
-    """Yield the candidates fitted, in their order, each as soon as it and those before it are there.
+def fit_on_all_cores(
+    candidates: Sequence[Candidate], fitting: Table, validation: Table
+) -> Generator[Fitted, None, None]:
+    """Yield the fitted candidates in their order, each as soon as it and the ones before it are fitted.
 
-    They are fitted on the cluster, if there is one. Otherwise in this process, and what is left in a process for each
-    core as soon as that pays. It makes no difference to the results.
+    The first candidates are fitted in this process. As soon as processes pay, they fit the remaining ones. The results
+    are the same, to the last bit.
 
     Raises:
-        WorkersError: the workers are lost, or a candidate cannot be sent to a cluster.
+        WorkersError: a process has died.
     """
-    if cluster is not None:
-        if obstacle := _obstacle(candidates):
-            raise WorkersError(obstacle)
-        yield from _parallel(candidates, (fitting, validation), backend=ClusterBackend(cluster, (fitting, validation)))
-        return
     spent = 0.0
     for done, candidate in enumerate(candidates):
         left = candidates[done:]
-        if pays(spent, done, len(left), cpu_count()) and not _obstacle(left):
+        if pays(spent, done, len(left), cpu_count()) and _can_be_sent(left):
             yield from in_processes(left, fitting, validation)
             return
         begin = time.perf_counter()
@@ -52,53 +41,44 @@ def fit_all(
 
 
 def pays(spent: float, done: int, left: int, cores: int) -> bool:
-    """Return whether so many candidates as are left should go to processes, one for each core.
+    """Return whether the remaining candidates should go to processes, one for each core.
 
-    Not before the fits here have taken as long as processes take to start: a small grid never waits for them, and the
-    first fit, which may have imports to do, or the smallest model, says little about the others. Then, if by the mean
-    of the fits so far they save more than that, too.
+    There are two conditions. The fits so far must have taken as long as processes take to start: a small grid then
+    never waits for processes, and a first fit that is slow (it imports) or fast (the smallest model) decides nothing
+    alone. And the processes must save more than their start costs, by the mean of the fits so far.
 
     Args:
         spent: seconds that the fits in this process have taken.
-        done: how many these were.
-        left: how many candidates are left.
-        cores: how many can be fitted at once.
+        done: number of these fits.
+        left: number of candidates that remain.
+        cores: number of candidates that can be fitted at the same time.
     """
     saved = left - math.ceil(left / cores)
     return spent > START_SECONDS and saved * spent / done > START_SECONDS
 
 
-def in_processes(candidates: Sequence[Candidate], fitting: Table, validation: Table) -> Iterator[Fitted]:
-    """Yield the candidates fitted, as `fit_all` does, in a process for each core, which then end.
+def in_processes(candidates: Sequence[Candidate], fitting: Table, validation: Table) -> Generator[Fitted, None, None]:
+    """Yield the candidates fitted, in their order, in a process for each core; the processes end with this generator.
 
     Raises:
         WorkersError: a process has died.
     """
+    fits = (delayed(partial(fit_and_score, candidate.fit))(fitting, validation) for candidate in candidates)
     processes = min(len(candidates), cpu_count())
     try:
-        yield from _parallel(candidates, (fitting, validation), backend="loky", n_jobs=processes)
+        yield from Parallel(processes, "loky", return_as="generator", batch_size=1, pre_dispatch="all")(fits)
     except BrokenProcessPool:
         raise WorkersError(
-            "a process died while it fitted a candidate (was there too little memory?): LOKY_MAX_CPU_COUNT=1 in the "
-            "environment lets this process fit them all, one after the other"
+            "a process died while it fitted a candidate (too little memory?): with LOKY_MAX_CPU_COUNT=1 in the "
+            "environment this process fits all of them, one after the other"
         ) from None
     finally:
-        get_reusable_executor().shutdown(wait=True)  # else they wait for more
+        get_reusable_executor().shutdown(wait=True)  # joblib would keep the processes for later work
 
 
-def _parallel(candidates: Sequence[Candidate], rows: Sequence[Table], **where: Any) -> Iterator[Fitted]:
-    fits = (delayed(partial(fit_and_score, candidate.fit))(*rows) for candidate in candidates)
-    found: Iterator[Fitted] = Parallel(**where, return_as="generator", batch_size=1, pre_dispatch="all")(fits)
-    return found
-
-
-def _obstacle(candidates: Sequence[Candidate]) -> str:
-    """Return why some candidate cannot be sent to another process; nothing if all can be."""
-    for candidate in candidates:
-        try:
-            cloudpickle.dumps(candidate.fit)
-        except Exception as error:  # noqa: BLE001  # whatever an object raises that will not be pickled
-            return (
-                f"candidate {candidate.params} cannot be sent to a worker ({error}): make what it needs inside its fit"
-            )
-    return ""
+def _can_be_sent(candidates: Sequence[Candidate]) -> bool:
+    try:
+        cloudpickle.dumps([candidate.fit for candidate in candidates])
+    except Exception:  # noqa: BLE001  # an object that refuses to be pickled may raise anything
+        return False
+    return True

@@ -1,18 +1,19 @@
-"""Fit every candidate, keep the best, register it."""
+"""Fit every candidate of a problem, and register the best one."""
 
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities import Metric, Param, RunStatus
 from rich.progress import track
 
-from common.bundle.export import Tested, check_parity, export_tested
+from common.bundle.export import Tested, export_tested
 from common.bundle.model import ModelError
 from common.bundle.outliers import OutlierScorer, outlier_scorer_for
+from common.bundle.parity import check_parity
 from common.files import md5, write_atomic
 from common.problem import Candidate, Classifier, Problem, Table, epochs_run
 from common.registry import publish
@@ -20,18 +21,15 @@ from common.registry.client import CHALLENGER, CHAMPION, Version
 from common.settings import Settings
 from common.split import split
 from common.table import read_table
-from training.executors import fit_all
+from training.fitting import FitAll, one_after_the_other
 from training.picture import confusion_picture
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 METRICS_PER_REQUEST = 1000  # MLflow's limit
 
 
 @dataclass(frozen=True)
 class Data:
-    """The prepared rows: to fit and to validate on, both from train.csv, and those of test.csv."""
+    """The prepared rows: those of train.csv, split into rows to fit and to validate on, and those of test.csv."""
 
     fitting: Table
     validation: Table
@@ -40,7 +38,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Result:
-    """A fitted candidate, how it did on the validation rows, and, once it is logged, its run in MLflow."""
+    """A fitted candidate, its metrics on the validation rows, and the id of its MLflow run once it is logged."""
 
     candidate: Candidate
     model: Classifier
@@ -49,18 +47,18 @@ class Result:
 
     @property
     def log_loss(self) -> float | None:
-        """Validation log-loss, by which candidates compete; None for a model that gives no probabilities."""
+        """Log-loss on the validation rows, which decides; None for a model that gives no probabilities."""
         return self.metrics.get("val_log_loss")
 
     @property
     def error(self) -> float:
-        """Share of the validation rows that it gets wrong, by which those compete of whom not all give any."""
+        """Share of validation rows with a wrong class; it decides where a model gives no probabilities."""
         return 1 - self.metrics["val_accuracy"]
 
 
 @dataclass(frozen=True)
 class _Exported:
-    """A result as ONNX bundle, with its results on the test rows."""
+    """A result as ONNX bundle, with its metrics on the test rows and the outlier scorer in the bundle."""
 
     result: Result
     tested: Tested
@@ -69,42 +67,44 @@ class _Exported:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a search has registered, as ONNX versions, and the results of all candidates, best first."""
+    """The ONNX versions that a search has registered, and the results of all candidates, best first."""
 
     champion: Version
     challenger: Version | None
     results: Sequence[Result]
 
 
-def train(problem: Problem, settings: Settings, cluster: "Client | None" = None) -> Trained:
-    """Fit all candidates and register the best as champion, and as its challenger the best of another family.
+def train(problem: Problem, settings: Settings, fit_all: FitAll = one_after_the_other) -> Trained:
+    """Fit all candidates; register the best as champion, and the best of another family as its challenger.
 
     Args:
-        problem: says which candidates there are.
-        settings: say where the data and MLflow are.
-        cluster: a Dask cluster that fits the candidates; it makes no difference to what is registered.
+        problem: has the candidates.
+        settings: have the folder of the data and the address of MLflow.
+        fit_all: fits the candidates, here or in other processes; the registered versions are the same in any case.
 
     Raises:
         DataError: the prepared data are missing or damaged.
-        ModelError: an ONNX export does not say the same as the model; it is not registered.
-        WorkersError: the workers that should fit the candidates are lost; nothing is registered.
+        ModelError: an ONNX export does not answer as its model does; nothing is registered.
+        WorkersError: the processes that should fit the candidates are missing or lost; nothing is registered.
     """
     data = _read(problem, settings)
     experiment_id = publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
     candidates = problem.candidates()
-    fits = fit_all(candidates, data.fitting, data.validation, cluster)
-    shown = track(fits, description="training", total=len(candidates), transient=True)
-    # A run is logged while the next candidates are fitted: most of logging is waiting for the server.
-    with ThreadPoolExecutor(max_workers=1) as logging:
+    # A thread logs each run while the next candidates are fitted: most of logging is waiting for MLflow.
+    with (
+        ThreadPoolExecutor(max_workers=1) as logging,
+        closing(fit_all(candidates, data.fitting, data.validation)) as fits,
+    ):
+        progress = track(fits, description="training", total=len(candidates), transient=True)
         pending = [
             logging.submit(log_run, experiment_id, Result(candidate, fitted.model, fitted.metrics))
-            for candidate, fitted in zip(candidates, shown, strict=True)
+            for candidate, fitted in zip(candidates, progress, strict=True)
         ]
     results = ranked([logged.result() for logged in pending])
     best = results[0]
     other = next((each for each in results if each.candidate.family != best.candidate.family), None)
     scorer = outlier_scorer_for(problem, data.fitting, data.validation)
-    # Both before either is registered: a challenger that cannot be exported must not be found out after the champion.
+    # Both are exported before either is registered: a challenger that fails here must leave no champion behind.
     first = _export(problem, best, data, scorer)
     second = _export(problem, other, data, scorer) if other else None
     champion = _register(problem, settings, first, CHAMPION)
@@ -114,14 +114,14 @@ def train(problem: Problem, settings: Settings, cluster: "Client | None" = None)
 
 
 def ranked(results: Sequence[Result]) -> list[Result]:
-    """Return results, best first: by log-loss, or by error if one of the models gives no probabilities."""
+    """Sort results, best first: by log-loss, or by the share of wrong classes if a model gives no probabilities."""
     losses = [result.log_loss for result in results if result.log_loss is not None]
     keys = losses if len(losses) == len(results) else [result.error for result in results]
-    return [results[place] for place in sorted(range(len(results)), key=keys.__getitem__)]
+    return [results[index] for index in sorted(range(len(results)), key=keys.__getitem__)]
 
 
 def learning_curves(model: Classifier) -> Mapping[str, Sequence[float]]:
-    """Return what a model tells of its learning, by name: a value for each epoch or batch."""
+    """Return the learning curves of a model by name, such as its loss: a value for each epoch or batch."""
     found: Mapping[str, Sequence[float]] = getattr(model, "curves_", {"loss": getattr(model, "loss_curve_", ())})
     return found
 
@@ -155,11 +155,11 @@ def _read(problem: Problem, settings: Settings) -> Data:
 def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer | None) -> _Exported:
     try:
         tested = export_tested(result.model, problem, data.fitting, data.test, scorer)
-        # The file answers as the candidate does: the candidate's results on these rows are those of the file, too.
-        check_parity(tested.graph, result.model, data.validation.X, scorer)
+        # The candidate won by its answers to these rows, so the exported file must give the same ones.
+        check_parity(tested.bundle, result.model, data.validation.X, scorer)
     except ModelError as error:
         named = " ".join(f"{name}={value}" for name, value in result.candidate.params.items())
-        raise ModelError(f"the candidate {named} cannot be served, and nothing is registered: {error}") from error
+        raise ModelError(f"the candidate {named} cannot be served, so nothing is registered: {error}") from error
     return _Exported(result, tested, scorer)
 
 

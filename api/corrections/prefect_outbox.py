@@ -15,11 +15,13 @@ from common.background import BackgroundTask
 from common.problem import Problem
 from common.settings import Settings
 from common.store import StoreError
+from common.store.delivery import pause
 from common.store.suggestions import MAX_PAUSE, Suggestion
 from common.store.threads import StoreThreads
 
 LOOK_SECONDS = 1.0
 BATCH = 50
+FIRST_PAUSE = timedelta(seconds=1)
 RUN_LOOK_SECONDS = 5.0  # between two looks at the flow run that has suggestions in hand
 MAX_RUN_LOOK_SECONDS = 60.0
 
@@ -130,8 +132,9 @@ class Outbox:
             await self._store.write(lambda of: of.suggestions.moved(run_id, other_run_id))
 
     async def _postpone(self, suggestion: Suggestion, error: Exception) -> None:
-        wait = min(2.0**suggestion.attempts, MAX_PAUSE.total_seconds()) * self._random.uniform(0.5, 1.0)
+        wait = pause(suggestion.attempts, FIRST_PAUSE, MAX_PAUSE, self._random)
         reason = f"Prefect at {self._url}: {error!r}"
-        logger.warning("suggestion %s is delivered later, next try in %.0f s: %s", suggestion.id, wait, reason)
-        next_attempt = datetime.now(UTC) + timedelta(seconds=wait)
+        seconds = wait.total_seconds()
+        logger.warning("suggestion %s is delivered later, next try in %.0f s: %s", suggestion.id, seconds, reason)
+        next_attempt = datetime.now(UTC) + wait
         await self._store.write(lambda of: of.suggestions.delivery_failed(suggestion.id, reason, next_attempt))

@@ -11,7 +11,7 @@ from api.metrics.declared import Metrics
 from common.problem import Problem
 from common.store import StoreError
 from common.store.database import BadRowError
-from common.store.predictions import Predictions
+from common.store.predictions import LoggedPredictions
 
 MAX_WAITING_ROWS = 20_000
 ROWS_PER_TRANSACTION = 2_000  # with the gathering and a running transaction, a row is in the store within 250 ms
@@ -28,7 +28,7 @@ class PredictionLog:
     writes the rest.
     """
 
-    def __init__(self, problem: Problem, predictions: Predictions, metrics: Metrics) -> None:
+    def __init__(self, problem: Problem, predictions: LoggedPredictions, metrics: Metrics) -> None:
         """Write `problem`'s predictions."""
         self._problem = problem
         self._predictions = predictions

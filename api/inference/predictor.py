@@ -60,9 +60,7 @@ class Predictor:
             observe(batch)
 
 
-def answer(
-    served: ServedVersion, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion"
-) -> PredictionBatch:
+def answer(served: ServedVersion, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion") -> PredictionBatch:
     """Answer rows, without counting or logging them."""
     X = served.model.as_rows(rows)
     return PredictionBatch(new_start(), datetime.now(UTC), role, served, rows, X, served.model.predict(X))

@@ -1,4 +1,4 @@
-"""The metrics on `GET /metrics`. Imports `common` only.
+"""The metrics on `GET /metrics`: all are declared here, and HTTP requests are counted here.
 
-Begin with `declared.py`, which lists all of them.
+It imports `common` only. Begin with `declared.py`, which lists all metrics.
 """

@@ -83,6 +83,7 @@ class Metrics:
             """Return all metrics in Prometheus' text format."""
             return Response(text(self.shown), media_type=CONTENT_TYPE_LATEST)
 
+    # During a swap workers disagree for a second, so the gauges of the worker that swapped last are shown.
     def _of_version(self, name: str, documentation: str, *more: str) -> Gauge:
         return self._gauge(name, documentation, "livemostrecent", "model_name", "role", *more)
 

@@ -5,7 +5,7 @@ from api.schemas.responses import ClassStatistics, Comparison, Models, Reign, Ve
 from common.evaluate import mcnemar, mean, per_class, wilson
 from common.problem import Problem
 from common.store import Store
-from common.store.statistics import Live
+from common.store.statistics import LiveCounts, Span
 
 METRICS = ("precision", "recall", "specificity", "f1")
 
@@ -27,7 +27,7 @@ def overview(
     )
 
 
-def version_statistics(live: Live, known: tuple[str, ...]) -> VersionStatistics:
+def version_statistics(live: LiveCounts, known: tuple[str, ...]) -> VersionStatistics:
     """Return the statistics of one version in one role; `known` classes come first, in their order."""
     classes = (*known, *sorted(live.classes - set(known)))
     matrix = live.matrix(classes)
@@ -51,7 +51,7 @@ def version_statistics(live: Live, known: tuple[str, ...]) -> VersionStatistics:
 
 def compare(store: Store, problem: Problem, champion: int, challenger: int) -> Comparison:
     """Compare two versions on the labelled rows that both have answered."""
-    paired = store.statistics.paired(problem.name, problem.onnx_name, champion, challenger)
+    paired = store.statistics.paired(Span(problem.name, problem.onnx_name), champion, challenger)
     return Comparison(
         champion=champion,
         challenger=challenger,

@@ -13,7 +13,7 @@ from api.routes.dependencies import TheChampion, TheLog, TheStore
 from api.schemas.requests import truth_model
 from api.schemas.responses import RememberedPrediction, Told
 from common.problem import Problem
-from common.store.predictions import Remembered
+from common.store.predictions import LoggedPrediction
 
 
 def feedback_router(problem: Problem) -> APIRouter:
@@ -49,7 +49,7 @@ def feedback_router(problem: Problem) -> APIRouter:
     return router
 
 
-def _shown(found: Remembered) -> RememberedPrediction:
+def _shown(found: LoggedPrediction) -> RememberedPrediction:
     row = {name: value for name, value in found.row.items() if name in RememberedPrediction.model_fields}
     return RememberedPrediction(
         prediction_id=UUID(found.row["id"]),

@@ -27,7 +27,7 @@ def check_as_used(model: OnnxModel, sample: Sequence[Sequence[Value]], run_secon
     model.check_golden()
     golden = model.golden_rows
     if golden is not None and len(golden) > max(SIZES):
-        raise ModelError(f"the file carries {len(golden)} golden rows, more than {max(SIZES)}")
+        raise ModelError(f"the file has {len(golden)} golden rows, more than {max(SIZES)}")
     rows = sample if golden is None else golden.tolist()
     for size in SIZES:
         _check_size(model, model.as_rows(list(islice(cycle(rows), size))), run_seconds)
@@ -42,7 +42,7 @@ def _check_size(model: OnnxModel, X: Rows, run_seconds: float) -> None:
         except Exception as error:  # onnxruntime's exceptions have no common base of their own
             raise ModelError(f"the model cannot answer {len(X)} rows: {error}") from error
         fastest = min(fastest, time.perf_counter() - start)
-        model.check_form(answer, len(X))
+        answer.check_form(len(X), model.classes)
         if fastest <= run_seconds:
             return
     raise ModelError(f"{len(X)} rows take {fastest:.1f} s, more than MODEL_RUN_SECONDS, {run_seconds:g} s")

@@ -1,4 +1,4 @@
-"""Several processes that serve the API on one port. This folder can be deleted.
+"""Several processes that serve the API on one port, counted and limited as one. This folder can be deleted.
 
-It imports `api.py` and what stands below it. Begin with `supervisor.py`.
+It imports `api.py` and the rooms below it. Begin with `supervisor.py`.
 """

@@ -14,7 +14,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, Process
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from api.metrics.declared import Metrics, Mode
+from api.metrics.declared import Metrics
+
+START = "process_start_time_seconds"  # shown of the oldest worker; other gauges of processes are summed
 
 
 class SharedMetrics(Metrics, Collector):
@@ -31,7 +33,12 @@ class SharedMetrics(Metrics, Collector):
         self._lock = Lock()
         self._process = ProcessCollector(registry=None)
         self._gauges = {
-            family.name: Gauge(family.name, family.documentation, registry=None, multiprocess_mode=_mode(family.name))
+            family.name: Gauge(
+                family.name,
+                family.documentation,
+                registry=None,
+                multiprocess_mode="livemin" if family.name == START else "livesum",
+            )
             for family in self._process.collect()
             if family.type == "gauge"
         }
@@ -69,7 +76,3 @@ class SharedMetrics(Metrics, Collector):
             family = merged.get(declared.name, declared)
             family.samples = [sample for sample in family.samples if not math.isnan(sample.value)]
             yield family
-
-
-def _mode(name: str) -> Mode:
-    return "livemin" if name == "process_start_time_seconds" else "livesum"

@@ -48,17 +48,17 @@ class Supervisor:
 
     async def run(self) -> int:
         """Return 0 after SIGTERM or SIGINT; if no worker can serve, return the exit code of the last."""
-        loop = asyncio.get_running_loop()
-        stop: asyncio.Future[int] = loop.create_future()
+        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lambda: stop.done() or stop.set_result(0))
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stopped = asyncio.create_task(stop.wait())
         async with await serve_limit(RateLimit(self._settings.suggest_rate), self._folder / SOCKET):
             slots = [asyncio.create_task(self._fill(slot)) for slot in range(self._settings.api_workers)]
-            ended, _ = await asyncio.wait([stop, *slots], return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait([stopped, *slots], return_when=asyncio.FIRST_COMPLETED)
             for slot in slots:
                 slot.cancel()
             await asyncio.wait(slots)
-        return min(each.result() for each in ended)
+        return 0 if stopped in ended else max(slot.result() for slot in slots if slot in ended)
 
     async def _fill(self, slot: int) -> int:
         """Run one worker after the other in a slot; return an exit code once no worker of the service can serve."""

@@ -1,5 +1,6 @@
 """One of several processes that serve the api on one socket."""
 
+import gc
 import logging
 import os
 import shutil
@@ -7,18 +8,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 
 from api.workers.limit import SOCKET, SharedLimit
-
-if TYPE_CHECKING:
-    from api.workers.metrics import SharedMetrics
 
 LOOK_SECONDS = 1.0
 START_LOOK_SECONDS = 0.05
@@ -35,16 +33,17 @@ def work(slot: int, listener: socket.socket, folder: Path, options: Mapping[str,
     # Ctrl-C reaches all processes. Until uvicorn handles it here, only the supervisor acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(format=f"%(asctime)s %(levelname)s worker {slot}, %(name)s: %(message)s")
-    # Not at the top of the file, since the supervisor needs neither. `api.api` comes first: its own application, which
-    # no worker serves, must not count in the shared files.
+    gc.disable()  # as in `api.serve`
+    # The supervisor needs neither import. `api.api` comes first: its own application, which no worker serves, must not
+    # count in the shared files.
     from api.api import create_app
     from api.workers.metrics import SharedMetrics
 
     metrics = SharedMetrics(folder, slot)
     app = create_app(rate_limit=SharedLimit(folder / SOCKET), metrics=metrics)
     server = uvicorn.Server(uvicorn.Config(app, **options))
-    watch = threading.Thread(target=_watch, args=(server, metrics, folder, slot), name="watch", daemon=True)
-    watch.start()
+    arguments = (server, metrics.publish, ready_path(folder, slot))
+    threading.Thread(target=_watch, args=arguments, name="watch", daemon=True).start()
     server.run(sockets=[listener])
 
 
@@ -53,17 +52,17 @@ def ready_path(folder: Path, slot: int) -> Path:
     return folder / f"{slot}.ready"
 
 
-def _watch(server: uvicorn.Server, metrics: "SharedMetrics", folder: Path, slot: int) -> None:
+def _watch(server: uvicorn.Server, publish: Callable[[], None], ready: Path) -> None:
     """Publish this worker's gauges while it serves; end it when its supervisor is gone."""
     supervisor = parent_process()
     while supervisor and supervisor.is_alive():
         if server.started:
-            metrics.publish()
+            publish()
             with suppress(OSError):  # another worker, which saw the supervisor's end first, has removed the folder
-                ready_path(folder, slot).touch()
+                ready.touch()
         supervisor.join(LOOK_SECONDS if server.started else START_LOOK_SECONDS)
     logger.error("the supervisor is gone, so this worker ends")
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(ready.parent, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(END_WITHIN)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""How the benchmarks measure: servers are started, load is sent, results are kept and written to a page.
+"""The tools of the benchmarks: they start servers, send load, store results and write the page.
 
-Imports the lab. Begin with `running.py`.
+It imports the lab and `peers`. Begin with `running.py`.
 """

@@ -1,4 +1,4 @@
-"""Who is asked the same: the api, what it is compared with most, the tutorial's way, and other people's servers."""
+"""The servers that are compared: the api, an empty endpoint, a bare application, a tutorial's service, the peers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -21,22 +21,22 @@ from common.problem import Problem
 from common.settings import Settings
 from scripts.stack import log_path, process_environment
 
-ROWS = 1000  # of a batch
+ROWS = 1000  # rows of a batch
 API, CHALLENGED = "the api with everything on", "the api with everything on and a challenger"
-TUTORIAL, ASKING_TUTORIAL = "the tutorial's way", "the tutorial's way, asking MLflow at each request"
+TUTORIAL, ASKING_TUTORIAL = "a tutorial's service", "a tutorial's service that asks MLflow at each request"
 
 Answers = Callable[[httpx.Client], bool]
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A server, how it is started, and what it is asked.
+    """A server with the requests for it.
 
     Attributes:
-        start: makes it run until `answers`, its second argument, is content with it.
-        one: asks for a row.
-        many: ask for `ROWS` rows, by the name of the way.
-        peer: whether it is other people's.
+        start: runs the server; it is ready when the function `answers`, the second argument, returns true.
+        one: the request for one row.
+        many: the requests for `ROWS` rows, by the names of their formats.
+        peer: whether the server is another project's.
     """
 
     name: str
@@ -46,13 +46,13 @@ class Contestant:
     peer: bool = False
 
     def asked(self, settings: Settings) -> AbstractContextManager[Running]:
-        """Run it; it is ready when it has answered one row rightly."""
+        """Run the server; it is ready when it has answered one row with the right class."""
         return self.start(settings, self.one.answered)
 
 
 @dataclass(frozen=True)
 class Model:
-    """What all serve, a file of each kind, and rows for it."""
+    """The model that all servers serve, in memory and as files, and rows with its answers."""
 
     problem: Problem
     fitted: Fitted
@@ -63,7 +63,7 @@ class Model:
 
 
 def make_model(problem: Problem, settings: Settings) -> Model:
-    """Fit the model, write its files, and ask it what it says of the rows."""
+    """Fit the model, write its files, and compute its answers to the rows."""
     lab.say("make the model")
     made, folder = fitted.fit(problem, settings), settings.lab_home
     onnx, pickled = folder / "model.onnx", folder / "model.joblib"
@@ -76,38 +76,38 @@ def make_model(problem: Problem, settings: Settings) -> Model:
 
 
 def ours(model: Model) -> Sequence[Contestant]:
-    """Return the bare application, the empty endpoint, and the api: everything on, with a challenger, without a log."""
+    """Return the bare application, the empty endpoint, and the api: complete, with a challenger, without the log."""
     problem, bundle, one, many = model.problem, model.fitted.bundle, model.one, model.many
-    ways = {'`{"data": …}`': many.data(), "OIP v2, JSON": many.open_json(), "OIP v2, binary": many.open_binary()}
+    formats = {'`{"data": …}`': many.data(), "OIP v2, JSON": many.open_json(), "OIP v2, binary": many.open_binary()}
 
     def contestant(service: Service, *, checked: bool) -> Contestant:
         return Contestant(service.name, _starting(service, problem), one.fields(checked=checked))
 
     return (
         *(contestant(service, checked=False) for service in (BARE, EMPTY)),
-        replace(contestant(replace(whole(bundle), name=API), checked=True), many=ways),
+        replace(contestant(replace(whole(bundle), name=API), checked=True), many=formats),
         contestant(replace(challenged(bundle), name=CHALLENGED), checked=True),
-        replace(contestant(unlogged(bundle), checked=True), many=ways),
+        replace(contestant(unlogged(bundle), checked=True), many=formats),
     )
 
 
 def tutorials(model: Model) -> Sequence[Contestant]:
-    """Return the tutorial's service, and the one that asks MLflow, which must run with this model as champion."""
+    """Return the tutorial's two services; the second needs an MLflow server with this model as champion."""
     app, one = "benchmarks.headline.tutorial_service", model.one.fields()
-    ways = {"a list of objects": model.many.flowers()}
+    formats = {"a list of objects": model.many.flowers()}
     return (
-        Contestant(TUTORIAL, partial(_tutorial, f"{app}:from_file", model), one, ways),
+        Contestant(TUTORIAL, partial(_tutorial, f"{app}:from_file", model), one, formats),
         Contestant(ASKING_TUTORIAL, partial(_tutorial, f"{app}:from_registry", model), one),
     )
 
 
 def peers(model: Model) -> Sequence[Contestant]:
-    """Return other people's servers."""
+    """Return the peers."""
     one, many = model.one, model.many
-    open_ways = {"OIP v2, JSON": many.open_json(), "OIP v2, binary": many.open_binary()}
+    open_formats = {"OIP v2, JSON": many.open_json(), "OIP v2, binary": many.open_binary()}
     return (
         _peer("MLServer", "mlserver", model, one.open_json(), {"OIP v2, JSON": many.open_json()}),
-        _peer("KServe's SDK", "kserve", model, one.instances(), {"v1": many.instances(), **open_ways}),
+        _peer("KServe's SDK", "kserve", model, one.instances(), {"v1": many.instances(), **open_formats}),
         _peer("BentoML", "bentoml", model, one.rows(), {"JSON": many.rows()}),
         _peer("LitServe", "litserve", model, one.rows(), {"JSON": many.rows()}),
         _peer("`mlflow models serve`", "mlflow", model, one.inputs(), {"JSON": many.inputs()}),

@@ -1,4 +1,4 @@
-"""What the api counts of its own answers, held against what was sent to it."""
+"""The api's own counters, compared with the requests that wrk sent."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ COUNTERS = {
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows as `/metrics` counts them: answered, logged or not, and what became of those that the challenger got."""
+    """Rows that `/metrics` counts: answered, logged, not logged; and scored, failed or dropped by the challenger."""
 
     answered: int
     logged: int
@@ -32,22 +32,22 @@ class Counts:
     not_shown: int
 
     def __sub__(self, before: "Counts") -> "Counts":
-        """Return what has come since."""
+        """Return the differences to earlier counts."""
         return Counts(**{name: value - getattr(before, name) for name, value in vars(self).items()})
 
     @property
     def seen(self) -> bool:
-        """Whether the challenger has seen every row, or was not shown it."""
+        """Whether no row still waits for the challenger."""
         return self.answered == self.scored + self.failed + self.not_shown
 
     @property
     def written(self) -> bool:
-        """Whether all that was answered is in the log, or counted as dropped; or there is no log."""
+        """Whether each answer is in the log or counted as dropped; true also without a log."""
         return self.logged + self.not_logged in (0, self.answered + self.scored)
 
 
 def counts(http: httpx.Client) -> Counts:
-    """Return what the api has counted so far."""
+    """Return the api's present counts."""
     found = totals(http)
     return Counts(**{name: int(found[metric]) for name, metric in COUNTERS.items()})
 
@@ -59,7 +59,7 @@ def totals(http: httpx.Client) -> dict[str, float]:
 
 
 def keeps_up(http: httpx.Client) -> bool:
-    """Return whether the challenger has soon seen all the rows."""
+    """Return whether the challenger has no waiting rows within a second."""
     try:
         return wait_for("the challenger", lambda: counts(http).seen, within=KEEP_UP_WITHIN)
     except TimeoutError:
@@ -67,7 +67,7 @@ def keeps_up(http: httpx.Client) -> bool:
 
 
 def written(http: httpx.Client) -> Counts:
-    """Return what the api has counted, when all of it is in the log or counted as dropped."""
+    """Return the api's counts as soon as each answer is in the log or counted as dropped."""
 
     def look() -> Counts | None:
         found = counts(http)
@@ -77,11 +77,11 @@ def written(http: httpx.Client) -> Counts:
 
 
 def accounted(found: Counts, load: Measured, rows: int = 1) -> Counts:
-    """Return what was counted during a load, each of whose requests has so many rows.
+    """Return the counts of a load whose requests have `rows` rows each, after comparing them with wrk's.
 
     Raises:
-        RuntimeError: other answers were counted than were got; the client does not get those that are under way when
-            it ends, and does not count the first.
+        RuntimeError: the api counted fewer answers than wrk got, or more than wrk got and left out. wrk leaves out the
+            first request, which is a trial, and the requests under way at its end.
     """
     if not rows * load.answers <= found.answered <= rows * (load.answers + load.uncounted):
         got = f"{rows * load.answers} answers, and at most {rows * load.uncounted} more were under way"

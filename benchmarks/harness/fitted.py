@@ -1,4 +1,4 @@
-"""The model that is served wherever answers are measured: fitted once, as scikit-learn has it and as ONNX file."""
+"""The model that the benchmarks of answers serve, as a scikit-learn model and as an ONNX bundle."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from common.table import read_table
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model, fitted to the problem's training rows, and its bundle with a scorer of outliers and without."""
+    """A model fitted to the problem's training rows, and its bundle with and without an outlier scorer."""
 
     model: Classifier
     table: Table
@@ -23,7 +23,7 @@ class Fitted:
 
     @property
     def bundle(self) -> bytes:
-        """The content of the ONNX file that the api serves."""
+        """The bundle with outlier scorer, as the bytes of its file."""
         return bytes(self.graph.SerializeToString())
 
 

@@ -1,6 +1,6 @@
-"""As many requests as a service answers: some connections, on each one request at a time, always the same.
+"""A load on a service: each of some connections repeats the same request as fast as the service answers.
 
-wrk sends them, from a core of its own where the system can bind processes to cores.
+wrk sends the requests, on a core of its own where the system can bind processes to cores.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import httpx
 
 from scripts.ports import HOST
 
-SERVER, CLIENT = 0, 1  # which of the cores is whose
+SERVER, CLIENT = 0, 1  # core numbers
 CONNECTIONS = 16
 ANSWER_WITHIN = 30.0
 JSON = {"content-type": "application/json"}
@@ -28,12 +28,12 @@ MISSING = "wrk, which sends the requests, is not installed: `apt-get install wrk
 
 
 class LoadError(RuntimeError):
-    """A request was not answered, or not with 200; or there is nothing to send it with."""
+    """A request was not answered with 200, or wrk is not installed."""
 
 
 @dataclass(frozen=True)
 class Post:
-    """A request that is always the same."""
+    """The request that a load repeats."""
 
     path: str
     body: bytes
@@ -42,10 +42,16 @@ class Post:
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of a load. Latencies are in seconds; `busy` is the share of the time that sending took a core.
+    """The result of a load.
 
-    A `busy` near 1 means that not the service was measured, but what sends. `uncounted` are at most the requests that
-    are no part of it: the first, which was a trial, and one for each connection, under way when it ended.
+    Attributes:
+        answers: the number of answers, all with status 200.
+        seconds: the duration of the load.
+        p50: the median latency in seconds.
+        p99: the 99th percentile of the latency in seconds.
+        busy: wrk's core seconds per second. Near 1, wrk is the bottleneck and the service was not measured.
+        uncounted: the largest number of requests that the service may count and `answers` does not: the trial before
+            the load, and one under way on each connection at its end.
     """
 
     answers: int
@@ -63,7 +69,7 @@ class Measured:
 
 @contextlib.contextmanager
 def on_core(number: int) -> Iterator[None]:
-    """Run this thread, and the processes that it starts, on one core; where the system cannot do that, on any."""
+    """Bind this thread and the processes that it starts to one core, on Linux; elsewhere do nothing."""
     if sys.platform != "linux":
         yield
         return
@@ -79,7 +85,7 @@ def sender() -> str:
     """Return the path of wrk.
 
     Raises:
-        LoadError: it is not installed; the message says how to.
+        LoadError: wrk is not installed; the message says how to install it.
     """
     if found := shutil.which("wrk"):
         return found
@@ -87,15 +93,15 @@ def sender() -> str:
 
 
 def put_load(port: int, path: str, body: bytes, seconds: float, connections: int = CONNECTIONS) -> Measured:
-    """Send a body of JSON as `send` does."""
+    """Send a load of JSON bodies, as `send` does."""
     return send(port, Post(path, body), seconds, connections)
 
 
 def send(port: int, post: Post, seconds: float, connections: int = CONNECTIONS) -> Measured:
-    """Send a request to this machine's `port` for some seconds, again and again, after trying it once.
+    """Send a request once as a trial, then again and again for some seconds, to a port of this machine.
 
     Raises:
-        LoadError: a request was not answered with 200; the message has the answer, if it was the first.
+        LoadError: a request was not answered with 200; after a failed trial the message holds the answer.
     """
     url, arguments = f"http://{HOST}:{port}{post.path}", [part for header in post.headers.items() for part in header]
     command = [
@@ -110,15 +116,15 @@ def send(port: int, post: Post, seconds: float, connections: int = CONNECTIONS) 
 
 
 def measured(said: str, core: float, uncounted: int) -> Measured:
-    """Return what wrk has said at its end, having taken a core for so many seconds.
+    """Read the result from wrk's output; `core` are the core seconds that wrk used.
 
     Raises:
-        LoadError: it has said nothing, or that requests have failed.
+        LoadError: the output holds no result, or wrk reports failed requests.
     """
     try:
         found = json.loads(said.splitlines()[-1])
     except (IndexError, ValueError):
-        raise LoadError(f"wrk has not said what came of the load: {said!r}") from None
+        raise LoadError(f"the output of wrk holds no result: {said!r}") from None
     if not found["answers"] or found["not_2xx"] or found["socket_errors"]:
         raise LoadError(f"not all requests were answered with 200: {found}")
     seconds, p50, p99 = (found[name] / 1e6 for name in ("microseconds", "p50", "p99"))
@@ -135,7 +141,7 @@ def _try(url: str, post: Post) -> None:
 
 
 def _run(command: list[str], body: bytes, seconds: float) -> str:
-    """Return what wrk prints when it is interrupted after so long: its own durations are whole seconds."""
+    """Interrupt wrk after some seconds and return its output. wrk's own durations are whole seconds."""
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as wrk:
         try:
@@ -152,6 +158,6 @@ def _run(command: list[str], body: bytes, seconds: float) -> str:
 
 
 def _seconds_of_children() -> float:
-    """Return the seconds of a core that the processes have taken which this one has started, and which have ended."""
+    """Return the core seconds of all ended child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -1,4 +1,4 @@
-"""A lab in a temporary folder: prepared data, free ports, nothing running yet."""
+"""A lab in a temporary folder, with prepared data and free ports; no server runs in it."""
 
 import subprocess
 import sys
@@ -13,12 +13,12 @@ from scripts.parts import free_port
 from scripts.ports import HOST
 from scripts.stack import process_environment
 
-TAIL = 2000  # characters of the output of a program that are shown when it fails
+TAIL = 2000  # characters of a failed program's output that the error shows
 
 
 @contextmanager
 def lab() -> Iterator[Settings]:
-    """Yield the settings of a fresh lab with prepared data; nothing runs in it yet."""
+    """Yield the settings of a fresh lab with prepared data; no server runs in it."""
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
         home = Path(folder).resolve()
         mlflow, prefect, api = free_port(), free_port(), free_port()
@@ -37,7 +37,7 @@ def lab() -> Iterator[Settings]:
 
 
 def python(settings: Settings, *arguments: str) -> float:
-    """Run a Python program of the project in the lab, to its end; return the seconds it took."""
+    """Run a Python program of the project in the lab; return its duration in seconds."""
     start = time.perf_counter()
     ended = subprocess.run(
         [sys.executable, *arguments],
@@ -49,10 +49,10 @@ def python(settings: Settings, *arguments: str) -> float:
 
 
 def say(what: str) -> None:
-    """Show what goes on, apart from the results."""
+    """Print the progress to standard error, apart from the results."""
     print(f"{time.strftime('%H:%M:%S')}  {what}", file=sys.stderr, flush=True)
 
 
 def uvicorn(app: str, port: int) -> list[str]:
-    """Return the command that serves an application in one process."""
+    """Return the command that serves an application in one uvicorn process."""
     return [sys.executable, "-m", "uvicorn", app, "--host", HOST, "--port", str(port)]

@@ -1,5 +1,5 @@
--- What wrk sends: the body on standard input, to the address it was called with, and headers (arguments: name, value, …).
--- What it tells at the end: one line of JSON, latencies in microseconds.
+-- wrk sends the body from standard input, with the headers of its arguments (name, value, …).
+-- At the end it prints one line of JSON; latencies are in microseconds.
 
 function init(arguments)
   wrk.method = "POST"

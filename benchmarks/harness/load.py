@@ -1,4 +1,4 @@
-"""A bounded load on the api: a few clients, each with one request at a time and a pause between two."""
+"""A moderate load on the api: a few clients, each with one request at a time and a pause after it."""
 
 import asyncio
 import itertools
@@ -13,12 +13,12 @@ from common.problem import Floats
 
 CLIENTS = 4
 PAUSE_SECONDS = 0.005
-BATCH_EVERY = 4  # each fourth request asks for all rows at once
+BATCH_EVERY = 4  # every fourth request asks for all rows at once
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request that was sent: for which rows, the seconds it took, and the answers; None if it failed."""
+    """A sent request: the numbers of its rows, its duration in seconds, and its answers or None if it failed."""
 
     rows: Sequence[int]
     seconds: float
@@ -27,7 +27,7 @@ class Request:
 
 @dataclass
 class Load:
-    """Predictions asked for over HTTP. `sent` has all requests until now."""
+    """Requests for predictions over HTTP. `sent` holds all requests so far."""
 
     http: httpx.AsyncClient
     columns: Sequence[str]
@@ -35,10 +35,10 @@ class Load:
     sent: list[Request] = field(default_factory=list)
 
     async def until(self, over: asyncio.Event, within: float) -> None:
-        """Send requests until the event is set, for so many seconds at most.
+        """Send requests until the event is set.
 
         Raises:
-            TimeoutError: the event was not set by then.
+            TimeoutError: the event was not set within so many seconds.
         """
         numbers = itertools.count()
         async with asyncio.timeout(within), asyncio.TaskGroup() as clients:

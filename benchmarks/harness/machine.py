@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""The machine of a measurement, described in sentences."""
 
 import os
 import platform
@@ -45,7 +45,7 @@ def _binding() -> str:
 
 
 def _wrk() -> str:
-    # It says its version with its usage, and calls that a failure.
+    # wrk prints its version together with its usage, and ends with code 1.
     said = subprocess.run([sender(), "--version"], capture_output=True, text=True, check=False).stdout
     return " ".join(said.split()[:2]).replace("debian/", "")
 
@@ -54,7 +54,7 @@ def _byte_code() -> str:
     spec = find_spec("fastapi")
     if spec and spec.cached and Path(spec.cached).exists():
         return "The packages are compiled to byte code."
-    return "No byte code of the packages is kept, so that every process compiles what it imports, which takes seconds."
+    return "The packages are not compiled to byte code: every process compiles its imports, which takes seconds."
 
 
 def _cpu_model() -> str:

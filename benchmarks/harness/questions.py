@@ -1,4 +1,4 @@
-"""The same rows asked in the protocol of each server, and what classes its answer names."""
+"""Requests for the same rows in the protocol of each server, and the classes in its answers."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -16,13 +16,13 @@ from common.problem import Problem
 
 MODEL = "IrisModel"
 HEADER_LENGTH = "Inference-Header-Content-Length"
-# What every server gives: the model's own outputs, without the ids and names that the api has besides.
+# The model's own outputs, which every server gives. The api's answers also hold ids and names.
 OUTPUTS = (LABEL, PROBABILITIES, OUTLIER_SCORE)
 TYPES = {"FP32": np.float32, "FP64": np.float64, "INT32": np.int32, "INT64": np.int64}
 
 
 class WrongAnswerError(RuntimeError):
-    """A server answers other classes than the model does; the message has both."""
+    """A server answers other classes than the model; the message holds both."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Question:
     """A request for some rows.
 
     Attributes:
-        expected: the class of each row, as the model says.
-        classes: reads them from an answer; None for what answers always the same, whatever it is asked.
+        expected: the class number of each row, by the model.
+        classes: reads the class numbers from an answer; None for servers that always give the same answer.
     """
 
     post: Post
@@ -42,7 +42,7 @@ class Question:
         """Return whether the server answers with success.
 
         Raises:
-            WrongAnswerError: it names other classes than the model does.
+            WrongAnswerError: the answer names other classes than the model.
         """
         answer = http.post(self.post.path, content=self.post.body, headers=dict(self.post.headers))
         if answer.is_success and self.classes and (found := list(self.classes(answer))) != list(self.expected):
@@ -52,33 +52,33 @@ class Question:
 
 @dataclass(frozen=True)
 class Asked:
-    """Rows `[rows, features]` of a problem, and their classes as the model says. Each method asks for all of them."""
+    """Rows `[rows, features]` of a problem with the model's classes. Each method returns a request for all rows."""
 
     problem: Problem
     X: Floats32
     labels: Sequence[int]
 
     def fields(self, *, checked: bool = True) -> Question:
-        """Ask the api's way for the first row; unchecked what does not answer with a class."""
+        """Ask the api for the first row by its fields; unchecked for servers that answer without a class."""
         body = dict(zip(self.problem.columns, _short(self.X[0]), strict=True))
         return self._json("/predict", body, self._own if checked else None)
 
     def data(self) -> Question:
-        """Ask the api's way for many rows."""
+        """Ask the api for many rows in its own format."""
         return self._json("/predict", {"data": [_short(row) for row in self.X]}, self._own)
 
     def flowers(self) -> Question:
-        """Ask the tutorial's way for many rows, each with the names of its fields."""
+        """Ask the tutorial's service for many rows, each an object with named fields."""
         rows = [dict(zip(self.problem.columns, _short(row), strict=True)) for row in self.X]
         return self._json("/predict/many", rows, self._own)
 
     def open_json(self) -> Question:
-        """Ask by the open inference protocol."""
+        """Ask by the open inference protocol (OIP) with JSON."""
         tensor = {**self._tensor(), "data": _short(self.X.ravel())}
         return self._json(f"/v2/models/{MODEL}/infer", {"inputs": [tensor], **_wanted()}, open_classes)
 
     def open_binary(self) -> Question:
-        """Ask by its extension for binary tensors."""
+        """Ask by the OIP's extension for binary tensors."""
         values = self.X.astype("<f4").tobytes()
         tensor = {**self._tensor(), "parameters": {"binary_data_size": len(values)}}
         head = _encoded({"inputs": [tensor], **_wanted(binary_data=True)})
@@ -86,15 +86,15 @@ class Asked:
         return Question(Post(f"/v2/models/{MODEL}/infer", head + values, headers), self.labels, open_classes)
 
     def instances(self) -> Question:
-        """Ask by KServe's first protocol."""
+        """Ask by KServe's protocol v1."""
         return self._json(f"/v1/models/{MODEL}:predict", {"instances": self._rows()}, _instances)
 
     def rows(self) -> Question:
-        """Ask a service whose author chooses the names, as those of BentoML and LitServe do."""
+        """Ask a service of BentoML or LitServe, where the service's author chooses the names."""
         return self._json("/predict", {"rows": self._rows()}, partial(_named, path=["label"]))
 
     def inputs(self) -> Question:
-        """Ask the way of `mlflow models serve`."""
+        """Ask `mlflow models serve`."""
         return self._json("/invocations", {"inputs": self._rows()}, partial(_named, path=["predictions", "label"]))
 
     def _rows(self) -> list[list[float]]:
@@ -117,7 +117,7 @@ def open_classes(answer: httpx.Response) -> list[int]:
     """Return the output `label` of an answer by the open inference protocol, in JSON or binary.
 
     Raises:
-        KeyError: there is no such output.
+        KeyError: the answer has no output `label`.
     """
     length = int(answer.headers.get(HEADER_LENGTH, len(answer.content)))
     at = length
@@ -150,5 +150,5 @@ def _encoded(body: Any) -> bytes:
 
 
 def _short(values: Floats32) -> list[float]:
-    """Return numbers as people write them: not with the digits that a float32 has as a double."""
+    """Return float32 values with their shortest decimals, such as 0.1 in place of 0.10000000149011612."""
     return [float(str(value)) for value in values]

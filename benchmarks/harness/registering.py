@@ -1,4 +1,4 @@
-"""Registering versions that answer differently, for a process of its own: it would slow the clients down in theirs."""
+"""Registers versions with different answers, in a process of its own so that the clients keep their speed."""
 
 import numpy as np
 from onnx import ModelProto

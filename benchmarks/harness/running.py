@@ -1,4 +1,4 @@
-"""A server that is measured: started on one core, watched with all its processes, and ended with all of them."""
+"""A measured server: it starts on one core, all its processes are measured, and all of them end with it."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,20 +20,20 @@ END_WITHIN = 5.0
 
 @dataclass(frozen=True)
 class Running:
-    """A server that runs: a client of it, its first process, and the seconds from its start to its first answer."""
+    """A running server: a client, the first process, and the seconds from its start to its first answer."""
 
     http: httpx.Client
     first: psutil.Process
     cold_start: float
 
     def timed(self, load: Callable[[], Measured]) -> tuple[Measured, float]:
-        """Put a load on it; return what came of that, and the seconds of a core that its processes took."""
+        """Send a load; return its result, and the core seconds of the server's processes meanwhile."""
         before = core_seconds(self.first)
         measured = load()
         return measured, core_seconds(self.first) - before
 
     def resident(self) -> float:
-        """Return the memory that its processes hold, in MB."""
+        """Return the resident memory of all processes of the server, in MB."""
         return resident(self.first.pid)
 
 
@@ -45,15 +45,15 @@ def running(
     port: int,
     answers: Callable[[httpx.Client], bool],
 ) -> Iterator[Running]:
-    """Run a server on its core; yield it when `answers`, which asks it, is content.
+    """Run a server on its core; yield it when the function `answers` returns true.
 
     Raises:
-        ChildProcessError: it ended before; the end of its output goes with the error.
-        TimeoutError: it does not answer like that; likewise.
+        ChildProcessError: the server ended before; the error holds the end of its output.
+        TimeoutError: `answers` did not return true in time; the error holds the end of the server's output.
     """
     with ExitStack() as stack:
         begin = time.perf_counter()
-        # Pinned while the process starts: its threads and its children inherit the core.
+        # Threads and child processes inherit the core from the thread that starts the server.
         with on_core(SERVER):
             started = stack.enter_context(process(command, log, environment))
         first = psutil.Process(started.pid)
@@ -70,28 +70,28 @@ def running(
 
 
 def family(first: psutil.Process) -> list[psutil.Process]:
-    """Return a process and all that it has started, directly or not, and that still run."""
+    """Return a process with its children and their descendants, as far as they still run."""
     with suppress(psutil.NoSuchProcess):
         return [first, *first.children(recursive=True)]
     return []
 
 
 def core_seconds(first: psutil.Process) -> float:
-    """Return the seconds of a core that a process and those that it has started have taken."""
+    """Return the core seconds of a process and its descendants."""
     times = [each.cpu_times() for each in family(first)]
     return sum(each.user + each.system for each in times)
 
 
 def resident(pid: int) -> float:
-    """Return the resident memory of a process and its children, in MB."""
+    """Return the resident memory of a process and its descendants, in MB."""
     return sum(each.memory_info().rss for each in family(psutil.Process(pid))) / 1e6
 
 
 @contextmanager
 def _ended_with(first: psutil.Process) -> Iterator[None]:
-    """See that nothing is left of a server's processes when the first has been told to end.
+    """End all processes of a server when the context ends.
 
-    Some servers leave their children behind, which would go on taking the core from what is measured next.
+    Some servers leave child processes running, which would take the core from the next measured server.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The api and what it is compared with most: applications that uvicorn serves in one process, on one core."""
+"""The api, an empty endpoint and a bare application, each served by uvicorn in one process on one core."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -15,14 +15,14 @@ from common.registry.client import Version
 from common.settings import Settings
 from scripts.stack import log_path, process_environment
 
-CHAMPION, CHALLENGER = 3, 4  # the versions that are served
+CHAMPION, CHALLENGER = 3, 4  # version numbers
 API = "api.api:create_app"
 UNLOGGED = "the api without the log"
 
 
 @dataclass(frozen=True)
 class Service:
-    """An application, made by what `app` names, and the models that it serves."""
+    """An application and its models as bundles; `app` names the function that makes the application."""
 
     name: str
     app: str
@@ -40,28 +40,28 @@ def whole(bundle: bytes) -> Service:
 
 
 def challenged(bundle: bytes) -> Service:
-    """Return the api with everything on and a challenger in the champion's shadow."""
+    """Return the api with everything on and a challenger with the champion's bundle."""
     return replace(whole(bundle), name="the api with everything on and a challenger", challenger=bundle)
 
 
 def unlogged(bundle: bytes) -> Service:
-    """Return the api with everything on but the log of predictions and a challenger."""
+    """Return the api with everything on but the prediction log and a challenger."""
     return Service(UNLOGGED, "benchmarks.headline.answering_app:unlogged", bundle)
 
 
 def is_ready(http: httpx.Client) -> bool:
-    """Return whether a service says that it is ready."""
+    """Return whether a service is ready, by its `/readyz`."""
     return http.get("/readyz").is_success
 
 
 def own_home(settings: Settings, name: str) -> Settings:
-    """Return the settings of the same lab with a home and a log of its own, as a service has that has just come."""
+    """Return the settings with a home and a store of their own, so that a service starts with an empty log."""
     home = settings.lab_home / name
     return settings.model_copy(update={"lab_home": home, "database_url": f"sqlite:///{home}/lab.db"})
 
 
 def keep_models(service: Service, settings: Settings, problem: Problem) -> None:
-    """Leave a service's models on disk, where it finds them when it starts."""
+    """Write a service's models where the api keeps its copies and loads them from when it starts."""
     for role, number, content in (("champion", CHAMPION, service.champion), ("shadow", CHALLENGER, service.challenger)):
         if content:
             kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / role)
@@ -72,7 +72,7 @@ def keep_models(service: Service, settings: Settings, problem: Problem) -> None:
 def serving(
     service: Service, settings: Settings, problem: Problem, answers: Callable[[httpx.Client], bool] = is_ready
 ) -> Iterator[Running]:
-    """Run a service on its core, with its models on disk and MLflow away; yield it when `answers` is content."""
+    """Run a service on its core, with its models on disk and without MLflow; yield it when `answers` returns true."""
     keep_models(service, settings, problem)
     if service.champion:
         command = [sys.executable, "-m", "benchmarks.headline.serve_app", service.app, str(settings.api_port)]

@@ -1,4 +1,4 @@
-"""The benchmarks behind the README's figures. Imports `harness`.
+"""The benchmarks behind the README's figures, and the applications that they serve.
 
-Begin with `answering.py`.
+It imports the lab, `harness`, and models from `more`. Begin with `answering.py`.
 """

@@ -1,4 +1,4 @@
-"""What an answer costs: requests per second of one process on one core, against an empty FastAPI endpoint."""
+"""The cost of an answer: requests per second of one process on one core, against an empty FastAPI endpoint."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,48 +19,50 @@ ROUNDS = 5
 SECONDS = 2.0
 WARM_UP = 0.5
 MANY_CONNECTIONS = 64
-FILLING_ROWS = 200  # in one request, to fill the queue of a challenger that does not keep up
+FILLING_ROWS = 200  # rows of the requests that fill the queue of a slow challenger
 SLOW_SECONDS = 0.01
 LEAST, LEAST_WITH_MANY, LEAST_CHALLENGED = 2.0, 3.5, 1.5  # times the empty endpoint
 TEXT = (
-    f"{CONNECTIONS} connections, on each one `POST /predict` of one row at a time; one uvicorn process without access "
-    "log on one core, wrk on another (where the system can bind processes to cores). The unit is a FastAPI "
-    "application that takes the same body and does nothing with it. Each row of the api has what the one before has, "
-    "and something more; with a challenger it is the whole api. The last three have a worse challenger instead, whose "
-    "queue is full, if it can be filled, when measuring begins; what they cost more is told against an ordinary "
-    f"challenger. The log is in SQLite. Each service was started {ROUNDS} times, in turn, and measured for "
-    f"{SECONDS:.0f} s, then for as long with {MANY_CONNECTIONS} connections: medians, in brackets the slowest and the "
-    "fastest start. Core per request is what the process used, all of its threads together. *Logged* is the share of "
-    "the answers, the challenger's among them, that was in the log when the load ended; what came in the last tenth of "
-    "a second is always on its way. The last columns are the challenger's share of the rows; what is missing to 100 % "
-    "waits, and above 100 % are rows that had waited before. "
+    f"Each of {CONNECTIONS} connections sends one `POST /predict` of one row at a time. One uvicorn process without "
+    "access log runs on one core, wrk on another (where the system can bind processes to cores). The unit is a FastAPI "
+    "application that takes the same body and does nothing with it. Each row of the api adds a part to the row before; "
+    "the api with a challenger is complete. The last three rows have a bad challenger instead. Its queue is full when "
+    "the measurement begins, unless the challenger keeps up; the column *more* compares it with an ordinary "
+    "challenger. The log is in SQLite. Each service was started "
+    f"{ROUNDS} times, in turn, and measured for {SECONDS:.0f} s, then for as long with {MANY_CONNECTIONS} connections. "
+    "The figures are medians; brackets hold the slowest and the fastest start. *Core per request* is the time of all "
+    "threads of the process. *More* is the difference to an earlier row. *Logged* is the share of all answers, the "
+    "challenger's included, that was in the log when the load ended; answers of the last tenth of a second are always "
+    "still in the queue. The last three columns are shares of the rows that the champion answered. Where they add up "
+    "to less than 100 %, rows still waited for the challenger; above 100 %, the challenger also answered rows that had "
+    "waited before the measurement. "
 )
 HEADER = (
     *("", "requests/s", "ratio", "core per request", "more", "p50", "p99", "logged"),
     *(f"requests/s, {MANY_CONNECTIONS} connections", "ratio", "logged"),
-    *("also answered by the challenger", "failed", "not shown to it"),
+    *("answered by the challenger", "failed at the challenger", "not given to the challenger"),
 )
 
 
 @dataclass(frozen=True)
 class Step:
-    """A service on the way from nothing to the whole api. `base` is the name of the one that it costs more than."""
+    """A service between no framework and the complete api. `base` is the name of the step to compare its cost with."""
 
     service: Service
     base: str = EMPTY.name
 
     @property
     def name(self) -> str:
-        """What the service is called."""
+        """The name of the service."""
         return self.service.name
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start of a service: the load, the seconds of a core that it took the service, and what the api counted.
+    """One start of a service: the load, the core seconds of the service during the load, and the api's counters.
 
-    `wide` is a load with more connections. `counts`, and the shares that were in the log when each load ended, are None
-    for what is not the api.
+    `wide` is a load with more connections. `logged` and `wide_logged` are the shares of the answers that were in the
+    log when the loads ended. They and `counts` are None for a service that is not the api.
     """
 
     load: Measured
@@ -75,7 +77,7 @@ Found = Mapping[str, Sequence[Start]]
 
 
 def measure() -> Report:
-    """Start every service in turn, several times, and put the load on each."""
+    """Start every service in turn, several times, and send the load to each."""
     with lab.lab() as settings:
         problem = get_problem(settings.problem)
         steps = make_steps(problem, settings)
@@ -89,7 +91,7 @@ def measure() -> Report:
 
 
 def make_steps(problem: Problem, settings: Settings) -> Sequence[Step]:
-    """Return the services, with the models that they serve."""
+    """Return the services with their models."""
     lab.say("make the models")
     made = fitted.fit(problem, settings)
     plain = bytes(made.unscored.SerializeToString())
@@ -97,7 +99,7 @@ def make_steps(problem: Problem, settings: Settings) -> Sequence[Step]:
     alone = Service("the api: model and counters alone", "benchmarks.headline.answering_app:unlogged", plain)
     logged = replace(all_on, name="+ the log of predictions", champion=plain)
     outliers = replace(all_on, name="+ outlier scores")
-    worst = replace(shadowed, name="a challenger that fails at every row", challenger=failing_model(problem))
+    worst = replace(shadowed, name="a challenger that fails on every row", challenger=failing_model(problem))
     slow = slow_model(problem, seconds=SLOW_SECONDS)
     with_challenger = replace(shadowed, name="+ a challenger")
     waiting = replace(
@@ -112,11 +114,11 @@ def make_steps(problem: Problem, settings: Settings) -> Sequence[Step]:
 
 
 def start(service: Service, settings: Settings, problem: Problem, seconds: float = SECONDS) -> Start:
-    """Start a service, put the loads on it, and see that it has answered and counted every row.
+    """Start a service, send the loads to it, and check that it answered and counted every row.
 
     Raises:
         LoadError: a request was not answered with 200.
-        RuntimeError: the api has counted other answers than the client got.
+        RuntimeError: the api has counted more or fewer answers than the client got.
     """
     row = {feature.name: feature.example for feature in problem.features}
     one, many = json.dumps(row).encode(), json.dumps({"data": [[*row.values()]] * FILLING_ROWS}).encode()
@@ -149,18 +151,18 @@ def _report(steps: Sequence[Step], found: Found) -> Report:
     busiest = max(max(each.load.busy, each.wide.busy) for starts in found.values() for each in starts)
     answers = sum(start.load.answers for step in steps if step.service.champion for start in found[step.name])
     checked = (
-        f"All requests were answered with 200; the {answers} answers of the api are as many as its own counters say, "
-        f"and each is in the log or counted as dropped. wrk was busy for {busiest:.0%} of the time at most."
+        f"All requests were answered with 200. The api's counters agree with the {answers} answers that wrk got, and "
+        f"each answer is in the log or counted as dropped. wrk was busy for at most {busiest:.0%} of the time."
     )
     costs = {name: 1e6 * median(each.core / each.load.answers for each in starts) for name, starts in found.items()}
     rows = [_row(step, found, costs) for step in steps]
     return Report(
-        "What an answer costs", TEXT + checked, HEADER, rows, claims(found, "+ outlier scores", "+ a challenger")
+        "The cost of an answer", TEXT + checked, HEADER, rows, claims(found, "+ outlier scores", "+ a challenger")
     )
 
 
 def claims(found: Found, everything: str, shadowed: str) -> Sequence[Claim]:
-    """Return what is claimed of the api with everything on, and of that with a challenger, which have these names."""
+    """Return the claims about the api; the arguments name the steps without and with a challenger."""
     rates = {name: median(start.load.rate for start in starts) for name, starts in found.items()}
     wide = {name: median(start.wide.rate for start in starts) for name, starts in found.items()}
     p99s = {name: median(start.load.p99 for start in starts) for name, starts in found.items()}
@@ -168,7 +170,7 @@ def claims(found: Found, everything: str, shadowed: str) -> Sequence[Claim]:
     return (
         _faster("a full answer: validated, scored, outlier-scored, counted, logged", rates, everything, LEAST),
         _faster(f"a full answer, {MANY_CONNECTIONS} connections", wide, everything, LEAST_WITH_MANY),
-        _faster("a full answer, with a challenger in the shadow", rates, shadowed, LEAST_CHALLENGED),
+        _faster("a full answer, with a challenger", rates, shadowed, LEAST_CHALLENGED),
         Claim("p99 of a full answer", milliseconds(p99), ratio(p99, limit), EMPTY.name, "at most 1", p99 <= limit),
     )
 

@@ -1,7 +1,6 @@
-"""The services whose answers are compared: applications that uvicorn makes with `--factory`.
+"""The applications that `answering.py` compares; uvicorn makes them with `--factory`.
 
-What they leave out or make worse is put in place of the api's own parts when it has started. The api itself has no
-switches for it.
+The variants of the api start the ordinary api, then replace one of its parts. The api itself has no switches for that.
 """
 
 import time
@@ -21,7 +20,7 @@ SECONDS_A_ROW = 0.01
 
 
 def bare() -> Callable[[Scope, Receive, Send], Any]:
-    """Return an application of no framework, which reads a body and answers always the same."""
+    """Return an application without a framework, which reads a body and always gives the same answer."""
     return _answer
 
 
@@ -42,7 +41,7 @@ def empty() -> FastAPI:
 
 
 def unlogged() -> FastAPI:
-    """Return the api without a log of predictions."""
+    """Return the api without the prediction log."""
 
     def replace(state: Any) -> None:
         state.log.add = lambda _: None
@@ -51,7 +50,7 @@ def unlogged() -> FastAPI:
 
 
 def counting_runs() -> FastAPI:
-    """Return the api, which counts how often it runs the model: `model_runs_total`."""
+    """Return the api with a counter of the model's runs, `model_runs_total`."""
 
     def replace(state: Any) -> None:
         runs = Counter("model_runs", "Runs of the champion.", registry=state.metrics.registry)
@@ -67,7 +66,7 @@ def counting_runs() -> FastAPI:
 
 
 def waiting_challenger() -> FastAPI:
-    """Return the api with a challenger that takes 10 ms for a row, which it spends waiting."""
+    """Return the api with a challenger that sleeps 10 ms for each row."""
     from api.model.follower import ServedVersion
     from common.bundle.model import Answer, Floats32, OnnxModel
 

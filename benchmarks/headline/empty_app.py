@@ -1,4 +1,4 @@
-"""The smallest FastAPI service that answers: what others are compared with."""
+"""The smallest FastAPI service that answers: the unit of memory and start-up time."""
 
 from fastapi import FastAPI
 
@@ -7,7 +7,7 @@ app = FastAPI()
 
 @app.get("/readyz")
 async def ready() -> dict[str, str]:
-    """Answer."""
+    """Answer that the service is ready."""
     return {"health": "ok"}
 
 

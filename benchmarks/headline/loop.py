@@ -25,13 +25,13 @@ from scripts.stack import log_path, process_environment
 REPEATS = 3
 PATIENCE = 180.0
 MAX_SECONDS = 20
-MANY, MAX_RATIO = 100, 2.0  # corrections at once, and how many times as long as five they may take
+MANY, MAX_RATIO = 100, 2.0  # corrections at once; their time at most, in times of five corrections
 UNDER_WAY = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}}
 
 
 @dataclass
 class Times:
-    """Seconds: of empty flow runs, and from the last correction to the version that has learnt it, in three ways."""
+    """Seconds of empty flow runs, and from the last correction to its version, for three kinds of sending."""
 
     noop: list[float] = field(default_factory=list)
     one_by_one: list[float] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Times:
 
 
 def measure() -> Report:
-    """Run the whole stack, and time empty flow runs and corrections in turn."""
+    """Run the whole stack; time empty flow runs and corrections in turn."""
     times = Times()
     with lab.lab() as given, running(given.model_copy(update={"suggest_rate": "100000/minute"})) as (prefect, api):
         corrections = endless_corrections(given)
@@ -62,7 +62,7 @@ def running(settings: Settings) -> Iterator[tuple[httpx.Client, httpx.Client]]:
         for name in ("mlflow", "prefect", "worker", "api"):
             lab.say(f"start {name}")
             stack.enter_context(part(name, settings))
-        # As often as the worker asks for runs.
+        # Prefect's default is 10 s; the fine-tuning worker asks for runs every second, too.
         often = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}
         command = [sys.executable, "-m", "benchmarks.headline.noop_flow"]
         stack.enter_context(process(command, log_path(settings, "noop"), {**process_environment(settings), **often}))
@@ -87,11 +87,11 @@ def endless_corrections(settings: Settings) -> Iterator[dict[str, Any]]:
 
 
 def noop(prefect: httpx.Client) -> float:
-    """Return the seconds from triggering the empty flow to its run being completed."""
+    """Trigger the empty flow; return the seconds until its run is completed."""
     deployment = prefect.get("/deployments/name/noop/noop").raise_for_status().json()["id"]
     start = time.perf_counter()
     trigger = f"/deployments/{deployment}/create_flow_run"
-    # Prefect answers 503 when its database is locked for too long; whoever triggers a run has to ask again.
+    # Prefect answers 503 when its database is locked for too long; the client has to ask again.
     run = wait_for("an empty flow run", lambda: prefect.post(trigger, json={}).raise_for_status().json()["id"])
 
     def completed() -> bool:
@@ -112,9 +112,10 @@ def correct(
     settle_first: bool,
     count: int = TRAIN_AT,
 ) -> float:
-    """Send corrections; return the seconds from the last one to the version served that has learnt it.
+    """Send corrections; return the seconds from the last one until the api serves the version that learnt it.
 
-    With `settle_first` all but the last have been written down, and their runs have ended, before the last is sent.
+    With `settle_first`, all corrections but the last are in finetune.csv and their flow runs have ended before the last
+    correction is sent.
     """
     wait_for("the flow runs before", lambda: no_runs(prefect), within=PATIENCE)
     for _ in range(count - 1):
@@ -138,7 +139,7 @@ def suggest(api: httpx.Client, body: dict[str, Any]) -> str:
 
 
 def state(api: httpx.Client, suggestion: str) -> str:
-    """Return where a correction is."""
+    """Return the state of a correction."""
     status = api.get(f"/suggest/{suggestion}").raise_for_status().json()
     if status["state"] == "refused":
         raise RuntimeError(f"a correction led to no version: {status['detail']}")
@@ -146,7 +147,7 @@ def state(api: httpx.Client, suggestion: str) -> str:
 
 
 def is_waiting(api: httpx.Client, suggestion: str) -> bool:
-    """Return whether a correction has been written down for the next training."""
+    """Return whether a correction is in finetune.csv and waits for the next fine-tuning."""
     return state(api, suggestion) == "waiting"
 
 
@@ -156,7 +157,7 @@ def served_version(api: httpx.Client) -> int:
 
 
 def no_runs(prefect: httpx.Client) -> bool:
-    """Return whether Prefect has no run to do or under way."""
+    """Return whether Prefect has no scheduled, pending or running flow run."""
     count: int = prefect.post("/flow_runs/count", json=UNDER_WAY).raise_for_status().json()
     return count == 0
 
@@ -165,15 +166,18 @@ def _report(times: Times) -> Report:
     unit = median(times.noop)
     nothing, claims = "a Prefect flow run that does nothing", []
     rows = [(nothing, seconds(unit), "1", "")]
-    for what, found in (("the first four settled before", times.one_by_one), ("all five at once", times.burst)):
-        value, name = median(found), f"fifth correction to new version, {what}"
+    for what, found in (
+        ("the first four already in finetune.csv", times.one_by_one),
+        ("all five at once", times.burst),
+    ):
+        value, name = median(found), f"from the fifth correction to the new version, {what}"
         claim = Claim(name, seconds(value), ratio(value, unit), nothing, f"< {MAX_SECONDS} s", met=value < MAX_SECONDS)
         rows.append((name, claim.measured, claim.ratio, claim.verdict))
         claims.append(claim)
     burst, many = median(times.burst), median(times.many)
     claims.append(
         Claim(
-            f"the last of {MANY} corrections at once to the version that has learnt it",
+            f"from the last of {MANY} corrections at once to the version that learnt it",
             seconds(many),
             ratio(many, burst),
             "the fifth of five at once",
@@ -184,9 +188,9 @@ def _report(times: Times) -> Report:
     rows.append((claims[-1].what, claims[-1].measured, ratio(many, unit), claims[-1].verdict))
     return Report(
         "The loop",
-        "From `POST /suggest` with the last correction until the api answers with the version that has learnt from "
-        f"it, on the whole stack; medians of {REPEATS}, in turn. The unit is an empty flow run, from its trigger to "
-        "its end, served by a process like the worker's.",
+        "The time from `POST /suggest` with the last correction until the api answers with the version that learnt "
+        f"from it, on the whole stack. The figures are medians of {REPEATS}, measured in turn. The unit is the time "
+        "from the trigger to the end of an empty flow run, which a process like the fine-tuning worker runs.",
         ("", "time", "ratio", "required"),
         rows,
         claims,

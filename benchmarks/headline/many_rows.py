@@ -1,4 +1,4 @@
-"""Answers of a thousand rows: in the api's own format and by the open inference protocol, against other servers."""
+"""Requests of a thousand rows, in the api's own format and by the open inference protocol, against other servers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,26 +21,27 @@ WARM_UP = 1.0
 ONE = "one row"
 DATA, OPEN_JSON, OPEN_BINARY = '`{"data": …}`', "OIP v2, JSON", "OIP v2, binary"
 MLSERVER = "MLServer"
-LEAST_DATA = 1_000_000 / 6_300  # a million rows a second where the empty endpoint answers 6 300 requests
-LEAST_JSON, LEAST_BINARY = 3.0, 6.0  # times MLServer's rows
+LEAST_DATA = 1_000_000 / 6_300  # a million rows a second where the empty endpoint answers 6 300 requests a second
+LEAST_JSON, LEAST_BINARY = 3.0, 6.0  # times the rows of MLServer
 TEXT = (
-    f"Requests of {ROWS:,} rows, answered with class, probabilities and outlier score of each (the tutorial's way: the "
-    "class alone), on the same servers as above; MLServer knows no binary tensors over REST. "
-    f"{CONNECTIONS} connections, each server on one core, started {ROUNDS} times in turn, and asked for "
-    f"{SECONDS:.0f} s in each way: medians. Every class of the first answer is compared with the model's. The unit are "
-    "the requests of one row that the empty FastAPI endpoint answers in the same time. The last column is how many of "
-    "the api's rows were in the log; the others are counted as dropped, since SQLite does not write as fast. Writing "
-    "shares the core with answering, and takes what it gets of it: the api without its log shows how much that is. "
+    f"Requests of {ROWS:,} rows on the same servers as above. The answers hold class, probabilities and outlier score "
+    "of each row (the tutorial's service: the class alone). MLServer knows no binary tensors over REST. "
+    f"{CONNECTIONS} connections; each server on one core, started {ROUNDS} times, in turn, and measured for "
+    f"{SECONDS:.0f} s with each format. The figures are medians. Every class of the first answer is compared with the "
+    "model's. The unit is the number of one-row requests that the empty FastAPI endpoint answers in the same time. "
+    "*Logged* is the share of the api's rows that is in the log; the other rows are counted as dropped, because SQLite "
+    "cannot write as fast. The writer and the answers share a core: the api without the log shows how much of it the "
+    "writer takes. "
 )
 HEADER = (
-    *("", "format", "rows/s", "per request of the empty endpoint", f"ratio to {MLSERVER}"),
+    *("", "format", "rows/s", "ratio to requests of the empty endpoint", f"ratio to {MLSERVER}"),
     *("core per row", "p50", "p99", "logged"),
 )
 
 
 @dataclass(frozen=True)
 class Asking:
-    """A load of one format: how many rows, what it took of a core, and what share of them the api has logged."""
+    """A load of one format: its rows, the core seconds of the server, and the share of the rows that is in the log."""
 
     rows: int
     load: Measured
@@ -57,7 +58,7 @@ Found = Mapping[tuple[str, str], Sequence[Asking]]
 
 
 def measure() -> Report:
-    """Start all in turn, several times, and ask each in all ways that it knows."""
+    """Start all servers in turn, several times, and measure each with all its formats."""
     with lab.lab() as settings:
         model = make_model(get_problem(settings.problem), settings)
         _, empty, api, _, unlogged = ours(model)
@@ -66,25 +67,25 @@ def measure() -> Report:
         for turn in range(ROUNDS):
             for each in contestants:
                 lab.say(f"turn {turn + 1} of {ROUNDS}: {each.name}")
-                for way, asking in start(each, own_home(settings, f"{turn} {each.name}")).items():
-                    found.setdefault((each.name, way), []).append(asking)
+                for form, asking in start(each, own_home(settings, f"{turn} {each.name}")).items():
+                    found.setdefault((each.name, form), []).append(asking)
     return _report(found)
 
 
 def start(contestant: Contestant, settings: Settings) -> Mapping[str, Asking]:
-    """Start a server, and ask it in all its ways; what is not asked for many rows, for one.
+    """Start a server, and measure it with all its formats for many rows; without any, with one row.
 
     Raises:
         LoadError: a request was not answered with 200.
-        WrongAnswerError: it answers other classes than the model.
+        WrongAnswerError: the server answers other classes than the model.
     """
-    ways = contestant.many or {ONE: contestant.one}
+    formats = contestant.many or {ONE: contestant.one}
     with contestant.asked(settings) as running:
-        return {way: ask(contestant, question, running, settings.api_port) for way, question in ways.items()}
+        return {form: ask(contestant, question, running, settings.api_port) for form, question in formats.items()}
 
 
 def ask(contestant: Contestant, question: Question, running: Running, port: int) -> Asking:
-    """Ask a server in one way: see that the answer is right, then put the load on it."""
+    """Check one answer of a server in one format, then send the load."""
     question.answered(running.http)
     send(port, question.post, WARM_UP)
     before = written(running.http) if contestant.name == API else None
@@ -107,12 +108,12 @@ def _report(found: Found) -> Report:
     )
     rows = [_row(key, askings, rates[key], empty, rates[mlserver]) for key, askings in found.items()]
     busiest = max(asking.load.busy for askings in found.values() for asking in askings)
-    text = f"{TEXT}wrk was busy for {busiest:.0%} of the time at most."
+    text = f"{TEXT}wrk was busy for at most {busiest:.0%} of the time."
     return Report(f"Batches of {ROWS:,} rows", text, HEADER, rows, claims)
 
 
-def _claim(rate: float, unit: float, against: str, least: float, way: str) -> Claim:
-    what, met = f"rows answered in batches of {ROWS:,}, {way}, the log apart", rate >= least * unit
+def _claim(rate: float, unit: float, against: str, least: float, form: str) -> Claim:
+    what, met = f"rows answered in batches of {ROWS:,}, {form}, without the log", rate >= least * unit
     return Claim(what, f"{rate:,.0f} rows/s", f"{rate / unit:.1f}", against, f"at least {least:.0f}", met)
 
 

@@ -1,4 +1,4 @@
-"""A Prefect flow that does nothing, served as the fine-tuning flow is: what a flow run costs by itself."""
+"""A Prefect flow that does nothing, served like the fine-tuning flow: the unit of the loop's duration."""
 
 from prefect import flow
 

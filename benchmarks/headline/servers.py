@@ -1,4 +1,4 @@
-"""Answers of one row, against other people's model servers: the same model, each server on one core."""
+"""Requests of one row, against the peers: the same model, each server on one core."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -20,23 +20,23 @@ SECONDS = 2.0
 WARM_UP = 0.5
 LEAST = 6.0  # times the fastest peer
 TEXT = (
-    "The same ONNX file with classifier and outlier scorer (the tutorial's way: its classifier, in scikit-learn), "
-    "asked for one row at a time in the protocol that is each server's own: the api `/predict`, MLServer the open "
-    "inference protocol, KServe its v1, BentoML and LitServe a route of their service, MLflow `/invocations`. Each "
-    "peer's service is as small as its documentation shows, in its own environment, with one worker, without access "
-    f"log; LitServe and BentoML start more processes. {CONNECTIONS} connections; all processes of a server on one "
-    "core, wrk on another (where the system can bind processes to cores). "
-    f"Each was started {ROUNDS} times, in turn, and measured for {SECONDS:.0f} s: medians, in brackets the slowest and "
-    "the fastest start. Core per request and resident memory, after the load, are of all processes together. Cold "
-    "start is from the start of the process until it has answered with the class that the model says. The empty "
-    "endpoint and the bare application answer always the same. "
+    "All servers serve the same ONNX file with classifier and outlier scorer (the tutorial's service: the classifier "
+    "alone, in scikit-learn). Each is asked for one row at a time in its own protocol: the api by `/predict`, MLServer "
+    "by the open inference protocol, KServe by its protocol v1, BentoML and LitServe by a route of their service, "
+    "MLflow by `/invocations`. Each peer's service is as small as its documentation shows, in its own environment, "
+    f"with one worker, without access log; LitServe and BentoML start further processes. {CONNECTIONS} connections; "
+    "all processes of a server run on one core, wrk on another (where the system can bind processes to cores). "
+    f"Each server was started {ROUNDS} times, in turn, and measured for {SECONDS:.0f} s. The figures are medians; "
+    "brackets hold the slowest and the fastest start. Core per request and resident memory, measured after the load, "
+    "count all processes of a server. The cold start lasts from the start of the process to the first answer with the "
+    "right class. The empty endpoint and the bare application always give the same answer. "
 )
 HEADER = ("", "requests/s", "ratio", "core per request", "p50", "p99", "resident", "cold start")
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start of a server: its load, core seconds during that, MB after it, and seconds until the first answer."""
+    """One start of a server: the load, its core seconds, the MB after it, and the seconds until the first answer."""
 
     load: Measured
     core: float
@@ -45,7 +45,7 @@ class Start:
 
 
 def measure() -> Report:
-    """Start all in turn, several times, and put the load on each."""
+    """Start all servers in turn, several times, and send the load to each."""
     with lab.lab() as settings, ExitStack() as stack:
         problem = get_problem(settings.problem)
         model = make_model(problem, settings)
@@ -62,11 +62,11 @@ def measure() -> Report:
 
 
 def start(contestant: Contestant, settings: Settings) -> Start:
-    """Start a server, and put the load on it.
+    """Start a server, and send the load to it.
 
     Raises:
         LoadError: a request was not answered with 200.
-        WrongAnswerError: it answers another class than the model.
+        WrongAnswerError: the server answers another class than the model.
     """
     with contestant.asked(settings) as running:
         send(settings.api_port, contestant.one.post, WARM_UP)
@@ -79,7 +79,7 @@ def _report(contestants: Sequence[Contestant], found: Mapping[str, Sequence[Star
     busiest = max(start.load.busy for starts in found.values() for start in starts)
     fastest = max((each.name for each in contestants if each.peer), key=rates.__getitem__)
     rate, unit = rates[API], rates[fastest]
-    text = f"{TEXT}wrk was busy for {busiest:.0%} of the time at most. The fastest peer is {fastest}."
+    text = f"{TEXT}wrk was busy for at most {busiest:.0%} of the time. The fastest peer is {fastest}."
     claim = Claim(
         "a full answer, against the fastest peer", f"{rate:.0f} requests/s", ratio(rate, unit), fastest,
         f"at least {LEAST:.0f}", met=rate >= LEAST * unit,

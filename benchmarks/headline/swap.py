@@ -1,4 +1,4 @@
-"""Swapping models under load: failed requests, answers that mix two versions, and what it costs in latency."""
+"""Swaps of models under load: failed requests, answers that mix two versions, and latency."""
 
 import asyncio
 import itertools
@@ -25,15 +25,16 @@ VERSIONS = 10
 QUIET_SECONDS = 10.0
 PATIENCE = 180.0
 TEXT = (
-    f"{CLIENTS} clients ask for predictions, one row or all test rows at once, while {VERSIONS} versions are fitted, "
-    f"registered and taken into service, one after the other; and for {QUIET_SECONDS:.0f} s before and after, without "
-    "swaps. The probabilities of every answer are compared with what the version that it names answers. MLflow and "
-    "the process that registers share the machine with the api, which is part of the latency."
+    f"{CLIENTS} clients ask for predictions, of one row or of all test rows at once. Meanwhile {VERSIONS} versions are "
+    "fitted, registered and taken into service, one after the other. The clients also ask for "
+    f"{QUIET_SECONDS:.0f} s before and after, without swaps. Every answer names a version, and its probabilities are "
+    "compared with the probabilities of that version. MLflow and the process that registers versions share the machine "
+    "with the api, which adds to the latency."
 )
 
 
 def measure() -> Report:
-    """Put a load on the api: quiet, while ten versions are registered, quiet again."""
+    """Send a load to the api: first without swaps, then while ten versions are registered, then without swaps."""
     with lab.lab() as settings, part("mlflow", settings), part("api", settings):
         return asyncio.run(_measure(settings))
 
@@ -55,16 +56,16 @@ async def _measure(settings: Settings) -> Report:
 
 
 async def register_and_see(pool: ProcessPoolExecutor, settings: Settings, http: httpx.AsyncClient, seed: int) -> int:
-    """Register a version, and return its number when the api answers with it."""
+    """Register a version, and return its number as soon as the api answers with this version."""
     number = await asyncio.get_running_loop().run_in_executor(pool, register, settings, seed)
     async with asyncio.timeout(PATIENCE):
-        while await _served(http) != number:  # noqa: ASYNC110  # the api tells nobody when it swaps
+        while await _served(http) != number:  # noqa: ASYNC110  # the api sends no message when it swaps
             await asyncio.sleep(0.05)
     return number
 
 
 async def quiet_load(load: Load) -> list[Request]:
-    """Send requests for some seconds, while nothing is registered; return them."""
+    """Send requests for some seconds while no version is registered; return them."""
     lab.say(f"{QUIET_SECONDS:.0f} s of load")
     over, begin = asyncio.Event(), len(load.sent)
     asyncio.get_running_loop().call_later(QUIET_SECONDS, over.set)
@@ -73,7 +74,7 @@ async def quiet_load(load: Load) -> list[Request]:
 
 
 async def swapping_load(load: Load, pool: ProcessPoolExecutor, settings: Settings) -> tuple[list[Request], int]:
-    """Send requests while versions are registered, one served after the other; return them and the last version."""
+    """Send requests while versions are registered and served; return the requests and the last version's number."""
     over, begin = asyncio.Event(), len(load.sent)
 
     async def register_all() -> int:
@@ -96,7 +97,7 @@ async def known_answers(
     """Return the probabilities `[rows, classes]` of each version, computed here from its registered file.
 
     Raises:
-        RuntimeError: two versions answer a row too much alike to tell which of them did.
+        RuntimeError: a version gives no probabilities, or two versions answer a row too much alike to tell them apart.
     """
     answers: dict[int, Floats32] = {}
     async with Registry(settings.mlflow_uri) as registry:
@@ -112,7 +113,7 @@ async def known_answers(
 
 
 def is_mixed(request: Request, answers: Mapping[int, Floats32]) -> bool:
-    """Return whether the answers to a request are not all what the one version that they name answers."""
+    """Return whether the answers to a request name several versions, or differ from those of the version they name."""
     if request.predictions is None:
         return False
     versions = {prediction["model_version"] for prediction in request.predictions}
@@ -141,7 +142,7 @@ def _report(quiet: Sequence[Request], swapping: Sequence[Request], answers: Mapp
         quick, slow = (float(np.percentile([request.seconds for request in requests], share)) for requests in phases)
         rows.append((f"latency, p{share}", milliseconds(quick), milliseconds(slow), ratio(slow, quick), ""))
     return Report(
-        "Swapping models under load",
+        "Swaps of models under load",
         TEXT,
         ("", "no swaps", f"{VERSIONS} swaps", "ratio", "required"),
         rows,

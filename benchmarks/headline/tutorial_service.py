@@ -1,7 +1,7 @@
-"""A service the way tutorials write it: a scikit-learn model, a `def` endpoint, a pydantic body, and no more.
+"""A service as in tutorials: a scikit-learn model, a `def` endpoint and a pydantic body.
 
-Applications that uvicorn makes with `--factory`. One loads the model when it starts, the other asks MLflow at each
-request which version it shall be, and keeps the versions that it has loaded.
+The two applications are made by uvicorn with `--factory`. One loads the model when it starts. The other asks MLflow at
+each request which version is the champion, and keeps the versions that it has loaded.
 """
 
 import os
@@ -18,7 +18,7 @@ CLASSES = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
 
 
 class Iris(BaseModel):
-    """A flower."""
+    """The measurements of one flower."""
 
     sepal_length: float
     sepal_width: float
@@ -27,7 +27,7 @@ class Iris(BaseModel):
 
 
 def from_file() -> FastAPI:
-    """Return the application with the model in the file that the variable `MODEL_FILE` names."""
+    """Return the application with the model of the file that the variable `MODEL_FILE` names."""
     model = joblib.load(os.environ["MODEL_FILE"])
     return _app(lambda: model)
 

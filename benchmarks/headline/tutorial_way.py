@@ -1,13 +1,14 @@
-"""The search of `main.py` the way tutorials write it: everything is left to MLflow's defaults.
+"""The search of `main.py` as in tutorials, with MLflow's defaults for everything.
 
-Autologging logs parameters, metrics and the scikit-learn model of every candidate, a second call its ONNX export, and
-each time MLflow loads the model in a new process to find out what it requires. The best is registered at the end.
+Autologging logs parameters, metrics and the scikit-learn model of every candidate; a second call logs its ONNX export.
+For each logged model MLflow starts a process that loads the model, to find its requirements. The best candidate is
+registered at the end.
 """
 
 import mlflow
 import mlflow.onnx
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]  # it ships no types
+import pandas as pd  # type: ignore[import-untyped]  # pandas ships no types
 from skl2onnx import to_onnx
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split

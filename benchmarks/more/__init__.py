@@ -1,4 +1,4 @@
-"""Benchmarks of single parts: the writer, the monitor's pages, drift tests, large grids. Imports `harness`.
+"""Benchmarks of single parts: the writer, the monitor's pages, drift tests, large grids.
 
-Begin with `models.py`.
+It imports the lab, `harness` and `headline`. Begin with `models.py`.
 """

@@ -1,4 +1,4 @@
-"""Models that nobody wants as challenger: one that is slow, and one that fails."""
+"""Bad challengers: a slow model, and a model that fails."""
 
 import json
 import time
@@ -14,14 +14,14 @@ from common.bundle.export import OPSET
 from common.bundle.model import OnnxModel
 from common.problem import Problem
 
-WIDTH = 1024  # of the square matrix that the slow model multiplies with
-IR_VERSION = 8  # the file format of the opset in use
+WIDTH = 1024  # rows and columns of the matrix that the slow model multiplies with
+IR_VERSION = 8  # the version of ONNX's file format that belongs to the opset
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def slow_model(problem: Problem, seconds: float) -> bytes:
-    """Return a model that computes for about so many seconds of a core for each row."""
+    """Return a model that needs about `seconds` of a core for each row."""
     products, rows = 16, 64
     trial, X = OnnxModel(_multiplying(problem, products)), np.ones((rows, len(problem.features)), dtype=np.float32)
     trial.predict(X)
@@ -32,7 +32,7 @@ def slow_model(problem: Problem, seconds: float) -> bytes:
 
 
 def failing_model(problem: Problem) -> bytes:
-    """Return a model that can answer a row of zeros alone: it takes features for places in a table of one entry."""
+    """Return a model that fails on all rows but zeros: it uses the features as indices of a table with one entry."""
     nodes = [
         helper.make_node("Cast", ["input"], ["places"], to=TensorProto.INT64),
         helper.make_node("Gather", ["table", "places"], ["found"]),
@@ -55,7 +55,7 @@ def _multiplying(problem: Problem, products: int) -> bytes:
         "narrow": (WIDTH, len(problem.target.classes)),
     }
     chance = np.random.default_rng(0)
-    # With entries of this size a product is about as large as its factor.
+    # With this standard deviation a product has about the size of its first factor, so that nothing overflows.
     constants = {name: chance.normal(0, WIDTH**-0.5, shape).astype(np.float32) for name, shape in shapes.items()}
     return _model(problem, nodes, constants)
 

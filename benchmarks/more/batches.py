@@ -1,4 +1,4 @@
-"""Learning batch by batch: what travel insurance adds to LightGBM's own loop over the same rows."""
+"""Learning in batches: the fit of travel insurance against LightGBM's own loop over the same rows."""
 
 from statistics import median
 from typing import Any
@@ -25,7 +25,7 @@ AT_MOST = 1.3
 
 
 def measure() -> Report:
-    """Time both on all rows, in turn."""
+    """Time both fits on all rows, in turn."""
     problem = get_problem("travel_insurance")
     table = problem.load(None)
     ours, plain = [], []
@@ -40,20 +40,21 @@ def measure() -> Report:
     )  # fmt: skip
     return Report(
         "Learning in batches",
-        f"{len(table.y)} rows of travel insurance in batches of {BATCH_ROWS}, each continuing the trees of the one "
-        "before and stopped early by a tenth of it. The unit is a loop around LightGBM's own `train`, with the names "
-        f"encoded by scikit-learn, and without the rules for durations and ages. Medians of {REPEATS}, in turn.",
+        f"{len(table.y)} rows of travel insurance are learnt in batches of {BATCH_ROWS}. Each batch continues the "
+        "trees of the batch before; a tenth of its rows decides when to stop. The unit is a loop around LightGBM's own "
+        "`train`, where scikit-learn encodes the names, and without the rules for durations and ages. The figures are "
+        f"medians of {REPEATS}, measured in turn.",
         ("", "time", "ratio", "required"),
         (
             ("LightGBM's own loop", seconds(unit), "1", ""),
-            ("the lab's", claim.measured, claim.ratio, claim.verdict),
+            ("the lab's fit", claim.measured, claim.ratio, claim.verdict),
         ),
         [claim],
     )
 
 
 def lightgbm_alone(problem: Problem, X: Rows, y: Ints) -> Any:
-    """Return the booster that a script without a lab around it makes of the rows."""
+    """Return the booster that a plain LightGBM script fits to the rows."""
     import lightgbm
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import OneHotEncoder
@@ -82,11 +83,11 @@ def lightgbm_alone(problem: Problem, X: Rows, y: Ints) -> Any:
 
 
 def encoded(problem: Problem, X: Rows, encoder: Any) -> Rows:
-    """Return a column for each known name of each category, and the numbers."""
+    """Return float32 columns: one for each known name of each category, then the numbers."""
     names, numbers = X[:, places(problem, "category")], X[:, places(problem, "number")]
     return np.hstack([encoder.transform(names), numbers.astype(np.float32)])
 
 
 def places(problem: Problem, kind: str) -> list[int]:
-    """Return where the features of a kind are."""
+    """Return the column numbers of all features of a kind."""
     return [place for place, feature in enumerate(problem.features) if feature.kind == kind]

@@ -1,4 +1,4 @@
-"""Verdicts on drift: how often they are false, how often they miss what has moved, and what they cost."""
+"""Drift verdicts: their false alarms, the shifts that they detect, and their time."""
 
 import logging
 from collections import Counter
@@ -13,19 +13,10 @@ import numpy.typing as npt
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, ratio, seconds
 from benchmarks.harness.timing import seconds_of
-from common.bundle.export import number_statistics
+from common.bundle.reference import number_statistics
 from common.problem import get_problem, probabilities_of
-from monitor.follow_registry import read_number
-from monitor.statistics.drift import (
-    LIMITS,
-    CategoryReference,
-    Drift,
-    NumberReference,
-    Verdict,
-    category_drift,
-    number_drift,
-    verdicts,
-)
+from monitor.statistics.drift import LIMITS, Drift, Verdict, category_drift, number_drift, verdicts
+from monitor.statistics.reference import CategoryReference, NumberReference, read_number
 from monitor.statistics.window import CLASS, CONFIDENCE
 
 SEED = 0
@@ -34,19 +25,19 @@ LEAST, MOST = 500, 1_000  # rows of a window
 FALSE_ALARMS_AT_MOST, DETECTED_AT_LEAST = 0.05, 0.95
 BIG_ROWS, BIG_FEATURES, WITHIN, REPEATS = 60_000, 30, 2.0, 5
 
-Columns = Mapping[str, npt.NDArray[Any]]  # the values of every subject
+Columns = Mapping[str, npt.NDArray[Any]]  # the values of each feature, of the predicted class and of the confidence
 Shift = Callable[[Columns, np.random.Generator], tuple[Columns, str | None]]
 
 
 @dataclass(frozen=True)
 class Population:
-    """Rows of a problem and what a model answers to them.
+    """Rows of a problem with a model's answers.
 
     Attributes:
-        name: of the problem.
-        columns: features, predicted class and confidence.
-        learnt: how many rows a model learns from.
-        held: how many its answers are known of.
+        name: the name of the problem.
+        columns: the features, the predicted class and the confidence.
+        learnt: the number of rows that a reference holds the features of.
+        held: the number of rows that a reference holds the answers of.
     """
 
     name: str
@@ -59,7 +50,7 @@ Drawing = Callable[[Population, np.random.Generator], tuple[Columns, Columns, Co
 
 
 def measure() -> Report:
-    """Count verdicts on windows that have moved and on such that have not, and time one big window."""
+    """Count verdicts on windows with and without a shift, and time one large window."""
     rows, alarms = [], []
     for population in (
         population_of("iris", learnt=90, held=30, candidate=7),
@@ -67,18 +58,22 @@ def measure() -> Report:
         population_of("breast_cancer", learnt=341, held=114),
         population_of("travel_insurance", learnt=6_000, held=2_000, rows=20_000),
     ):
-        for origin, draw in (("the rows it learnt", from_learnt), ("new rows", from_population)):
+        for origin, draw in (("the rows learnt", from_learnt), ("new rows", from_population)):
             lab.say(f"{population.name}, {population.learnt} rows learnt, windows of {origin}: {WINDOWS} windows")
-            told = {name: told_share(population, draw, shift) for name, shift in SHIFTS.items()}
+            shares = {name: drift_share(population, draw, shift) for name, shift in SHIFTS.items()}
             name = f"{population.name}, {population.learnt} rows learnt, windows of {origin}"
-            rows.append((name, *(f"{share:.1%}" for share in told.values())))
-            alarms.append(told["none"])
+            rows.append((name, *(f"{share:.1%}" for share in shares.values())))
+            alarms.append(shares["none"])
     ours, theirs = big_window()
     limits = ", ".join(f"{name} {limit}" for name, limit in LIMITS.items())
-    most, what, against = max(alarms), f"drift of {BIG_ROWS} rows, {BIG_FEATURES} features", "`scipy.stats.ks_2samp`"
+    most, what, against = (
+        max(alarms),
+        f"drift verdicts on {BIG_ROWS} rows, {BIG_FEATURES} features",
+        "`scipy.stats.ks_2samp`",
+    )
     at_most = f"at most {FALSE_ALARMS_AT_MOST:.0%}"
     alarm = Claim(
-        "windows said to drift that do not, at worst",
+        "windows without a shift that get a drift verdict, at worst",
         f"{most:.1%}",
         "",
         "",
@@ -88,16 +83,16 @@ def measure() -> Report:
     quick = Claim(what, seconds(ours), ratio(ours, theirs), against, f"under {WITHIN:.0f} s", met=ours < WITHIN)
     return Report(
         "Drift",
-        f"{WINDOWS} windows of {LEAST} to {MOST} rows each, drawn with a seed. Without a shift: those in which any "
-        "feature, the predicted class or the confidence is said to have drifted, "
-        f"{alarm.verdict}. With one: those in which it is said of what "
-        "was shifted: a feature by half a standard deviation; a feature's variance doubled; the rows of one predicted "
-        "class left out. Breast cancer as it is learns from 42 rows, by which little can be told of 30 features; below "
-        "it is the same with more. Windows of new rows are compared with references that are drawn anew, too. "
-        f"Limits of effects: {limits}.\n\n"
+        f"{WINDOWS} windows of {LEAST} to {MOST} rows each, drawn with a fixed seed. The column *no shift* is the "
+        "share of windows with a drift verdict for any feature, the predicted class or the confidence "
+        f"({alarm.verdict}). The other columns are the share of windows with a drift verdict for the shifted column: a "
+        "feature's mean moves by half a standard deviation; a feature's variance doubles; the rows of one predicted "
+        "class are left out. The problem breast_cancer learns from 42 rows, which are few for 30 features; further "
+        "rows of the table show it with 341 rows. *Windows of new rows* are compared with references that are drawn "
+        f"again for each window. Limits of effects: {limits}.\n\n"
         f"All statistics and verdicts of {BIG_ROWS} rows of {BIG_FEATURES} features take {seconds(ours)} "
-        f"({quick.verdict}): {quick.ratio} of `scipy.stats.ks_2samp` "
-        f"over the same columns and as many rows learnt. Medians of {REPEATS}, in turn.",
+        f"({quick.verdict}), which is {quick.ratio} of the time of `scipy.stats.ks_2samp` over the same columns and "
+        f"the same number of learnt rows. The times are medians of {REPEATS}, measured in turn.",
         ("", "no shift", *list(SHIFTS)[1:]),
         rows,
         [alarm, quick],
@@ -105,15 +100,15 @@ def measure() -> Report:
 
 
 def population_of(name: str, *, learnt: int, held: int, candidate: int = 0, rows: int | None = None) -> Population:
-    """Return a problem's first `rows` rows, answered by a candidate that has learnt half of them."""
+    """Return a problem's first `rows` rows with the answers of a candidate that has learnt half of them."""
     problem = get_problem(name)
-    logging.getLogger(f"problems.{name}").setLevel(logging.ERROR)  # that some data are synthetic matters nothing here
+    logging.getLogger(f"problems.{name}").setLevel(logging.ERROR)  # no warning of synthetic data
     table = problem.load(None)
     X, y = table.X[:rows], table.y[:rows]
     some = np.random.default_rng(SEED).permutation(len(y))[: len(y) // 2]
     probabilities = probabilities_of(problem.candidates()[candidate].fit(X[some], y[some]), X)
     if probabilities is None:
-        raise ValueError(f"{name}: candidate {candidate} tells no confidence")
+        raise ValueError(f"{name}: candidate {candidate} gives no probabilities")
     features = {
         feature.name: column.astype(np.float64 if feature.kind == "number" else np.str_)
         for feature, column in zip(problem.features, X.T, strict=True)
@@ -125,35 +120,35 @@ def population_of(name: str, *, learnt: int, held: int, candidate: int = 0, rows
     return Population(name, features | answered, learnt, held)
 
 
-def told_share(
+def drift_share(
     population: Population,
     draw: Drawing,
     shift: Shift,
     windows: int = WINDOWS,
 ) -> float:
-    """Return the share of windows that drift is told of; of those with a shift, that it is told of what was shifted."""
+    """Return the share of windows with a drift verdict: for the shifted column, or without a shift for any column."""
     rng = np.random.default_rng(SEED)
-    return sum(_told(population, draw, shift, rng) for _ in range(windows)) / windows
+    return sum(_drifts(population, draw, shift, rng) for _ in range(windows)) / windows
 
 
-def _told(population: Population, draw: Drawing, shift: Shift, rng: np.random.Generator) -> bool:
+def _drifts(population: Population, draw: Drawing, shift: Shift, rng: np.random.Generator) -> bool:
     learnt, held, source = draw(population, rng)
     moved, subject = shift(source, rng)
     window = picked(moved, rng.integers(0, len(moved[CLASS]), rng.integers(LEAST, MOST + 1)))
     references = {name: reference_of(values) for name, values in learnt.items()}
     references |= {name: reference_of(held[name]) for name in (CLASS, CONFIDENCE)}
-    told = judged(references, window)
-    return told[subject] == "drift" if subject else "drift" in told.values()
+    found = judged(references, window)
+    return found[subject] == "drift" if subject else "drift" in found.values()
 
 
 def from_learnt(population: Population, rng: np.random.Generator) -> tuple[Columns, Columns, Columns]:
-    """Return what is learnt, what the answers are known of, and what windows come from: all the same."""
+    """Return the same drawn rows three times: the rows learnt, the rows with known answers, the source of windows."""
     learnt = picked(population.columns, rng.permutation(len(population.columns[CLASS]))[: population.learnt])
     return learnt, learnt, learnt
 
 
 def from_population(population: Population, rng: np.random.Generator) -> tuple[Columns, Columns, Columns]:
-    """Return the same, each drawn from the population, as in production: a reference is a sample, too."""
+    """Return three sets as `from_learnt`, but drawn separately: in production the reference is a sample, too."""
     rows = len(population.columns[CLASS])
     learnt, held = (rng.integers(0, rows, number) for number in (population.learnt, population.held))
     return picked(population.columns, learnt), picked(population.columns, held), population.columns
@@ -194,12 +189,12 @@ def _number(columns: Columns, rng: np.random.Generator) -> str:
 
 
 def picked(columns: Columns, places: npt.NDArray[np.int64]) -> Columns:
-    """Return some rows."""
+    """Return the rows with these numbers."""
     return {name: values[places] for name, values in columns.items()}
 
 
 def reference_of(values: npt.NDArray[Any]) -> NumberReference | CategoryReference:
-    """Return what a bundle tells of a column."""
+    """Return the reference that a bundle would hold of a column."""
     if values.dtype != np.float64:
         counts = Counter(values.tolist())
         return CategoryReference(len(values), {name: count / len(values) for name, count in sorted(counts.items())})
@@ -207,7 +202,7 @@ def reference_of(values: npt.NDArray[Any]) -> NumberReference | CategoryReferenc
 
 
 def judged(references: Mapping[str, NumberReference | CategoryReference], window: Columns) -> dict[str, Verdict]:
-    """Return the verdicts on a window."""
+    """Return the verdict on each column of a window."""
     return verdicts({name: _drift(references[name], values) for name, values in window.items()})
 
 
@@ -218,7 +213,7 @@ def _drift(reference: NumberReference | CategoryReference, values: npt.NDArray[A
 
 
 def big_window() -> tuple[float, float]:
-    """Return the seconds that all verdicts on one take, and SciPy's test of its numbers alone."""
+    """Return the seconds of all verdicts on one large window, and of SciPy's test of its numbers alone."""
     from scipy.stats import ks_2samp
 
     rng = np.random.default_rng(SEED)

@@ -1,4 +1,4 @@
-"""What a prediction would cost if the api asked MLflow, at each request, which model to serve."""
+"""The cost of a prediction if the api asked MLflow at each request which model to serve."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ REPEATS = 200
 
 
 def measure() -> Report:
-    """Time predictions and questions to the registry in turn, one at a time."""
+    """Time predictions, look-ups and downloads in turn, one at a time."""
     with lab.lab() as settings, part("mlflow", settings), part("api", settings):
         lab.say("register a version")
         register(settings, seed=0)
@@ -29,15 +29,15 @@ def measure() -> Report:
         prediction, question, download = asyncio.run(_measure(settings))
     asked, loaded = prediction + question, prediction + question + download
     rows = [
-        ("a prediction, as it is", milliseconds(prediction), "1"),
+        ("a prediction of the api", milliseconds(prediction), "1"),
         ("asking which version, then predicting", milliseconds(asked), ratio(asked, prediction)),
         ("asking, fetching the model, then predicting", milliseconds(loaded), ratio(loaded, prediction)),
     ]
     return Report(
         "Asking MLflow at each request",
-        "The api follows the registry in the background. The other rows add to a prediction over HTTP what it would "
-        "wait for if it asked MLflow first: which version is the champion, or that and the version's file. One request "
-        f"at a time, in turn; medians of {REPEATS}.",
+        "The api follows the registry in the background, so a prediction waits for no request to MLflow. The second "
+        "row adds the time of asking MLflow which version is the champion; the third row also adds the time of "
+        f"fetching its file. One request at a time, in turn; the figures are medians of {REPEATS}.",
         ("", "time", "ratio"),
         rows,
     )
@@ -51,7 +51,7 @@ async def _measure(settings: Settings) -> tuple[float, float, float]:
     async with Registry(settings.mlflow_uri) as registry, httpx.AsyncClient(base_url=url) as http:
         version = await registry.serving_version(problem.onnx_name)
         if version is None:
-            raise RuntimeError("there is no version to look up")
+            raise RuntimeError("the registry has no version to look up")
         for _ in range(REPEATS):
             prediction.append(await _seconds(lambda: http.post("/predict", json=examples)))
             question.append(await _seconds(lambda: registry.serving_version(problem.onnx_name)))

@@ -1,4 +1,4 @@
-"""`GET /models` with a thousand predictions in the log, and with a million."""
+"""`GET /models` with a thousand to a million predictions in the log."""
 
 import time
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, milliseconds, ratio
+from benchmarks.harness.rows import prediction_rows
 from benchmarks.harness.serving import API, CHALLENGER, CHAMPION, Service, serving
 from benchmarks.harness.timing import seconds_of
-from benchmarks.more.writer import new_rows
 from common.bundle.export import export_onnx
 from common.problem import Problem, get_problem
 from common.settings import Settings
@@ -29,16 +29,17 @@ SIZES = (1_000, 100_000, 1_000_000)
 BATCH = 2_000
 DAYS = 30
 VERSIONS = 3  # champions, each for a third of the days
-LABELLED, OUTLIERS, RIGHT = 0.2, 0.02, 0.95  # shares of the rows
+LABELLED, OUTLIERS, RIGHT = 0.2, 0.02, 0.95  # shares of the rows with ground truth, of outliers, of right answers
 REPEATS = 100
 RECOUNTS = 3
 MOST = 1.5
 TEXT = (
-    f"The api on SQLite, with so many rows of {DAYS} days in its log: of {VERSIONS} champions, one after the other, "
-    f"and of the challenger of the last. The truth is known about {LABELLED:.0%}. One request at a time, to the three "
-    f"in turn; medians of {REPEATS}. The api reads roll-ups, which are kept as the log is written. Beside it, what it "
-    "would take to count the log itself: predictions, confusions and pairs by SQL, joined and grouped, in a process "
-    f"that does nothing else; medians of {RECOUNTS}. The counts are compared with the api's, and are the same."
+    f"The api on SQLite, with predictions of {DAYS} days in its log: of {VERSIONS} champions, one after the other, and "
+    f"of the last champion's challenger. The ground truth of {LABELLED:.0%} of the rows is known. One request at a "
+    f"time, to the three apis in turn; the figures are medians of {REPEATS}. The api reads roll-ups, which the writer "
+    "of the log keeps up to date. *Counting the log* is the time of SQL queries that count the same from the log "
+    "itself: predictions, confusions and pairs, joined and grouped, in a process that does nothing else; medians of "
+    f"{RECOUNTS}. Their counts are compared with the api's counts, and are equal."
 )
 VOLUMES = sa.text("""
     SELECT p.model_version, p.role, count(*) FROM predictions p
@@ -60,7 +61,7 @@ PAIRS = sa.text("""
 
 @dataclass(frozen=True)
 class Sized:
-    """An api whose log has so many rows; and the seconds of requests to it, and of counting its log."""
+    """An api whose log has `size` rows, the seconds of requests to it, and the seconds of counting its log."""
 
     size: int
     http: httpx.Client
@@ -74,7 +75,7 @@ class Sized:
 
 
 def measure() -> Report:
-    """Fill three logs, serve all, and ask in turn."""
+    """Fill three logs, start an api on each, and ask the apis in turn."""
     with lab.lab() as settings, ExitStack() as stack:
         problem = get_problem(settings.problem)
         model = make_model(problem, settings)
@@ -91,7 +92,7 @@ def measure() -> Report:
 
 
 def make_model(problem: Problem, settings: Settings) -> bytes:
-    """Return a model, which is all the api needs to have versions to compare."""
+    """Return a model without outlier scorer; here only the numbers of the versions matter."""
     table = read_table(settings.data_dir / "train.csv", problem, indices=True)
     model = problem.candidates()[0].fit(table.X, table.y)
     return bytes(export_onnx(model, problem, table).SerializeToString())
@@ -112,11 +113,11 @@ def serve(size: int, model: bytes, settings: Settings, problem: Problem, stack: 
 
 
 def fill(store: Store, problem: Problem, size: int) -> None:
-    """Write a history of so many rows: three champions' and, for the last of them, the challenger's."""
+    """Write a history of `size` rows: of three champions, and of the last champion's challenger."""
     lab.say(f"write {size} predictions")
     chance, begin, champions = np.random.default_rng(size), datetime.now(UTC) - timedelta(days=DAYS), size * 3 // 4
     for first in range(0, champions, BATCH):
-        rows = new_rows(problem, min(BATCH, champions - first))
+        rows = prediction_rows(problem, min(BATCH, champions - first))
         for number, row in enumerate(rows, first):
             row["predicted_at"] = begin + timedelta(days=DAYS) * (number / champions)
             row["model_version"] = 1 + VERSIONS * number // champions
@@ -127,19 +128,21 @@ def fill(store: Store, problem: Problem, size: int) -> None:
 
 
 def write(store: Store, problem: Problem, rows: list[PredictionRow], chance: np.random.Generator) -> None:
-    """Write champions' rows, the truth about some of them, and what the challenger says to those of the last."""
+    """Write champions' rows, ground truth about some of them, and the challenger's answers to the last champion's."""
     labelled = chance.random(len(rows)) < LABELLED
-    told = [row for row, known in zip(rows, labelled, strict=True) if known]
-    store.feedback.give_new(told, [_perhaps_another(row["class_name"], problem, chance) for row in told])
+    labelled_rows = [row for row, known in zip(rows, labelled, strict=True) if known]
+    store.feedback.give_new(
+        labelled_rows, [_perhaps_another(row["class_name"], problem, chance) for row in labelled_rows]
+    )
     store.predictions.write([row for row, known in zip(rows, labelled, strict=True) if not known])
     store.predictions.write([_shadow(row, problem, chance) for row in rows if row["model_version"] == CHAMPION])
 
 
 def recount(sized: Sized, problem: Problem) -> float:
-    """Return the seconds of counting the log.
+    """Count the log by SQL; return the seconds that it took.
 
     Raises:
-        RuntimeError: the counts are not those that the api gives.
+        RuntimeError: the api gives other counts.
     """
     names = {"problem": problem.name, "model_name": problem.onnx_name, "champion": CHAMPION, "challenger": CHALLENGER}
     start = time.perf_counter()
@@ -149,12 +152,12 @@ def recount(sized: Sized, problem: Problem) -> float:
     answer = sized.http.get("/models").raise_for_status().json()
     if given(answer) != found:
         differ = sorted(given(answer).items() ^ found.items(), key=str)
-        raise RuntimeError(f"the api does not give what {sized.size} rows of the log say: {differ}")
+        raise RuntimeError(f"the api and the {sized.size} rows of its log differ: {differ}")
     return took
 
 
 def given(answer: dict[str, Any]) -> dict[tuple[Any, ...], int]:
-    """Return the counts that the api gives, as the queries of the log give them."""
+    """Return the counts of the api's answer, with the same keys as the rows of the SQL queries."""
     found: dict[tuple[Any, ...], int] = {}
     for version in answer["versions"]:
         key, names = (version["model_version"], version["role"]), [each["class_name"] for each in version["classes"]]

@@ -1,4 +1,4 @@
-"""What the monitor's tabs and metrics cost on the server, with few stored predictions and with many."""
+"""The server time of the monitor's tabs and metrics, with few stored predictions and with many."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -17,26 +17,29 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from benchmarks.harness import lab
 from benchmarks.harness.report import Claim, Report, milliseconds
+from benchmarks.harness.rows import prediction_row
 from benchmarks.harness.timing import seconds_of
 from common.problem import Floats, Problem, get_problem
 from common.registry.client import Registry, Version
 from common.store import Store, tables
+from common.store.monitoring.prediction_search import Search
+from common.store.monitoring.tables import exports
 from common.store.monitoring.windows import WindowRecord
-from common.store.predictions import PredictionRow, Search
+from common.store.predictions import PredictionRow
 from common.store.suggestions import Suggestion
-from monitor.follow_registry import Aliases, Reference, References
+from monitor.follow_registry import Aliases, References
 from monitor.metrics.store_collector import StoreCollector
 from monitor.page.panels import Query, Tab
 from monitor.page.routes import add_page
 from monitor.page.source import Source
 from monitor.page.tabs import TABS, predictions
 from monitor.page.tabs.scope import bounds_of
-from monitor.statistics.drift import CategoryReference, NumberReference
+from monitor.statistics.reference import CategoryReference, NumberReference, Reference
 from monitor.statistics.window import evaluate
 
 SIZES = (1_000, 100_000, 1_000_000)
 DAYS = 90
-VERSIONS = 4  # one after the other; each is in the shadow before it is champion
+VERSIONS = 4  # one after the other; each is challenger before it is champion
 BATCH = 500
 LABELLED = 0.7
 SUGGESTIONS = 500
@@ -44,11 +47,12 @@ WINDOWS = 200
 ROUNDS = 15
 MOST_SECONDS, MOST_GROWTH = 0.1, 3.0
 TEXT = (
-    f"Stored predictions of {DAYS} days, half of them the challenger's, of {VERSIONS} versions one after the other, "
-    f"{100 * LABELLED:.0f} % with their truth; {WINDOWS} windows, {SUGGESTIONS} corrections; SQLite. Each tab over all "
-    "days: the panels from the store, and the whole page as a browser gets it, which holds them as JSON too; then the "
-    f"metrics as Prometheus gets them. Medians of {ROUNDS}, in turn. The ratio is that of the largest store to the "
-    "smallest."
+    f"The store is SQLite. It holds predictions of {DAYS} days and of {VERSIONS} versions, one after the other. Half "
+    f"of the predictions are the challenger's; {100 * LABELLED:.0f} % have a ground truth. It also holds {WINDOWS} "
+    f"windows and {SUGGESTIONS} corrections. Each tab shows all days: one row times the panels alone, the row *whole "
+    "page* the HTML page, which also holds the panels as JSON. The last row times `/metrics`. The columns are numbers "
+    f"of stored predictions. The figures are medians of {ROUNDS}, measured in turn. The ratio is that of the largest "
+    "store to the smallest."
 )
 
 
@@ -70,9 +74,9 @@ def measure() -> Report:
         (name, *(milliseconds(each) for each in times), claim.ratio, claim.verdict)
         for (name, times), claim in zip(found.items(), claims, strict=True)
     ]
-    header = ("", *(f"{size:,}" for size in SIZES), "ratio", f"flat within {MOST_GROWTH:.0f}, under 100 ms")
+    header = ("", *(f"{size:,}" for size in SIZES), "ratio", f"ratio under {MOST_GROWTH:.0f}, time under 100 ms")
     slowest = max(claims, key=lambda claim: found[claim.what][-1])
-    what = f"the slowest of the monitor's page and metrics with {SIZES[-1]:,} predictions: {slowest.what}"
+    what = f"the slowest of the monitor's tabs and metrics with {SIZES[-1]:,} predictions: {slowest.what}"
     together = replace(slowest, what=what, required=header[-1], met=all(claim.met for claim in claims))
     return Report("The monitor's page", TEXT, header, rows, [together])
 
@@ -83,7 +87,7 @@ def _claim(name: str, times: Sequence[float]) -> Claim:
 
 
 def timed(calls: Sequence[Callable[[], object]]) -> list[float]:
-    """Return the median seconds of calls, which are made in turn, so that all have the same share of other work."""
+    """Return the median seconds of each call. The calls run in turn, so that other work slows all of them alike."""
     found: list[list[float]] = [[] for _ in calls]
     for _, (each, call) in itertools.product(range(ROUNDS), zip(found, calls, strict=True)):
         each.append(seconds_of(call))
@@ -110,8 +114,12 @@ def _calls(source: Source, problem: Problem, client: TestClient) -> dict[str, Ca
 
 
 def _searches(source: Source, query: Query) -> dict[str, Callable[[], object]]:
-    [newest, *_] = source.store.predictions.latest(Search(query.problem, *bounds_of(query)), 1)
-    wanted_ids = {"one by its id": newest.row["id"], "by the beginning of ids": newest.row["id"][:13], "in vain": "x"}
+    [newest, *_] = source.store.prediction_search.latest(Search(query.problem, *bounds_of(query)), 1)
+    wanted_ids = {
+        "search by an id": newest.row["id"],
+        "search by 13 characters": newest.row["id"][:13],
+        "search without a hit": "x",
+    }
     asked = {what: query.model_copy(update={"id": prediction_id}) for what, prediction_id in wanted_ids.items()}
     return {f"Predictions, {what}": partial(predictions.build, source, each) for what, each in asked.items()}
 
@@ -122,7 +130,7 @@ def _page(client: TestClient, tab: Tab, query: Query) -> str:
 
 
 def fill(store: Store, problem: Problem, size: int) -> None:
-    """Fill a store with predictions, half of them the challenger's, and with what the monitor makes of them."""
+    """Fill a store with predictions, half of them the challenger's, and with windows and corrections."""
     random, began_at = np.random.default_rng(0), datetime.now(UTC) - timedelta(days=DAYS)
     for version in range(1, VERSIONS + 1):
         store.champions.note(problem.onnx_name, version)
@@ -142,7 +150,7 @@ def fill(store: Store, problem: Problem, size: int) -> None:
 
 
 def _answers(problem: Problem, random: np.random.Generator, began_at: datetime, places: Floats) -> list[PredictionRow]:
-    """Return the champion's answers at these places in time, from 0 to 1."""
+    """Return the champion's answers at these points of the period, from 0 (its begin) to 1 (its end)."""
     names, classes = problem.columns, problem.target.classes
     drawn = zip(
         places.tolist(),
@@ -152,26 +160,22 @@ def _answers(problem: Problem, random: np.random.Generator, began_at: datetime, 
         strict=True,
     )
     return [
-        PredictionRow(
+        prediction_row(
+            problem,
             id=_id(at := began_at + place * timedelta(days=DAYS), random),
-            role="champion",
-            problem=problem.name,
-            model_name=problem.onnx_name,
             model_version=1 + int(place * VERSIONS),
             predicted_at=at,
             features=dict(zip(names, values, strict=True)),
             class_name=classes[answer],
-            probabilities=dict.fromkeys(classes, 1 / len(classes)),
             confidence=0.9,
             is_outlier=is_outlier,
-            outlier_score=0.5,
         )
         for place, values, answer, is_outlier in drawn
     ]
 
 
 def _id(at: datetime, random: np.random.Generator) -> str:
-    # As the api's, which begin with the moment.
+    # The api's ids are UUIDs of version 7, which begin with the time in milliseconds.
     moment, rest = f"{int(at.timestamp() * 1e3):012x}", random.bytes(9).hex()
     return f"{moment[:8]}-{moment[8:]}-7{rest[:3]}-8{rest[3:6]}-{rest[6:]}"
 
@@ -186,7 +190,7 @@ def _shadows(rows: Sequence[PredictionRow], answers: Sequence[str]) -> list[Pred
 
 
 def _mostly(problem: Problem, random: np.random.Generator, right: Sequence[str]) -> list[str]:
-    """Return the same classes, but for a tenth of them any."""
+    """Return these classes, with a tenth of them replaced by random classes."""
     others = random.integers(len(problem.target.classes), size=len(right)).tolist()
     kept = random.random(len(right)) < 0.9
     drawn = zip(right, others, kept, strict=True)
@@ -194,11 +198,11 @@ def _mostly(problem: Problem, random: np.random.Generator, right: Sequence[str])
 
 
 def _mark_exported(store: Store, problem: Problem) -> None:
-    # As the job that exports them leaves all but the newest, here in one go.
+    # The state after the export job has run, written in one transaction.
     now = datetime.now(UTC)
     export = {"problem": problem.name, "model_name": problem.onnx_name, "day": now.date(), "rows": 0, "run_id": "run"}
     with store._database.writing() as connection:  # noqa: SLF001
-        connection.execute(sa.insert(tables.exports).values(id=1, **export, claimed_at=now, finished_at=now))
+        connection.execute(sa.insert(exports).values(id=1, **export, claimed_at=now, finished_at=now))
         connection.execute(sa.update(tables.predictions).values(export_id=1))
 
 
@@ -213,7 +217,7 @@ def _write_windows(store: Store, problem: Problem, random: np.random.Generator) 
 
 
 def reference(problem: Problem) -> Reference:
-    """Return what a version could have learnt from."""
+    """Return a reference that the bundle of a version could hold."""
     values = np.sort(np.random.default_rng(1).normal(5, 1, 120))
     edges = np.quantile(values, np.linspace(0.1, 0.9, 9))
     number = NumberReference(120, 5.0, 1.0, np.quantile(values, np.linspace(0, 1, 101)), edges, np.full(10, 0.1))
@@ -224,7 +228,7 @@ def reference(problem: Problem) -> Reference:
 
 
 def _references(store: Store, problem: Problem) -> References:
-    # Of a registry that is not asked: the tabs never wait for it.
+    # The tabs never ask the registry themselves, so its address leads to no server.
     found = References(store, Registry("http://127.0.0.1:1"))
     version = Version(problem.onnx_name, VERSIONS, "models:/m-0", {})
     found._aliases[problem.onnx_name] = Aliases(VERSIONS, VERSIONS + 1)  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""What an answer costs for each problem: requests per second of one core, against an empty FastAPI endpoint."""
+"""The cost of an answer for each problem: requests per second of one core, against an empty FastAPI endpoint."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ from common.table import read_table
 
 PROBLEMS = ("iris", "breast_cancer", "travel_insurance")
 TEXT = (
-    f"{CONNECTIONS} connections, on each one `POST /predict` of one row at a time, as above: the api with the model "
-    "that training would make champion, its outlier scores and the log in SQLite, without a challenger; and for each "
-    "problem an empty FastAPI endpoint that takes the same body and does nothing with it, which is the unit. "
-    f"Each was started {ROUNDS} times, in turn, and measured for {SECONDS:.0f} s: medians, in brackets the slowest and "
-    "the fastest start. Core per request is what the process used, all of its threads together. "
+    f"As above, each of {CONNECTIONS} connections sends one `POST /predict` of one row at a time. The api serves the "
+    "model that training would make champion, with outlier scores, with the log in SQLite, and without a challenger. "
+    "The unit is for each problem an empty FastAPI endpoint that takes the same body and does nothing with it. "
+    f"Each service was started {ROUNDS} times, in turn, and measured for {SECONDS:.0f} s. The figures are medians; "
+    "brackets hold the slowest and the fastest start. Core per request is the time of all threads of the process. "
 )
 HEADER = (
     *("problem", "columns", "empty endpoint, requests/s", "the api, requests/s", "ratio"),
@@ -32,7 +32,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Measured:
-    """All starts for one problem: of the empty endpoint, and of the api."""
+    """All starts of the empty endpoint and of the api for one problem."""
 
     empty: list[Start] = field(default_factory=list)
     api: list[Start] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Measured:
 
 
 def measure() -> Report:
-    """Start the empty endpoint and the api for every problem in turn, several times, and put the load on each."""
+    """Start the empty endpoint and the api for every problem in turn, several times, and send the load to each."""
     with lab.lab() as settings:
         problems = [get_problem(name) for name in PROBLEMS]
         services = {problem.name: make_services(problem, of(problem, settings)) for problem in problems}
@@ -73,19 +73,19 @@ def make_services(problem: Problem, settings: Settings) -> tuple[Service, Servic
 
 def champion_of(problem: Problem, settings: Settings) -> bytes:
     """Return the bundle of the candidate that training would register."""
-    from training.executors import fit_all
+    from training.executors import fit_on_all_cores
     from training.search import Result, ranked
 
     fitting, validation = split(read_table(settings.data_dir / "train.csv", problem, indices=True))
     candidates = problem.candidates()
-    fits = zip(candidates, fit_all(candidates, fitting, validation), strict=True)
+    fits = zip(candidates, fit_on_all_cores(candidates, fitting, validation), strict=True)
     best, *_ = ranked([Result(candidate, fitted.model, fitted.metrics) for candidate, fitted in fits])
     scorer = outlier_scorer_for(problem, fitting, validation)
     return bytes(export_onnx(best.model, problem, fitting, scorer).SerializeToString())
 
 
 def once(service: Service, problem: Problem, settings: Settings, turn: int) -> Start:
-    """Start a service in a home of its own, and put the load on it."""
+    """Start a service in a home of its own, and send the load to it."""
     own = own_home(settings, f"{turn} {problem.name} {service.name}")
     return start(service, of(problem, own), problem)
 
@@ -94,11 +94,11 @@ def _report(problems: Sequence[Problem], found: Mapping[str, Measured]) -> Repor
     busiest = max(start.load.busy for each in found.values() for start in (*each.empty, *each.api))
     answers = sum(start.load.answers for each in found.values() for start in each.api)
     checked = (
-        f"All requests were answered with 200; the {answers} answers of the api are as many as its own counters say. "
-        f"wrk was busy for {busiest:.0%} of the time at most."
+        f"All requests were answered with 200. The api's counters agree with the {answers} answers that wrk got. "
+        f"wrk was busy for at most {busiest:.0%} of the time."
     )
     rows = [_row(problem, found[problem.name]) for problem in problems]
-    return Report("What an answer costs, by problem", TEXT + checked, HEADER, rows)
+    return Report("The cost of an answer, by problem", TEXT + checked, HEADER, rows)
 
 
 def _row(problem: Problem, measured: Measured) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""The parts of `POST /predict`, each timed by itself: the api's own functions, and the ordinary way to do the same."""
+"""The parts of `POST /predict`, each timed by itself: the api's own functions, and the usual functions for the same."""
 
 import asyncio
 import json
@@ -34,15 +34,15 @@ from common.settings import Settings
 from common.store import Store
 from common.store.tables import predictions
 
-TIMES, CALLS = 300, 10  # each part is timed so often, for so many calls
-BATCHES, BATCH_ROWS = 40, 500  # of the log: as many rows as go into one statement
+TIMES, CALLS = 300, 10  # each part is timed 300 times; one time covers 10 calls
+BATCHES, BATCH_ROWS = 40, 500  # for the writer of the log, which inserts 500 rows with one statement
 FLUSH_WITHIN = 10.0
 HEADERS = [(b"host", b"127.0.0.1"), (b"content-length", b"80")]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a request: seconds of a core, and those of the ordinary way to do it, if there is one to compare."""
+    """A part of a request with its core seconds; the usual function for it, if there is one, with its core seconds."""
 
     name: str
     seconds: float
@@ -51,7 +51,7 @@ class Part:
 
 
 def parts_of_the_loop(model: Model, settings: Settings, rows: int) -> Sequence[Part]:
-    """Return what the event loop does for a request, where `rows` are answered at once; the last part is all of it."""
+    """Return the event loop's parts of a request where `rows` rows are answered at once; the last is their sum."""
     keep_models(whole(model.fitted.bundle), settings, model.problem)
     app = create_app(settings)
     with TestClient(app) as client:
@@ -72,7 +72,7 @@ async def _on_the_loop(app: FastAPI, model: Model, rows: int) -> Sequence[Part]:
             "a run for each row", best(lambda: answer(served, given[:1])),
         ),
         Part(
-            "counting the answers, handing them to the log",
+            "counting the answers, passing them to the log",
             (best(lambda: state.predictor.predict(served, given), flush) - best(lambda: answer(served, given))) / rows,
         ),
         _to_json(answer(served, given)),
@@ -83,13 +83,13 @@ async def _on_the_loop(app: FastAPI, model: Model, rows: int) -> Sequence[Part]:
     rest = short - sum(part.seconds for part in parts)
     return [
         *parts,
-        Part("the rest: parsing HTTP, futures, turns of the event loop", rest),
+        Part("all else: parsing HTTP, futures, turns of the event loop", rest),
         Part("*all of the above*", short, "uvicorn's parsing, FastAPI's route", long),
     ]
 
 
 def parts_of_the_writer(model: Model, settings: Settings) -> Sequence[Part]:
-    """Return what the log's thread does for a row."""
+    """Return the parts of the log's thread for a row."""
     served = ServedVersion(Version(model.problem.onnx_name, 1, "", {}), OnnxModel(model.fitted.bundle))
     url, rows = f"sqlite:///{settings.lab_home}.db", [_example(model.problem)] * BATCH_ROWS
     batches = [answer(served, rows) for _ in range(2 * BATCHES)]
@@ -106,15 +106,18 @@ def parts_of_the_writer(model: Model, settings: Settings) -> Sequence[Part]:
     ordinary = min(seconds(partial(insert, each)) for each in logged[BATCHES:]) / BATCH_ROWS
     engine.dispose()
     return [
-        Part("the log's thread: making rows of it", make),
+        Part("the log's thread: making rows of the answers", make),
         Part(
-            "the log's thread: inserting and counting them", write, "SQLAlchemy's insertion, nothing counted", ordinary
+            "the log's thread: inserting and counting the rows",
+            write,
+            "SQLAlchemy's insertion, without counting",
+            ordinary,
         ),
     ]
 
 
 def best(call: Callable[[], object], between: Callable[[], object] = lambda: None) -> float:
-    """Return the seconds of this thread for a call: the best of some times, `between` which something else is done."""
+    """Return the shortest core seconds of this thread for a call; `between` runs untimed before each timing."""
     found = []
     for _ in range(TIMES):
         between()
@@ -123,7 +126,7 @@ def best(call: Callable[[], object], between: Callable[[], object] = lambda: Non
 
 
 def seconds(call: Callable[[], object], times: int = 1) -> float:
-    """Return the seconds of a core that this thread takes for a call, on average."""
+    """Return the mean core seconds of this thread for a call."""
     start = time.thread_time()
     for _ in range(times):
         call()
@@ -150,9 +153,9 @@ def _to_json(answered: PredictionBatch) -> Part:
 async def _turn(
     app: FastAPI, http: type[HttpToolsProtocol], post: Post, rows: int, flush: Callable[[], object]
 ) -> float:
-    """Return the seconds of this thread for a request that a protocol of uvicorn's reads, and has answered by `app`.
+    """Return the core seconds of this thread for a request that uvicorn's protocol `http` reads and `app` answers.
 
-    So many come in the same turn of the event loop, each on a connection of its own, which leads nowhere.
+    `rows` requests come in the same turn of the event loop, each on a connection of its own, which is no socket.
     """
     lines = ["POST /predict HTTP/1.1", "host: 127.0.0.1", *map(": ".join, post.headers.items())]
     request = "\r\n".join([*lines, f"content-length: {len(post.body)}", "", ""]).encode() + post.body
@@ -168,7 +171,7 @@ async def _turn(
         start = time.thread_time()
         for connection in connections:
             connection.get_protocol().data_received(request)
-        # An event would be timed, too.
+        # Waiting for an event would add its own time.
         while not all(connection.answered for connection in connections):  # noqa: ASYNC110
             await asyncio.sleep(0)
         found.append((time.thread_time() - start) / rows)
@@ -180,7 +183,7 @@ async def _turn(
 
 
 class _Nowhere(asyncio.Transport):
-    """A connection that keeps what is sent until somebody looks."""
+    """A connection without a socket, which stores the bytes sent to it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -202,18 +205,18 @@ class _Nowhere(asyncio.Transport):
         return False
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: this connection has no socket."""
 
     @property
     def answered(self) -> bool:
-        """Whether there is a whole answer."""
+        """Whether a complete answer has been sent."""
         return self._sent.endswith(b"}")
 
     def check(self) -> None:
-        """Forget what was sent.
+        """Delete the stored answer.
 
         Raises:
-            RuntimeError: it is no success.
+            RuntimeError: its status is not 200.
         """
         sent, self._sent = self._sent, b""
         if not sent.startswith(b"HTTP/1.1 200 "):

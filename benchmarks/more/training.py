@@ -1,4 +1,4 @@
-"""Training: `python main.py` against the tutorial's way, and what logging adds to the fits alone."""
+"""Training: `python main.py` against a tutorial's script, and the whole search against its fits alone."""
 
 from statistics import median
 
@@ -20,33 +20,33 @@ def measure() -> Report:
         ours, tutorial = programs(settings)
         search, fits = search_and_fits(settings)
     claim = Claim(
-        "the tutorial's way to search and register", seconds(tutorial), ratio(tutorial, ours), "`python main.py`",
+        "a tutorial's script that searches and registers", seconds(tutorial), ratio(tutorial, ours), "`python main.py`",
         f"at least {TIMES_FASTER}", met=tutorial >= TIMES_FASTER * ours,
     )  # fmt: skip
     return Report(
         "Training",
-        "The first two are whole programs, from their start to their end, against the same MLflow server: the grid of "
-        "15 candidates, the best one registered. The tutorial's way logs both flavours of every candidate and lets "
-        "MLflow guess their requirements. The last two run in one process, imports excluded: the search with its "
-        f"logging, ONNX export and registration, and the 15 fits alone. Medians of {REPEATS} "
-        "(the tutorial's way: once, in their midst).",
+        "The first two rows are complete programs, from their start to their end, with the same MLflow server. Each "
+        "fits a grid of 15 candidates and registers the best one. The tutorial's script logs both flavours of every "
+        "candidate and lets MLflow find their requirements. The last two rows run in one process, without the time of "
+        "imports: the 15 fits alone, and the search with its logging, ONNX export and registration. The figures are "
+        f"medians of {REPEATS}; the tutorial's script runs once, after the first half of the runs of `main.py`.",
         ("", "time", "ratio", "required"),
         (
             ("`python main.py`", seconds(ours), "1", ""),
-            ("the tutorial's way", seconds(tutorial), claim.ratio, claim.verdict),
+            ("the tutorial's script", seconds(tutorial), claim.ratio, claim.verdict),
             ("15 fits alone", seconds(fits), "1", ""),
-            ("the search, all in all", seconds(search), ratio(search, fits), ""),
+            ("the whole search", seconds(search), ratio(search, fits), ""),
         ),
         [claim],
     )
 
 
 def programs(settings: Settings) -> tuple[float, float]:
-    """Return the seconds of `main.py` and of the tutorial's way."""
+    """Return the seconds of `main.py` and of the tutorial's script."""
     before = REPEATS // 2
     lab.say(f"python main.py, {before} times")
     ours = [lab.python(settings, "main.py") for _ in range(before)]
-    lab.say("the tutorial's way, which takes minutes")
+    lab.say("the tutorial's script, which takes minutes")
     tutorial = lab.python(settings, "-m", "benchmarks.headline.tutorial_way")
     lab.say(f"python main.py, {REPEATS - before} times")
     ours += [lab.python(settings, "main.py") for _ in range(REPEATS - before)]

@@ -1,4 +1,4 @@
-"""Other model servers, each in an environment of its own with pinned packages.
+"""Other model servers (the peers), each in an environment of its own with pinned packages.
 
-Imports `harness`. Begin with `commands.py`.
+It imports the lab and `harness`. Begin with `commands.py`.
 """

@@ -1,4 +1,4 @@
-"""How each peer is started: on a port, with an ONNX file, without access logs and without telling anybody."""
+"""The command that starts each peer with an ONNX file on a port, without access log and without telemetry."""
 
 import json
 import os
@@ -23,8 +23,8 @@ ENVIRONMENT = {
 
 
 @dataclass(frozen=True)
-class Place:
-    """What a peer gets: its Python, a port, a folder of its own, and the ONNX file."""
+class PeerStart:
+    """The arguments of a start: the peer's Python, a port, a folder for its files, and the ONNX file."""
 
     python: Path
     port: int
@@ -33,10 +33,10 @@ class Place:
 
 
 def command_of(name: str, port: int, folder: Path, model: Path) -> tuple[Sequence[str], Mapping[str, str]]:
-    """Return the command and the environment that serve the ONNX file by a peer; its files go into `folder`.
+    """Return command and environment variables of a peer that serves the ONNX file; its files go into `folder`.
 
     Raises:
-        PeerError: there is no such peer, or it cannot be installed.
+        PeerError: no peer has this name, or the peer cannot be installed.
     """
     python = python_of(name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,51 +47,51 @@ def command_of(name: str, port: int, folder: Path, model: Path) -> tuple[Sequenc
         "MODEL_FILE": str(model),
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
     }
-    return [str(python), *COMMANDS[name](Place(python, port, folder, model))], environment
+    return [str(python), *COMMANDS[name](PeerStart(python, port, folder, model))], environment
 
 
-def mlserver(place: Place) -> Sequence[str]:
-    """Serve by MLServer, in one process: with workers of its own it dies on the uvloop that it installs."""
+def mlserver(start: PeerStart) -> Sequence[str]:
+    """Serve by MLServer in one process: with parallel workers MLServer fails with its own version of uvloop."""
     settings = {
-        "host": HOST, "http_port": place.port, "grpc_port": free_port(), "metrics_endpoint": None,
+        "host": HOST, "http_port": start.port, "grpc_port": free_port(), "metrics_endpoint": None,
         "parallel_workers": 0, "debug": False,
     }  # fmt: skip
     model = {"name": MODEL, "implementation": f"{SERVICES}.mlserver_model.OnnxModel"}
-    (place.folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    (place.folder / "model-settings.json").write_text(json.dumps(model), encoding="utf-8")
-    return ["-m", "mlserver.cli.main", "start", str(place.folder)]
+    (start.folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    (start.folder / "model-settings.json").write_text(json.dumps(model), encoding="utf-8")
+    return ["-m", "mlserver.cli.main", "start", str(start.folder)]
 
 
-def kserve(place: Place) -> Sequence[str]:
-    """Serve by KServe's SDK; its own logging writes a line for each request."""
+def kserve(start: PeerStart) -> Sequence[str]:
+    """Serve by KServe's SDK, without its logging, which writes a line for each request."""
     quiet = ["--enable_grpc", "false", "--enable_latency_logging", "false", "--configure_logging", "false"]
-    return ["-m", f"{SERVICES}.kserve_model", "--model_name", MODEL, "--http_port", str(place.port), *quiet]
+    return ["-m", f"{SERVICES}.kserve_model", "--model_name", MODEL, "--http_port", str(start.port), *quiet]
 
 
-def bentoml(place: Place) -> Sequence[str]:
+def bentoml(start: PeerStart) -> Sequence[str]:
     """Serve by BentoML."""
     service = f"{SERVICES}.bentoml_service:OnnxModel"
-    return ["-m", "bentoml", "serve", service, "--host", HOST, "--port", str(place.port)]
+    return ["-m", "bentoml", "serve", service, "--host", HOST, "--port", str(start.port)]
 
 
-def litserve(place: Place) -> Sequence[str]:
+def litserve(start: PeerStart) -> Sequence[str]:
     """Serve by LitServe."""
-    return ["-m", f"{SERVICES}.litserve_api", str(place.port)]
+    return ["-m", f"{SERVICES}.litserve_api", str(start.port)]
 
 
-def mlflow(place: Place) -> Sequence[str]:
+def mlflow(start: PeerStart) -> Sequence[str]:
     """Serve by `mlflow models serve`, from a model in MLflow's format."""
     import mlflow.onnx
     import onnx
 
     threads = {"intra_op_num_threads": 1, "inter_op_num_threads": 1}
-    saved = place.folder / "model"
-    mlflow.onnx.save_model(onnx.load(place.model), saved, pip_requirements=[], onnx_session_options=threads)
-    local = ["--env-manager", "local", "--host", HOST, "--port", str(place.port)]
+    saved = start.folder / "model"
+    mlflow.onnx.save_model(onnx.load(start.model), saved, pip_requirements=[], onnx_session_options=threads)
+    local = ["--env-manager", "local", "--host", HOST, "--port", str(start.port)]
     return ["-m", "mlflow", "models", "serve", "--model-uri", str(saved), *local]
 
 
-COMMANDS: Mapping[str, Callable[[Place], Sequence[str]]] = {
+COMMANDS: Mapping[str, Callable[[PeerStart], Sequence[str]]] = {
     "mlserver": mlserver,
     "kserve": kserve,
     "bentoml": bentoml,

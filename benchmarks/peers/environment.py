@@ -1,4 +1,4 @@
-"""The Python of a peer's own environment, which is made when it is first asked for."""
+"""The virtual environment of each peer, made when it is first needed."""
 
 import hashlib
 import subprocess
@@ -14,19 +14,19 @@ from common.settings import PROJECT
 REQUIREMENTS = Path(__file__).parent / "requirements"
 HOME = PROJECT / ".lab" / "peers"
 PEERS = ("mlserver", "kserve", "bentoml", "litserve", "mlflow")
-WHOLE = "whole"  # a file in an environment that is written last: the hash of what it was made from
+WHOLE = "whole"  # the file that completes an environment; it holds the hash of the requirements
 TAIL = 2000
 
 
 class PeerError(RuntimeError):
-    """A peer cannot be installed, or does not answer as it should; the message says which, and why."""
+    """A peer cannot be installed; the message says which peer, and why."""
 
 
 def python_of(name: str) -> Path:
-    """Return the path of the Python that has the peer and an ONNX Runtime, with the versions that are pinned.
+    """Return the path of the Python whose environment has the peer and ONNX Runtime in their pinned versions.
 
     Raises:
-        PeerError: there is no such peer, or its packages cannot be installed.
+        PeerError: no peer has this name, or its packages cannot be installed.
     """
     if name not in PEERS:
         raise PeerError(f"there is no peer {name}; known: {', '.join(PEERS)}")
@@ -34,17 +34,17 @@ def python_of(name: str) -> Path:
 
 
 def version_of(name: str) -> str:
-    """Return the version of a peer that is pinned."""
+    """Return the pinned version of a peer."""
     lines = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     (pin,) = (line for line in lines if line.startswith(f"{name}=="))
     return pin.split()[0].partition("==")[2]
 
 
 def made(environment: Path, requirements: Path) -> Path:
-    """Return the Python of an environment with these requirements; made anew if they, or this Python, have changed.
+    """Return the Python of an environment with these requirements; make it again if they or this Python have changed.
 
     Raises:
-        PeerError: it could not be made; what there is of it will not be used.
+        PeerError: the packages could not be installed; the incomplete environment will not be used.
     """
     python, whole = environment / "bin" / "python", environment / WHOLE
     content = hashlib.sha256(f"{sys.executable} {sys.version}\n".encode() + requirements.read_bytes()).hexdigest()

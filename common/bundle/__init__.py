@@ -1,4 +1,4 @@
-"""The model as one ONNX file: written by those who train, loaded and asked by those who serve.
+"""The bundle: a model as one ONNX file with its metadata. Training exports it; the services load it and ask it.
 
-Imports `common`'s own modules only. Begin with `model.py`, which does without scikit-learn.
+The package imports `common`'s own modules only. Open `model.py` first: it loads a bundle, and needs no scikit-learn.
 """

@@ -1,8 +1,7 @@
-"""Steps for pipelines of mixed columns, which scikit-learn has not, with their counterparts in ONNX.
+"""Two steps for scikit-learn pipelines of mixed columns, and their converters to ONNX.
 
-They work in float32, as ONNX does, so that nothing that follows can part what is the same there.
-
-They need scikit-learn: import them where a model is fitted.
+The steps compute in float32, as ONNX does, so that a later step sees the same numbers in both. The module needs
+scikit-learn, so a problem imports it only where it fits a model.
 """
 
 from collections.abc import Sequence
@@ -18,48 +17,48 @@ from common.problem import Floats, Rows
 
 
 class Plausible(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Numbers below `minimum` become the median of the others; those above `maximum` become `maximum`."""
+    """Replaces numbers below `minimum` by the median of the other numbers, and numbers above `maximum` by `maximum`."""
 
     def __init__(self, minimum: float, maximum: float) -> None:
-        """Take the limits."""
+        """Set the limits."""
         self.minimum = minimum
         self.maximum = maximum
 
     def fit(self, X: Rows, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes it
-        """Find the median of each column of `X` `[rows, columns]`."""
+        """Compute the medians of the columns of `X` `[rows, columns]`."""
         numbers = np.asarray(X, dtype=np.float32)
         medians = [np.median(column[column >= self.minimum]) for column in numbers.T]
         self.medians_ = np.array(medians, dtype=np.float32)
         return self
 
     def transform(self, X: Rows) -> Floats:
-        """Return the columns as they are plausible `[rows, columns]`."""
+        """Return the columns `[rows, columns]` with these replacements."""
         numbers = np.asarray(X, dtype=np.float32)
         plausible: Floats = np.where(numbers < self.minimum, self.medians_, numbers)
         return np.minimum(plausible, np.float32(self.maximum))
 
 
-class Grouped(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # likewise
-    """Numbers become the number of the group that they are in; a group ends with, and includes, its edge."""
+class Grouped(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """Replaces each number by the number of its group, from 0 on; a group includes its upper edge."""
 
     def __init__(self, edges: Sequence[float]) -> None:
-        """Take the edges, in order; above the last is one more group."""
+        """Set the edges in ascending order; numbers above the last edge are one more group."""
         self.edges = edges
 
     def fit(self, X: Rows, y: object = None) -> Self:  # noqa: ARG002  # scikit-learn passes it
-        """Learn nothing."""
+        """Note the number of columns."""
         self.n_features_in_ = np.shape(X)[1]
         return self
 
     def transform(self, X: Rows) -> Floats:
-        """Return the groups of each column `[rows, columns]`."""
+        """Return the group numbers `[rows, columns]`."""
         return np.searchsorted(np.array(self.edges, dtype=np.float32), np.asarray(X, dtype=np.float32)).astype(
             np.float32
         )
 
 
 def register_converters() -> None:
-    """Teach skl2onnx these steps, and the trees of LightGBM."""
+    """Register the converters of both steps with skl2onnx."""
     update_registered_converter(Plausible, "LabPlausible", _same_shape, _convert_plausible)
     update_registered_converter(Grouped, "LabGrouped", _same_shape, _convert_grouped)
 

@@ -1,6 +1,6 @@
-"""How unlike the training data a row is, whatever its class.
+"""Outlier scores: how unlike the training rows a row is, whatever its class.
 
-scikit-learn is imported where it is used: services import common/ and do without it.
+Functions import scikit-learn when they need it, so that a service can import this module without it.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from common.problem import Floats, Problem, Rows, Table
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-# The share of the fitting rows that may lie outside the frontier, where the score is 0: a bound on how tightly
-# the frontier is drawn, not a rate of alarms.
+# `nu` of scikit-learn's OneClassSVM: an upper bound on the share of the fitting rows whose score is below 0. It says
+# how tightly the SVM encloses the rows; it is not the share of rows that become outliers.
 NU = 0.05
-# The sign of the score alone would flag more than `NU` of good rows that the scorer has not seen. Rows kept from it
-# say where good rows end: one in a hundred of them is below, few enough for a flag to mean something.
+# With 0 as threshold, more than `NU` of good new rows would be outliers. So the threshold is the score that one in a
+# hundred validation rows is below, which the scorer has not seen.
 QUANTILE = 0.01
 MAX_ROWS = 2_000
 SEED = 42
@@ -25,12 +25,12 @@ SEED = 42
 
 @dataclass(frozen=True)
 class OutlierScorer:
-    """A fitted one-class SVM on standardised numbers; a row is an outlier when its score is below `threshold`.
+    """A fitted one-class SVM on standardised numbers; a row is an outlier if its score is below `threshold`.
 
     Attributes:
-        pipeline: scikit-learn's StandardScaler, of the features that are numbers, and OneClassSVM.
-        threshold: the score that one in a hundred validation rows is below.
-        training_rate: the share of the rows that it was fitted on whose score is below the threshold.
+        pipeline: scikit-learn's StandardScaler, applied to the numbers only, and OneClassSVM.
+        threshold: one in a hundred validation rows has a score below it.
+        training_rate: the share of the fitting rows with a score below the threshold.
     """
 
     pipeline: "Pipeline"
@@ -40,33 +40,34 @@ class OutlierScorer:
     def score(self, X: Rows) -> Floats:
         """Return scores `[rows]` for features `[rows, features]`.
 
-        They are scikit-learn's `decision_function`: negative means unlike the training data, and the lower the less
-        alike.
+        They are scikit-learn's `decision_function`: negative means unlike the training data, and a lower score means
+        less alike.
         """
         scores: Floats = self.pipeline.decision_function(X)
         return scores
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The threshold and the rate, by the names under which MLflow shows them."""
+        """The threshold and the training rate, by their names in MLflow."""
         return {"outlier_threshold": self.threshold, "outlier_rate": self.training_rate}
 
     @property
     def tags(self) -> dict[str, str]:
-        """The same as tags of a version, with four digits."""
+        """The metrics as tags of a version, with four digits."""
         return {name: f"{value:.4f}" for name, value in self.metrics.items()}
 
 
 def outlier_scorer_for(problem: Problem, fitting: Table, validation: Table) -> OutlierScorer | None:
-    """Return what `fit_outlier_scorer` makes of a problem's rows; None for a problem without any numbers."""
+    """Fit a scorer as `fit_outlier_scorer` does; return None for a problem without numbers."""
     has_numbers = any(feature.kind == "number" for feature in problem.features)
     return fit_outlier_scorer(fitting, validation) if has_numbers else None
 
 
 def fit_outlier_scorer(fitting: Table, validation: Table) -> OutlierScorer:
-    """Fit a scorer on the rows of `fitting`, and set its threshold by those of `validation`, at least one of each.
+    """Fit a scorer on the rows of `fitting`, and set its threshold by the rows of `validation`, at least one of each.
 
-    Of many rows it takes a sample, the same each time: what it costs to fit and to ask grows faster than they do.
+    Of more than 2 000 rows it takes a sample, the same each time, because the costs of fitting and scoring grow faster
+    than the number of rows.
     """
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import OneClassSVM

@@ -1,7 +1,6 @@
-"""MLflow's model registry over its REST API, as the services use it: reading versions, moving aliases.
+"""MLflow's model registry over its REST API, for the services: it reads versions, and moves aliases and tags.
 
-Not through the `mlflow` package: importing it costs a service seconds and more memory than all the rest of it.
-Registering is in `publish`.
+It does without the `mlflow` package, whose import takes seconds and more memory than the rest of a service.
 """
 
 import asyncio
@@ -16,13 +15,13 @@ from common.settings import MlflowLogin
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 API = "/api/2.0/mlflow"
-NOT_MLFLOW = "what answers there is not MLflow"
+NOT_MLFLOW = "another program than MLflow answers"
 LOG_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-MAX_ANSWER = 16 * 2**20  # bytes of what is no file
+MAX_ANSWER = 16 * 2**20  # bytes of an answer that is not a file
 ANSWER_SECONDS = 20.0
-# The tag of a version that could not be taken into service; its value is the reason.
+# The tag of a version that a service could not load; its value is the reason.
 REFUSED = "serving_refused"
-# What MLflow answers, with status 404 or 400, for a model without versions and for an alias that nobody has set.
+# Error codes, with status 404 or 400, for a model without versions and for an alias that is not set.
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -31,7 +30,7 @@ class RegistryUnavailableError(ConnectionError):
 
 
 class RegistryError(RuntimeError):
-    """MLflow answers, but not with what was asked for."""
+    """MLflow answers with an error, or another program answers."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Version:
 
     @property
     def identity(self) -> tuple[int, str]:
-        """What tells it from others of its name, also from the version of that number on another server."""
+        """Number and source: the source also tells it from the version of this number on another server."""
         return self.number, self.source
 
 
@@ -53,22 +52,22 @@ class Registry:
     """The registry of the MLflow server at `uri`; an asynchronous context manager.
 
     Raises:
-        RegistryUnavailableError: from each method, when the server cannot be reached.
-        RegistryError: from each method, when it answers with an error.
+        RegistryUnavailableError: each method raises it if the server cannot be reached.
+        RegistryError: each method raises it if the server answers with an error.
     """
 
     def __init__(self, uri: str, file_mb: int = 256, file_seconds: float = 60.0) -> None:
-        """Connect later, at the first question.
+        """Prepare the connection; the first request opens it.
 
         Args:
             uri: the server's address.
-            file_mb: the largest file of a model that is downloaded, in MB.
-            file_seconds: how long such a download may take.
+            file_mb: the largest model file to download, in MB.
+            file_seconds: how long a download may take.
         """
         self.uri = uri
         self._file_bytes = file_mb * 2**20
         self._file_seconds = file_seconds
-        # The certificates that https needs are 4 MB of memory, which http does without.
+        # Without https, the client need not load certificates, which take 4 MB of memory.
         self._http = httpx.AsyncClient(
             base_url=uri,
             headers=MlflowLogin().mlflow_headers(),
@@ -85,7 +84,7 @@ class Registry:
         await self._http.aclose()
 
     async def serving_version(self, name: str) -> Version | None:
-        """Return the version to serve: the alias `champion` if it exists, else the latest; None if there is none."""
+        """Return the version to serve: the alias `champion` if it is set, else the newest; None without versions."""
         if champion := await self.aliased(name, CHAMPION):
             return champion
         return next(iter(await self.versions(name, 1)), None)
@@ -101,7 +100,7 @@ class Registry:
         return _version(found.get("model_version", {})) if found else None
 
     async def versions(self, name: str, limit: int) -> list[Version]:
-        """Return the newest versions, newest first, at most so many."""
+        """Return at most `limit` versions, newest first."""
         wanted = {"filter": f"name='{name}'", "order_by": "version_number DESC", "max_results": str(limit)}
         return [
             _version(each)
@@ -114,11 +113,11 @@ class Registry:
         await self._send("POST", f"{API}/registered-models/alias", json=alias_of)
 
     async def delete_alias(self, name: str, alias: str) -> None:
-        """Take an alias away; that it is not there is no error."""
+        """Remove an alias; it may be absent."""
         await self._send("DELETE", f"{API}/registered-models/alias", json={"name": name, "alias": alias})
 
     async def download(self, version: Version) -> bytes:
-        """Return the ONNX file of a version, which is called model.onnx in whatever MLflow logs as ONNX."""
+        """Return the ONNX file of a version. MLflow names it model.onnx."""
         query = {"name": version.name, "version": str(version.number), "path": "model.onnx"}
         path = "/model-versions/get-artifact"
         return (await self._send("GET", path, self._file_bytes, self._file_seconds, params=query)).content
@@ -129,7 +128,7 @@ class Registry:
         await self._send("POST", f"{API}/model-versions/set-tag", json=tag)
 
     async def delete_tag(self, version: Version, key: str) -> None:
-        """Take a tag of a version away; that it is not there is no error."""
+        """Remove a tag of a version; it may be absent."""
         tag = {"name": version.name, "version": str(version.number), "key": key}
         await self._send("DELETE", f"{API}/model-versions/delete-tag", json=tag)
 
@@ -144,7 +143,7 @@ class Registry:
     async def _send(
         self, method: str, path: str, most: int | None = None, within: float = ANSWER_SECONDS, **content: Any
     ) -> httpx.Response:
-        """Return an answer, read as far as it may go: an endless one is neither kept in memory nor waited for."""
+        """Send a request and return the answer; stop reading at `most` bytes, and after `within` seconds."""
         most = most or MAX_ANSWER
         try:
             async with asyncio.timeout(within), self._http.stream(method, path, **content) as response:
@@ -165,18 +164,18 @@ class Registry:
 
 
 def check_mlflow(uri: str) -> None:
-    """Find out, within 4 seconds, whether an MLflow server answers.
+    """Check that an MLflow server answers; this takes at most 4 seconds.
 
     Raises:
-        RegistryUnavailableError: none does; the message is one line that says what to do.
+        RegistryUnavailableError: no server answers; the message is one line that says what to do.
     """
     cause: Exception | None = None
     try:
-        # Not /health, which says yes even where the server refuses this host's name.
+        # MLflow answers /health even if it refuses other requests under this host name.
         asked = f"{uri}{API}/experiments/get"
         answer = httpx.get(asked, params={"experiment_id": "0"}, headers=MlflowLogin().mlflow_headers(), timeout=2.0)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            raise RegistryUnavailableError(f"MLflow at {uri} wants a log-in: {LOG_IN}")
+            raise RegistryUnavailableError(f"MLflow at {uri} needs a log-in: {LOG_IN}")
         if "experiment" in _object(answer.raise_for_status()):
             return
         reason = NOT_MLFLOW

@@ -1,6 +1,7 @@
-"""Writing to MLflow: logging both flavours of a model, registering them, moving the alias; and loading to go on.
+"""Registration of models in MLflow: both flavours are logged and registered, then the alias moves to them.
 
-Reading for a service is in `registry`, which does without the `mlflow` package.
+A flavour is a form in which MLflow keeps a model: ONNX for the services, scikit-learn to continue training. This module
+uses the `mlflow` package; `client.py` reads the registry without it.
 """
 
 import logging
@@ -23,7 +24,7 @@ from common.settings import PROJECT
 
 
 def use_mlflow(uri: str, experiment: str) -> str:
-    """Make this process log to `experiment` on the server at `uri`, quietly; return the experiment's id."""
+    """Let this process log to `experiment` on the server at `uri`, without messages; return the experiment's id."""
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # type: ignore[no-untyped-call]
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)  # type: ignore[no-untyped-call]
     logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -32,7 +33,7 @@ def use_mlflow(uri: str, experiment: str) -> str:
 
 
 def newest(name: str, tags: Mapping[str, str] | None = None) -> Version | None:
-    """Return the version of `name` with the highest number, among those that carry `tags`; None if none does."""
+    """Return the version of `name` with these tags and the highest number; None if there is none."""
     wanted = "".join(f" and tags.`{key}` = '{value}'" for key, value in (tags or {}).items())
     found = mlflow.MlflowClient().search_model_versions(
         f"name = '{name}'{wanted}", order_by=["version_number DESC"], max_results=1
@@ -47,7 +48,7 @@ def version(name: str, number: int) -> Version | None:
 
 
 def created_at(name: str) -> datetime:
-    """Return when a name was registered first; its versions are counted from there."""
+    """Return the time at which `name` was first registered; its version numbers start there."""
     return datetime.fromtimestamp(mlflow.MlflowClient().get_registered_model(name).creation_timestamp / 1000, UTC)
 
 
@@ -68,13 +69,13 @@ def register(
 ) -> Version:
     """Log both flavours to the active run, register both, then move the alias to them.
 
-    All or nothing: when a step fails, the versions made until then are deleted and the alias stays.
+    If a step fails, the function deletes the versions that it has made, and sets the alias back.
 
     Args:
         problem: gives the names to register under.
         model: the fitted scikit-learn model.
-        graph: the same as ONNX bundle.
-        tags: what people search versions by; the git commit and the other flavour's version are added.
+        graph: the same model as a bundle.
+        tags: tags of both versions; the function adds the git commit, and the version of the scikit-learn twin.
         alias: the alias to move.
 
     Returns:
@@ -100,20 +101,20 @@ def register(
 
 
 def move_alias(problem: Problem, onnx: Version, alias: str = CHAMPION) -> None:
-    """Move an alias to an ONNX version and to its scikit-learn twin; to do so again changes nothing."""
+    """Move an alias to an ONNX version and to its scikit-learn twin; a second call changes nothing."""
     client = mlflow.MlflowClient()
-    # The services follow the ONNX version: when they see it move, everything else has its place.
+    # The ONNX alias moves last: when the services see it move, the rest is complete.
     client.set_registered_model_alias(problem.sklearn_name, alias, onnx.tags["sklearn_version"])
     client.set_registered_model_alias(onnx.name, alias, str(onnx.number))
 
 
 def metric_tags(metrics: Mapping[str, float]) -> dict[str, str]:
-    """Return results on the test rows as tags: `test_accuracy` and so on, with four digits."""
+    """Return results on the test rows as tags, such as `test_accuracy`, with four digits."""
     return {f"test_{name}": f"{value:.4f}" for name, value in metrics.items()}
 
 
 def git_commit() -> str:
-    """Return the commit of the project's code, or "unknown" outside a git repository (an image, an archive)."""
+    """Return the commit of the project's code; "unknown" outside a git repository, as in an image."""
     command = ["git", "-C", str(PROJECT), "rev-parse", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -122,12 +123,12 @@ def git_commit() -> str:
 
 
 def _log_flavours(model: Classifier, graph: ModelProto) -> tuple[str, str]:
-    # Requirements are given, because without them each call starts processes that guess for a minute or more.
+    # Without given requirements, each call starts processes that look for them, for a minute or more.
     logged = mlflow.sklearn.log_model(
         model,
         name="sklearn",
         serialization_format="skops",
-        # What we have fitted ourselves may be loaded again, whatever it is made of.
+        # The lab has fitted this model itself, so all its types may be loaded again.
         skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(model)),
         pip_requirements=_pinned("scikit-learn", "skops"),
     )

@@ -1,17 +1,21 @@
-"""What the lab remembers: predictions, truths, corrections, champions, alerts. The only package that speaks SQL.
+"""The store: predictions, ground truths, corrections and champions. The only package that speaks SQL.
 
-One code path for SQLite and PostgreSQL. Many processes may use one database at once.
+One code path serves SQLite and PostgreSQL; many processes may use one database at once. The package imports
+`common.problem` only. Begin with `tables.py`. Lines that end in `# room:` connect a folder that can be deleted.
 """
 
 from common.store.champions import Champions
 from common.store.database import Database, StoreError
-from common.store.feedback import Feedback, judge
-from common.store.monitoring.alerts import Alerts
-from common.store.monitoring.exports import Exports
-from common.store.monitoring.history import History
-from common.store.monitoring.window_rows import Answers
-from common.store.monitoring.windows import Windows
-from common.store.predictions import Predictions
+from common.store.feedback import Feedback, record_feedback
+from common.store.monitoring.alerts import Alerts  # room: monitoring
+from common.store.monitoring.correction_history import CorrectionHistory  # room: monitoring
+from common.store.monitoring.exports import Exports  # room: monitoring
+from common.store.monitoring.history import History  # room: monitoring
+from common.store.monitoring.prediction_search import PredictionSearch  # room: monitoring
+from common.store.monitoring.tables import EXPORTED_AT  # room: monitoring
+from common.store.monitoring.window_rows import WindowRows  # room: monitoring
+from common.store.monitoring.windows import Windows  # room: monitoring
+from common.store.predictions import LoggedPredictions
 from common.store.statistics import Statistics
 from common.store.suggestions import Suggestion, Suggestions, add_suggestion
 
@@ -19,42 +23,45 @@ __all__ = ["Store", "StoreError"]
 
 
 class Store:
-    """The database at a SQLAlchemy URL. Safe to use from several threads and processes.
+    """The database at a SQLAlchemy URL. Threads and processes may share it.
 
     Raises:
-        StoreError: from every method of every part, when the database does not answer as it should.
+        StoreError: from every method of every part, if the database fails.
     """
 
     def __init__(self, url: str, patience: float | None = None) -> None:
-        """Connect, and bring the tables up to date.
+        """Connect, and create or upgrade the tables.
 
         Args:
-            url: where.
+            url: of the database.
             patience: how many seconds to wait for other writers; ten if it is None.
         """
         self._database = Database(url, patience)
-        self.predictions = Predictions(self._database)
-        self.answers = Answers(self._database)
+        self.predictions = LoggedPredictions(self._database)
         self.feedback = Feedback(self._database)
         self.suggestions = Suggestions(self._database)
         self.champions = Champions(self._database)
         self.statistics = Statistics(self._database)
-        self.history = History(self._database)
-        self.windows = Windows(self._database)
-        self.alerts = Alerts(self._database)
-        self.exports = Exports(self._database)
+        self.predictions.exported_at = EXPORTED_AT  # room: monitoring
+        self.prediction_search = PredictionSearch(self._database, self.predictions)  # room: monitoring
+        self.correction_history = CorrectionHistory(self._database)  # room: monitoring
+        self.history = History(self._database)  # room: monitoring
+        self.window_rows = WindowRows(self._database)  # room: monitoring
+        self.windows = Windows(self._database)  # room: monitoring
+        self.alerts = Alerts(self._database)  # room: monitoring
+        self.exports = Exports(self._database)  # room: monitoring
 
     def close(self) -> None:
         """Close all connections."""
         self._database.close()
 
     def correct(self, suggestion: Suggestion, *, replace: bool = False) -> None:
-        """Keep a correction, durably, and with it the truth about the prediction that it names, if it names one.
+        """Insert a suggestion, durably, together with the ground truth of its prediction, if it names one.
 
         Raises:
-            UnknownPredictionError, ContradictionError: as `Feedback.give` does; then nothing is kept.
+            UnknownPredictionError, ContradictionError: as `Feedback.give` does; then the suggestion is not inserted.
         """
         with self._database.writing() as connection:
             if suggestion.prediction_id:
-                judge(connection, suggestion.prediction_id, suggestion.class_name, replace=replace)
+                record_feedback(connection, suggestion.prediction_id, suggestion.class_name, replace=replace)
             add_suggestion(connection, suggestion)

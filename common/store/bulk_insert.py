@@ -1,9 +1,9 @@
 """The log's INSERT: many rows in one statement.
 
-SQLAlchemy's own insertion of many rows takes three times as long in all, since it looks up every value of every row by
-name and hands the driver one row at a time; and the driver lets go of Python's lock, and takes it again, for each of
-them, which a service that answers meanwhile feels as much. Here SQLAlchemy says the statement and how values of each
-type are put, once, and the driver gets all rows as one.
+SQLAlchemy's own insert of many rows takes three times as long: it looks up each value of each row by name and passes
+one row at a time to the driver. The driver also releases and takes Python's lock for each row, which delays the
+requests of a service. Here SQLAlchemy compiles the statement and converts the values, and the driver gets all rows in
+one call.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,22 +17,22 @@ import sqlalchemy as sa
 
 from common.store.tables import predictions
 
-# Rows in one statement, of twelve values each. Of a few sizes only: a statement is prepared once and kept, and one for
-# every number of rows would be 27 MB of them. None larger: what puts its values together holds Python's lock.
+# Rows in one statement, of twelve values each. Few sizes: SQLite keeps each prepared statement, and a statement for
+# every number of rows would take 27 MB. No larger size: Python's lock is held while the values are put together.
 SIZES = (64, 16, 4, 1)
 
-Put = Callable[[Any], Any]  # from a value to what the driver takes
+Convert = Callable[[Any], Any]  # from a value to the driver's form of it
 
 
 @dataclass(frozen=True)
 class _Insert:
     beginning: str
     row: str
-    columns: Sequence[tuple[str, Put | None]]
+    columns: Sequence[tuple[str, Convert | None]]
 
 
 def insert_missing(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Insert rows of the log; return whether none of them was there before. Those that are there stay as they are."""
+    """Insert rows of the log; return whether none was there before. Rows that are there stay as they are."""
     insert = _insert(connection.dialect, tuple(rows[0]))
     start = inserted = 0
     while start < len(rows):
@@ -45,19 +45,19 @@ def insert_missing(connection: sa.Connection, rows: Sequence[Mapping[str, Any]])
     return inserted == len(rows)
 
 
-def _column(rows: Sequence[Mapping[str, Any]], name: str, put: Put | None) -> Sequence[Any]:
+def _column(rows: Sequence[Mapping[str, Any]], name: str, convert: Convert | None) -> Sequence[Any]:
     values = list(map(itemgetter(name), rows))
-    if put is None:
+    if convert is None:
         return values
-    if name == "predicted_at":  # the same for many rows
-        moments = {moment: put(moment) for moment in set(values)}
-        return [moments[moment] for moment in values]
-    return list(map(put, values))
+    if name == "predicted_at":  # many rows have the same time
+        converted = {moment: convert(moment) for moment in set(values)}
+        return [converted[moment] for moment in values]
+    return list(map(convert, values))
 
 
 @lru_cache(maxsize=4)
 def _insert(dialect: sa.Dialect, names: Sequence[str]) -> _Insert:
-    # By place, which every driver understands; psycopg's own way is by name.
+    # With parameters by position, which every driver accepts; psycopg's default are names.
     style, make = "qmark" if dialect.paramstyle == "qmark" else "format", cast("Any", type(dialect))
     compiled: Any = predictions.insert().compile(dialect=make(paramstyle=style), column_keys=list(names))
     beginning, _, row = str(compiled).partition(" VALUES ")

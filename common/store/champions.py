@@ -1,4 +1,4 @@
-"""Who was champion when."""
+"""The history of the champions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ How = Literal["registered", "promoted", "rolled back"]
 
 
 @dataclass(frozen=True)
-class Reign:
+class ChampionPeriod:
     """A version that became champion: since when, and how.
 
-    `registered`: training, fine-tuning, or a hand in MLflow moved the alias; `promoted` and `rolled back`: the api did.
+    `promoted` and `rolled back` are moves of the alias by the API; `registered` are all others: by training, by
+    fine-tuning, or by a person in MLflow.
     """
 
     model_version: int
@@ -26,16 +27,16 @@ class Reign:
 
 
 class Champions:
-    """The history of the alias `champion`, as the services have seen it."""
+    """The moves of the alias `champion`, as the services saw them."""
 
     def __init__(self, database: Database) -> None:
-        """Keep it in `database`."""
+        """Use `database`."""
         self._database = database
 
     def note(self, model_name: str, model_version: int, how: How = "registered") -> None:
-        """Note that a version is champion now. Seen again, by this or another process, it is no new entry.
+        """Write that a version is champion now; nothing changes if it was already, for this or another process.
 
-        Whoever has moved the alias tells how, before or after others have seen the move.
+        The process that moved the alias gives `how`, before or after other processes see the move.
         """
         with self._database.writing() as connection:
             newest = connection.execute(_history(model_name).limit(1)).mappings().first()
@@ -46,32 +47,32 @@ class Champions:
                 connection.execute(champions.update().where(champions.c.id == newest["id"]).values(how=how))
 
     def changes(self) -> dict[tuple[str, How], int]:
-        """Return how many reigns began in each way, by model name and way."""
+        """Return how many periods began, by model name and by how they began."""
         c = champions.c
-        query = sa.select(c.model_name, c.how, sa.func.count().label("reigns")).group_by(c.model_name, c.how)
-        return {(row["model_name"], row["how"]): row["reigns"] for row in self._database.read(query)}
+        query = sa.select(c.model_name, c.how, sa.func.count().label("periods")).group_by(c.model_name, c.how)
+        return {(row["model_name"], row["how"]): row["periods"] for row in self._database.read(query)}
 
-    def history(self, model_name: str, limit: int = 100) -> list[Reign]:
-        """Return the newest reigns, oldest first."""
+    def history(self, model_name: str, limit: int = 100) -> list[ChampionPeriod]:
+        """Return the newest periods, oldest first."""
         found = self._database.read(_history(model_name).limit(limit))
-        return [Reign(row["model_version"], row["since"], row["how"]) for row in reversed(found)]
+        return [ChampionPeriod(row["model_version"], row["since"], row["how"]) for row in reversed(found)]
 
 
-def previous_champion(history: Sequence[Reign]) -> int | None:
-    """Return the version that a rollback restores: who was champion before the present one came; None if nobody was.
+def previous_champion(history: Sequence[ChampionPeriod]) -> int | None:
+    """Return the version that a rollback restores, the champion before the present one; None if there was none.
 
-    A rollback takes its reign back, so that the next one goes further into the past and not to what was left.
+    A rollback also takes the period away that it ends. The next rollback therefore goes further into the past.
     """
-    reigns: list[int] = []
-    for reign in history:
-        if reign.how == "rolled back" and reign.model_version in reigns:
-            while reigns[-1] != reign.model_version:
-                reigns.pop()
+    versions: list[int] = []
+    for period in history:
+        if period.how == "rolled back" and period.model_version in versions:
+            while versions[-1] != period.model_version:
+                versions.pop()
         else:
-            reigns.append(reign.model_version)
-    return reigns[-2] if len(reigns) > 1 else None
+            versions.append(period.model_version)
+    return versions[-2] if len(versions) > 1 else None
 
 
 def _history(model_name: str) -> sa.Select[tuple[int, str, int, datetime, str]]:
-    # By id, not by time: clocks step back.
+    # By id, not by time: somebody may set the clock back.
     return sa.select(champions).where(champions.c.model_name == model_name).order_by(champions.c.id.desc())

@@ -1,4 +1,4 @@
-"""The truth about predictions, told later."""
+"""Feedback: messages with the ground truth of a prediction."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,51 +6,51 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from common.store.database import Database
-from common.store.predictions import PredictionRow, insert_predictions, known_predictions
-from common.store.rollups import count_delays, count_labels, tally
+from common.store.predictions import PredictionRow, insert_predictions, logged_rows
+from common.store.rollups import add_delays, add_label_counts, label_counts
 from common.store.tables import feedback
 
 
 class UnknownPredictionError(LookupError):
-    """The store has no prediction of that id."""
+    """The store has no prediction with that id."""
 
 
 class ContradictionError(ValueError):
-    """Another truth is known for the prediction."""
+    """The store knows another ground truth of the prediction."""
 
     def __init__(self, prediction_id: str, known: str) -> None:
-        """Name both."""
+        """Name the prediction and its known ground truth."""
         super().__init__(
             f'the truth about prediction {prediction_id} is known as {known}: to correct it, say "replace": true'
         )
 
 
 class Feedback:
-    """What predictions should have been."""
+    """The ground truths of predictions."""
 
     def __init__(self, database: Database) -> None:
-        """Keep it in `database`."""
+        """Write to `database`."""
         self._database = database
 
     def give(self, prediction_id: str, class_name: str, *, replace: bool = False) -> None:
-        """Keep the truth about a prediction, durably, and count it for the champion and the shadow.
+        """Write the ground truth of a prediction, durably, and count it for the champion and the challenger.
 
-        Telling the same again changes nothing.
+        The same feedback a second time changes nothing.
 
         Args:
             prediction_id: which prediction.
-            class_name: what it should have been.
-            replace: whether another truth, told before, was wrong; the counts are then corrected.
+            class_name: the class that its row really has.
+            replace: whether this replaces a ground truth that was wrong; the counts are then corrected.
 
         Raises:
             UnknownPredictionError: the store has no such prediction (yet).
-            ContradictionError: another truth is known, and `replace` is not set.
+            ContradictionError: the store knows another ground truth, and `replace` is not set.
         """
         with self._database.writing() as connection:
-            judge(connection, prediction_id, class_name, replace=replace)
+            record_feedback(connection, prediction_id, class_name, replace=replace)
 
     def give_new(self, rows: Sequence[PredictionRow], class_names: Sequence[str]) -> None:
-        """Keep new predictions together with the truth about each, durably, all or none."""
+        """Write new predictions together with their ground truths, durably, all or none."""
         now = datetime.now(UTC)
         truths = [
             {"prediction_id": row["id"], "class_name": class_name, "received_at": now}
@@ -61,13 +61,13 @@ class Feedback:
             insert_predictions(connection, rows)
 
 
-def judge(connection: sa.Connection, prediction_id: str, class_name: str, *, replace: bool = False) -> None:
-    """Do in a transaction what `Feedback.give` does."""
-    rows = known_predictions(connection, {prediction_id})
+def record_feedback(connection: sa.Connection, prediction_id: str, class_name: str, *, replace: bool = False) -> None:
+    """Do the work of `Feedback.give` in a transaction."""
+    rows = logged_rows(connection, {prediction_id})
     if not rows:
         raise UnknownPredictionError(f"there is no prediction {prediction_id}")
-    here = feedback.c.prediction_id == prediction_id
-    known = connection.execute(sa.select(feedback.c.class_name).where(here)).scalar()
+    this_row = feedback.c.prediction_id == prediction_id
+    known = connection.execute(sa.select(feedback.c.class_name).where(this_row)).scalar()
     if known == class_name:
         return
     if known is not None and not replace:
@@ -76,7 +76,9 @@ def judge(connection: sa.Connection, prediction_id: str, class_name: str, *, rep
     if known is None:
         values = {"prediction_id": prediction_id, "class_name": class_name, "received_at": now}
         connection.execute(feedback.insert().values(values))
-        count_delays(connection, rows, {prediction_id: now})
+        add_delays(connection, rows, {prediction_id: now})
     else:
-        connection.execute(feedback.update().where(here).values(class_name=class_name, replaced_at=now))
-    count_labels(connection, tally(rows, class_name) - tally(rows, known))
+        connection.execute(feedback.update().where(this_row).values(class_name=class_name, replaced_at=now))
+    change = label_counts(rows, class_name)
+    change.subtract(label_counts(rows, known))
+    add_label_counts(connection, change)

@@ -1,8 +1,10 @@
-"""Reading the roll-ups: what costs the same with a thousand predictions and a million."""
+"""The one reader of the roll-ups: a query costs the same with a thousand predictions and a million."""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import date
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
@@ -11,41 +13,85 @@ from common.problem import Ints
 from common.store.database import Database
 from common.store.tables import Role, confusion_counts, paired_counts, prediction_counts
 
-Cells = dict[tuple[str, str], int]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Cells = dict[tuple[str, str], int]  # counts by true and predicted class
+Summed = TypeVar("Summed", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
-class Volume:
-    """Rows that were answered with one class, and how many of them were outliers."""
+class Span:
+    """Days of one model in UTC, the last one included: all days, unless the caller limits them.
 
+    `versions` limits the versions; all of them count if it is empty.
+    """
+
+    problem: str
+    model_name: str
+    since: date = date.min
+    until: date = date.max
+    versions: Sequence[int] = ()
+
+    def clauses(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
+        """Return the span as conditions on a roll-up."""
+        c = table.c
+        found = [c.problem == self.problem, c.model_name == self.model_name, c.day.between(self.since, self.until)]
+        if self.versions and "model_version" in c:
+            found.append(c.model_version.in_(self.versions))
+        return found
+
+
+@dataclass(frozen=True)
+class VolumeSum:
+    """The rows that a version answered in a role with a class, and how many of them were outliers."""
+
+    model_version: int
+    role: Role
+    class_name: str
     predictions: int
     outliers: int
 
 
-@dataclass
-class Live:
-    """What a version has answered in one role, and how it stood up to the truth.
-
-    `volumes` are by predicted class, `labels` are counts by (true class, predicted class).
-    """
+@dataclass(frozen=True)
+class LabelSum:
+    """The rows with a known ground truth that a version answered in a role, by true and predicted class."""
 
     model_version: int
     role: Role
-    volumes: dict[str, Volume] = field(default_factory=dict)
+    true_class: str
+    predicted_class: str
+    labels: int
+
+
+@dataclass(frozen=True)
+class _PairSum:
+    champion_right: bool
+    challenger_right: bool
+    labels: int
+
+
+@dataclass
+class LiveCounts:
+    """The answers of a version in one role: volumes by predicted class, labels by true and predicted class."""
+
+    model_version: int
+    role: Role
+    volumes: dict[str, VolumeSum] = field(default_factory=dict)
     labels: Cells = field(default_factory=dict)
 
     @property
     def predictions(self) -> int:
-        """All rows that were answered."""
+        """The number of rows that the version answered."""
         return sum(volume.predictions for volume in self.volumes.values())
 
     @property
     def outliers(self) -> int:
-        """Those of them that were outliers."""
+        """The number of outliers among them."""
         return sum(volume.outliers for volume in self.volumes.values())
 
     def matrix(self, classes: tuple[str, ...]) -> Ints:
-        """Return the confusion matrix of `classes`: row is the true class, column the predicted one."""
+        """Return the confusion matrix `[classes, classes]`: row is the true class, column the predicted one."""
         counts = [[self.labels.get((true, predicted), 0) for predicted in classes] for true in classes]
         return np.array(counts, dtype=np.int64)
 
@@ -57,7 +103,7 @@ class Live:
 
 @dataclass(frozen=True)
 class Paired:
-    """Labelled rows that two versions have both answered, by who was right."""
+    """The rows with a known ground truth that two versions both answered, by which of them was right."""
 
     both_right: int = 0
     only_champion_right: int = 0
@@ -69,56 +115,60 @@ class Statistics:
     """Sums over the roll-ups."""
 
     def __init__(self, database: Database) -> None:
-        """Read them from `database`."""
+        """Read the roll-ups of `database`."""
         self._database = database
 
-    def models(self) -> list[tuple[str, str]]:
-        """Return the problems and model names that have answered."""
-        c = prediction_counts.c
-        query = sa.select(c.problem, c.model_name).distinct().order_by(c.problem, c.model_name)
-        return [(row["problem"], row["model_name"]) for row in self._database.read(query)]
+    def live(self, problem: str, model_name: str) -> list[LiveCounts]:
+        """Return the counts of each version and role that has predictions, by version and role."""
+        span = Span(problem, model_name)
+        # Labels first: a row that has a label by then is certainly among the volumes, which are read afterwards.
+        labels: defaultdict[tuple[int, Role], Cells] = defaultdict(dict)
+        for each in self.label_sums(span):
+            labels[each.model_version, each.role][each.true_class, each.predicted_class] = each.labels
+        found: dict[tuple[int, Role], LiveCounts] = {}
+        for volume in self.volume_sums(span):
+            key = volume.model_version, volume.role
+            found.setdefault(key, LiveCounts(*key, labels=labels[key])).volumes[volume.class_name] = volume
+        return list(found.values())
 
-    def live(self, problem: str, model_name: str) -> list[Live]:
-        """Return the statistics of every version and role that has answered, by version and role."""
-        cells: defaultdict[tuple[int, Role], Cells] = defaultdict(dict)
-        # Before the volumes: what is labelled by now has been counted by then.
-        for row in self._database.read(_confusions(problem, model_name)):
-            cells[row["model_version"], row["role"]][row["true_class"], row["predicted_class"]] = int(row["labels"])
-        found: dict[tuple[int, Role], Live] = {}
-        for row in self._database.read(_volumes(problem, model_name)):
-            key = row["model_version"], row["role"]
-            live = found.setdefault(key, Live(*key, labels=cells[key]))
-            live.volumes[row["class_name"]] = Volume(int(row["predictions"]), int(row["outliers"]))
-        return [found[key] for key in sorted(found)]
+    def volume_sums(self, span: Span) -> list[VolumeSum]:
+        """Return the volumes of a span, by version, role and class."""
+        return sums(self._database, VolumeSum, prediction_counts, span)
 
-    def paired(self, problem: str, model_name: str, champion: int, challenger: int) -> Paired:
-        """Return how two versions compare on the labelled rows that both have answered."""
+    def label_sums(self, span: Span) -> list[LabelSum]:
+        """Return the labels of a span, by version, role, true and predicted class, without zeros."""
+        return sums(self._database, LabelSum, confusion_counts, span)
+
+    def paired(self, span: Span, champion: int, challenger: int) -> Paired:
+        """Return how two versions compare on the rows that both answered and whose ground truth is known."""
         c = paired_counts.c
-        total = sa.func.sum(c.labels).label("labels")
-        query = sa.select(c.champion_right, c.challenger_right, total).where(
-            *(c.problem == problem, c.model_name == model_name),
-            *(c.champion_version == champion, c.challenger_version == challenger),
+        versions = c.champion_version == champion, c.challenger_version == challenger
+        found = sums(self._database, _PairSum, paired_counts, span, *versions)
+        counts = {(each.champion_right, each.challenger_right): each.labels for each in found}
+        return Paired(
+            both_right=counts.get((True, True), 0),
+            only_champion_right=counts.get((True, False), 0),
+            only_challenger_right=counts.get((False, True), 0),
+            both_wrong=counts.get((False, False), 0),
         )
-        return paired_of(self._database.read(query.group_by(c.champion_right, c.challenger_right)))
 
 
-def paired_of(found: Sequence[sa.RowMapping]) -> Paired:
-    """Return sums of the paired roll-up, which were grouped by who was right, as one."""
-    counts = {(row["champion_right"], row["challenger_right"]): int(row["labels"]) for row in found}
-    return Paired(*(counts.get((a, b), 0) for a, b in ((True, True), (True, False), (False, True), (False, False))))
+def sums(
+    database: Database, kind: type[Summed], table: sa.Table, span: Span, *conditions: sa.ColumnElement[bool]
+) -> list[Summed]:
+    """Return sums of a roll-up's rows, without those whose first sum is zero.
 
-
-def _volumes(problem: str, model_name: str) -> sa.Select[tuple[int, str, str, int, int]]:
-    c = prediction_counts.c
-    sums = sa.func.sum(c.predictions).label("predictions"), sa.func.sum(c.outliers).label("outliers")
-    columns = (c.model_version, c.role, c.class_name)
-    query = sa.select(*columns, *sums).where(c.problem == problem, c.model_name == model_name)
-    return query.group_by(*columns)
-
-
-def _confusions(problem: str, model_name: str) -> sa.Select[tuple[int, str, str, str, int]]:
-    c = confusion_counts.c
-    columns = (c.model_version, c.role, c.true_class, c.predicted_class)
-    # What has been corrected since leaves zeros.
-    query = sa.select(*columns, sa.func.sum(c.labels).label("labels")).having(sa.func.sum(c.labels) > 0)
-    return query.where(c.problem == problem, c.model_name == model_name).group_by(*columns)
+    Args:
+        database: where to read.
+        kind: the dataclass to return. Its fields are columns of `table`. The ones in the primary key group and order
+            the rows, the day before the others; the rest is added up.
+        table: the roll-up.
+        span: the days, the model and the versions.
+        conditions: further conditions.
+    """
+    columns = [table.c[each.name] for each in fields(kind)]
+    keys = sorted((column for column in columns if column.primary_key), key=lambda column: column.name != "day")
+    totals = {column.name: sa.func.sum(column) for column in columns if not column.primary_key}
+    query = sa.select(*keys, *(total.label(name) for name, total in totals.items()))
+    grouped = query.where(*span.clauses(table), *conditions).group_by(*keys).order_by(*keys)
+    return [kind(**row) for row in database.read(grouped.having(next(iter(totals.values())) > 0))]

@@ -1,4 +1,7 @@
-"""The tables. A change here needs a migration beside it, and its number in SCHEMA."""
+"""The tables of the loop. A change here needs a migration beside it, and its number in SCHEMA.
+
+The monitor's tables are in `monitoring/tables.py`, in the same metadata.
+"""
 
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
@@ -11,182 +14,156 @@ Role = Literal["champion", "shadow"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
-class Moment(sa.types.TypeDecorator[datetime]):
-    """A moment in UTC."""
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """A date and time in UTC."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _: sa.Dialect) -> datetime | None:
-        """Say it in UTC."""
+        """Return the value for the database, in UTC."""
         return value.astimezone(UTC) if value else None
 
     def process_result_value(self, value: datetime | None, _: sa.Dialect) -> datetime | None:
-        """Say it in UTC again, which SQLite has forgotten and PostgreSQL turns into the session's time zone."""
+        """Return the value in UTC: SQLite stores no time zone, and PostgreSQL answers in the session's."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _id(name: str, **options: Any) -> sa.Column[str]:
+def id_column(name: str, **options: Any) -> sa.Column[str]:
+    """Return a column for ids of at most 36 characters."""
     return sa.Column(name, sa.String(36), **options)
 
 
-def _name(name: str, **options: Any) -> sa.Column[str]:
+def name_column(name: str, **options: Any) -> sa.Column[str]:
+    """Return a column for names of at most 256 characters."""
     return sa.Column(name, sa.String(256), **{"nullable": False, **options})
 
 
-def _model(*, key: bool) -> tuple[sa.Column[Any], ...]:
+def problem_column(**options: Any) -> sa.Column[str]:
+    """Return the column for the name of the problem."""
+    return sa.Column("problem", sa.String(64), **{"nullable": False, **options})
+
+
+def attempt_columns() -> tuple[sa.Column[Any], ...]:
+    """Return the columns that `RetryQueue` needs: the attempts so far, the time of the next, the last error."""
     return (
-        sa.Column("problem", sa.String(64), primary_key=key, nullable=False),
-        _name("model_name", primary_key=key),
-        sa.Column("model_version", sa.Integer, primary_key=key, nullable=False, autoincrement=False),
-        sa.Column("role", sa.String(16), primary_key=key, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False, default=0),
+        sa.Column("next_attempt_at", UtcDateTime, nullable=False),
+        sa.Column("last_error", sa.Text),
     )
 
 
-def _partial(name: str, *columns: str, condition: str) -> sa.Index:
-    # PostgreSQL's are made so, too, by the migrations; to say it here would load its dialect: 45 ms and 2 MB.
+def partial_index(name: str, *columns: str, condition: str) -> sa.Index:
+    """Return an index of the rows that meet a condition."""
+    # The migrations make it partial on PostgreSQL, too. Naming the condition for PostgreSQL here would load
+    # SQLAlchemy's PostgreSQL dialect into every process: 45 ms and 2 MB.
     return sa.Index(name, *columns, sqlite_where=sa.text(condition))
+
+
+def _model_columns(*, key: bool) -> tuple[sa.Column[Any], ...]:
+    return (
+        problem_column(primary_key=key),
+        name_column("model_name", primary_key=key),
+        sa.Column("model_version", sa.Integer, primary_key=key, nullable=False, autoincrement=False),
+    )
+
+
+def _role_column() -> sa.Column[str]:
+    return sa.Column("role", sa.String(16), primary_key=True)
+
+
+def _day_column() -> sa.Column[Any]:
+    return sa.Column("day", sa.Date, primary_key=True)
 
 
 metadata = sa.MetaData()
 
-# Every answered prediction. The challenger's row has the id of the champion's, unless it was asked by its version.
+# Every answered prediction. The challenger's row has the id of the champion's, unless a client asked for its version.
 predictions = sa.Table(
     "predictions",
     metadata,
-    _id("id", primary_key=True),
-    sa.Column("role", sa.String(16), primary_key=True),
-    *(column for column in _model(key=False) if column.name != "role"),
-    sa.Column("predicted_at", Moment, nullable=False),
+    id_column("id", primary_key=True),
+    _role_column(),
+    *_model_columns(key=False),
+    sa.Column("predicted_at", UtcDateTime, nullable=False),
     sa.Column("features", sa.JSON, nullable=False),
-    _name("class_name"),
+    name_column("class_name"),
     sa.Column("probabilities", sa.JSON(none_as_null=True)),
     sa.Column("confidence", sa.Float),
     sa.Column("is_outlier", sa.Boolean),
     sa.Column("outlier_score", sa.Float),
-    # The export to the external log that has taken it.
+    # The export to the external log that contains the row; null until then.
     sa.Column("export_id", sa.Integer),
     sa.Index("ix_predictions_problem_predicted_at", "problem", "predicted_at"),
-    # What waits, and what does not.
-    _partial("ix_predictions_unexported", "problem", "predicted_at", condition="export_id IS NULL"),
-    _partial("ix_predictions_in_export", "export_id", condition="export_id IS NOT NULL"),
+    partial_index("ix_predictions_unexported", "problem", "predicted_at", condition="export_id IS NULL"),
+    partial_index("ix_predictions_in_export", "export_id", condition="export_id IS NOT NULL"),
 )
 
-# The truth about a prediction, whoever made it.
+# The ground truth of a prediction, for all versions that answered it.
 feedback = sa.Table(
     "feedback",
     metadata,
-    _id("prediction_id", primary_key=True),
-    _name("class_name"),
-    sa.Column("received_at", Moment, nullable=False),
-    sa.Column("replaced_at", Moment),
+    id_column("prediction_id", primary_key=True),
+    name_column("class_name"),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("replaced_at", UtcDateTime),
 )
 
-# Roll-ups, kept in the transactions that write what they count. Days are those of the predictions, in UTC.
+# Roll-ups. The transaction that writes a row also counts it here. A day is the prediction's, in UTC.
 prediction_counts = sa.Table(
     "prediction_counts",
     metadata,
-    *_model(key=True),
-    sa.Column("day", sa.Date, primary_key=True),
-    _name("class_name", primary_key=True),
+    *_model_columns(key=True),
+    _role_column(),
+    _day_column(),
+    name_column("class_name", primary_key=True),
     sa.Column("predictions", sa.Integer, nullable=False),
     sa.Column("outliers", sa.Integer, nullable=False),
 )
 confusion_counts = sa.Table(
     "confusion_counts",
     metadata,
-    *_model(key=True),
-    sa.Column("day", sa.Date, primary_key=True),
-    _name("true_class", primary_key=True),
-    _name("predicted_class", primary_key=True),
+    *_model_columns(key=True),
+    _role_column(),
+    _day_column(),
+    name_column("true_class", primary_key=True),
+    name_column("predicted_class", primary_key=True),
     sa.Column("labels", sa.Integer, nullable=False),
 )
 paired_counts = sa.Table(
     "paired_counts",
     metadata,
-    sa.Column("problem", sa.String(64), primary_key=True),
-    _name("model_name", primary_key=True),
+    problem_column(primary_key=True),
+    name_column("model_name", primary_key=True),
     sa.Column("champion_version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("challenger_version", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("day", sa.Date, primary_key=True),
+    _day_column(),
     sa.Column("champion_right", sa.Boolean, primary_key=True),
     sa.Column("challenger_right", sa.Boolean, primary_key=True),
     sa.Column("labels", sa.Integer, nullable=False),
 )
 
-# How late truths came: those of the predictions of a day, and the seconds from prediction to truth, added up.
+# How many ground truths came for a day's predictions, and the sum of the seconds from prediction to ground truth.
 label_delays = sa.Table(
     "label_delays",
     metadata,
-    sa.Column("problem", sa.String(64), primary_key=True),
-    _name("model_name", primary_key=True),
-    sa.Column("day", sa.Date, primary_key=True),
+    problem_column(primary_key=True),
+    name_column("model_name", primary_key=True),
+    _day_column(),
     sa.Column("labels", sa.Integer, nullable=False),
     sa.Column("seconds", sa.Float, nullable=False),
 )
 
-# What the monitor found in each window of time.
-windows = sa.Table(
-    "windows",
-    metadata,
-    sa.Column("problem", sa.String(64), primary_key=True),
-    sa.Column("ended_at", Moment, primary_key=True),
-    sa.Column("began_at", Moment, nullable=False),
-    _name("model_name"),
-    sa.Column("model_version", sa.Integer),
-    sa.Column("rows", sa.Integer, nullable=False),
-    sa.Column("outliers", sa.Integer, nullable=False),
-    sa.Column("evaluation", sa.JSON, nullable=False),
-)
-
-# Episodes in which something was out of bounds; open as long as `ended_at` is null.
-alerts = sa.Table(
-    "alerts",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("problem", sa.String(64), nullable=False),
-    sa.Column("kind", sa.String(32), nullable=False),
-    _name("subject"),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("began_at", Moment, nullable=False),
-    sa.Column("seen_at", Moment, nullable=False),
-    sa.Column("ended_at", Moment),
-    # The webhook: posted once; until then, when to try next and what went wrong.
-    sa.Column("posted_at", Moment),
-    sa.Column("attempts", sa.Integer, nullable=False, default=0),
-    sa.Column("next_attempt_at", Moment, nullable=False),
-    sa.Column("last_error", sa.Text),
-    sa.Index("ix_alerts_problem_began_at", "problem", "began_at"),
-    sa.Index("ix_alerts_problem_kind", "problem", "kind"),
-    _partial("ix_alerts_open", "problem", condition="ended_at IS NULL"),
-    _partial("ix_alerts_unposted", "next_attempt_at", condition="posted_at IS NULL"),
-)
-
-# Batches of predictions on their way to the external log: rows of one problem and day.
-exports = sa.Table(
-    "exports",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("problem", sa.String(64), nullable=False),
-    _name("model_name"),
-    sa.Column("day", sa.Date, nullable=False),
-    sa.Column("rows", sa.Integer, nullable=False),
-    sa.Column("claimed_at", Moment, nullable=False),
-    sa.Column("finished_at", Moment),
-    _id("run_id"),
-    sa.Index("ix_exports_problem_day", "problem", "day"),
-)
-
-# Who was champion since when, and how it became that.
+# One row for each time that a version became champion.
 champions = sa.Table(
     "champions",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    _name("model_name"),
+    name_column("model_name"),
     sa.Column("model_version", sa.Integer, nullable=False),
-    sa.Column("since", Moment, nullable=False),
+    sa.Column("since", UtcDateTime, nullable=False),
     sa.Column("how", sa.String(16), nullable=False),
     sa.Index("ix_champions_model_name", "model_name"),
 )
@@ -194,21 +171,19 @@ champions = sa.Table(
 suggestions = sa.Table(
     "suggestions",
     metadata,
-    _id("id", primary_key=True),
-    sa.Column("problem", sa.String(64), nullable=False),
+    id_column("id", primary_key=True),
+    problem_column(),
     sa.Column("features", sa.JSON, nullable=False),
-    _name("class_name"),
-    _id("prediction_id"),
-    sa.Column("received_at", Moment, nullable=False),
-    # The outbox: delivered once there is a flow run; until then, when to try next and what went wrong.
-    _id("flow_run_id"),
-    sa.Column("attempts", sa.Integer, nullable=False, default=0),
-    sa.Column("next_attempt_at", Moment, nullable=False),
-    sa.Column("last_error", sa.Text),
-    # The row of finetune.csv that is kept for it, and whether it has certainly been written there.
+    name_column("class_name"),
+    id_column("prediction_id"),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    # A suggestion is delivered once it has a flow run in Prefect.
+    id_column("flow_run_id"),
+    *attempt_columns(),
+    # The row of finetune.csv that is reserved for the suggestion, and whether the file certainly has it.
     sa.Column("row_number", sa.Integer),
     sa.Column("written", sa.Boolean, nullable=False, default=False),
-    # How it ended.
+    # One of these two is set at the end.
     sa.Column("trained_version", sa.Integer),
     sa.Column("refused_because", sa.Text),
     sa.Index("ix_suggestions_problem_row", "problem", "row_number"),

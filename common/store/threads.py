@@ -1,4 +1,4 @@
-"""Threads for what needs the store, so that what does not need it never waits for it."""
+"""Threads for calls of the store, so that the event loop never waits for the database."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,25 +9,26 @@ from common.store import Store, StoreError
 
 Found = TypeVar("Found")
 
-AT_ONCE = 4  # of those that read, and of those that write
-PLACE_SECONDS = 3.0  # how long one waits for a thread
-STORE_SECONDS = 2.0  # how long one waits for the store then, while others write
+AT_ONCE = 4  # calls that read, and as many that write
+THREAD_SECONDS = 3.0  # the longest wait for a free thread
+STORE_SECONDS = 2.0  # the longest wait in the store for other writers
 
 
-class _Places:
+class _Threads:
     def __init__(self, name: str) -> None:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=name)
         self._free = asyncio.Semaphore(AT_ONCE)
 
-    async def do(self, work: Callable[[], Found]) -> Found:
-        # Only the waiting has an end: what has begun may be kept already, whatever its client is told.
+    async def run(self, call: Callable[[], Found]) -> Found:
+        # The time limit is for the wait only: a call that has begun may already have written to the store, and its
+        # client must not get an error.
         try:
-            async with asyncio.timeout(PLACE_SECONDS):
+            async with asyncio.timeout(THREAD_SECONDS):
                 await self._free.acquire()
         except TimeoutError:
             raise StoreError("the store is not asked: others wait for it already") from None
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         finally:
             self._free.release()
 
@@ -36,28 +37,28 @@ class _Places:
 
 
 class StoreThreads:
-    """Asks the store in threads: those that read need not wait for those that write.
+    """Calls the store in threads. Readers and writers have threads of their own, so readers never wait for writers.
 
-    Made when the application starts, since the places belong to an event loop.
+    The application makes it when it starts, since the semaphores belong to an event loop.
 
     Raises:
-        StoreError: from each method, when the store does not do what it is asked, or others wait for it too long.
+        StoreError: from each method, if the store fails, or if no thread is free for too long.
     """
 
     def __init__(self, store: Store) -> None:
-        """Ask `store`."""
+        """Call `store`."""
         self._store = store
-        self._reading, self._writing = _Places("read the store"), _Places("write the store")
+        self._reading, self._writing = _Threads("read the store"), _Threads("write the store")
 
-    async def read(self, work: Callable[[Store], Found]) -> Found:
-        """Return what `work`, which only reads, finds in the store."""
-        return await self._reading.do(lambda: work(self._store))
+    async def read(self, call: Callable[[Store], Found]) -> Found:
+        """Return the result of `call`, which only reads the store."""
+        return await self._reading.run(lambda: call(self._store))
 
-    async def write(self, work: Callable[[Store], Found]) -> Found:
-        """Return what `work` returns, which writes to the store, or waits for the log to be written."""
-        return await self._writing.do(lambda: work(self._store))
+    async def write(self, call: Callable[[Store], Found]) -> Found:
+        """Return the result of `call`, which writes to the store, or waits until the log is written."""
+        return await self._writing.run(lambda: call(self._store))
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Accept no further calls."""
         self._reading.close()
         self._writing.close()

@@ -1,3 +1,3 @@
--- Run once, when the volume is new. The store's own database, `lab`, is made by the image.
+-- The image runs this once, when the volume is new. The image itself creates the store's database `lab`.
 CREATE DATABASE mlflow;
 CREATE DATABASE prefect;

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Make what stands in for python:3.12-slim: Debian's smallest system with a Python 3.12 of this machine in /usr/local.
+# Make a replacement for the image python:3.12-slim: Debian's smallest system with this machine's Python 3.12 in /usr/local.
 # usage: base.sh OUT.tar
 set -euo pipefail
 out=$1
-# pyenv keeps its versions side by side: where this one is, there may be a 3.12.
+# pyenv keeps all versions in one folder, so a 3.12 may stand beside the Python in use.
 beside=$(python -c 'import sys; print(sys.base_prefix)')/..
 python=$(ls -d "$beside"/3.12.*/bin/python3.12 /usr/local/bin/python3.12 2>/dev/null | head -n 1 || true)
 [ -n "$python" ] || { echo "base.sh: there is no Python 3.12 on this machine to make the image of" >&2; exit 1; }
@@ -16,11 +16,11 @@ trap 'rm -rf "$tree"' EXIT
 mkdir -p "$tree/usr/local" "$tree/etc/ssl/certs"
 (cd "$prefix" && tar --exclude=__pycache__ --exclude='libpython*.a' --exclude=./lib/python3.12/test --exclude=./share -c bin lib include) |
     tar -x -C "$tree/usr/local"
-# Programs such as pip name their interpreter.
+# The first line of programs such as pip holds the path of their interpreter.
 grep -lI "^#!.*$prefix" "$tree"/usr/local/bin/* | xargs -r sed -i "1s|$prefix|/usr/local|"
 ln -sf python3.12 "$tree/usr/local/bin/python3"
 ln -sf python3.12 "$tree/usr/local/bin/python"
-# The certificates that this machine trusts, which may be more than Debian's.
+# The certificates that this machine trusts; Debian's may be fewer.
 cp -L /etc/ssl/certs/ca-certificates.crt "$tree/etc/ssl/certs/"
 printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\ndisable-pip-version-check = true\nroot-user-action = ignore\n' >"$tree/etc/pip.conf"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# As ../check.sh, without a Docker engine and without a registry: images by podman, of a base image made from Debian
-# and this machine's Python; and the real docker compose on podman's socket, in namespaces that end with it.
-# What is built is kept in a folder of the user's cache, so that a second time takes seconds.
+# The same check as ../check.sh, without a Docker engine and without a registry. podman builds the images from a base image
+# of Debian and this machine's Python. The real docker compose runs on podman's socket, in namespaces that end with it.
+# The images stay in a folder of the user's cache, so that the second check builds them within seconds.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=containers/without-docker
@@ -54,7 +54,7 @@ build() {
     podman build --quiet --network host --pull=never --tag "docker.io/closed-loop-lab/$1" --file "$2" . >"$state/build-$1.log" 2>&1 ||
         { cat "$state/build-$1.log" >&2; return 1; }
 }
-# Two at a time: while one waits for the network or the disk, the other computes.
+# Two builds at a time: while one waits for the network or the disk, the other computes.
 { build finetune finetune/Dockerfile && build stand-ins $here/Dockerfile; } &
 large=$!
 { build api api/Dockerfile && build monitor monitor/Dockerfile && build mlflow containers/mlflow/Dockerfile; } &

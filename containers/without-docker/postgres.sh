@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the official image of PostgreSQL does when it starts: make the database, run the scripts of the folder, serve.
+# Do the same as the official image of PostgreSQL at its start: create the database, run the scripts of the folder, serve.
 set -euo pipefail
 PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
 export PGDATA=/var/lib/postgresql/data

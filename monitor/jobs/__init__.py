@@ -1,4 +1,4 @@
-"""Work on a schedule: windows are evaluated, alerts are posted, MLflow gets the external log.
+"""Jobs on a timetable: they evaluate windows, post alerts, and write the external log to MLflow.
 
-Imports `statistics` and `follow_registry`. Begin with `schedule.py`.
+The package imports `monitor.statistics` and `monitor.follow_registry`. Open `schedule.py` first.
 """

@@ -1,4 +1,4 @@
-"""The job that evaluates windows: those that are due, one after the other, for every problem."""
+"""The job that evaluates the due windows of every problem, in order."""
 
 import logging
 import threading
@@ -10,24 +10,24 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from common.store import Store, StoreError
-from common.store.monitoring.history import Span
 from common.store.monitoring.windows import WindowRecord
+from common.store.statistics import Span
 from monitor.follow_registry import References
-from monitor.jobs.job_alerts import Runs, log_changes
+from monitor.jobs.job_alerts import JobAlerts, log_changes
 from monitor.statistics.breaches import ALL_KINDS, breaches, looked_for
 from monitor.statistics.enough import LABELS
-from monitor.statistics.performance import Measured, Results, measured
-from monitor.statistics.window import Evaluation, evaluate
+from monitor.statistics.performance import Measured, measured
+from monitor.statistics.reference import Results
+from monitor.statistics.window import WINDOWS_KEPT, Evaluation, evaluate
 
 if TYPE_CHECKING:
     from common.store.statistics import Cells
 
 JOB = "evaluation"
-# The log is written up to a quarter of a second late, unless the store was away: by then everybody has.
+# An api writes its log at most a quarter of a second late, unless the store is away: after this time it is complete.
 SETTLED = timedelta(seconds=2)
-MOST_MISSED = 60
-MOST_ROWS = 100_000  # of a window: of more, the newest
-KEPT = timedelta(days=7)  # a window of thirty features takes 20 kB, and there is one every minute
+MOST_MISSED = 60  # windows; earlier ones are skipped
+MOST_ROWS = 100_000  # the newest rows of a window
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Found = TypeVar("Found")
@@ -37,13 +37,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pace:
-    """How often a window is evaluated, and how long windows are."""
+    """The interval between the ends of two windows, and the length of a window."""
 
     every: timedelta
     length: timedelta
 
     def due(self, newest: datetime | None, now: datetime) -> list[datetime]:
-        """Return when the windows end that are due at `now`, oldest first: after `newest`; without one, the last."""
+        """Return the ends of the windows after `newest` that are due at `now`; without `newest`, the last one."""
         last = self._floor(now - SETTLED)
         first = last if newest is None else self._floor(newest) + self.every
         return [first + number * self.every for number in range((last - first) // self.every + 1)]
@@ -53,38 +53,38 @@ class Pace:
 
 
 class Evaluator:
-    """Reads the windows that are due, evaluates and keeps them, and opens and closes alerts.
+    """Evaluates the due windows, stores the results, and opens and closes alerts.
 
-    Windows end at multiples of the interval, so that whoever runs again makes the same ones. A window without
-    predictions is kept, too: nothing is out of bounds in it, and alerts end.
+    Windows end at multiples of the interval, so that a second run makes the same windows. A window without predictions
+    is stored, too: it has no breaches, and ends alerts.
     """
 
     def __init__(
         self,
         store: Store,
         references: References,
-        runs: Runs,
+        alerts: JobAlerts,
         pace: Pace,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Evaluate the predictions in `store`."""
         self._store = store
         self._references = references
-        self._runs = runs
+        self._alerts = alerts
         self._pace, self._clock = pace, clock
         self._started = clock()
         self._stopping = threading.Event()
         self._was_away = False
 
     def stop(self) -> None:
-        """Let a run that is under way end after the window that it is at."""
+        """End a running `run` after its present window."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Evaluate what is due. What fails for one problem is told as an alert, tried again, and stops no other."""
+        """Evaluate the due windows; a failure for one problem opens an alert and does not stop the others."""
         now = self._clock()
-        models = self._guarded("", self._store.statistics.models, now)
-        # When the store is back, the apis write what has waited: the next run finds it.
+        models = self._guarded("", self._store.history.models, now)
+        # After an outage of the store the apis first write the predictions that have waited. The next run finds them.
         was_away, self._was_away = self._was_away, models is None
         if was_away:
             return
@@ -93,27 +93,27 @@ class Evaluator:
 
     def _guarded(self, problem: str, work: Callable[[], Found], now: datetime) -> Found | None:
         try:
-            # None: nothing was done, so that nothing went well either.
+            # None means that nothing was done: that is no success.
             if (found := work()) is not None:
-                self._runs.succeeded(problem, JOB, now)
+                self._alerts.succeeded(problem, JOB, now)
         except StoreError as error:
             logger.error("the evaluation of %s failed: %s", problem or "all problems", error)
-            self._runs.failed(problem, JOB, f"the evaluation failed: {error}", now)
+            self._alerts.failed(problem, JOB, f"the evaluation failed: {error}", now)
         except Exception as error:
             logger.exception("the evaluation of %s failed", problem or "all problems")
-            self._runs.failed(problem, JOB, f"the evaluation failed: {type(error).__name__}: {error}", now)
+            self._alerts.failed(problem, JOB, f"the evaluation failed: {type(error).__name__}: {error}", now)
         else:
             return found
         return None
 
     def _catch_up(self, problem: str, model_name: str, now: datetime) -> bool | None:
-        """Evaluate what is due; return None if that could not be begun, or not ended."""
-        # It becomes known in the first moments; without it windows would stay without a verdict.
+        """Evaluate the due windows of a problem; return None if that could not begin, or was stopped."""
+        # The follower reads the reference in its first seconds. Windows before that would have no verdict.
         if not self._references.knows(model_name) and now - self._started < self._pace.every:
             return None
         newest = self._store.windows.newest(problem)
         if newest and newest.ended_at > now + self._pace.every:  # the clock has been set back since
-            self._store.windows.forget_after(problem, now)
+            self._store.windows.delete_after(problem, now)
             newest = self._store.windows.newest(problem)
         due = self._pace.due(newest.ended_at if newest else None, now)
         if skipped := due[:-MOST_MISSED]:
@@ -123,24 +123,24 @@ class Evaluator:
                 return None
             self._evaluate(problem, model_name, ended_at)
         if due:
-            self._store.windows.forget(problem, now - KEPT)
+            self._store.windows.delete_before(problem, now - WINDOWS_KEPT)
         return True
 
     def _evaluate(self, problem: str, model_name: str, ended_at: datetime) -> None:
         began_at = ended_at - self._pace.length
-        # Asked first: it may become known meanwhile.
+        # `knows` comes first, because the follower may read the reference between the two calls.
         known, reference = self._references.knows(model_name), self._references.of(model_name)
-        evaluation = evaluate(self._store.answers.between(problem, began_at, ended_at, MOST_ROWS), reference)
+        evaluation = evaluate(self._store.window_rows.between(problem, began_at, ended_at, MOST_ROWS), reference)
         if reference and reference.tested:
-            labels = self._store.answers.labels(problem, reference.version, began_at, ended_at)
-            days = Span(problem, model_name, (ended_at - KEPT).date(), ended_at.date(), (reference.version,))
-            performance = [*measured(labels, reference.tested), *self._of_a_day(days, reference.tested)]
+            labels = self._store.window_rows.labels(problem, reference.version, began_at, ended_at)
+            days = Span(problem, model_name, (ended_at - WINDOWS_KEPT).date(), ended_at.date(), (reference.version,))
+            performance = [*measured(labels, reference.tested), *self._on_newest_day(days, reference.tested)]
             evaluation = evaluation.model_copy(update={"performance": performance})
         found, kinds = breaches(evaluation), looked_for(evaluation)
         if reference is None and known:
-            # There is nothing to be out of bounds of any more.
+            # Without a reference there are no limits any more, so that all alerts end.
             kinds = ALL_KINDS
-        # The window comes last: who is ended in between settles the same again.
+        # The window is written last. A run that is killed before that settles the same alerts again.
         log_changes(self._store.alerts.settle(problem, kinds, found, ended_at))
         self._store.windows.write(
             WindowRecord(
@@ -155,10 +155,12 @@ class Evaluator:
             )
         )
         if evaluation.rows:
-            logger.info("%s, %s to %s: %s", problem, f"{began_at:%H:%M:%S}", f"{ended_at:%H:%M:%S}", told(evaluation))
+            logger.info(
+                "%s, %s to %s: %s", problem, f"{began_at:%H:%M:%S}", f"{ended_at:%H:%M:%S}", summary(evaluation)
+            )
 
-    def _of_a_day(self, span: Span, tested: Results) -> list[Measured]:
-        """Measure the newest day that has enough labels: truths come late, and each day begins without any."""
+    def _on_newest_day(self, span: Span, tested: Results) -> list[Measured]:
+        """Measure the newest day with enough labels: ground truth arrives late, and each day begins without any."""
         days: defaultdict[date, Cells] = defaultdict(dict)
         for each in self._store.history.labels(span):
             if each.role == "champion":
@@ -167,8 +169,8 @@ class Evaluator:
         return measured(days[newest], tested, newest)
 
 
-def told(evaluation: Evaluation) -> str:
-    """Return what a window was like in a line."""
+def summary(evaluation: Evaluation) -> str:
+    """Return the main numbers of a window in one line."""
     means = [f"{name} {subject.mean:.4g}" for name, subject in evaluation.features.items() if subject.mean is not None]
     classes = [f"{name} {share:.1%}" for name, share in evaluation.class_shares.items()]
     outliers, confidence = evaluation.outlier_ratio, evaluation.confidence_mean

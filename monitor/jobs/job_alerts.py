@@ -1,4 +1,4 @@
-"""Whether the monitor's own jobs go well: a run that fails is an alert, until one goes well again."""
+"""Alerts about the monitor's own jobs: a failed run opens one, and the next successful run closes it."""
 
 import logging
 import threading
@@ -6,51 +6,50 @@ from datetime import datetime
 
 from common.store import Store, StoreError
 from common.store.monitoring.alerts import Changed
-
-RUN_FAILED = "run_failed"
+from monitor.statistics.breaches import RUN_FAILED
 
 logger = logging.getLogger(__name__)
 
 
-class Runs:
+class JobAlerts:
     """Opens and closes alerts of the kind `RUN_FAILED`, whose subject is the job.
 
-    A failure that cannot be written, because the store is what fails, is written before the next success.
+    If the store itself is down, the failure is remembered, and written as soon as the store answers.
     """
 
     def __init__(self, store: Store) -> None:
         """Keep the alerts in `store`."""
         self._store = store
-        self._lock = threading.Lock()  # jobs run beside each other, and each settles the alerts of all
-        self._untold: dict[tuple[str, str], tuple[str, datetime]] = {}
+        self._lock = threading.Lock()  # jobs run at the same time, and each one writes the alerts of all jobs
+        self._unwritten: dict[tuple[str, str], tuple[str, datetime]] = {}
 
     def failed(self, problem: str, job: str, message: str, at: datetime) -> None:
-        """Note that a run has failed; `problem` is "" if it was for none."""
+        """Note that a run has failed; `problem` is "" for a job that belongs to no problem."""
         with self._lock:
-            self._untold.setdefault((problem, job), (message, at))
+            self._unwritten.setdefault((problem, job), (message, at))
             try:
-                self._tell(problem, job)
+                self._write_failure(problem, job)
             except StoreError as error:
-                logger.warning("that the %s fails is told later: %s", job, error)
+                logger.warning("the failure of the %s will be written later: %s", job, error)
 
     def succeeded(self, problem: str, job: str, at: datetime) -> None:
-        """Note that a run went well.
+        """Note that a run has succeeded.
 
         Raises:
-            StoreError: the store does not take it.
+            StoreError: the store cannot be written.
         """
         with self._lock:
-            self._tell(problem, job)
+            self._write_failure(problem, job)
             self._settle(problem, job, None, at)
 
-    def _tell(self, problem: str, job: str) -> None:
-        if told := self._untold.get((problem, job)):
-            self._settle(problem, job, *told)
-            del self._untold[problem, job]
+    def _write_failure(self, problem: str, job: str) -> None:
+        if failure := self._unwritten.get((problem, job)):
+            self._settle(problem, job, *failure)
+            del self._unwritten[problem, job]
 
     def _settle(self, problem: str, job: str, message: str | None, at: datetime) -> None:
-        there = [alert for alert in self._store.alerts.open(problem) if alert.kind == RUN_FAILED]
-        found = {(RUN_FAILED, alert.subject): alert.message for alert in there}
+        failing = [alert for alert in self._store.alerts.open(problem) if alert.kind == RUN_FAILED]
+        found = {(RUN_FAILED, alert.subject): alert.message for alert in failing}
         was_open = found.pop((RUN_FAILED, job), None) is not None
         if message is not None:
             found[RUN_FAILED, job] = message
@@ -59,8 +58,8 @@ class Runs:
 
 
 def log_changes(changed: Changed) -> None:
-    """Log the alerts that have begun, and those that are over."""
+    """Log the alerts that have begun, and those that have ended."""
     for alert in changed.began:
         logger.error("%s: %s", alert.problem or "monitor", alert.message)
     for alert in changed.ended:
-        logger.warning("%s: it is over since %s: %s", alert.problem or "monitor", alert.ended_at, alert.message)
+        logger.warning("%s: ended at %s: %s", alert.problem or "monitor", alert.ended_at, alert.message)

@@ -1,4 +1,4 @@
-"""A job as a process of its own, whose memory goes with it."""
+"""A job in a subprocess: its memory is free again when it ends."""
 
 import logging
 import os
@@ -13,27 +13,27 @@ from common.settings import PROJECT, Settings
 logger = logging.getLogger(__name__)
 
 
-class ChildError(RuntimeError):
-    """The process failed, or was not done in time."""
+class JobError(RuntimeError):
+    """The process failed, or did not end in time."""
 
 
-class Child:
-    """Runs a command with the settings of this process; one that is under way is killed by `stop`."""
+class SubprocessJob:
+    """Runs a command with the settings of this process; `stop` kills a running one."""
 
     def __init__(self, command: Sequence[str], settings: Settings, within: float) -> None:
-        """Run `command` in the project's folder, for so many seconds at most."""
+        """Run `command` in the project's folder, for at most `within` seconds."""
         self._command, self._within = command, within
-        # Unbuffered: what it says stays in the order of its saying, errors last.
+        # Without buffering, output and errors stay in the order in which they were written.
         self._environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
         self._lock = threading.Lock()
         self._running: subprocess.Popen[str] | None = None
         self._stopped = False
 
     def run(self) -> bool:
-        """Run it and wait for its end; return whether it came to that: `stop` kills it, and keeps others back.
+        """Run the command and wait for its end; return False if `stop` has killed or prevented it.
 
         Raises:
-            ChildError: it ended with another code than 0, or not in time.
+            JobError: the process ended with another code than 0, or did not end in time.
         """
         with self._lock:
             if self._stopped:
@@ -53,7 +53,7 @@ class Child:
         return not self._stopped
 
     def stop(self) -> None:
-        """Kill what runs, and let nothing be run any more."""
+        """Kill the running process, and prevent further runs."""
         with self._lock:
             self._stopped = True
             if self._running:
@@ -61,18 +61,18 @@ class Child:
 
     def _follow(self, process: subprocess.Popen[str]) -> None:
         try:
-            said, _ = process.communicate(timeout=self._within)
+            output, _ = process.communicate(timeout=self._within)
         except subprocess.TimeoutExpired:
             _kill(process)
             process.communicate()
-            raise ChildError(f"it was not done within {self._within:.0f} s") from None
+            raise JobError(f"it did not end within {self._within:.0f} s") from None
         finally:
             with self._lock:
                 self._running = None
-        lines = said.splitlines()
+        lines = output.splitlines()
         if process.returncode and not self._stopped:
-            logger.error("%s\n%s", " ".join(self._command), said)
-            raise ChildError(lines[-1] if lines else f"it ended with code {process.returncode}")
+            logger.error("%s\n%s", " ".join(self._command), output)
+            raise JobError(lines[-1] if lines else f"it ended with code {process.returncode}")
         for line in lines:
             logger.info("%s", line)
 

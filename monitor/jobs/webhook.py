@@ -1,4 +1,4 @@
-"""Posts alerts to whoever wants to know: once for each episode, tried again until it is taken."""
+"""Posts each alert to the webhook once, and tries again until the receiver accepts it."""
 
 import logging
 import random
@@ -10,23 +10,23 @@ from urllib.parse import urlencode
 import httpx
 
 from common.store import Store, StoreError
-from common.store.monitoring.alerts import Alert
+from common.store.delivery import NEVER, pause
+from common.store.monitoring.alerts import LONGEST_PAUSE, Alert
 
 AT_ONCE = 20
 TIMEOUT_SECONDS = 5.0
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=5)
-GIVE_UP = timedelta(days=1)  # after which an alert is no news
-NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+FIRST_PAUSE = timedelta(seconds=2)
+GIVE_UP = timedelta(days=1)  # an older alert is no news
 
 logger = logging.getLogger(__name__)
 
 
 class Webhook:
-    """Posts what is due to a URL. How often it was tried, and when it is next, is in the store.
+    """Posts due alerts to a URL. The store holds the number of attempts and the time of the next one.
 
-    Without a URL, what begins is told nobody, and noted so: a URL that is set later gets what begins from then on,
-    not all that has been. Who is posted to should know alerts by their id (`id`, and the header `Idempotency-Key`): a
-    monitor that is killed between an answer and its note posts once more.
+    Without a URL each alert is marked as never to be posted, so that a URL that is set later receives only new alerts.
+    Receivers should recognise an alert by its id (`id`, and the header `Idempotency-Key`): a monitor that is killed
+    between the receiver's answer and its own note posts the alert a second time.
     """
 
     def __init__(
@@ -37,17 +37,17 @@ class Webhook:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         rng: random.Random | None = None,
     ) -> None:
-        """Post the alerts in `store`; `page_url` is where people find the monitor."""
+        """Post the alerts in `store`; `page_url` is the address of the monitor's page, for the message."""
         self._store, self._url, self._page_url = store, url, page_url
         self._clock = clock
-        self._rng = rng or random.Random()  # noqa: S311  # it spreads attempts, and keeps no secret
+        self._rng = rng or random.Random()  # noqa: S311  # for spreading attempts, not for secrets
         self._http = httpx.Client(timeout=TIMEOUT_SECONDS)
-        self._taken: set[int] = set()  # and not noted yet
+        self._accepted: set[int] = set()  # ids that the store does not know yet as posted
         self._stopping = threading.Event()
         self._store_is_away = False
 
     def stop(self) -> None:
-        """Let a run that is under way end after the alert that it is at."""
+        """End a running `run` after its present alert."""
         self._stopping.set()
 
     def close(self) -> None:
@@ -55,48 +55,49 @@ class Webhook:
         self._http.close()
 
     def run(self) -> None:
-        """Post what is due."""
+        """Post the due alerts."""
         try:
             for alert in self._store.alerts.due(self._clock(), AT_ONCE):
-                if self._stopping.is_set() or not self._see_to(alert):
+                if self._stopping.is_set() or not self._handle(alert):
                     break
             self._store_is_away = False
         except StoreError as error:
-            # Once, not at each run.
+            # Logged once, not at each run.
             if not self._store_is_away:
-                logger.warning("alerts are not posted: %s", error)
+                logger.warning("alerts cannot be posted: %s", error)
             self._store_is_away = True
 
-    def _see_to(self, alert: Alert) -> bool:
-        """Return whether there is any sense in going on with the next one."""
+    def _handle(self, alert: Alert) -> bool:
+        """Post an alert and note the result; return False if the receiver does not work."""
         now = self._clock()
         if self._url is None:
             self._store.alerts.post_failed(alert.id, "ALERT_WEBHOOK_URL is not set", NEVER)
         elif (error := self._post(self._url, alert)) is None:
             self._store.alerts.posted(alert.id, now)
-            self._taken.discard(alert.id)
+            self._accepted.discard(alert.id)
         else:
-            again = now + self._pause(alert.attempts) if now - alert.began_at < GIVE_UP else NEVER
-            logger.warning("alert %d is not posted (%s): %s", alert.id, error, _when(again))
+            wait = pause(alert.attempts, FIRST_PAUSE, LONGEST_PAUSE, self._rng)
+            again = now + wait if now - alert.began_at < GIVE_UP else NEVER
+            logger.warning("alert %d was not posted (%s): %s", alert.id, error, _next_attempt(again))
             self._store.alerts.post_failed(alert.id, error, again)
             return False
         return True
 
     def _post(self, url: str, alert: Alert) -> str | None:
-        """Return why it was not taken; None if it was."""
-        if alert.id in self._taken:
+        """Return the reason why the receiver did not accept the alert; None if it did."""
+        if alert.id in self._accepted:
             return None
         try:
             headers = {"Idempotency-Key": f"alert-{alert.id}-{alert.began_at.isoformat()}"}
-            response = self._http.post(url, json=self._told(alert), headers=headers)
+            response = self._http.post(url, json=self._payload(alert), headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return f"{type(error).__name__}: {error}"
         if not response.is_success:
-            return f"it answers {response.status_code}"
-        self._taken.add(alert.id)
+            return f"status {response.status_code}"
+        self._accepted.add(alert.id)
         return None
 
-    def _told(self, alert: Alert) -> dict[str, str | int | None]:
+    def _payload(self, alert: Alert) -> dict[str, str | int | None]:
         query = f"/?{urlencode({'problem': alert.problem})}" if alert.problem else "/"
         return {
             "id": alert.id,
@@ -109,11 +110,6 @@ class Webhook:
             "monitor": f"{self._page_url}{query}",
         }
 
-    def _pause(self, attempts: int) -> timedelta:
-        # Spread, so that many that have failed together do not come together again.
-        longest = min(FIRST_PAUSE * 2.0 ** min(attempts, 16), LONGEST_PAUSE)
-        return longest * self._rng.uniform(0.5, 1.0)
 
-
-def _when(again: datetime) -> str:
-    return "it is given up" if again == NEVER else f"next attempt at {again:%H:%M:%S}"
+def _next_attempt(again: datetime) -> str:
+    return "no further attempt" if again == NEVER else f"next attempt at {again:%H:%M:%S}"

@@ -9,8 +9,9 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from common.store import Store
-from common.store.statistics import Live
-from common.store.suggestions import STATES, Learnt
+from common.store.monitoring.correction_history import LearntVersion
+from common.store.statistics import LiveCounts
+from common.store.suggestions import STATES
 from monitor.follow_registry import References
 from monitor.metrics.metric_families import by_problem, filled, gauge
 from monitor.metrics.window_metrics import alert_metrics, window_metrics
@@ -37,7 +38,7 @@ class StoreCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Return the metrics as they are now."""
-        models = self._store.statistics.models()
+        models = self._store.history.models()
         yield from self._live(models)
         yield from window_metrics(self._store, self._references, dict(models))
         yield from alert_metrics(self._store, dict(models))
@@ -70,7 +71,7 @@ class StoreCollector(Collector):
 
     def _suggestions(self, problems: set[str]) -> Iterator[Metric]:
         now = datetime.now(UTC)
-        found = {(each.problem, each.state): each for each in self._store.suggestions.standings()}
+        found = {(each.problem, each.state): each for each in self._store.correction_history.by_state()}
         places = list(product(sorted(problems | {problem for problem, _ in found}), STATES))
         yield gauge(
             "suggestions",
@@ -90,7 +91,7 @@ class StoreCollector(Collector):
         )
 
     def _champions(self, models: Sequence[tuple[str, str]]) -> Iterator[Metric]:
-        versions = self._store.suggestions.learnt()
+        versions = self._store.correction_history.versions()
         learnt = {model: [each for each in versions if each.problem == model[0]] for model in models}
         yield gauge(
             "champion_changes",
@@ -114,7 +115,7 @@ class StoreCollector(Collector):
             ),
         )
 
-    def _closed_loops(self, model_name: str, learnt: Sequence[Learnt]) -> Iterator[tuple[int, float]]:
+    def _closed_loops(self, model_name: str, learnt: Sequence[LearntVersion]) -> Iterator[tuple[int, float]]:
         # The first reign of each: later ones are promotions and rollbacks.
         crowned = {reign.model_version: reign.since for reign in reversed(self._store.champions.history(model_name))}
         for each in learnt:
@@ -122,7 +123,7 @@ class StoreCollector(Collector):
                 yield each.model_version, (crowned[each.model_version] - each.last_received).total_seconds()
 
 
-def _cells(live: Live) -> Iterator[tuple[tuple[str, str, str], int]]:
+def _cells(live: LiveCounts) -> Iterator[tuple[tuple[str, str, str], int]]:
     # Zeros too, since a rule cannot add what is absent; also of classes that were only predicted so far.
     for true, predicted in product(sorted(live.classes | live.volumes.keys()), repeat=2):
         yield (true, predicted, str(true == predicted).lower()), live.labels.get((true, predicted), 0)

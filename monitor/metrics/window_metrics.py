@@ -9,10 +9,10 @@ from prometheus_client.core import CounterMetricFamily
 
 from common.store import Store
 from monitor.follow_registry import References
-from monitor.jobs.job_alerts import RUN_FAILED
 from monitor.metrics.metric_families import by_problem, filled, gauge
-from monitor.statistics.breaches import ALL_KINDS, mean_tolerance
-from monitor.statistics.drift import NumberReference, Verdict
+from monitor.statistics.breaches import ALL_KINDS, RUN_FAILED, mean_tolerance
+from monitor.statistics.drift import Verdict
+from monitor.statistics.reference import NumberReference
 from monitor.statistics.window import Evaluation, Subject
 
 if TYPE_CHECKING:

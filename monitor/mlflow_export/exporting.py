@@ -15,14 +15,15 @@ from mlflow.exceptions import MlflowException
 from common.registry.client import Registry, RegistryError, RegistryUnavailableError
 from common.settings import Settings
 from common.store import Store
-from common.store.monitoring.exporter_lock import alone
+from common.store.monitoring.exporter_lock import exporter_lock
 from common.store.monitoring.exports import Export, day_bounds
-from common.store.monitoring.history import Span
-from monitor.follow_registry import Reference, read_bundle
+from common.store.statistics import Span
+from monitor.follow_registry import read_bundle
 from monitor.mlflow_export.mlflow_metrics import day_points, export_points
 from monitor.mlflow_export.mlflow_runs import EXPORTS, NUMBERS, PROFILES, DayRuns
 from monitor.mlflow_export.profile import Profile
 from monitor.mlflow_export.report import can_report, html_report
+from monitor.statistics.reference import Reference
 from monitor.statistics.window import evaluate
 
 # Truths come late: how good the answers were is told again for so many days with predictions.
@@ -50,8 +51,8 @@ def export_all(settings: Settings, limit: int) -> str:
         RegistryUnavailableError: MLflow does not answer any more.
         RegistryError: MLflow does not take what it is given.
     """
-    with closing(Store(settings.database_url)) as store, alone(settings.database_url) as is_alone:
-        if not is_alone:
+    with closing(Store(settings.database_url)) as store, exporter_lock(settings.database_url) as is_only_exporter:
+        if not is_only_exporter:
             return "another process is writing the external log"
         try:
             return ExternalLog(store, settings.mlflow_uri).write_all(limit)
@@ -133,7 +134,7 @@ class ExternalLog:
 
     def _report(self, day: Day) -> None:
         begin, end = day_bounds(day.day)
-        answers = self._store.answers
+        answers = self._store.window_rows
         rows = list(answers.between(day.problem, begin, end, REPORT_ROWS))
         day_before = list(answers.between(day.problem, begin - timedelta(days=1), begin, REPORT_ROWS))
         runs = self._runs_of(day.problem)

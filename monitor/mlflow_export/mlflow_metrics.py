@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from common.evaluate import classes_of, matrix_of
 from common.store.monitoring.history import DayDelay, DayLabels, DayVolume
 from common.store.tables import ROLES, Role
-from monitor.page.live_figures import class_performance, performance
+from monitor.statistics.estimates import class_performance, performance
 from monitor.statistics.window import Evaluation
 
 CALLED: Mapping[Role, str] = {"champion": "champion", "shadow": "challenger"}

@@ -1,35 +1,51 @@
-"""What predictions were, column by column: short enough to keep, and those of any days can be added up."""
+"""A profile summarises predictions column by column in a few kilobytes, whatever their number.
+
+It holds sketches of Apache DataSketches in base64, one or two for each column. Sketches of several profiles can be
+merged without loss of accuracy. To read a median from the artefact in MLflow, and to merge two days:
+
+    >>> from base64 import b64decode
+    >>> from datasketches import kll_doubles_sketch
+    >>> days = [json.loads(text)["numbers"]["feature/petal_width"]["quantiles"] for text in texts]
+    >>> first, second = (kll_doubles_sketch.deserialize(b64decode(day)) for day in days)
+    >>> first.merge(second)
+    >>> first.get_quantiles([0.5], inclusive=True)
+
+A column of names has a `frequent_strings_sketch` under `frequent` and an `hll_sketch` under `different`.
+"""
 
 import json
+from base64 import b64encode
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
-from typing import Self, TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from datasketches import frequent_items_error_type, frequent_strings_sketch, hll_sketch, kll_doubles_sketch
 
 from common.problem import Value
 from common.store.predictions import PredictionRow
 from common.store.tables import Role
-from monitor.mlflow_export.sketches import Names, Numbers
+from monitor.statistics.reference import Floats
 
 FORMAT = 1
-
-Sketched = TypeVar("Sketched", Numbers, Names)
+# With 99 % confidence a quantile's rank is right within 1.4 %, and the number of different names within 5 %. Source:
+# the library's own get_normalized_rank_error(200, False) and get_rel_err(..., 12, 3).
+KLL_K, HLL_LG_K = 200, 12
+NAMES_LG = 10  # up to 768 names are counted exactly; among more, the most frequent ones are known
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Rows by role, and their columns.
+    """Rows by role, and a summary of each column.
 
-    Columns are called `feature/<name>`, which are the champion's alone, `<role>/class`, `<role>/confidence` and
-    `<role>/outlier score`. One that was a number and became a category is in both.
+    Columns are named `feature/<name>`, with the champion's rows only, `<role>/class`, `<role>/confidence` and
+    `<role>/outlier score`. A feature that was a number and became a category is in `numbers` and in `names`.
     """
 
-    rows: Counter[Role] = field(default_factory=Counter)
-    numbers: Mapping[str, Numbers] = field(default_factory=dict)
-    names: Mapping[str, Names] = field(default_factory=dict)
+    rows: Counter[Role]
+    numbers: Mapping[str, Mapping[str, Any]]
+    names: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def of(cls, rows: Iterable[PredictionRow]) -> Self:
@@ -46,60 +62,51 @@ class Profile:
                     numbers[name].append(value)
         return cls(
             roles,
-            {name: Numbers.of(np.array(values, dtype=np.float64)) for name, values in numbers.items()},
-            {name: Names.of(counts) for name, counts in names.items()},
+            {name: _numbers(np.array(values, dtype=np.float64)) for name, values in numbers.items()},
+            {name: _names(counts) for name, counts in names.items()},
         )
-
-    def merge(self, other: Self) -> Self:
-        """Return both together."""
-        return type(self)(
-            self.rows + other.rows, _merged(self.numbers, other.numbers), _merged(self.names, other.names)
-        )
-
-    @classmethod
-    def merged(cls, profiles: Iterable[Self]) -> Self:
-        """Return all together; of none, one without rows."""
-        return reduce(cls.merge, profiles, cls())
-
-    def quantiles(self, column: str, shares: Sequence[float]) -> list[float]:
-        """Return the values of a column of numbers that these shares of its rows do not exceed."""
-        return self.numbers[column].quantiles(shares)
 
     def to_json(self) -> str:
-        """Return it as text."""
-        numbers = {name: each.told() for name, each in self.numbers.items()}
-        names = {name: each.told() for name, each in self.names.items()}
-        told = {"format": FORMAT, "rows": self.rows, "numbers": numbers, "names": names}
-        return json.dumps(told, indent=1, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return what `to_json` has written.
-
-        Raises:
-            ValueError: somebody else has written it.
-        """
-        try:
-            told = json.loads(text)
-            if told["format"] != FORMAT:
-                raise ValueError(f"a profile of format {told['format']}, not {FORMAT}")
-            numbers = {name: Numbers.read(each) for name, each in told["numbers"].items()}
-            names = {name: Names.read(each) for name, each in told["names"].items()}
-            return cls(Counter(told["rows"]), numbers, names)
-        except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
-            raise ValueError(f"no profile: {error!r}") from error
+        """Return the profile as JSON text."""
+        return json.dumps({"format": FORMAT, **vars(self)}, indent=1, ensure_ascii=False)
 
 
 def _values(row: PredictionRow) -> Iterable[tuple[str, Value]]:
     role = row["role"]
-    # The challenger is shown what the champion is: counted once.
+    # The challenger receives the same rows as the champion: features are counted once.
     if role == "champion":
         yield from ((f"feature/{name}", value) for name, value in row["features"].items())
     yield f"{role}/class", row["class_name"]
-    own = {"confidence": row["confidence"], "outlier score": row["outlier_score"]}
-    yield from ((f"{role}/{name}", value) for name, value in own.items() if value is not None)
+    scores = {"confidence": row["confidence"], "outlier score": row["outlier_score"]}
+    yield from ((f"{role}/{name}", value) for name, value in scores.items() if value is not None)
 
 
-def _merged(first: Mapping[str, Sketched], second: Mapping[str, Sketched]) -> dict[str, Sketched]:
-    both = {name: first[name].merge(second[name]) for name in first.keys() & second.keys()}
-    return {**first, **second, **both}
+def _numbers(values: Floats) -> dict[str, Any]:
+    """Summarise the finite numbers among `values` `[rows]`."""
+    finite = values[np.isfinite(values)]
+    sketch = kll_doubles_sketch(KLL_K)
+    sketch.update(finite)
+    some = bool(len(finite))
+    ends = {"minimum": sketch.get_min_value(), "maximum": sketch.get_max_value()} if some else {}
+    mean = float(finite.mean()) if some else 0.0
+    return {"count": len(finite), "mean": mean, **ends, "quantiles": _text(sketch.serialize())}
+
+
+def _names(counts: Mapping[str, int]) -> dict[str, Any]:
+    """Summarise names by the number of rows that have them."""
+    frequent, different = frequent_strings_sketch(NAMES_LG), hll_sketch(HLL_LG_K)
+    for name, count in counts.items():
+        frequent.update(name, count)
+        different.update(name)
+    found = frequent.get_frequent_items(frequent_items_error_type.NO_FALSE_NEGATIVES)
+    return {
+        "count": sum(counts.values()),
+        "distinct": round(different.get_estimate()),
+        "counts": {name: upper for name, _, _, upper in found},
+        "frequent": _text(frequent.serialize()),
+        "different": _text(different.serialize_compact()),
+    }
+
+
+def _text(content: bytes) -> str:
+    return b64encode(content).decode("ascii")

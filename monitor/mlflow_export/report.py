@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.store.monitoring.window_rows import Answer
+from common.store.monitoring.window_rows import WindowRow
 from monitor.statistics.window import CLASS, CONFIDENCE
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def can_report() -> bool:
     return importlib.util.find_spec("evidently") is not None
 
 
-def html_report(rows: Sequence[Answer], day_before: Sequence[Answer]) -> str:
+def html_report(rows: Sequence[WindowRow], day_before: Sequence[WindowRow]) -> str:
     """Return how a day's predictions have drifted from those of the day before; of the first day, what they are."""
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         # About what it uses of others: nothing that a reader of our log could change.
@@ -29,7 +29,7 @@ def html_report(rows: Sequence[Answer], day_before: Sequence[Answer]) -> str:
         return file.read_text(encoding="utf-8")
 
 
-def _write(file: Path, rows: Sequence[Answer], day_before: Sequence[Answer]) -> None:
+def _write(file: Path, rows: Sequence[WindowRow], day_before: Sequence[WindowRow]) -> None:
     from evidently import Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
 
@@ -38,7 +38,7 @@ def _write(file: Path, rows: Sequence[Answer], day_before: Sequence[Answer]) -> 
     found.save_html(str(file))
 
 
-def _dataset(rows: Sequence[Answer]) -> "Dataset":
+def _dataset(rows: Sequence[WindowRow]) -> "Dataset":
     import pandas as pd  # type: ignore[import-untyped]
     from evidently import DataDefinition, Dataset
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 from pydantic import BaseModel
 
-from common.store.monitoring.history import Span
+from common.store.statistics import Span
 from monitor.page.panels import Panel, Query, Tab
 from monitor.page.source import Source
 from monitor.page.tabs.scope import served
@@ -75,5 +75,5 @@ def _served(source: Source, query: Query, models: Sequence[ModelInfo]) -> Served
         return ServedVersions()
     # Whatever versions are looked at, these are the ones in their places.
     span = Span(query.problem, models[-1].name, query.since, query.until)
-    found = served(source, span, source.store.history.volume_sums(span))
+    found = served(source, span, source.store.statistics.volume_sums(span))
     return ServedVersions(champion=found.champion, challenger=found.challenger)

@@ -1,4 +1,4 @@
-"""Pure functions over rows and counts: drift, performance, breaches of limits. No file, server or clock is read.
+"""Pure functions over rows and counts: drift, performance, breaches of limits. They read no file, server or clock.
 
-Imports `common` only. Begin with `window.py`.
+The package imports `common` only. Open `window.py` first.
 """

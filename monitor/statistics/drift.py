@@ -1,6 +1,6 @@
-"""How far what comes in is from what a model learnt from. Pure: numbers in, numbers and verdicts out.
+"""Drift of a window against the reference: statistics, p-values and verdicts.
 
-A reference is a sample as well, often the smaller one: every p-value here is that of two samples.
+The reference is a sample, too, and often the smaller one. Each p-value is therefore that of a test of two samples.
 """
 
 from collections.abc import Mapping
@@ -8,65 +8,34 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from common.problem import Ints
 from monitor.statistics.enough import DRIFT_ROWS
+from monitor.statistics.reference import CategoryReference, Floats, NumberReference
 from monitor.statistics.two_sample_tests import chi_square, corrected, lepage, smirnov, stability
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Verdict = Literal["drift", "no drift", "not enough data"]
 
-FALSE_DISCOVERIES = 0.05  # the share of drifts that are none, which is put up with
-# What is worth telling: a subject needs one of these, and a p-value.
+FALSE_DISCOVERIES = 0.05  # the accepted share of false alarms among the verdicts "drift"
+# Effect sizes. A drift needs one statistic above its limit and a small p-value.
 LIMITS: Mapping[str, float] = {
-    # "A shift" by common usage. Source: N. Siddiqi, "Credit Risk Scorecards", 2006.
+    # The usual limit of "a shift". Source: N. Siddiqi, "Credit Risk Scorecards", 2006.
     "psi": 0.2,
-    # All rows moved by a fifth of the deviation: the least effect that has a name, "small". Source: J. Cohen,
-    # "Statistical Power Analysis for the Behavioral Sciences", 1988. Doubling a variance gives about a third.
+    # A move of all rows by a fifth of the standard deviation, the effect size called "small". Source: J. Cohen,
+    # "Statistical Power Analysis for the Behavioral Sciences", 1988. Doubling the variance gives about a third.
     "wasserstein": 0.2,
-    # A class that one row in a hundred had is gone: the index above does not see this below one in thirty.
+    # A class with one row in a hundred is gone. PSI does not show that for a class with fewer than one in thirty.
     "vanished": 0.01,
 }
-# What is so near an edge or a quantile is equal to it: relative to its size, as clients may round to single precision;
-# and to the distance of its neighbours, as confidences crowd below 1.
-NEAR, NEARER = 1e-7, 1e-3
-
-
-@dataclass(frozen=True)
-class NumberReference:
-    """A number as the model learnt it.
-
-    Attributes:
-        rows: how many it is from.
-        mean: of them.
-        std: their standard deviation.
-        quantiles: 101 of them, evenly from the least value to the largest.
-        edges: what bins end with, and include.
-        shares: of the rows in each bin; there is one more than edges: that of the rows above the last.
-        usual: mean and standard deviation of the rows that are no outliers; None in a bundle that does not tell.
-    """
-
-    rows: int
-    mean: float
-    std: float
-    quantiles: Floats
-    edges: Floats
-    shares: Floats
-    usual: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class CategoryReference:
-    """A category as the model learnt it: from how many rows, and the shares of the names in them."""
-
-    rows: int
-    shares: Mapping[str, float]
+# A value this near to an edge or a quantile counts as equal to it, because clients may round to single precision. The
+# first tolerance is relative to the size of the edge, the second to the distance of the neighbouring edges, because
+# confidences lie close together below 1.
+RELATIVE_TOLERANCE, NEIGHBOUR_TOLERANCE = 1e-7, 1e-3
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far a window is from a reference; without rows there are no statistics."""
+    """The difference between a window and a reference; a window without rows has no statistics."""
 
     kind: Literal["number", "category"]
     rows: int
@@ -77,18 +46,18 @@ class Drift:
 def number_drift(reference: NumberReference, values: Floats) -> Drift:
     """Compare the numbers of a window `[rows]` with the reference.
 
-    Statistics: `psi` over the reference's bins; `wasserstein`, the mean distance between quantiles of the same rank, in
-    standard deviations of the reference; `ks`, the largest distance between the distribution functions.
+    Statistics: `psi`, over the reference's bins; `wasserstein`, the mean distance between quantiles of the same rank,
+    in standard deviations of the reference; `ks`, the largest distance between the distribution functions.
 
-    The p-value is that of two tests, the smaller one doubled: Kolmogorov's and Smirnov's, which hardly sees a change of
-    the spread, and Lepage's, which sees changes of location and spread, and no others.
+    The p-value is the smaller one of two tests, doubled for the choice between them. The Kolmogorov-Smirnov test is
+    weak against a change of the spread; Lepage's test finds changes of location and spread, and no others.
     """
     if not len(values):
         return Drift("number", 0, {}, 1.0)
     ordered = np.sort(values)
     window, learnt = _binned(reference, ordered), reference.shares * reference.rows
     distance = _smirnov_distance(reference, ordered)
-    cells = _between_quantiles(reference, ordered) if _tells_rows(reference) else (window, learnt)
+    cells = _between_quantiles(reference, ordered) if _has_all_rows(reference) else (window, learnt)
     statistics = {
         "psi": stability(window, learnt),
         "wasserstein": _wasserstein(reference, ordered),
@@ -99,10 +68,10 @@ def number_drift(reference: NumberReference, values: Floats) -> Drift:
 
 
 def category_drift(reference: CategoryReference, counts: Mapping[str, int]) -> Drift:
-    """Compare how often each name is in a window with the reference.
+    """Compare the rows of a window by name with the reference.
 
-    Statistics: `psi`, in which the names that the reference does not know are one; `chi2`, which the p-value
-    is of; `vanished`, the share of the reference's rows whose names the window does not have.
+    Statistics: `psi`, which counts all names that are new to the reference as one; `chi2`, which the p-value belongs
+    to; `vanished`, the share of the reference's rows whose names do not occur in the window.
     """
     names = list(reference.shares)
     known = [counts.get(name, 0) for name in names]
@@ -118,9 +87,10 @@ def category_drift(reference: CategoryReference, counts: Mapping[str, int]) -> D
 
 
 def verdicts(drifts: Mapping[str, Drift]) -> dict[str, Verdict]:
-    """Return what to tell of each subject: a drift is large by `LIMITS`, and no accident.
+    """Return a verdict on each subject: "drift" if a statistic is above its limit and the p-value is small.
 
-    The more subjects there are the more accidents: p-values are corrected over all that have rows enough.
+    Among many subjects some have a small p-value by chance. The p-values of all subjects with enough rows are therefore
+    corrected together.
     """
     enough = {subject: drift.p_value for subject, drift in drifts.items() if drift.rows >= DRIFT_ROWS}
     p_values = dict(zip(enough, corrected(np.array(list(enough.values()))).tolist(), strict=True))
@@ -137,7 +107,7 @@ def _verdict(drift: Drift, p_value: float | None) -> Verdict:
 def _wasserstein(reference: NumberReference, ordered: Floats) -> float:
     ranks = (np.arange(len(ordered)) + 0.5) / len(ordered)
     grid = np.linspace(0.0, 1.0, len(reference.quantiles))
-    # From the outermost quantiles to those beside them there is one row or a thousand: how they lie, nothing tells.
+    # Between an outermost quantile and its neighbour lie one row or a thousand, at unknown places: they are left out.
     inner = (ranks >= grid[1]) & (ranks <= grid[-2])
     distances = np.abs(ordered - np.interp(ranks, grid, reference.quantiles))[inner]
     distance = float(distances.mean()) if inner.any() else 0.0
@@ -145,9 +115,10 @@ def _wasserstein(reference: NumberReference, ordered: Floats) -> float:
 
 
 def _deviation(reference: NumberReference, ordered: Floats) -> float:
-    if reference.std > NEAR * np.abs(reference.quantiles).max():
+    if reference.std > RELATIVE_TOLERANCE * np.abs(reference.quantiles).max():
         return reference.std
-    # A constant has no deviation to measure by: that of both together stands in, which is not 0 if they differ.
+    # A constant has the standard deviation 0. The deviation of both samples together replaces it: it is above 0 if
+    # they differ.
     window, learnt = len(ordered), reference.rows
     weights = np.array([window, learnt]) / (window + learnt)
     apart = weights.prod() * (ordered.mean() - reference.mean) ** 2
@@ -155,19 +126,19 @@ def _deviation(reference: NumberReference, ordered: Floats) -> float:
 
 
 def _smirnov_distance(reference: NumberReference, ordered: Floats) -> float:
-    """Return the largest distance of the window's distribution function from what the reference's can be.
+    """Return the least value that the Kolmogorov-Smirnov distance can have, given the reference's quantiles.
 
-    Between two quantiles it can be anything between their ranks, and measured values repeat: of the rows up to, and
-    below, each quantile there are at least, and at most, so many.
+    Between two quantiles the reference's distribution function has an unknown value between their ranks, and values
+    repeat. Each quantile gives bounds on the number of rows up to it and below it; the window is compared with these.
     """
     quantiles, rows = reference.quantiles, reference.rows
     last = len(quantiles) - 1
-    # A quantile lies between two rows, or is one: `before` are surely not above it, all but `after` surely not below.
+    # A quantile is a row or lies between two rows: at least `before` rows are not above it, at most `after` below it.
     positions = np.arange(last + 1) * (rows - 1)
     before, after = positions // last + 1, -(-positions // last)
     points = np.unique(quantiles)
     lowest, highest = np.searchsorted(quantiles, points, "left"), np.searchsorted(quantiles, points, "right") - 1
-    below, up_to = (places / len(ordered) for places in _places(points, ordered))
+    below, up_to = (ranks / len(ordered) for ranks in _ranks(points, ordered))
     distances = (
         before[highest] / rows - up_to,
         up_to - np.append(after[1:], rows)[highest] / rows,
@@ -177,30 +148,31 @@ def _smirnov_distance(reference: NumberReference, ordered: Floats) -> float:
     return max(0.0, float(np.max(distances)))
 
 
-def _places(points: Floats, ordered: Floats) -> tuple[Ints, Ints]:
-    """Return how many rows are below each of some points in order, and how many are not above it."""
+def _ranks(points: Floats, ordered: Floats) -> tuple[Ints, Ints]:
+    """Return the number of rows below each point, and the number not above it; `points` are in order."""
     apart = np.diff(points, prepend=-np.inf, append=np.inf)
-    margin = np.minimum(NEAR * np.abs(points), NEARER * np.minimum(apart[:-1], apart[1:]))
+    neighbour = np.minimum(apart[:-1], apart[1:])
+    margin = np.minimum(RELATIVE_TOLERANCE * np.abs(points), NEIGHBOUR_TOLERANCE * neighbour)
     return np.searchsorted(ordered, points - margin, "left"), np.searchsorted(ordered, points + margin, "right")
 
 
 def _binned(reference: NumberReference, ordered: Floats) -> Floats:
-    return _counts(_places(reference.edges, ordered)[1], ordered)
+    return _counts(_ranks(reference.edges, ordered)[1], ordered)
 
 
 def _counts(ends: Ints, ordered: Floats) -> Floats:
     return np.diff(np.concatenate([[0], ends, [len(ordered)]])).astype(np.float64)
 
 
-def _tells_rows(reference: NumberReference) -> bool:
-    # Of more rows the quantiles skip some, and tell only roughly how many are equal; the bins tell it exactly.
+def _has_all_rows(reference: NumberReference) -> bool:
+    # With more rows than quantiles, the quantiles give the number of equal rows only roughly; the bins are exact.
     return reference.rows <= len(reference.quantiles)
 
 
 def _between_quantiles(reference: NumberReference, ordered: Floats) -> tuple[Floats, Floats]:
-    """Return the rows of window and reference in cells: below the first quantile, equal to it, below the next, …."""
+    """Return the rows of window and reference by cell: below the first quantile, equal to it, below the next, …."""
     points, repeated = np.unique(reference.quantiles, return_counts=True)
-    ends = np.column_stack(_places(points, ordered)).ravel()
+    ends = np.column_stack(_ranks(points, ordered)).ravel()
     learnt = np.zeros(2 * len(points) + 1)
     learnt[1::2] = repeated * (reference.rows / len(reference.quantiles))
     return _counts(ends, ordered), learnt

@@ -1,10 +1,10 @@
-"""How many rows a statistic takes. Of fewer there is not enough data: for page, metrics, rules and alerts alike."""
+"""The least number of rows for each statistic, the same on the page, in the metrics, the rules and the alerts."""
 
-# With fewer rows the statistics of drift scatter about their limits without any drift: at 60 rows PSI reaches 0.22.
+# With fewer rows the statistics of drift cross their limits by chance: at 60 rows PSI reaches 0.22 without any drift.
 DRIFT_ROWS = 500
-# For a mean and a share; of a feature's mean, rows that are no outliers. With 30 features, some of them skewed, one
-# window of 50 rows in a thousand has a mean that is off without any reason; with 30 rows it is two.
+# For a mean and for a share; for the mean of a feature, rows that are no outliers. Of 30 features, some of them skewed,
+# one mean is out of bounds by chance in one window in a thousand with 50 rows, and in two with 30 rows.
 MEAN_ROWS = SHARE_ROWS = 50
-# Labels, which are answers whose truth is known: for an accuracy, and for the recall of a class those of that class.
-# The interval of a recall of 20 labels, all of them wrong, ends at 44 %.
+# Predictions with ground truth: for an accuracy, and, of one class, for its recall. The interval of a recall of 20 rows
+# that are all wrong ends at 44 %.
 LABELS, CLASS_LABELS = 50, 20

@@ -1,7 +1,6 @@
-"""How good a version's answers are beside its own results on the test rows. Pure: counts in, proportions out."""
+"""Accuracy and recalls of a version in a window or on a day, compared with the same version's on the test rows."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
@@ -9,36 +8,28 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from common.evaluate import wilson
-from common.problem import Ints
 from monitor.statistics.enough import CLASS_LABELS, LABELS
+from monitor.statistics.reference import Results
 
 Verdict = Literal["dropped", "not dropped", "not enough data", "nothing to compare with"]
-# Half the width of an interval. A version is looked at on its test rows once, where 95 % will do. A day has some 300
-# windows that share no row: with intervals of 95 %, nearly every version that has many test rows and is as good as ever
-# would be told of within a day; with four standard errors it is one in twenty.
+# Half the width of an interval. A version is measured on its test rows once, so 95 % suffice there. A day has about 300
+# windows that share no row. With intervals of 95 %, nearly every version with many test rows would raise an alert
+# within a day, although it is as good as ever; with four standard errors, one version in twenty does.
 STANDARD_ERRORS = 4.0
 
 
-@dataclass(frozen=True)
-class Results:
-    """A version's answers to the test rows: class names, and counts `[true class, answered class]`."""
-
-    classes: Sequence[str]
-    matrix: Ints
-
-
 class Measured(BaseModel):
-    """A proportion of right answers, and what the same version reached on the test rows.
+    """An accuracy or a recall, and the same version's value on the test rows.
 
     Attributes:
-        day: whose predictions it is of, in UTC; None for those of the window.
-        class_name: whose recall it is; "" for the accuracy.
-        labels: of how many answers whose truth is known.
-        value: the proportion; None, as the ends of its interval, where they are too few.
-        low: the lower end of its interval.
+        day: the day of the predictions, in UTC; None for the predictions of the window.
+        class_name: the class of a recall; "" for the accuracy.
+        labels: the number of predictions with ground truth.
+        value: the proportion of right answers; with too few labels it is None, as are `low` and `high`.
+        low: the lower end of its interval of `STANDARD_ERRORS` to each side.
         high: the upper end.
-        tested: the proportion on the test rows; None, as the ends of its 95 % interval, where they had no such class.
-        tested_low: the lower end.
+        tested: the proportion on the test rows; None, as are its ends, if no test row has the class.
+        tested_low: the lower end of its 95 % interval.
         tested_high: the upper end.
     """
 
@@ -56,17 +47,17 @@ class Measured(BaseModel):
 
     @property
     def measure(self) -> Literal["accuracy", "recall"]:
-        """Which proportion it is."""
+        """The name of the proportion."""
         return "recall" if self.class_name else "accuracy"
 
     @property
     def span(self) -> Literal["window", "day"]:
-        """Which predictions it is of."""
+        """The period of the predictions."""
         return "day" if self.day else "window"
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the answers have become worse: the whole interval lies below that of the test rows."""
+        """The result of the comparison: "dropped" if the whole interval lies below that of the test rows."""
         if self.tested_low is None:
             return "nothing to compare with"
         if self.high is None:
@@ -75,14 +66,15 @@ class Measured(BaseModel):
 
 
 def measured(labels: Mapping[tuple[str, str], int], tested: Results, day: date | None = None) -> list[Measured]:
-    """Return the accuracy, and the recall of each class.
+    """Return the accuracy and the recall of each class.
 
-    Each class is held against its own recall, so that one that falls is found although another was always lower.
+    Each class is compared with its own recall, so that a class that becomes worse is found although another class has
+    always been worse still.
 
     Args:
-        labels: counts by true and answered class; a class that the version does not know is never answered rightly.
+        labels: counts by true and predicted class; a class that the version does not know counts as never right.
         tested: the same version's results on the test rows.
-        day: whose predictions the labels are of; None for those of a window.
+        day: the day of the predictions; None for the predictions of a window.
     """
     hits, rows = np.diag(tested.matrix).tolist(), tested.matrix.sum(axis=1).tolist()
     right = [labels.get((name, name), 0) for name in tested.classes]

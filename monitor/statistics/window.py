@@ -1,36 +1,29 @@
-"""A window of predictions, held against what the model learnt from. Pure: rows and a reference in, numbers out."""
+"""Evaluation of a window: its rows compared with the reference of the served version."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from common.store.monitoring.window_rows import Answer
-from monitor.follow_registry import Reference
+from common.store.monitoring.window_rows import WindowRow
 from monitor.statistics.columns import Columns, Observed
-from monitor.statistics.drift import (
-    CategoryReference,
-    Drift,
-    Floats,
-    NumberReference,
-    Verdict,
-    category_drift,
-    number_drift,
-    verdicts,
-)
+from monitor.statistics.drift import Drift, Verdict, category_drift, number_drift, verdicts
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
 from monitor.statistics.performance import Measured
+from monitor.statistics.reference import CategoryReference, Floats, NumberReference, Reference, SubjectReference
 
-CLASS, CONFIDENCE = "predicted class", "confidence"  # what is compared beside the features
-OTHERS = "all others"  # names that the reference does not know: one entry, however many there are
-MOST_NAMES = 50  # of a category without a reference
+CLASS, CONFIDENCE = "predicted class", "confidence"  # the subjects beside the features
+OTHERS = "all others"  # one entry for all names that are new to the reference
+MOST_NAMES = 50  # entries of a category without a reference
+WINDOWS_KEPT = timedelta(days=7)  # a window of thirty features takes 20 kB, and there is one every minute
 
 
 class Distribution(BaseModel):
-    """Shares of the rows by `labels`, which are bins or names; `reference` is None where there is none."""
+    """Shares of the rows by `labels`, which are bins or names; `reference` is None without a reference."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,20 +33,20 @@ class Distribution(BaseModel):
 
 
 class Subject(BaseModel):
-    """A feature, the predicted class or the confidence: what it was, and how that stands to the reference.
+    """A feature, the predicted class or the confidence, in the window and in the reference.
 
     Attributes:
-        rows: how many have told it.
-        mean_rows: how many of them the mean is of: those of a feature that are no outliers, since a few absurd values
-            would move it, and outliers are told of by themselves.
-        mean: of a number; None for fewer than `MEAN_ROWS` of them.
-        reference_rows: how many the reference is from; None, like all that follows, without a reference.
-        reference_mean: of a number, likewise without outliers where the bundle tells it.
+        rows: the number of rows that have a value.
+        mean_rows: the number of rows in the mean. Outliers are left out of the mean of a feature, because a few absurd
+            values would move it and outliers have an alert of their own.
+        mean: of a number; None with fewer than `MEAN_ROWS` rows.
+        reference_rows: the number of rows in the reference; None, like all that follows, without a reference.
+        reference_mean: of a number, without outliers if the bundle has that mean.
         reference_std: of the same rows.
-        statistics: of the drift, by name; none for fewer than `DRIFT_ROWS`.
-        p_value: of the drift; None for as few.
+        statistics: of the drift, by name; empty with fewer than `DRIFT_ROWS` rows.
+        p_value: of the drift; None with fewer than `DRIFT_ROWS` rows.
         verdict: on the drift.
-        distribution: of a number only with a reference, whose bins it has.
+        distribution: shares by name or bin; a number without a reference has no bins, and no distribution.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,16 +65,16 @@ class Subject(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """What the rows of a window say together.
+    """The statistics of a window.
 
     Attributes:
-        rows: how many.
-        told_outlier: those of them whose model tells whether they are outliers.
-        outliers: those that are.
-        confidence_mean: the mean probability of the class that was answered; None where fewer than `MEAN_ROWS` tell.
-        class_counts: rows by answered class, also of classes of the reference that no row has.
+        rows: the number of predictions.
+        told_outlier: the number of predictions with an outlier score.
+        outliers: the number of outliers among them.
+        confidence_mean: the mean probability of the predicted class; None if fewer than `MEAN_ROWS` rows have one.
+        class_counts: predictions by class; a class of the reference without predictions counts 0.
         subjects: the features by name, then `CLASS` and `CONFIDENCE`.
-        performance: how good the version's answers were, in the window and on a day; nothing where neither was asked.
+        performance: accuracy and recalls in the window and on a day; empty without results on the test rows.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -96,12 +89,12 @@ class Evaluation(BaseModel):
 
     @property
     def outlier_ratio(self) -> float | None:
-        """The share of outliers among the rows that tell; None where fewer than `SHARE_ROWS` do."""
+        """The share of outliers among the predictions with a score; None with fewer than `SHARE_ROWS` of them."""
         return self.outliers / self.told_outlier if self.told_outlier >= SHARE_ROWS else None
 
     @property
     def class_shares(self) -> dict[str, float]:
-        """The shares of the answered classes; nothing for fewer than `SHARE_ROWS`."""
+        """The shares of the predicted classes; empty with fewer than `SHARE_ROWS` predictions."""
         if self.rows < SHARE_ROWS:
             return {}
         return {name: count / self.rows for name, count in self.class_counts.items()}
@@ -112,51 +105,53 @@ class Evaluation(BaseModel):
         return {name: subject for name, subject in self.subjects.items() if name not in {CLASS, CONFIDENCE}}
 
 
-def evaluate(rows: Iterable[Answer], reference: Reference | None) -> Evaluation:
-    """Evaluate the rows of one problem against a reference, as far as it is known.
+def evaluate(rows: Iterable[WindowRow], reference: Reference | None) -> Evaluation:
+    """Evaluate the rows of one problem; without a reference, without comparison.
 
-    Features are compared whichever version has answered. The answered classes and confidences of another version are
-    not: they are no drift, but that version.
+    Features are compared whichever version has answered. Predicted classes and confidences are compared only for the
+    reference's version: another version answers differently without any drift.
     """
-    seen = Columns(rows, reference.features if reference else {})
-    observed, references = _observed(seen, reference), _references(reference)
-    compared = {name: _compared(seen, name, observed[name], references.get(name)) for name in observed}
-    told = verdicts({name: drift for name, (_, drift) in compared.items() if drift})
-    subjects = {name: subject.model_copy(update={"verdict": told.get(name)}) for name, (subject, _) in compared.items()}
-    classes, confidences = seen.classes(), seen.confidences()
+    window = Columns(rows, reference.features if reference else {})
+    observed, references = _observed(window, reference), _references(reference)
+    compared = {name: _compared(window, name, observed[name], references.get(name)) for name in observed}
+    found = verdicts({name: drift for name, (_, drift) in compared.items() if drift})
+    subjects = {
+        name: subject.model_copy(update={"verdict": found.get(name)}) for name, (subject, _) in compared.items()
+    }
+    classes, confidences = window.classes(), window.confidences()
     return Evaluation(
         rows=classes.total(),
-        told_outlier=sum(seen.outliers.values()),
-        outliers=seen.outliers[True],
+        told_outlier=window.outliers.total(),
+        outliers=window.outliers[True],
         confidence_mean=_mean(confidences),
         class_counts=dict.fromkeys(reference.classes if reference else (), 0) | classes,
         subjects=subjects,
     )
 
 
-def _references(reference: Reference | None) -> dict[str, NumberReference | CategoryReference]:
+def _references(reference: Reference | None) -> dict[str, SubjectReference]:
     if reference is None:
         return {}
     own = {CLASS: reference.answers, CONFIDENCE: reference.confidence}
     return {**reference.features, **{name: each for name, each in own.items() if each is not None}}
 
 
-def _observed(seen: Columns, reference: Reference | None) -> dict[str, Observed]:
+def _observed(window: Columns, reference: Reference | None) -> dict[str, Observed]:
     version = reference.version if reference else None
     return {
-        **{name: column.observed() for name, column in seen.features.items()},
-        CLASS: seen.classes(version),
-        CONFIDENCE: seen.confidences(version),
+        **{name: column.observed() for name, column in window.features.items()},
+        CLASS: window.classes(version),
+        CONFIDENCE: window.confidences(version),
     }
 
 
 def _compared(
-    seen: Columns, name: str, observed: Observed, reference: NumberReference | CategoryReference | None
+    window: Columns, name: str, observed: Observed, reference: SubjectReference | None
 ) -> tuple[Subject, Drift | None]:
     if isinstance(observed, Counter):
         names = reference if isinstance(reference, CategoryReference) else None
         return _category(observed, names)
-    usual = seen.features[name].usual() if name in seen.features else observed
+    usual = window.features[name].usual() if name in window.features else observed
     return _number(observed, usual, reference if isinstance(reference, NumberReference) else None)
 
 
@@ -201,23 +196,23 @@ def _names(counts: Counter[str], reference: Mapping[str, float] | None) -> Distr
     found = [counts[name] for name in names]
     window = _shares([*found, counts.total() - sum(found)])
     learnt = [*reference.values(), 0.0] if reference is not None else None
-    return Distribution(labels=[*names, OTHERS], window=window, reference=learnt and _short(learnt))
+    return Distribution(labels=[*names, OTHERS], window=window, reference=learnt and _rounded(learnt))
 
 
 def _bins(values: Floats, reference: NumberReference) -> Distribution:
-    # As the reference was counted: a bin ends with, and includes, its edge.
+    # A bin ends with its edge and includes it, as in the reference.
     counts = np.bincount(np.searchsorted(reference.edges, values), minlength=len(reference.shares))
     edges = [f"{edge:.4g}" for edge in reference.edges]
     between = [f"{low} to {high}" for low, high in pairwise(edges)]
     labels = [f"up to {edges[0]}", *between, f"above {edges[-1]}"] if edges else ["all"]
-    return Distribution(labels=labels, window=_shares(counts.tolist()), reference=_short(reference.shares.tolist()))
+    return Distribution(labels=labels, window=_shares(counts.tolist()), reference=_rounded(reference.shares.tolist()))
 
 
 def _shares(counts: Sequence[int]) -> list[float]:
     total = sum(counts)
-    return _short([count / total if total else 0.0 for count in counts])
+    return _rounded([count / total if total else 0.0 for count in counts])
 
 
-def _short(values: Sequence[float]) -> list[float]:
-    # They are kept for every window: digits that nobody sees are half of what they would take.
+def _rounded(values: Sequence[float]) -> list[float]:
+    # The shares of every window are stored. Full precision would double their size.
     return [round(value, 5) for value in values]

@@ -102,14 +102,17 @@ def total() -> bytes:
 
 # A name for the fault, the model, and the reason that the refusal gives.
 REFUSED: Mapping[str, tuple[Callable[[], bytes], str]] = {
-    "labels without a dimension": (total, r"labels are \(\) for 1 rows"),
-    "probabilities without a second dimension": (flat_probabilities, r"probabilities are \(1,\) for 1 rows of 3"),
-    "probabilities that are none": (improbable, "probabilities are not from 0 to 1: "),
+    "labels without a dimension": (total, r"the labels \[rows\] have the shape \(\) instead of \(1,\)"),
+    "probabilities without a second dimension": (
+        flat_probabilities,
+        r"probabilities .* have the shape \(1,\) instead of \(1, 3\)",
+    ),
+    "probabilities that are none": (improbable, "the probabilities are not between 0 and 1: "),
     "a batch that is fixed at one row": (lambda: plain(rows=1), "the model cannot answer 2 rows: "),
     "half a character as a name": (lambda: plain(["a", "b\ud800", "c"]), r"a class name cannot be sent and logged"),
     "an empty name": (lambda: plain(["a", "", "c"]), r"a class name cannot be sent and logged: '' \(0 characters\)"),
     "a zero byte in a name": (lambda: plain(["a", "\0", "c"]), r"a class name cannot be sent and logged"),
     "a name of a megabyte": (lambda: plain(["a", "b" * 2**20, "c"]), r"cannot be sent .* \(1048576 characters\)"),
-    "a name that is there twice": (lambda: plain(["a", "b", "a"]), "a class name is there more than once: 'a'"),
+    "a name that is there twice": (lambda: plain(["a", "b", "a"]), "two classes have the same name: 'a'"),
     "more memory than there may be": (greedy, r"(?i)memory|alloc"),
 }

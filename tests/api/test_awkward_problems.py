@@ -13,9 +13,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 from api.http.errors import add_error_handlers
 from api.schemas.requests import predict_body, row_reader, suggestion_model
-from common.bundle.export import check_parity, export_onnx
+from common.bundle.export import export_onnx
 from common.bundle.model import OnnxModel
 from common.bundle.outliers import outlier_scorer_for
+from common.bundle.parity import check_parity
 from common.problem import Category, Number, Problem, Table
 
 NAMES = ("copy", "json", "model_config", "schema", "path", "query", "body", "one", "many")
@@ -81,7 +82,7 @@ def test_a_problem_of_names_alone_has_a_model_that_tells_no_outliers(problem: Pr
         train.X, train.y
     )
     graph = export_onnx(model, mushrooms, train, scorer)
-    check_parity(graph, model, train.X)
+    check_parity(OnnxModel(graph.SerializeToString()), model, train.X)
     answer = OnnxModel(graph.SerializeToString()).predict(train.X)
     assert answer.labels.tolist() == [0, 1, 2, 2] * 5
     assert answer.outlier_scores is None

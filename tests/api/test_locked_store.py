@@ -11,7 +11,7 @@ import httpx
 
 from common.registry.client import Version
 from common.settings import Settings
-from common.store.threads import PLACE_SECONDS, STORE_SECONDS
+from common.store.threads import STORE_SECONDS, THREAD_SECONDS
 from tests.api.http.test_large_bodies import LARGE
 from tests.api.inference.test_prediction_log import SETOSA, write_lock
 from tests.api.protocols.oip.test_routes import MODEL
@@ -20,7 +20,7 @@ from tests.conftest import RegisterByHand, StartApi
 
 CROWD = 40
 # A thread, the store, and what a busy machine takes.
-TOLD_WITHIN = PLACE_SECONDS + STORE_SECONDS + 3.0
+TOLD_WITHIN = THREAD_SECONDS + STORE_SECONDS + 3.0
 AT_ONCE_WITHIN = 2.0
 SELDON_FEEDBACK = {"request": {"data": {"ndarray": [ROW]}}, "truth": {"data": {"ndarray": [0]}}}
 

@@ -1,4 +1,4 @@
-"""What the tests of the benchmarks share."""
+"""Fixtures of the tests of the benchmarks."""
 
 import os
 
@@ -9,7 +9,7 @@ from benchmarks.harness.http_load import LoadError, sender
 
 @pytest.fixture(scope="session")
 def wrk() -> str:
-    """The path of wrk; where it is missing the test fails in CI, and is skipped elsewhere."""
+    """The path of wrk; without wrk the test fails in CI and is skipped elsewhere."""
     try:
         return sender()
     except LoadError as error:

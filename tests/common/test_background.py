@@ -1,11 +1,11 @@
-"""Work that goes on beside everything else."""
+"""Coroutines in the background."""
 
 import asyncio
 
 from common.background import BackgroundTask
 
 
-def test_it_runs_until_it_is_stopped_and_its_last_act_is_waited_for() -> None:
+def test_a_task_runs_until_stop_which_waits_for_its_cleanup() -> None:
     ended = False
 
     async def use() -> None:
@@ -30,8 +30,8 @@ def test_it_runs_until_it_is_stopped_and_its_last_act_is_waited_for() -> None:
     asyncio.run(use())
 
 
-def test_it_may_be_stopped_without_having_been_started() -> None:
+def test_a_task_that_was_never_started_can_be_stopped() -> None:
     async def work() -> None:
-        raise AssertionError("nobody has started this")
+        raise AssertionError("this task was started")
 
     asyncio.run(BackgroundTask("work", work).stop())

@@ -13,9 +13,11 @@ from common.files import md5, write_atomic
 from common.settings import PROJECT
 
 
-def test_content_is_written_where_there_was_none_folders_included(tmp_path: Path) -> None:
-    write_atomic(tmp_path / "a" / "b" / "file", b"new")
-    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"new"
+def test_a_new_file_and_its_folders_are_made_and_others_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    write_atomic(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_content_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -26,12 +28,7 @@ def test_content_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_others_may_read_what_is_written(tmp_path: Path) -> None:
-    write_atomic(tmp_path / "file", b"new")
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
-
-
-def test_content_that_is_no_bytes_leaves_the_old_and_no_temporary_file(tmp_path: Path) -> None:
+def test_content_of_a_wrong_type_leaves_the_old_and_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     content: Any = "text"
@@ -44,7 +41,7 @@ def test_content_that_is_no_bytes_leaves_the_old_and_no_temporary_file(tmp_path:
 def test_a_full_disk_leaves_the_old_and_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    # A process that may write no file over 1000 bytes stands for a disk without room for more.
+    # A process that may not write files of more than 1000 bytes takes the place of a full disk.
     code = (
         "import resource, signal, sys; from pathlib import Path; from common.files import write_atomic\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -60,7 +57,7 @@ def test_a_full_disk_leaves_the_old_and_no_temporary_file(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_place_that_is_a_folder_raises_and_no_temporary_file_is_left(tmp_path: Path) -> None:
+def test_a_path_of_a_folder_raises_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     folder = tmp_path / "file"
     (folder / "inside").mkdir(parents=True)
     with pytest.raises(OSError, match="file"):

@@ -14,12 +14,11 @@ from sklearn.preprocessing import StandardScaler
 
 import problems
 from common.problem import (
-    BadProblemError,
     Category,
     Number,
     Problem,
+    ProblemError,
     Target,
-    UnknownProblemError,
     epochs_run,
     get_problem,
 )
@@ -32,7 +31,7 @@ def test_a_problem_is_found_by_the_name_of_its_file(problem: Problem) -> None:
 
 @pytest.mark.parametrize("name", ["irs", "", "__init__", "iris.py", "Iris"])
 def test_an_unknown_problem_is_refused_with_a_list_of_the_known_ones(name: str) -> None:
-    with pytest.raises(UnknownProblemError, match=r"there is .*\biris\b") as refused:
+    with pytest.raises(ProblemError, match=r"there is .*\biris\b") as refused:
         get_problem(name)
     assert f"unknown problem {name!r}" in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -63,7 +62,7 @@ def with_names(problem: Problem, *names: str) -> Problem:
     return replace(problem, features=tuple(number(name) for name in names))
 
 
-def test_names_become_identifiers_for_what_cannot_do_with_spaces_and_brackets(problem: Problem) -> None:
+def test_names_become_identifiers_without_spaces_and_brackets(problem: Problem) -> None:
     named = with_names(problem, "Commision (in value)", "Net Sales", "od280/od315", "Größe [cm]", "  mean  radius ")
     assert named.slugs == ("Commision_in_value", "Net_Sales", "od280_od315", "Größe_cm", "mean_radius")
     assert named.columns[0] == "Commision (in value)"
@@ -72,23 +71,26 @@ def test_names_become_identifiers_for_what_cannot_do_with_spaces_and_brackets(pr
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (("a", "b", "a"), "feature 'a' is there twice"),
-        (("Net Sales", "Net (Sales)"), "feature 'Net_Sales' is there twice"),
-        (("a", "class_name"), "no feature can be called 'class_name': rename its column"),
-        (("data",), "no feature can be called 'data'"),
-        (("prediction id",), "no feature can be called 'prediction_id'"),
-        (("[replace]",), "no feature can be called 'replace'"),
-        (("outlier_score",), "no feature can be called 'outlier_score'"),
-        (("2nd value",), "no feature can be called '2nd value': begin with a letter"),
-        (("class",), "no feature can be called 'class': begin with a letter, and take no word of Python's own"),
-        (("%",), "no feature can be called '%'"),
-        (("suggestion_id",), "no feature can be called 'suggestion_id'"),
+        (("a", "b", "a"), "two features have the name 'a'"),
+        (("Net Sales", "Net (Sales)"), "two features have the name 'Net_Sales'"),
+        (
+            ("a", "class_name"),
+            "'class_name', which the lab uses itself: rename the column",
+        ),
+        (("data",), "a feature cannot have the name 'data'"),
+        (("prediction id",), "a feature cannot have the name 'prediction_id'"),
+        (("[replace]",), "a feature cannot have the name 'replace'"),
+        (("outlier_score",), "a feature cannot have the name 'outlier_score'"),
+        (("2nd value",), "a feature cannot have the name '2nd value': begin with a letter"),
+        (("class",), "a feature cannot have the name 'class': begin with a letter, and use no keyword of Python"),
+        (("%",), "a feature cannot have the name '%'"),
+        (("suggestion_id",), "a feature cannot have the name 'suggestion_id'"),
     ],
 )
 def test_features_that_cannot_be_told_apart_are_refused_in_words(
     problem: Problem, names: tuple[str, ...], said: str
 ) -> None:
-    with pytest.raises(BadProblemError) as refused:
+    with pytest.raises(ProblemError) as refused:
         with_names(problem, *names)
     assert str(refused.value).startswith("problem iris: ")
     assert said in str(refused.value)
@@ -98,32 +100,32 @@ def test_features_that_cannot_be_told_apart_are_refused_in_words(
 @pytest.mark.parametrize(
     ("classes", "said"),
     [
-        (("yes", "no", "yes"), "class 'yes' is there twice"),
-        (("yes",), "a target needs two classes at least"),
-        ((), "a target needs two classes at least"),
-        (("yes", " yes "), "class 'yes' is there twice"),
-        (("yes", "  "), "no class can be called ''"),
-        (("yes", "n\no"), r"no class can be called 'n\\no': write a word in one line"),
+        (("yes", "no", "yes"), "two classes have the name 'yes'"),
+        (("yes",), "a target needs at least two classes"),
+        ((), "a target needs at least two classes"),
+        (("yes", " yes "), "two classes have the name 'yes'"),
+        (("yes", "  "), "a class cannot have the name ''"),
+        (("yes", "n\no"), r"a class cannot have the name 'n\\no': write a word in one line"),
     ],
 )
 def test_classes_that_leave_nothing_to_tell_apart_are_refused_in_words(
     problem: Problem, classes: tuple[str, ...], said: str
 ) -> None:
-    with pytest.raises(BadProblemError, match=f"problem iris: {said}"):
+    with pytest.raises(ProblemError, match=f"problem iris: {said}"):
         replace(problem, target=Target("kind", classes))
 
 
 @pytest.mark.parametrize(
     ("spellings", "said"),
     [
-        ({"2": "maybe"}, "'2' is to be a spelling of 'maybe', which is no class; the classes are no, yes"),
-        ({"no": "yes"}, "'no' is a class, and cannot be a spelling of 'yes', too"),
+        ({"2": "maybe"}, "'2' is a spelling of 'maybe', which is not a class: the classes are no, yes"),
+        ({"no": "yes"}, "'no' is a class, and cannot be a spelling of 'yes'"),
     ],
 )
 def test_a_spelling_that_leads_to_no_class_is_refused_in_words(
     problem: Problem, spellings: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(BadProblemError) as refused:
+    with pytest.raises(ProblemError) as refused:
         replace(problem, target=Target("kind", ("no", "yes"), spellings))
     assert str(refused.value) == f"problem iris: {said}"
 
@@ -133,13 +135,13 @@ def test_a_class_may_be_a_spelling_of_itself(problem: Problem) -> None:
 
 
 def test_a_target_that_is_a_feature_too_is_refused_in_words(problem: Problem) -> None:
-    with pytest.raises(BadProblemError, match="problem iris: 'petal_width' is a feature and the target, too"):
+    with pytest.raises(ProblemError, match="problem iris: 'petal_width' is both a feature and the target"):
         replace(problem, target=Target("petal_width", ("no", "yes")))
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1e39), (-math.inf, 0.0), (math.nan, 1.0)])
 def test_limits_that_float32_cannot_hold_are_refused_in_words(problem: Problem, low: float, high: float) -> None:
-    with pytest.raises(BadProblemError, match=r"problem iris: feature 'length' is from .*what float32 can hold"):
+    with pytest.raises(ProblemError, match=r"problem iris: feature 'length' has the limits .*float32 holds"):
         replace(problem, features=(Number("length", "cm", "a length", minimum=low, maximum=high, example=0.0),))
 
 
@@ -160,7 +162,7 @@ def test_two_problems_whose_models_would_share_a_name_are_refused_in_words(
         monkeypatch.delitem(sys.modules, f"problems.{name}", raising=False)
     monkeypatch.setattr(problems, "__path__", [*problems.__path__, str(tmp_path)])
     for name, other in (("wine2", "wine_2"), ("wine_2", "wine2")):
-        with pytest.raises(BadProblemError) as refused:
+        with pytest.raises(ProblemError) as refused:
             get_problem(name)
         assert str(refused.value) == (
             f"problems/{name}.py and problems/{other}.py would both register Wine2Model: rename one of them"
@@ -175,7 +177,7 @@ def test_a_file_without_a_problem_of_its_name_is_refused_in_words(
     (tmp_path / "half_done.py").write_text(content, encoding="utf-8")
     monkeypatch.setattr(problems, "__path__", [*problems.__path__, str(tmp_path)])
     monkeypatch.delitem(sys.modules, "problems.half_done", raising=False)
-    with pytest.raises(BadProblemError, match=r"problems/half_done\.py has no PROBLEM whose name is 'half_done'"):
+    with pytest.raises(ProblemError, match=r"problems/half_done\.py has no PROBLEM whose name is 'half_done'"):
         get_problem("half_done")
 
 

@@ -172,7 +172,7 @@ def test_a_bad_line_of_the_file_is_refused_in_one_line_that_names_the_key(
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("PROBLEM", "Wine", "'Wine' cannot be the name of a file in problems/: small letters, digits and underscores"),
+        ("PROBLEM", "Wine", "'Wine' is not the name of a file in problems/: use small letters, digits and underscores"),
         ("MLFLOW_PORT", "0", "Input should be greater than or equal to 1"),
     ],
 )

@@ -1,4 +1,4 @@
-"""CSV files: what is read, and how each kind of bad input is told in one line."""
+"""CSV files: reading, writing, and one line of error for each kind of bad input."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -261,7 +261,7 @@ def test_a_row_that_does_not_fit_the_header_is_refused(path: Path, line: str) ->
         path, f"Destination,Net (value),Kind of agency,Claim\nITALY,1,a,No\n{line}\nITALY,1,a,No".encode(), MIXED
     )
     assert message.startswith(f"{path}, row 3: ")
-    assert message.endswith("columns, where the header has 4")
+    assert message.endswith("columns, but the header has 4")
 
 
 NOTES = {
@@ -332,7 +332,7 @@ def test_a_target_of_quantities_is_told_from_an_unknown_class(path: Path, labels
     message = refusal(path, content.encode(), MIXED)
     assert message == (
         f"{path}, row 1, column Claim: unknown label {labels[0]!r}; known are No, Yes, 0, 1; "
-        "the lab predicts classes, and these are quantities"
+        "the lab predicts classes, and these labels are quantities"
     )
 
 

@@ -1,4 +1,4 @@
-"""The stack in containers, started once for all tests: `make containers` builds the images and calls them."""
+"""The stack in containers, started once for all tests; `make containers` builds the images and runs the tests."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import pytest
 
 from tests.containers.stack import Stack, running_stack
 
-# Which program runs the containers is said by who has built the images; a plain `pytest` has none.
+# The program that built the images names its container engine here; a plain `pytest` skips these tests.
 collect_ignore_glob = [] if "LAB_ENGINE" in os.environ else ["test_*.py"]
 
 

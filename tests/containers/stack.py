@@ -1,4 +1,4 @@
-"""A stack of its own in containers, by docker compose: other ports, volumes and data than anybody else's."""
+"""A stack in containers by docker compose, with ports, volumes and data of its own."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import httpx
 from common.settings import PROJECT
 from scripts.parts import free_port, wait_for
 
-# Every character that an address, a shell or a file of variables could take amiss.
+# All characters with a special meaning in an address, a shell or a file of variables.
 PASSWORD = "p@ss: /w%40rd?#'\"&=+"  # noqa: S105  # for a stack that ends with the tests
 KEY = "the key of the api"
 PORTS = ("API_PUBLISHED_PORT", "MLFLOW_PORT", "PREFECT_PORT", "MONITOR_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT")
@@ -30,7 +30,7 @@ class Stack:
     data: Path
 
     def compose(self, *arguments: str, may_fail: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run docker compose; unless it may fail, that is an error, which shows what it said."""
+        """Run docker compose; a failure is an error with its output, unless `may_fail`."""
         return run([*shlex.split(os.environ["LAB_COMPOSE"]), *arguments], self.environment, may_fail=may_fail)
 
     def inside(self, service: str, *command: str, may_fail: bool = False) -> subprocess.CompletedProcess[str]:
@@ -38,28 +38,28 @@ class Stack:
         return self.compose("exec", "-T", service, *command, may_fail=may_fail)
 
     def containers(self, *services: str) -> list[dict[str, Any]]:
-        """Return what docker compose says of the containers."""
+        """Return docker compose's descriptions of the containers."""
         listed = self.compose("ps", "--all", "--format", "json", *services).stdout
         return [json.loads(line) for line in listed.splitlines()]
 
     def address(self, variable: str) -> str:
-        """Return where a service can be reached, by the variable of its port."""
+        """Return the address of a service, by the variable of its port."""
         return f"http://127.0.0.1:{self.environment[variable]}"
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
-        """Yield a client of the api, as people have it: through the proxy, with the key."""
+        """Yield a client of the api that goes through the proxy and sends the key."""
         address = self.address("API_PUBLISHED_PORT")
         with httpx.Client(base_url=address, headers={"X-API-Key": KEY}, timeout=20.0) as client:
             yield client
 
     def start(self, *options: str) -> None:
-        """Start the services, or what options say, and return when they are healthy."""
+        """Start all services, or the services in the options, and return when they are healthy."""
         self.compose("up", "--detach", "--no-build", "--wait", "--wait-timeout", "240", *options)
 
     def once(self, service: str, *arguments: str) -> str:
-        """Run a service that ends by itself, on what runs already; return what it said, if it ended well."""
-        # Detached, since podman's service needs a whole core as long as somebody waits for a container in it.
+        """Run a service that ends by itself; return its output, or fail if its exit code is not 0."""
+        # The service runs detached, because podman's service takes a whole core while a client waits for a container.
         name = self.compose("run", "--no-deps", "--no-TTY", "--detach", service, *arguments).stdout.strip()
 
         def state() -> list[str]:
@@ -73,12 +73,12 @@ class Stack:
         return said
 
     def scale(self, service: str, replicas: int) -> None:
-        """Run so many replicas of a service."""
-        # Podman tells docker compose too little for it to know that those that run are as they should be.
+        """Start or stop replicas of a service until `replicas` run."""
+        # podman reports too little about running containers: without --no-recreate docker compose would replace them.
         self.start("--no-recreate", "--scale", f"{service}={replicas}", service)
 
     def wait_until_healthy(self, *services: str) -> None:
-        """Return when the health checks of these services, or of all, say that they are well."""
+        """Return when these services, or all, are healthy."""
         wait_for(
             f"the health of {services}",
             lambda: all(each["Health"] == "healthy" for each in self.containers(*services)),
@@ -88,12 +88,12 @@ class Stack:
 
 
 def image(service: str) -> str:
-    """Return the image of a service of our own."""
+    """Return the name of the image of one of the lab's services."""
     return f"closed-loop-lab/{service}"
 
 
 def engine(*arguments: str) -> str:
-    """Return what docker, or who takes its place, answers to a command."""
+    """Run a command of docker, or of podman in its place; return its output."""
     return run([os.environ["LAB_ENGINE"], *arguments], os.environ).stdout
 
 
@@ -110,7 +110,7 @@ def run(
 
 
 def new_environment(data: Path) -> dict[str, str]:
-    """Return the variables of a stack that shares nothing with another one."""
+    """Return the environment variables of a stack that shares nothing with another stack."""
     owner = data.stat()
     return {
         **os.environ,
@@ -130,9 +130,9 @@ def new_environment(data: Path) -> dict[str, str]:
 
 @contextmanager
 def running_stack(data: Path) -> Iterator[Stack]:
-    """Start the stack with its data in a folder; yield it when all of it is healthy, and stop it at the end.
+    """Start the stack with its data in a folder; yield it when all services are healthy, and stop it at the end.
 
-    When something fails meanwhile, the containers' last lines go with the error.
+    An error in the meantime gets the containers' last lines of output as a note.
     """
     if os.getuid() == 0:
         os.chown(data, 1000, 1000)

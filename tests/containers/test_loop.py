@@ -1,4 +1,4 @@
-"""The loop against the containers, over HTTP as people have it, and what is left when each has been restarted."""
+"""The loop in containers over HTTP, and the state that survives a restart of each container."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ PATIENCE = 120.0
 
 @pytest.fixture(scope="module")
 def learnt(stack: Stack) -> dict[str, Any]:
-    """Go once round the loop; return what everybody has to remember from then on."""
+    """Run the loop once; return the state that must survive from then on."""
     with stack.client() as api:
         unready = api.post("/predict", json=SETOSA)
         assert (unready.status_code, "no model yet" in unready.text) == (503, True)
@@ -35,7 +35,7 @@ def predict(api: httpx.Client) -> dict[str, Any]:
 
 
 def correct(api: httpx.Client, numbers: range) -> list[str]:
-    """Send corrections, and wait until a model has learnt from them."""
+    """Send corrections, and wait until a version has learnt them."""
     corrections = [{**SETOSA, "sepal_length": 5 + number / 100, "class_name": "Iris-setosa"} for number in numbers]
     ids = [api.post("/suggest", json=each).raise_for_status().json()["suggestion_id"] for each in corrections]
     wait_for("the fine-tuning", lambda: {state(api, each)["state"] for each in ids} == {"trained"}, PATIENCE, 0.5)
@@ -55,13 +55,13 @@ def served(api: httpx.Client, number: int) -> None:
 
 
 def memory(api: httpx.Client, prediction_id: str, suggestions: list[str]) -> dict[str, Any]:
-    """Return what is remembered of a prediction and its truth, and of corrections."""
+    """Return the stored state of a prediction, its ground truth and the corrections."""
     models = api.get("/models").raise_for_status().json()
     predictions = api.get(f"/predictions/{prediction_id}").raise_for_status().json()
     return {
         "prediction_id": prediction_id,
         "suggestions": suggestions,
-        # The monitor may export it at any moment.
+        # `exported` may change at any time, when the monitor exports the prediction.
         "predictions": [{name: value for name, value in each.items() if name != "exported"} for each in predictions],
         "states": [state(api, each) for each in suggestions],
         "labels": sum(each["labels"] for each in models["versions"]),
@@ -69,7 +69,7 @@ def memory(api: httpx.Client, prediction_id: str, suggestions: list[str]) -> dic
 
 
 def serving(api: httpx.Client) -> int:
-    """Return the version that answers; also while what has been restarted finds back to the others."""
+    """Return the version that answers, after waiting for restarted services to connect again."""
     answer = wait_for("an answer", lambda: (found := api.post("/predict", json=SETOSA)).is_success and found.json())
     return int(answer["model_version"])
 
@@ -87,7 +87,7 @@ def test_five_corrections_become_the_version_that_answers(stack: Stack, learnt: 
 
 
 @pytest.mark.parametrize("service", ["postgres", "api", "proxy", "monitor", "prometheus", "alertmanager"])
-def test_a_restarted_service_has_forgotten_nothing(stack: Stack, learnt: dict[str, Any], service: str) -> None:
+def test_a_restarted_service_has_kept_its_state(stack: Stack, learnt: dict[str, Any], service: str) -> None:
     with stack.client() as api:
         before = serving(api)
         restart(stack, service)
@@ -103,13 +103,13 @@ def test_traffic_comes_through_the_proxy_without_a_failure(stack: Stack, learnt:
 
 
 def window(stack: Stack) -> float | None:
-    """Return how many predictions the newest window of the monitor holds."""
+    """Return the number of predictions in the monitor's newest window."""
     text = httpx.get(f"{stack.address('MONITOR_PORT')}/metrics").raise_for_status().text
     found = re.search(r'^window_predictions\{problem="iris"\} (\S+)$', text, re.MULTILINE)
     return float(found[1]) if found else None
 
 
-def test_the_monitor_evaluates_what_was_predicted_and_shows_it(stack: Stack, learnt: dict[str, Any]) -> None:
+def test_the_monitor_evaluates_the_predictions_and_shows_them(stack: Stack, learnt: dict[str, Any]) -> None:
     with stack.client() as api:
         serving(api)
     assert wait_for("a window", lambda: window(stack), PATIENCE) > 0
@@ -132,7 +132,7 @@ def test_the_monitor_writes_to_the_external_log_in_mlflow(stack: Stack, learnt: 
     assert learnt["labels"] == 1
 
 
-def test_the_loop_goes_on_after_a_restart_of_those_that_train(stack: Stack, learnt: dict[str, Any]) -> None:
+def test_the_loop_goes_on_after_a_restart_of_the_servers_that_train(stack: Stack, learnt: dict[str, Any]) -> None:
     restart(stack, "mlflow", "prefect", "finetune")
     with stack.client() as api:
         before = serving(api)

@@ -1,4 +1,4 @@
-"""What each container may and may not, what the images hold, and several replicas behind one port."""
+"""The containers' privileges, the content of the images, and several replicas behind one port."""
 
 import json
 import re
@@ -13,8 +13,8 @@ from tests.containers.stack import KEY, OWN, PASSWORD, Stack, engine, image
 MEGABYTE = 1_000_000
 LONG_RUNNING = {"postgres", "mlflow", "prefect", "finetune", "api", "proxy", "monitor", "prometheus", "alertmanager"}
 COUNT = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
-# Asks the api as a client that claims to be somebody else.
 MORE_THAN_ALLOWED = 130  # corrections a minute of one client
+# The program asks the api directly, and forges another client's address in each request.
 LIES = f"""
 import json, urllib.error, urllib.request as r
 
@@ -35,13 +35,13 @@ def prometheus(stack: Stack, path: str) -> Any:
 
 
 def targets(stack: Stack) -> list[tuple[str, str]]:
-    """Return job and health of whatever Prometheus asks for metrics."""
+    """Return job and health of every target of Prometheus."""
     active = prometheus(stack, "targets?state=active")["activeTargets"]
     return sorted((each["labels"]["job"], each["health"]) for each in active)
 
 
 def answered(stack: Stack, replica: int) -> int:
-    """Return how many requests to /label one replica has answered."""
+    """Return the number of requests to /label that one replica has answered."""
     shown = stack.compose("exec", "-T", "--index", str(replica), "api", "python", "-c", COUNT).stdout
     found = re.search(r'^http_requests_total\{handler="/label".*\} (\S+)$', shown, re.MULTILINE)
     return int(float(found[1])) if found else 0
@@ -95,7 +95,7 @@ def test_the_api_counts_a_client_by_the_address_that_the_proxy_has_seen(stack: S
         lies = ({"X-Forwarded-For": f"203.0.113.{number}"} for number in range(MORE_THAN_ALLOWED))
         outside = [api.post("/suggest", json={}, headers=lie).status_code for lie in lies]
     inside = json.loads(stack.inside("monitor", "python", "-c", LIES).stdout)
-    # Who says that he is somebody else each time is one client all the same, and another one than others are.
+    # All forged addresses count as one client, and the clients outside and inside have separate limits.
     assert set(outside) == {422, 429}
     assert set(inside) == {422, 429}
     assert inside[0] == 422

@@ -22,7 +22,7 @@ from common.settings import PROJECT, Settings
 from common.table import DataError, read_table, table_bytes
 from finetune import later
 from finetune.train import NothingToContinueError, added_files, start_over
-from grafana.training import TESTED
+from grafana.measures import ON_TEST_DATA
 from preprocess import preprocess
 from problems import travel_insurance
 from scripts.stack import process_environment
@@ -107,7 +107,7 @@ def shown(version: Version) -> dict[str, float]:
     metrics = Metrics()
     metrics.serves(version, "champion")
     labels = {"model_name": version.name, "role": "champion"}
-    found = {name: metrics.registry.get_sample_value(f"model_test_{name}_ratio", labels) for name, _, _ in TESTED}
+    found = {name: metrics.registry.get_sample_value(f"model_test_{name}_ratio", labels) for name in ON_TEST_DATA}
     return {name: value for name, value in found.items() if value is not None}
 
 

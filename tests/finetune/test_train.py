@@ -7,8 +7,8 @@ import mlflow
 import numpy as np
 import pytest
 
-from common.bundle import model as onnx_io
-from common.bundle.model import OnnxModel
+from common.bundle import answer
+from common.bundle.model import ModelError, OnnxModel
 from common.bundle.outliers import OutlierScorer
 from common.files import md5
 from common.problem import Problem
@@ -224,11 +224,11 @@ def test_an_export_that_says_something_else_is_refused(
 ) -> None:
     tuned = tune(problem, corrected)
     # No export in single precision is as near as this.
-    monkeypatch.setattr(onnx_io, "TOLERANCE", 1e-12)
+    monkeypatch.setattr(answer, "TOLERANCE", 1e-12)
     judged = train.check_accuracy(problem, corrected, tuned)
     assert judged.verdict.refused_because is not None
     assert "the exported model cannot be served: the probabilities of row" in judged.verdict.refused_because
-    with pytest.raises(onnx_io.ModelError, match="nothing to register"):
+    with pytest.raises(ModelError, match="nothing to register"):
         train.register(problem, tuned, judged)
 
 

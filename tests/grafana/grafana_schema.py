@@ -1,7 +1,7 @@
-"""What Grafana accepts as a dashboard, as its own schema says: the types that grafana-foundation-sdk is made of.
+"""A check of dashboards against Grafana's own schema: the types that grafana-foundation-sdk is made of.
 
-The SDK is generated from the schema of the Grafana version in its number. It keeps to the types where it builds, but
-checks nothing of what it reads, so that is done here.
+The SDK is generated from the schema of the Grafana version in its number. It respects the types when it builds a
+dashboard, but checks none when it reads one; this module does.
 """
 
 import json
@@ -16,12 +16,12 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from tests.grafana.queries import Json, panels
 
-# The schema leaves open what a data source adds to the marks it makes.
+# The schema leaves these fields of a mark open: each data source has its own.
 OPEN = ("titleFormat", "step", "target")
 
 
 def mistakes(dashboard: Json) -> list[str]:
-    """Return where a dashboard is not as Grafana's schema says; nothing, if it is valid."""
+    """Return the violations of Grafana's schema in a dashboard; a valid dashboard has none."""
     register_default_plugins()
     found = [*_wrong(_without_open_parts(dashboard), Dashboard, "dashboard")]
     for panel in panels(dashboard):
@@ -36,7 +36,7 @@ def _without_open_parts(dashboard: Json) -> Json:
 
 
 def _with_overrides_as_defaults(panel: Json) -> Iterator[Json]:
-    # The schema takes any value in an override, but Grafana reads it as it reads the default of that name.
+    # The schema accepts any value in an override, but Grafana reads the value like the default of that name.
     for override in panel["fieldConfig"]["overrides"]:
         for change in override["properties"]:
             copy: Json = json.loads(json.dumps(panel))
@@ -56,7 +56,7 @@ def _wrong(value: Any, kind: Any, where: str) -> Iterator[str]:
         yield from _read(value, kind, where)
     elif get_origin(kind) in (Union, types.UnionType):
         found = [[*_wrong(value, each, where)] for each in get_args(kind)]
-        # What comes closest to one of the types says best what is wrong.
+        # The type whose violation lies deepest is the nearest one; its message is the most useful.
         yield from max(found, key=lambda each: len(each[0].partition(": ")[0])) if all(found) else ()
     elif get_origin(kind) is list and isinstance(value, list):
         for place, each in enumerate(value):
@@ -75,7 +75,7 @@ def _read(value: Json, kind: Any, where: str) -> Iterator[str]:
         yield f"{where}: {error!r} when it was read"
         return
     yield from _wrong(read, kind, where)
-    # Reading leaves out what it does not know.
+    # Reading leaves out unknown fields, so compare the result with the original.
     yield from _differences(value, json.loads(json.dumps(read, cls=JSONEncoder)), where)
 
 

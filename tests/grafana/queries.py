@@ -1,4 +1,4 @@
-"""The PromQL of a dashboard, for every test that runs or reads it."""
+"""The PromQL of a dashboard, for all tests that run or read it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ Json = dict[str, Any]
 
 
 def panels(dashboard: Json) -> Iterator[Json]:
-    """Yield the panels that show data; those of folded rows, too."""
+    """Yield the panels that show data, including the panels of folded rows."""
     for panel in dashboard["panels"]:
         if panel["type"] == "row":
             yield from panel["panels"]
@@ -16,15 +16,15 @@ def panels(dashboard: Json) -> Iterator[Json]:
 
 
 def queries(dashboard: Json) -> list[str]:
-    """Return the expressions of all panels as they are in the file: `filled` makes them complete."""
+    """Return the expressions of all panels with their variables, which `filled` replaces."""
     return [target["expr"] for panel in panels(dashboard) for target in panel["targets"]]
 
 
 def marks(dashboard: Json) -> list[str]:
-    """Return the expressions of the marks; most of the time they find nothing."""
+    """Return the expressions of the marks; mostly they have no result."""
     return [mark["expr"] for mark in dashboard["annotations"]["list"]]
 
 
 def filled(expr: str, problem: str = "iris", rate_interval: str = "1m") -> str:
-    """Return the expression as Grafana sends it to Prometheus, for the problem that a person has chosen."""
+    """Return the expression as Grafana sends it to Prometheus for the chosen problem."""
     return expr.replace("$problem", problem).replace("$__rate_interval", rate_interval)

@@ -1,7 +1,7 @@
-"""The dashboards, as far as can be told without Grafana, which no package index or distribution of CI's has.
+"""The dashboards, tested without Grafana, which CI cannot install from a package index or its distribution.
 
-Their JSON is compared with the types of Grafana's schema, their queries are parsed by Prometheus' own tool; that each
-query finds something is shown on a running stack in tests/prometheus.
+The tests compare the JSON with the types of Grafana's schema, and Prometheus' own tool parses the queries.
+tests/prometheus shows on a running stack that each query has a result.
 """
 
 import json
@@ -32,9 +32,9 @@ from tests.prometheus.programs import metrics_in, rules, run, said
 FILES = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.iterdir())}
 PANELS = [pytest.param(panel, id=f"{name}: {panel['title']}") for name in FILES for panel in panels(FILES[name])]
 COLUMNS = 24
-# What Prometheus itself says of its targets.
+# Metrics that Prometheus itself makes for its targets.
 OF_PROMETHEUS = {"up"}
-# Shared by all problems.
+# Selectors of servers that all problems share.
 OF_NO_PROBLEM = {'up{job=~"prefect|monitor"}'}
 
 
@@ -44,7 +44,7 @@ def dashboard(request: pytest.FixtureRequest) -> Json:
     return found
 
 
-def test_the_committed_files_are_what_the_code_builds() -> None:
+def test_the_committed_files_equal_the_output_of_the_code() -> None:
     committed = {path.name: path.read_text(encoding="utf-8") for path in DASHBOARDS.iterdir()}
     assert committed == build(), "run `python -m grafana.build`, and commit what it writes"
 
@@ -54,8 +54,8 @@ def test_a_dashboard_is_valid_by_grafanas_own_schema(dashboard: Json) -> None:
 
 
 SPOILT: dict[str, Callable[[Json], Any]] = {
-    "an option that there is not": lambda panel: panel["options"].update(legende={}),
-    "a word that is none of the choices": lambda panel: panel["options"]["legend"].update(displayMode="tabular"),
+    "an unknown option": lambda panel: panel["options"].update(legende={}),
+    "a word outside the choices": lambda panel: panel["options"]["legend"].update(displayMode="tabular"),
     "a text where a number belongs": lambda panel: panel["gridPos"].update(w="6"),
     "a transformation without a name": lambda panel: panel["transformations"][0].pop("id"),
     "an override with a wrong colour mode": lambda panel: panel["fieldConfig"]["overrides"][0]["properties"][0].update(
@@ -104,7 +104,7 @@ def test_no_two_panels_have_one_title(dashboard: Json) -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_says_what_it_shows_in_which_unit_and_from_where(panel: Json) -> None:
+def test_a_panel_has_title_unit_description_and_data_source(panel: Json) -> None:
     defaults = panel["fieldConfig"]["defaults"]
     assert panel["title"]
     assert defaults["unit"]
@@ -161,7 +161,7 @@ def known_metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 def exported_by_api() -> set[str]:
     metrics, app = Metrics(), FastAPI()
     metrics.instrument(app)
-    # Those of HTTP requests are declared with the middleware.
+    # The middleware declares the metrics of HTTP requests.
     app.build_middleware_stack()
     return names(metrics.registry.collect())
 
@@ -180,7 +180,7 @@ def names(families: Iterable[Metric]) -> set[str]:
     return {family.name + ending for family in families for ending in endings.get(family.type, ("",))}
 
 
-def test_the_limits_are_those_of_the_alerts() -> None:
+def test_the_limits_equal_the_alerts_limits() -> None:
     def compared(alert: str) -> set[float]:
         numbers = [re.findall(r"[<>]=?\s*([\d.]+)", each["expr"]) for each in alerts() if each["alert"] == alert]
         return {float(number) for found in numbers for number in found}
@@ -200,7 +200,7 @@ def alerts() -> list[Json]:
     return [rule for rule in rules() if "alert" in rule]
 
 
-def test_descriptions_send_people_to_alerts_that_there_are() -> None:
+def test_descriptions_name_only_existing_alerts() -> None:
     there_are = {each["alert"] for each in alerts()}
     texts = [panel["description"] for name in FILES for panel in panels(FILES[name])]
     named = {name for text in texts for name in re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", text)}
@@ -219,7 +219,7 @@ def test_every_dashboard_has_its_address_the_choice_of_the_problem_and_links_to_
     assert (dashboard["refresh"], dashboard["time"]["from"]) == ("5s", "now-30m")
 
 
-def test_addresses_are_told_apart_and_nothing_changes_by_itself() -> None:
+def test_addresses_differ_and_files_hold_no_changing_numbers() -> None:
     assert len({dashboard["uid"] for dashboard in FILES.values()}) == len(FILES)
     assert [name for name, dashboard in FILES.items() if {"id", "version", "iteration"} & dashboard.keys()] == []
 
@@ -229,11 +229,11 @@ def test_every_dashboard_marks_new_champions_and_alerts(dashboard: Json) -> None
     assert set(found) == {"new champion", "alert"}
     assert "changes(served_model_version" in found["new champion"]["expr"]
     assert found["new champion"]["titleFormat"] == "version {{model_version}} is champion"
-    # Grafana 11 reads the one, Grafana 12 the other.
+    # Grafana 12 reads the target, Grafana 11 the expression beside it.
     assert [mark["target"]["expr"] for mark in found.values()] == [mark["expr"] for mark in found.values()]
 
 
-def test_grafana_is_given_the_data_source_and_the_files_and_lets_nobody_change_them() -> None:
+def test_provisioning_gives_grafana_the_data_source_and_read_only_dashboards() -> None:
     folder = PROJECT / "grafana" / "provisioning"
     (source,) = yaml.safe_load((folder / "datasources" / "prometheus.yml").read_text(encoding="utf-8"))["datasources"]
     (files,) = yaml.safe_load((folder / "dashboards" / "dashboards.yml").read_text(encoding="utf-8"))["providers"]

@@ -1,6 +1,6 @@
-"""The choice of the problem: every problem that Prometheus knows can be chosen, and no other's figures are shown.
+"""The choice of the problem: every problem that Prometheus knows can be chosen, and only its figures are shown.
 
-Told by Prometheus' own engine, which `promtool test rules` lets loose on series that are made up here.
+`promtool test rules` evaluates the expressions with Prometheus' own engine on series that these tests make up.
 """
 
 import json
@@ -17,10 +17,10 @@ from tests.grafana.queries import Json, filled, marks, queries
 from tests.prometheus.programs import metrics_in, run, said
 
 FILES = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.iterdir())}
-# Shared by all problems, and so shown with each of them.
+# The servers that all problems share; every problem shows them.
 OF_NO_PROBLEM = {'min by (job) (up{job=~"prefect|monitor"})'}
 OTHER = "breast_cancer"
-# Every label that some query tells series apart by, so that whatever it joins fits together.
+# All labels that the queries select, group or join by, so that every join finds its partner.
 LABELS = {
     "problem": OTHER,
     "model_name": "BreastCancerModel",
@@ -53,7 +53,7 @@ def dashboard(request: pytest.FixtureRequest) -> Json:
 
 
 def asked(dashboard: Json) -> list[str]:
-    """Return what panels and marks of a dashboard ask of a problem, each once."""
+    """Return the expressions of a dashboard's panels and marks that select a problem, each once."""
     return sorted({*queries(dashboard), *marks(dashboard)} - OF_NO_PROBLEM)
 
 
@@ -63,7 +63,7 @@ def written(name: str, labels: Mapping[str, str]) -> str:
 
 
 def series_of_another(expressions: Sequence[str]) -> Iterator[str]:
-    """Yield series of the other problem for every metric of the expressions, with the labels that they are asked by."""
+    """Yield series of the other problem for every metric of the expressions, with the labels that they select."""
     for expr in expressions:
         for name, matchers in SELECTOR.findall(expr):
             yield written(name, LABELS | dict(EXACT.findall(matchers)))
@@ -72,7 +72,7 @@ def series_of_another(expressions: Sequence[str]) -> Iterator[str]:
 
 
 def evaluated(folder: Path, series: Sequence[str], expected: Mapping[str, Sequence[Json]]) -> tuple[int, str]:
-    """Let Prometheus evaluate expressions on series that grow; return how many find what is not expected, and which."""
+    """Let Prometheus evaluate expressions on growing series; return the number of unexpected results and the output."""
     test: dict[str, Any] = {
         "interval": STEP,
         "input_series": [{"series": each, "values": GROWING} for each in series],
@@ -89,7 +89,7 @@ def evaluated(folder: Path, series: Sequence[str], expected: Mapping[str, Sequen
 
 
 def nothing(expressions: Sequence[str], problem: str) -> dict[str, Sequence[Json]]:
-    """Return the expressions for a problem, each with what it finds where there is nothing to find."""
+    """Return the expressions for a problem, each with its result when the problem has no series."""
     complete = {filled(expr, problem) for expr in expressions}
     return {expr: ONE_ZERO if expr.endswith("or vector(0)") else [] for expr in sorted(complete)}
 
@@ -99,7 +99,7 @@ def test_no_figure_of_another_problem_is_shown(dashboard: Json, tmp_path: Path) 
     series = sorted(set(series_of_another(expressions)))
     unexpected, what = evaluated(tmp_path, series, nothing(expressions, "iris"))
     assert unexpected == 0, what
-    # The same series are found by every expression, once their problem is chosen.
+    # For the other problem, every expression finds these series.
     own = nothing(expressions, OTHER)
     found, what = evaluated(tmp_path, series, own)
     assert found == len(own), what
@@ -109,7 +109,7 @@ def test_every_dashboard_with_a_problems_figures_has_the_choice(dashboard: Json)
     assert any("$problem" in expr for expr in queries(dashboard))
     [variable] = [each for each in dashboard["templating"]["list"] if each["name"] == "problem"]
     assert (variable["type"], variable["datasource"]) == ("query", {"type": "prometheus", "uid": "prometheus"})
-    # When a dashboard is opened: a problem whose api was started today is there.
+    # Grafana reads the choices when a dashboard is opened, so that they include an api that has just started.
     assert variable["refresh"] in (1, 2)
     assert not variable.get("hide")
     assert "options" not in variable
@@ -122,7 +122,7 @@ def test_every_dashboard_with_a_problems_figures_has_the_choice(dashboard: Json)
         (['logged_predictions_total{problem="travel_insurance", role="champion"}'], {"travel_insurance"}),
         (['up{job="prometheus"}', 'up{job="monitor"}'], set()),
     ],
-    ids=["whose api is a target", "whose api is away", "none"],
+    ids=["with a running api", "without a running api", "none"],
 )
 def test_the_choices_are_the_problems_that_prometheus_knows(
     dashboard: Json, tmp_path: Path, known: list[str], choices: set[str]

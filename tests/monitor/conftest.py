@@ -7,7 +7,7 @@ import pytest
 
 from common.problem import Problem
 from common.store import Store
-from monitor.follow_registry import Reference
+from monitor.statistics.reference import Reference
 from tests.monitor.references import reference_of
 from tests.receiver import Receiver, receiving
 

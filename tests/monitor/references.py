@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from common.bundle.export import reference_statistics
+from common.bundle.reference import reference_statistics
 from common.problem import Problem, Table
 from common.registry.client import Registry, Version
 from common.store import Store
 from common.store.predictions import PredictionRow
-from monitor.follow_registry import Aliases, Reference, References, read_reference
+from monitor.follow_registry import Aliases, References
 from monitor.page.source import Source
+from monitor.statistics.reference import Reference, read_reference
 from tests.common.store.rows import MODEL, prediction
 
 

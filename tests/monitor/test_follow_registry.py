@@ -20,8 +20,8 @@ from common.registry.client import CHALLENGER, CHAMPION, Registry
 from common.settings import Settings
 from common.store import Store
 from common.table import read_table
-from monitor.follow_registry import Aliases, Reference, References, read_reference
-from monitor.statistics.drift import CategoryReference, NumberReference
+from monitor.follow_registry import Aliases, References
+from monitor.statistics.reference import CategoryReference, NumberReference, Reference, read_reference
 from tests.common.store.rows import MODEL, prediction
 from tests.conftest import RegisterByHand
 
@@ -157,7 +157,7 @@ def test_the_reference_of_the_served_version_is_followed(
 
     asyncio.run(follow())
     store.close()
-    assert "IrisModel version 2 tells no reference" in caplog.text
+    assert "the bundle of IrisModel version 2 has no reference" in caplog.text
 
 
 def test_the_aliases_are_followed_through_challenge_promotion_and_rollback(

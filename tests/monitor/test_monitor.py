@@ -16,13 +16,11 @@ from common.settings import Settings
 from common.store import Store
 from common.store.predictions import PredictionRow
 from common.store.suggestions import STATES
-from monitor.follow_registry import Reference
 from monitor.jobs.evaluation import Evaluator, Pace
-from monitor.jobs.job_alerts import Runs
+from monitor.jobs.job_alerts import JobAlerts
 from monitor.monitor import create_app
-from monitor.statistics.drift import NumberReference
 from monitor.statistics.enough import LABELS, SHARE_ROWS
-from monitor.statistics.performance import Results
+from monitor.statistics.reference import NumberReference, Reference, Results
 from scripts.parts import wait_for
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 from tests.conftest import served
@@ -152,7 +150,9 @@ def test_the_loop_is_timed_from_the_last_correction_to_the_champion(store: Store
 def evaluate_now(store: Store, reference: Reference | None = None) -> None:
     """Let the job run that evaluates each minute, as if all that was predicted by now were a minute old."""
     pace = Pace(timedelta(minutes=1), timedelta(minutes=5))
-    evaluator = Evaluator(store, knowing(store, reference), Runs(store), pace, lambda: now() + timedelta(seconds=63))
+    evaluator = Evaluator(
+        store, knowing(store, reference), JobAlerts(store), pace, lambda: now() + timedelta(seconds=63)
+    )
     evaluator._started -= timedelta(hours=1)
     evaluator.run()
 
@@ -248,13 +248,13 @@ def test_alerts_are_shown_while_they_are_open_and_their_episodes_counted(store: 
         **{("iris", kind): 0 for kind in ("accuracy", "drift", "feature_mean", "outliers", "recall", "run_failed")},
     }
     evaluate_now(store)
-    Runs(store).failed("", "external log", "MLflow is away", now())
+    JobAlerts(store).failed("", "external log", "MLflow is away", now())
     labels = ("problem", "kind", "subject")
     assert samples(monitor, "monitor_alert_open", *labels) == {
         ("iris", "outliers", ""): 1,
         ("", "run_failed", "external log"): 1,
     }
-    Runs(store).succeeded("", "external log", now())
+    JobAlerts(store).succeeded("", "external log", now())
     assert samples(monitor, "monitor_alert_open", *labels) == {("iris", "outliers", ""): 1}
     begun = samples(monitor, "monitor_alerts_total", "problem", "kind")
     assert {episode: count for episode, count in begun.items() if count} == {

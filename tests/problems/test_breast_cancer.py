@@ -9,9 +9,10 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.pipeline import Pipeline
 
-from common.bundle.export import check_parity, export_onnx
+from common.bundle.export import export_onnx
 from common.bundle.model import OnnxModel
 from common.bundle.outliers import fit_outlier_scorer
+from common.bundle.parity import check_parity
 from common.problem import Candidate, Classifier, Number, Table, get_problem, probabilities_of
 from common.split import split
 from common.table import DataError, table_bytes
@@ -132,7 +133,7 @@ def test_the_graph_says_the_same_on_all_rows(train_and_test: tuple[Table, Table]
     train, test = train_and_test
     scorer = fit_outlier_scorer(*split(train))
     graph = export_onnx(fitted, PROBLEM, train, scorer)
-    check_parity(graph, fitted, test.X, scorer)
+    check_parity(OnnxModel(graph.SerializeToString()), fitted, test.X, scorer)
     answer = OnnxModel(graph.SerializeToString()).predict(test.X.astype(np.float32))
     assert (answer.probabilities is None) == isinstance(fitted[-1], Perceptron)  # type: ignore[index]
 

@@ -1,4 +1,4 @@
-"""Programs of Debian's packages, and what they are asked."""
+"""Prometheus' programs from Debian's packages, and the rules of the project."""
 
 import os
 import re
@@ -18,7 +18,7 @@ KEYWORDS = {"and", "or", "unless", "bool", "offset"}
 
 
 def program(name: str) -> str:
-    """Return the path of a program; where it is missing the test fails in CI, and is skipped elsewhere."""
+    """Return the path of a program; without it the test fails in CI and is skipped elsewhere."""
     if found := shutil.which(name):
         return found
     message = f"{name} is missing: `apt-get install prometheus prometheus-alertmanager`"
@@ -34,12 +34,12 @@ def run(name: str, *arguments: str | Path, given: str | None = None) -> subproce
 
 
 def said(ended: subprocess.CompletedProcess[str]) -> str:
-    """Return what a program has said, for the message of a failed assertion."""
+    """Return the output of a program, for the message of a failed assertion."""
     return f"{ended.stdout}\n{ended.stderr}"
 
 
 def rules() -> list[dict[str, Any]]:
-    """Return all rules of the rule files, recording and alerting."""
+    """Return all recording and alerting rules of the rule files."""
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULE_FILES]
     return [rule for file in files for group in file["groups"] for rule in group["rules"]]
 
@@ -53,7 +53,7 @@ def metrics_in(expr: str) -> set[str]:
 
 
 def ask(address: str, path: str, **parameters: Any) -> Any:
-    """Return the data of an answer of Prometheus' API; an error of Prometheus is an assertion's."""
+    """Ask Prometheus' API and return the data of its answer; an error of Prometheus fails the assertion."""
     answer = httpx.get(f"{address}/api/v1/{path}", params=parameters).json()
     assert answer["status"] == "success", answer
     return answer["data"]

@@ -1,4 +1,4 @@
-"""Alertmanager: what it posts to whom, and that its webhook is in no file of the project."""
+"""Alertmanager: its posts to the webhook, whose address stands in no file of the project."""
 
 import json
 import os
@@ -25,14 +25,14 @@ SCRIPT = PROJECT / "prometheus" / "alertmanager.sh"
 
 
 class Receiver(ThreadingHTTPServer):
-    """A webhook that keeps what is posted to it, by path."""
+    """A webhook that stores the posts to it with their paths."""
 
     def __init__(self) -> None:
         self.posted: list[tuple[str, dict[str, Any]]] = []
         super().__init__(("127.0.0.1", 0), Handler)
 
-    def told(self) -> set[tuple[str, str, str]]:
-        """Return name, problem and status of every alert that was told."""
+    def received(self) -> set[tuple[str, str, str]]:
+        """Return name, problem and status of every posted alert."""
         alerts = [alert for _, body in list(self.posted) for alert in body["alerts"]]
         return {(alert["labels"]["alertname"], alert["labels"]["problem"], alert["status"]) for alert in alerts}
 
@@ -62,7 +62,7 @@ def receiver() -> Iterator[Receiver]:
 
 @contextmanager
 def alertmanager(folder: Path, webhook: str) -> Iterator[str]:
-    """Run the project's Alertmanager, but for its patience, which is a second; yield its address."""
+    """Run the project's Alertmanager with waiting times of one second; yield its address."""
     program("prometheus-alertmanager")
     script = str(shutil.copy(SCRIPT, folder))
     template = SCRIPT.with_suffix(".yml").read_text(encoding="utf-8")
@@ -78,27 +78,25 @@ def alertmanager(folder: Path, webhook: str) -> Iterator[str]:
 
 
 def written(folder: Path) -> Path:
-    """Return the configuration that Alertmanager has been started with."""
+    """Return the path of the configuration that Alertmanager was started with."""
     [path] = (folder / "tmp").rglob("alertmanager.yml")
     return path
 
 
-def tell(address: str, *names: str, problem: str = "iris", over: bool = False) -> None:
-    """Send alerts as Prometheus does."""
+def post_alerts(address: str, *names: str, problem: str = "iris", over: bool = False) -> None:
+    """Send alerts to Alertmanager as Prometheus does."""
     end = {"endsAt": datetime.now(UTC).isoformat()} if over else {}
     alerts = [{"labels": {"alertname": name, "severity": "page", "problem": problem}, **end} for name in names]
     httpx.post(f"{address}/api/v2/alerts", json=alerts).raise_for_status()
 
 
-def test_alerts_and_their_end_are_posted_to_the_webhook_that_the_environment_names(
-    receiver: Receiver, tmp_path: Path
-) -> None:
+def test_alerts_and_their_ends_are_posted_to_the_webhook_of_the_environment(receiver: Receiver, tmp_path: Path) -> None:
     path = r"/services/T0&B|\1/x"
     with alertmanager(tmp_path, f"http://127.0.0.1:{receiver.server_port}{path}") as address:
-        tell(address, "ApiDown")
-        wait_for("the alert", lambda: ("ApiDown", "iris", "firing") in receiver.told())
-        tell(address, "ApiDown", over=True)
-        wait_for("its end", lambda: ("ApiDown", "iris", "resolved") in receiver.told())
+        post_alerts(address, "ApiDown")
+        wait_for("the alert", lambda: ("ApiDown", "iris", "firing") in receiver.received())
+        post_alerts(address, "ApiDown", over=True)
+        wait_for("its end", lambda: ("ApiDown", "iris", "resolved") in receiver.received())
         ended = run("amtool", "check-config", written(tmp_path))
     assert ended.returncode == 0, said(ended)
     posted_to, body = receiver.posted[0]
@@ -107,22 +105,22 @@ def test_alerts_and_their_end_are_posted_to_the_webhook_that_the_environment_nam
     assert body["receiver"] == "people"
 
 
-def test_what_follows_from_another_alert_of_the_same_problem_is_not_told(receiver: Receiver, tmp_path: Path) -> None:
+def test_an_alert_is_not_posted_while_its_causes_alert_is_open(receiver: Receiver, tmp_path: Path) -> None:
     with alertmanager(tmp_path, f"http://127.0.0.1:{receiver.server_port}/") as address:
-        tell(address, "NoModel")
-        wait_for("the cause", lambda: ("NoModel", "iris", "firing") in receiver.told())
-        tell(address, "HighErrorRatio")
-        tell(address, "HighErrorRatio", problem="breast_cancer")
-        wait_for("another problem's", lambda: ("HighErrorRatio", "breast_cancer", "firing") in receiver.told())
+        post_alerts(address, "NoModel")
+        wait_for("the cause", lambda: ("NoModel", "iris", "firing") in receiver.received())
+        post_alerts(address, "HighErrorRatio")
+        post_alerts(address, "HighErrorRatio", problem="breast_cancer")
+        wait_for("another problem's", lambda: ("HighErrorRatio", "breast_cancer", "firing") in receiver.received())
         known = httpx.get(f"{address}/api/v2/alerts").raise_for_status().json()
     inhibited = [alert["labels"] for alert in known if alert["status"]["inhibitedBy"]]
     assert [(labels["alertname"], labels["problem"]) for labels in inhibited] == [("HighErrorRatio", "iris")]
-    assert ("HighErrorRatio", "iris", "firing") not in receiver.told()
+    assert ("HighErrorRatio", "iris", "firing") not in receiver.received()
 
 
-def test_without_a_webhook_alerts_can_be_looked_at_and_nobody_is_told(tmp_path: Path) -> None:
+def test_without_a_webhook_alerts_are_shown_and_not_posted(tmp_path: Path) -> None:
     with alertmanager(tmp_path, "") as address:
-        tell(address, "ApiDown")
+        post_alerts(address, "ApiDown")
         [alert] = httpx.get(f"{address}/api/v2/alerts").raise_for_status().json()
     assert alert["labels"]["alertname"] == "ApiDown"
     config = written(tmp_path)
@@ -138,7 +136,7 @@ def test_others_cannot_read_the_webhook(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("webhook", ["hooks.example", "ftp://hooks.example", "https://", "http://it's", "http://a b"])
-def test_what_is_no_address_ends_it_in_one_line(webhook: str) -> None:
+def test_an_invalid_address_ends_the_script_with_one_line(webhook: str) -> None:
     ended = subprocess.run(
         ["sh", SCRIPT], env={**os.environ, "ALERT_WEBHOOK_URL": webhook}, capture_output=True, text=True, check=False
     )
@@ -147,7 +145,7 @@ def test_what_is_no_address_ends_it_in_one_line(webhook: str) -> None:
     assert line.startswith("ALERT_WEBHOOK_URL must")
 
 
-def test_the_configuration_in_the_project_is_valid_and_names_nobody() -> None:
+def test_the_configuration_in_the_project_is_valid_and_holds_no_real_address() -> None:
     template = SCRIPT.with_suffix(".yml")
     ended = run("amtool", "check-config", template)
     assert ended.returncode == 0, said(ended)

@@ -1,4 +1,4 @@
-"""Configuration, rules and alerts: accepted, tested one by one, and each alert explained."""
+"""Configuration, rules and alerts: Prometheus accepts them, each rule has a test, and each alert an explanation."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ UNIT_TESTS = sorted((FOLDER / "tests").glob("*.yml"))
 
 
 def unit_test_cases() -> list[dict[str, object]]:
-    """Return what the unit tests of the rules ask, one by one."""
+    """Return the single cases of the rules' unit tests."""
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in UNIT_TESTS]
     groups = [group for file in files for group in file["tests"]]
     return [
@@ -53,7 +53,7 @@ def test_rules_and_alerts_do_what_their_unit_tests_say(path: Path) -> None:
     assert ended.returncode == 0, said(ended)
 
 
-def test_every_rule_has_a_unit_test_and_every_alert_is_seen_to_come_and_to_stay_away() -> None:
+def test_every_rule_has_a_unit_test_and_every_alert_one_for_firing_and_one_for_silence() -> None:
     cases = unit_test_cases()
     assert {rule["record"] for rule in rules() if "record" in rule} == {
         case["expr"] for case in cases if "expr" in case
@@ -62,7 +62,7 @@ def test_every_rule_has_a_unit_test_and_every_alert_is_seen_to_come_and_to_stay_
     assert {case["alertname"] for case in cases if case.get("exp_alerts") == []} == set(alerts())
 
 
-def test_every_alert_says_how_urgent_it_is_what_is_wrong_and_where_help_is() -> None:
+def test_every_alert_has_severity_summary_description_and_runbook() -> None:
     for rule in rules():
         if "alert" in rule:
             assert rule["labels"]["severity"] in {"page", "ticket"}
@@ -81,13 +81,13 @@ def test_every_alert_has_its_section_in_the_operations_page_and_no_other_has() -
         assert marks == ["Means", "Look at", "Do", "Does not mean"], alert
 
 
-def test_metrics_in_an_expression_are_told_from_all_else() -> None:
+def test_the_names_of_metrics_are_found_in_an_expression() -> None:
     expr = 'sum by (a, b) (rate(hits_total{job="x", c!~"d|e"}[5m])) > 0.5 and on (f) (g_ratio unless h offset 1d) * 2'
     assert metrics_in(expr) == {"hits_total", "g_ratio", "h"}
 
 
 def exported(client: httpx.Client) -> set[str]:
-    """Return the names of all series that an exporter's families may have."""
+    """Return the names of all series that an exporter's metrics may have."""
     families = re.findall(r"^# TYPE (\w+) (\w+)$", client.get("/metrics").raise_for_status().text, re.MULTILINE)
     parts = {"histogram": ("_bucket", "_count", "_sum"), "summary": ("_count", "_sum", "")}
     return {name + part for name, kind in families for part in parts.get(kind, ("",))}
@@ -108,7 +108,7 @@ def test_every_metric_that_a_rule_or_the_operations_page_names_is_exported_or_re
     assert on_page - known - ALL_KINDS == set()
 
 
-def test_alerts_take_as_many_rows_as_the_monitor_does() -> None:
+def test_alerts_require_as_many_rows_as_the_monitor() -> None:
     least = {
         (rule["alert"], found[0]): int(found[1])
         for rule in rules()

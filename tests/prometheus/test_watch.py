@@ -1,4 +1,4 @@
-"""`make watch`: a real Prometheus on a real stack, and every question that a rule or a dashboard asks it."""
+"""`make watch`: a real Prometheus on a real stack, with every query of the rules and the dashboards."""
 
 import asyncio
 import json
@@ -42,14 +42,14 @@ TRAFFIC = Traffic(rate=20, seconds=4, labels=0.9, label_delay=0.2, wrong_labels=
 
 @dataclass(frozen=True)
 class Watched:
-    """A stack that has had traffic, and the Prometheus that has seen it; `moment` is when all of it was over."""
+    """A stack after its traffic, and the Prometheus that has scraped it; `moment` is a time after the traffic."""
 
     address: str
     exporters: dict[str, str]
     moment: float
 
     def values(self, expr: str) -> list[float]:
-        """Return the values that an expression has had at the moment."""
+        """Return the values of an expression at `moment`."""
         result = ask(self.address, "query", query=expr, time=self.moment)["result"]
         return [float(sample["value"][1]) for sample in result]
 
@@ -58,7 +58,7 @@ class Watched:
 def lab(
     tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, mlflow_uri: str, prefect_api_url: str
 ) -> Iterator[Settings]:
-    """A lab on the tests' servers, where no model and no run is left of other labs."""
+    """A lab on the tests' servers, without models and flow runs of other labs."""
     client = mlflow.MlflowClient(mlflow_uri)
     for model in client.search_registered_models():
         client.delete_registered_model(model.name)
@@ -77,7 +77,7 @@ def lab(
 
 
 def close_the_loop(api: httpx.Client) -> None:
-    """Let five corrections become version 2, and version 1 its challenger."""
+    """Send five corrections until version 2 serves, then make version 1 the challenger."""
     suggest(api, range(5))
     wait_for("the fine-tuned version", lambda: served_version(api) == 2, within=90)
     api.post("/models/1/challenge").raise_for_status()
@@ -85,7 +85,7 @@ def close_the_loop(api: httpx.Client) -> None:
 
 
 def send_traffic(api: httpx.Client, problem: Problem, lab: Settings) -> None:
-    """Send predictions and labels, something that is refused, and as many rows as an index of stability wants."""
+    """Send predictions, feedback, a refused request, and enough rows for a population stability index."""
     rows = read_table(lab.data_dir / "data.csv", problem, indices=False)
 
     async def sending() -> None:
@@ -100,7 +100,7 @@ def send_traffic(api: httpx.Client, problem: Problem, lab: Settings) -> None:
 
 
 def wait_until_seen(address: str) -> float:
-    """Return a moment at which Prometheus has seen the challenger judged, and every rule has found what it can."""
+    """Wait until Prometheus has labels of the challenger and results of every recording rule; return the time."""
     last = 'live_label_coverage_ratio{role="shadow"} > 0 and on (problem) window_predictions >= 500'
     wait_for("the last of the recording rules", lambda: ask(address, "query", query=last)["result"])
     wait_for("an index of every feature", lambda: len(ask(address, "query", query="window_feature_psi")["result"]) == 4)
@@ -129,7 +129,7 @@ def watched(lab: Settings, problem: Problem, start_api: StartApi) -> Iterator[Wa
         yield Watched(watch.address(here), exporters, wait_until_seen(watch.address(here)))
 
 
-def test_every_target_is_up_and_only_the_apis_are_told_their_problem(watched: Watched) -> None:
+def test_every_target_is_up_and_only_the_api_has_a_problem_label(watched: Watched) -> None:
     targets = ask(watched.address, "targets")["activeTargets"]
     assert {target["labels"]["job"]: target["health"] for target in targets} == dict.fromkeys(JOBS, "up")
     assert {target["labels"]["job"]: target["labels"].get("problem") for target in targets} == {
@@ -139,9 +139,9 @@ def test_every_target_is_up_and_only_the_apis_are_told_their_problem(watched: Wa
 
 
 @pytest.mark.parametrize("exporter", ["api", "monitor", "prefect"])
-def test_what_an_exporter_shows_is_clean(watched: Watched, exporter: str) -> None:
+def test_promtool_finds_no_mistake_in_an_exporters_metrics(watched: Watched, exporter: str) -> None:
     shown = httpx.get(watched.exporters[exporter]).raise_for_status()
-    # Without a type and a version that it knows, Prometheus 3 refuses to read it.
+    # Prometheus 3 refuses an exporter whose content type it does not know.
     assert re.match(r"(text/plain|application/openmetrics-text); ?version=", shown.headers["content-type"])
     ended = run("promtool", "check", "metrics", given=shown.text)
     assert (ended.returncode, ended.stderr) == (0, ""), said(ended)
@@ -163,10 +163,10 @@ def test_a_recording_rule_has_found_champion_and_challenger(watched: Watched, na
 
 
 def loosened(expr: str) -> str:
-    """Return an alert's expression that has a value, 0 or 1, wherever there is something to be judged.
+    """Return an alert's expression that has a value, 0 or 1, wherever the alert finds its series.
 
-    It asks the same series, joined in the same way. What is to be absent in a sound system must be there, and errors
-    are all answers.
+    It selects and joins the same series. `unless` becomes `and`, because a healthy system has the series whose absence
+    the alert reports. All answers take the place of errors.
     """
     compared = re.sub(r"(==|!=|>=|<=|>|<) (?=[0-9.])", r"\1 bool ", expr)
     return compared.replace("unless on", "and on").replace('status="5xx"', 'status="2xx"')
@@ -176,7 +176,7 @@ ALERTS = {f"{rule['alert']} {number}": rule["expr"] for number, rule in enumerat
 
 
 @pytest.mark.parametrize("expr", ALERTS.values(), ids=ALERTS.keys())
-def test_an_alert_looks_at_something_and_is_silent_in_a_sound_system(watched: Watched, expr: str) -> None:
+def test_an_alert_finds_its_series_and_is_silent_in_a_healthy_system(watched: Watched, expr: str) -> None:
     assert watched.values(loosened(expr))
     firing = ask(watched.address, "alerts")["alerts"]
     assert [alert for alert in firing if alert["state"] == "firing"] == []
@@ -191,20 +191,20 @@ def panel_queries() -> list[Any]:
     ]
 
 
-def test_there_are_dashboards_to_be_asked() -> None:
+def test_there_are_dashboards_with_queries() -> None:
     assert len(DASHBOARDS) >= 4
     assert len(panel_queries()) > len(DASHBOARDS)
 
 
 @pytest.mark.parametrize("query", panel_queries())
-def test_the_query_of_a_panel_finds_numbers(watched: Watched, query: str) -> None:
+def test_the_query_of_a_panel_has_numbers_as_result(watched: Watched, query: str) -> None:
     values = watched.values(filled(query))
     assert values
     assert [value for value in values if value == value], "nothing but NaN"  # noqa: PLR0124  # only NaN is not itself
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_the_marks_of_a_dashboard_can_be_asked(watched: Watched, path: Path) -> None:
+def test_prometheus_accepts_the_queries_of_the_marks(watched: Watched, path: Path) -> None:
     for mark in marks(json.loads(path.read_text(encoding="utf-8"))):
         ask(watched.address, "query_range", query=filled(mark), start=watched.moment - 60, end=watched.moment, step=15)
 
@@ -224,20 +224,20 @@ def test_the_embedded_stacks_configuration_is_the_projects_with_other_addresses(
     assert ended.returncode == 0, said(ended)
 
 
-def test_apis_that_are_at_work_are_not_taken_for_the_one_of_the_shell(offline: Settings) -> None:
-    def told(settings: Settings) -> Any:
+def test_running_apis_take_the_place_of_the_api_in_the_settings(offline: Settings) -> None:
+    def api_targets(settings: Settings) -> Any:
         (job,) = [each for each in watch.config_for(settings)["scrape_configs"] if each["job_name"] == "api"]
         return job["static_configs"], job["file_sd_configs"]
 
     other = Settings(lab_home=offline.lab_home, problem="breast_cancer")
     files = [{"files": [f"{offline.lab_home}/.lab/apis/*.json"]}]
     alone = [{"targets": ["127.0.0.1:8000"], "labels": {"problem": "breast_cancer"}}]
-    assert told(other) == (alone, files)
+    assert api_targets(other) == (alone, files)
     with announced(offline):
-        assert told(other) == ([], files)
+        assert api_targets(other) == ([], files)
 
 
-def test_watching_says_where_prometheus_is_and_ctrl_c_ends_it(offline: Settings, tmp_path: Path) -> None:
+def test_watch_prints_prometheus_address_and_ctrl_c_ends_it(offline: Settings, tmp_path: Path) -> None:
     program("prometheus")
     lab, output = offline.model_copy(update={"prometheus_port": free_port()}), tmp_path / "output"
     other = lab.model_copy(update={"problem": "breast_cancer", "api_port": free_port()})
@@ -258,7 +258,7 @@ def test_watching_says_where_prometheus_is_and_ctrl_c_ends_it(offline: Settings,
     assert (offline.state_dir / "prometheus" / "data").is_dir()
 
 
-def test_a_prometheus_that_cannot_run_ends_it_with_what_it_has_said_last(offline: Settings, tmp_path: Path) -> None:
+def test_a_prometheus_that_cannot_start_ends_watch_with_its_last_output(offline: Settings, tmp_path: Path) -> None:
     program("prometheus")
     lab = offline.model_copy(update={"prometheus_port": free_port()})
     (offline.state_dir / "prometheus").mkdir(parents=True)
@@ -270,7 +270,7 @@ def test_a_prometheus_that_cannot_run_ends_it_with_what_it_has_said_last(offline
     assert "not a directory" in output
 
 
-def test_a_missing_prometheus_and_a_port_in_use_are_one_line(offline: Settings, tmp_path: Path) -> None:
+def test_a_missing_prometheus_and_a_used_port_are_errors_of_one_line(offline: Settings, tmp_path: Path) -> None:
     lab = offline.model_copy(update={"prometheus_port": free_port()})
     nowhere = {**environment(lab), "PATH": str(tmp_path)}
     ended, output = ended_watch(nowhere, tmp_path / "missing")
@@ -297,7 +297,7 @@ def environment(lab: Settings) -> dict[str, str]:
 
 
 def ended_watch(environment: dict[str, str], folder: Path) -> tuple[int, str]:
-    """Run `python -m scripts.watch` until it ends; return its exit code, and what it has said."""
+    """Run `python -m scripts.watch` until it ends; return its exit code and output."""
     with process([sys.executable, "-m", "scripts.watch"], folder / "output", environment) as watching:
         code = watching.wait(timeout=60)
     return code, (folder / "output").read_text(encoding="utf-8")

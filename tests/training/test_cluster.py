@@ -1,11 +1,9 @@
 """`--dask ADDRESS`: a real scheduler, workers in processes of their own; the same results, and errors in one line."""
 
-import math
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -27,23 +25,19 @@ from scripts.stack import process_environment
 from tests import servers
 from tests.training.test_search import registered, with_data
 from training import cluster, executors, search
-from training.cluster import WorkersError, reach
+from training.cluster import fit_on, reach
+from training.fitting import FitAll, WorkersError, one_after_the_other
 from training.search import Trained
 
 SOON = 20.0  # seconds, also on a busy machine
-WAYS = ("one after the other", "in processes", "on a cluster")
 
 
-def in_every_way(
-    problem: Problem, settings: Settings, address: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Trained]:
-    """Yield what is trained in this process, in processes of its own, and on a cluster."""
+@pytest.fixture
+def everywhere(dask_address: str, monkeypatch: pytest.MonkeyPatch) -> tuple[FitAll, ...]:
+    """The functions that fit candidates here, in two processes after the first candidate, and on a cluster."""
     monkeypatch.setattr(executors, "cpu_count", lambda: 2)
-    for start_seconds in (math.inf, 0.0):
-        monkeypatch.setattr(executors, "START_SECONDS", start_seconds)
-        yield search.train(problem, settings)
-    with reach(address) as client:
-        yield search.train(problem, settings, client)
+    monkeypatch.setattr(executors, "START_SECONDS", 0.0)
+    return one_after_the_other, executors.fit_on_all_cores, fit_on(dask_address)
 
 
 def bundle(settings: Settings, version: Version) -> bytes:
@@ -52,8 +46,8 @@ def bundle(settings: Settings, version: Version) -> bytes:
     return (Path(path) / "model.onnx").read_bytes()
 
 
-def told(settings: Settings, trained: Trained) -> tuple[object, ...]:
-    """Return all that a training has found and registered, to the last bit."""
+def outcome(settings: Settings, trained: Trained) -> tuple[object, ...]:
+    """Return everything that a training has found and registered, to the last bit."""
     results = [(dict(each.candidate.params), dict(each.metrics)) for each in trained.results]
     curves = [dict(search.learning_curves(each.model)) for each in trained.results]
     versions = [version for version in (trained.champion, trained.challenger) if version]
@@ -71,8 +65,8 @@ def several(name: str) -> Problem:
 
 
 @pytest.mark.parametrize("name", ["iris", "breast_cancer", "travel_insurance"])
-def test_every_way_finds_and_registers_the_same_to_the_last_bit(
-    name: str, settings: Settings, dask_address: str, monkeypatch: pytest.MonkeyPatch
+def test_wherever_candidates_are_fitted_the_registered_versions_are_the_same_to_the_last_bit(
+    name: str, settings: Settings, everywhere: tuple[FitAll, ...]
 ) -> None:
     problem = several(name)
     rows = (
@@ -81,29 +75,23 @@ def test_every_way_finds_and_registers_the_same_to_the_last_bit(
         else problem.load(None)
     )
     lab = with_data(settings, problem, rows)
-    first, second, third = (told(lab, each) for each in in_every_way(problem, lab, dask_address, monkeypatch))
+    first, second, third = (outcome(lab, search.train(problem, lab, fit_all)) for fit_all in everywhere)
     assert second == first
     assert third == first
 
 
-def test_every_way_rounds_the_same_where_blas_would_use_all_cores(
-    dask_address: str, monkeypatch: pytest.MonkeyPatch
+def test_wherever_candidates_are_fitted_they_round_the_same_although_blas_would_use_all_cores(
+    everywhere: tuple[FitAll, ...],
 ) -> None:
     def fit(X: Floats, y: Ints) -> Classifier:
         model: Classifier = LogisticRegression(max_iter=1000).fit(X, y)
         return model
 
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(60_000, 30))  # 14 MB: more than Dask sends without a warning, if it is not told to
+    X = rng.normal(size=(60_000, 30))  # 14 MB: more than Dask sends without a warning by default
     rows = Table(X, (X[:, :5].sum(axis=1) + rng.normal(size=60_000) > 0).astype(np.int64))
     candidates = [Candidate({"n": number}, fit) for number in range(3)]
-    monkeypatch.setattr(executors, "cpu_count", lambda: 2)
-    found = []
-    for start_seconds in (math.inf, 0.0):
-        monkeypatch.setattr(executors, "START_SECONDS", start_seconds)
-        found += list(executors.fit_all(candidates, rows, rows))
-    with reach(dask_address) as client:
-        found += list(executors.fit_all(candidates, rows, rows, client))
+    found = [fitted for fit_all in everywhere for fitted in fit_all(candidates, rows, rows)]
     assert len({vars(fitted.model)["coef_"].tobytes() for fitted in found}) == 1
     assert [fitted.metrics for fitted in found] == [found[0].metrics] * 9
 
@@ -243,7 +231,7 @@ def test_workers_with_other_code_of_the_project_are_refused(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("package", "folder"), [("scikit-learn", "scikit_learn"), ("numpy", "numpy")])
 def test_workers_with_other_versions_are_refused(tmp_path: Path, package: str, folder: str) -> None:
-    # All that tells a version is a file beside the package; this one is found before.
+    # A file beside a package names its version; Python finds this one first.
     metadata = tmp_path / "site" / f"{folder}-0.1.dist-info" / "METADATA"
     metadata.parent.mkdir(parents=True)
     metadata.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.1\n")
@@ -252,4 +240,4 @@ def test_workers_with_other_versions_are_refused(tmp_path: Path, package: str, f
         servers.dask_scheduler(tmp_path) as (address, _),
         servers.dask_worker(address, tmp_path / "worker", **other),
     ):
-        assert f" has {package} 0.1, where this process has " in refused(address)
+        assert f" has {package} 0.1, and this process has " in refused(address)

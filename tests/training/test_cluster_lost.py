@@ -1,4 +1,4 @@
-"""A cluster that loses its workers or its scheduler in the midst of a search."""
+"""A cluster that loses its workers or its scheduler during a search."""
 
 import os
 import signal
@@ -21,8 +21,10 @@ from scripts.stack import process_environment
 from tests import servers
 from tests.training.conftest import deadly, of, processes_in, signing, waiting
 from tests.training.test_search import registered
-from training import backend, search
-from training.cluster import WorkersError, reach
+from training import cluster as dask_cluster
+from training import search
+from training.cluster import fit_on
+from training.fitting import WorkersError
 from training.search import Trained
 
 HERE = os.getpid()
@@ -50,8 +52,8 @@ def search_under_way(problem: Problem, settings: Settings, cluster: Cluster, fol
     """Yield a search of which each worker fits a candidate; the fits wait for the file `go`."""
     folder.mkdir()
     candidates = of(problem, *[waiting(number, folder) for number in range(5)])
-    with reach(cluster.address) as client, ThreadPoolExecutor(1) as thread:
-        running = thread.submit(search.train, candidates, settings, client)
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(search.train, candidates, settings, fit_on(cluster.address))
         wait_for("all workers fitting", lambda: processes_in(folder) == set(cluster.workers))
         try:
             yield running
@@ -64,8 +66,9 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def test_one_worker_does_the_work_and_not_this_process(settings: Settings, problem: Problem, tmp_path: Path) -> None:
-    with cluster_of(1, tmp_path) as cluster, reach(cluster.address) as client:
-        trained = search.train(of(problem, *[signing(number) for number in range(3)]), settings, client)
+    with cluster_of(1, tmp_path) as cluster:
+        candidates = of(problem, *[signing(number) for number in range(3)])
+        trained = search.train(candidates, settings, fit_on(cluster.address))
     assert {str(vars(result.model)["fitted_by"]) for result in trained.results} == set(cluster.workers)
 
 
@@ -94,7 +97,7 @@ def test_when_all_workers_die_and_another_comes_it_does_the_work(
 
 
 def lost(running: Future[Trained], settings: Settings) -> str:
-    """Return what the search says at its end, which has registered nothing."""
+    """Return the error of a search that ends without a registered version."""
     with pytest.raises(WorkersError) as error:
         running.result(timeout=60)
     assert registered(settings.mlflow_uri) == []
@@ -106,12 +109,12 @@ def lost(running: Future[Trained], settings: Settings) -> str:
 def test_when_no_worker_is_left_the_search_ends_and_registers_nothing(
     settings: Settings, problem: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backend, "WORKER_SECONDS", 1.0)
-    monkeypatch.setattr(backend, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(dask_cluster, "WORKER_SECONDS", 1.0)
+    monkeypatch.setattr(dask_cluster, "LOOK_SECONDS", 0.1)
     with cluster_of(2, tmp_path) as cluster, search_under_way(problem, settings, cluster, tmp_path / "fits") as running:
         for worker in cluster.workers.values():
             kill(worker)
-        assert "No worker is left." in lost(running, settings)
+        assert "(no worker is left)" in lost(running, settings)
 
 
 def test_when_the_scheduler_is_gone_the_search_ends_and_registers_nothing(
@@ -126,12 +129,9 @@ def test_a_candidate_of_which_workers_die_ends_the_search(settings: Settings, pr
     # Without tries again, which would each want another worker.
     patience = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     candidates = of(problem, signing(0), deadly(1, HERE), signing(2))
-    with (
-        cluster_of(2, tmp_path, **patience) as cluster,
-        reach(cluster.address) as client,
-        ThreadPoolExecutor(1) as thread,
-    ):
-        assert "died of the same candidate" in lost(thread.submit(search.train, candidates, settings, client), settings)
+    with cluster_of(2, tmp_path, **patience) as cluster, ThreadPoolExecutor(1) as thread:
+        running = thread.submit(search.train, candidates, settings, fit_on(cluster.address))
+        assert "died of the same candidate" in lost(running, settings)
 
 
 def test_a_candidate_that_cannot_be_sent_is_named(settings: Settings, problem: Problem, dask_address: str) -> None:
@@ -141,9 +141,9 @@ def test_a_candidate_that_cannot_be_sent_is_named(settings: Settings, problem: P
         with lock:
             return signed.fit(X, y)
 
-    with reach(dask_address) as client, ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as thread:
         candidates = of(problem, signing(0), replace(signed, fit=fit))
-        message = lost(thread.submit(search.train, candidates, settings, client), settings)
+        message = lost(thread.submit(search.train, candidates, settings, fit_on(dask_address)), settings)
     assert message.startswith("candidate {'n': 7} cannot be sent to a worker (")
 
 
@@ -154,8 +154,8 @@ def test_what_a_fit_raises_on_a_worker_is_what_it_raises_here(
         raise LookupError(f"not with {len(y)} rows of {X.shape[1]}")
 
     candidates = of(problem, signing(0), replace(signing(1), fit=fail), signing(2))
-    with reach(dask_address) as client, pytest.raises(LookupError, match=r"^not with 90 rows of 4$"):
-        search.train(candidates, settings, client)
+    with pytest.raises(LookupError, match=r"^not with 90 rows of 4$"):
+        search.train(candidates, settings, fit_on(dask_address))
     assert registered(settings.mlflow_uri) == []
 
 
@@ -167,8 +167,8 @@ def test_a_model_that_cannot_be_sent_back_ends_the_search(
         vars(model)["lock"] = threading.Lock()
         return model
 
-    with reach(dask_address) as client, pytest.raises(TypeError, match="cannot pickle"):
-        search.train(of(problem, replace(signing(0), fit=fit), signing(1)), settings, client)
+    with pytest.raises(TypeError, match="cannot pickle"):
+        search.train(of(problem, replace(signing(0), fit=fit), signing(1)), settings, fit_on(dask_address))
 
 
 # main.py, whose candidates wait on the workers in the folder that is its last argument.

@@ -1,4 +1,4 @@
-"""Where candidates are fitted, when processes pay, and that it makes no difference; without a cluster."""
+"""Fitting in processes on this machine: when it pays, and that it changes no result."""
 
 import os
 import signal
@@ -22,8 +22,9 @@ from scripts.parts import wait_for
 from scripts.stack import process_environment
 from tests.training.conftest import deadly, of, processes_in, signing, waiting
 from tests.training.test_search import registered
-from training import executors, search
-from training.cluster import WorkersError
+from training import executors
+from training.fitting import WorkersError
+from training.search import train
 
 HERE = os.getpid()
 
@@ -41,7 +42,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fitted_by(candidates: Sequence[Candidate], rows: tuple[Table, Table]) -> list[int]:
-    return [vars(fitted.model)["fitted_by"] for fitted in executors.fit_all(candidates, *rows)]
+    return [vars(fitted.model)["fitted_by"] for fitted in executors.fit_on_all_cores(candidates, *rows)]
 
 
 def workers_of(process: psutil.Process) -> list[psutil.Process]:
@@ -51,7 +52,7 @@ def workers_of(process: psutil.Process) -> list[psutil.Process]:
 
 @contextmanager
 def let_go(folder: Path, count: int) -> Iterator[None]:
-    """Meanwhile, when so many processes are waiting in a folder, let them go on."""
+    """Let processes that wait in a folder go on as soon as there are `count` of them."""
     with ThreadPoolExecutor(1) as thread:
         waited = thread.submit(wait_for, "processes", lambda: len(processes_in(folder)) == count)
         waited.add_done_callback(lambda _: (folder / "go").touch())
@@ -101,7 +102,7 @@ def test_results_come_while_others_are_being_fitted_and_in_the_order_of_the_cand
     rows: tuple[Table, Table], tmp_path: Path
 ) -> None:
     late = waiting(3, tmp_path)
-    fits = executors.fit_all([signing(0), signing(1), signing(2), late, signing(4)], *rows)
+    fits = executors.fit_on_all_cores([signing(0), signing(1), signing(2), late, signing(4)], *rows)
     assert [vars(next(fits).model)["C"] for _ in range(3)] == [1, 2, 3]
     assert not (tmp_path / "go").exists()
     (tmp_path / "go").touch()
@@ -134,7 +135,7 @@ def test_when_a_process_dies_the_search_ends_in_one_line_and_registers_nothing(
     settings: Settings, problem: Problem
 ) -> None:
     with pytest.raises(WorkersError, match=r"^a process died .* LOKY_MAX_CPU_COUNT=1 in the environment .*$"):
-        search.train(of(problem, *[deadly(number, HERE) for number in range(4)]), settings)
+        train(of(problem, *[deadly(number, HERE) for number in range(4)]), settings, executors.fit_on_all_cores)
     assert registered(settings.mlflow_uri) == []
     assert not (settings.lab_home / "models").exists()
     assert workers_of(psutil.Process()) == []
@@ -157,7 +158,7 @@ runpy.run_path("main.py", run_name="__main__")
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 128 + signal.SIGTERM)],
-    ids=["Ctrl-C", "told to end"],
+    ids=["Ctrl-C", "SIGTERM"],
 )
 def test_a_search_that_is_stopped_leaves_no_process_and_nothing_registered(
     settings: Settings, tmp_path: Path, number: signal.Signals, code: int

@@ -116,7 +116,7 @@ def test_rows_that_may_not_be_changed_can_be_fitted_in_place(many: Table) -> Non
 
 
 def code_hash_in(folder: Path, *, after: str = "") -> str:
-    code = f"import pathlib\nfrom training.fitting import code_hash\nprint(code_hash())\n{after}\nprint(code_hash())"
+    code = f"import pathlib\nfrom training.cluster import code_hash\nprint(code_hash())\n{after}\nprint(code_hash())"
     ended = subprocess.run([sys.executable, "-B", "-c", code], cwd=folder, capture_output=True, text=True, check=True)
     first, second = ended.stdout.split()
     assert first == second

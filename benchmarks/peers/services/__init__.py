@@ -1,1 +1,1 @@
-"""The same model as a service of each peer. Each file runs in its peer's environment and imports nothing of the lab."""
+"""The model as a service of each peer. The files run in the peers' environments and import nothing of the lab."""

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from kserve import InferOutput, InferRequest, InferResponse, Model, ModelFollower, model_server
+from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer, model_server
 from kserve.utils.numpy_codec import from_np_dtype
 from kserve.utils.utils import generate_uuid
 
@@ -11,7 +11,7 @@ from benchmarks.peers.services.onnx_session import OnnxSession
 
 
 class OnnxModel(Model):
-    """Answers with all outputs of the model, in KServe's first protocol and in the open one."""
+    """Answers with all outputs of the model, by KServe's protocol v1 and by the open inference protocol."""
 
     def load(self) -> bool:
         """Load the model."""
@@ -43,4 +43,4 @@ if __name__ == "__main__":
     arguments, _ = argparse.ArgumentParser(parents=[model_server.parser]).parse_known_args()
     model = OnnxModel(arguments.model_name)
     model.load()
-    ModelFollower().start([model])
+    ModelServer().start([model])

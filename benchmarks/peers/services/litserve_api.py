@@ -1,4 +1,4 @@
-"""A server of LitServe: the argument is its port."""
+"""A server of LitServe; its argument is the port."""
 
 import sys
 from typing import Any
@@ -24,7 +24,7 @@ class OnnxModel(litserve.LitAPI):
         return self._session.run(x)
 
     def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
-        """Return an answer that becomes JSON."""
+        """Return the outputs as lists, for JSON."""
         return {name: value.tolist() for name, value in output.items()}
 
 

@@ -1,4 +1,4 @@
-"""The model as ONNX Runtime runs it, with the options that the api's has."""
+"""The model in ONNX Runtime, with the same options as in the api."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
-"""The database's schema, step by step, for Alembic. A new SQLite file does without them.
+"""The steps of the database's schema, for Alembic. A new SQLite file needs none of them.
 
-Imports nothing of the lab. Begin with `versions/`.
+It imports nothing of the lab. Begin with `versions/`. This folder can be deleted if no database needs an upgrade, and
+with SQLite.
 """

@@ -1,24 +1,26 @@
-"""Episodes in which something was out of bounds, and their way to whoever wants to know."""
+"""Alerts, from the moment a condition is found until it ends, and their delivery to a webhook."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from common.store.database import Database
-from common.store.tables import alerts
+from common.store.delivery import RetryQueue
+from common.store.monitoring.tables import alerts
 
 Breach = tuple[str, str]  # kind and subject
+LONGEST_PAUSE = timedelta(minutes=5)  # between two attempts to post an alert
 
 
 @dataclass(frozen=True)
 class Alert:
-    """An episode: since when, seen when for the last time, and over when; open while `ended_at` is None.
+    """A condition that began, was last seen, and ended at these times; the alert is open while `ended_at` is None.
 
-    `posted_at`, `attempts` and `last_error` tell of the webhook.
+    `posted_at`, `attempts` and `last_error` are about the webhook.
     """
 
     id: int
@@ -36,27 +38,28 @@ class Alert:
 
 @dataclass(frozen=True)
 class Changed:
-    """The episodes that have begun, and those that have ended."""
+    """The alerts that began, and the alerts that ended."""
 
     began: list[Alert]
     ended: list[Alert]
 
 
 class Alerts:
-    """The episodes of every problem."""
+    """The alerts of every problem."""
 
     def __init__(self, database: Database) -> None:
-        """Keep them in `database`."""
+        """Use `database`."""
         self._database = database
+        self._queue = RetryQueue(database, alerts, "posted_at", LONGEST_PAUSE)
 
     def settle(self, problem: str, kinds: AbstractSet[str], found: Mapping[Breach, str], at: datetime) -> Changed:
-        """Make the open episodes of these kinds those that are found, durably, and return what has changed.
+        """Begin an alert for each new breach, end the alerts whose breach is gone, durably; return the changes.
 
         Args:
-            problem: whose episodes; "" for what concerns no problem.
-            kinds: which kinds have been looked for: episodes of others stay as they are.
-            found: what is out of bounds, with a message for each.
-            at: when.
+            problem: whose alerts; "" for conditions of no problem.
+            kinds: the kinds that the caller looked for: alerts of other kinds stay as they are.
+            found: the breaches, with a message for each.
+            at: when the caller looked.
         """
         c = alerts.c
         is_open = sa.select(alerts).where(c.problem == problem, c.kind.in_(kinds), c.ended_at.is_(None))
@@ -71,40 +74,38 @@ class Alerts:
             return Changed(_with(connection, [key[0] for key in ids if key]), _with(connection, ended))
 
     def open(self, problem: str | None = None) -> list[Alert]:
-        """Return the open episodes of a problem, or of all, oldest first."""
+        """Return the open alerts of a problem, or of all, oldest first."""
         conditions = [alerts.c.ended_at.is_(None), *([] if problem is None else [alerts.c.problem == problem])]
-        return [_alert(row) for row in self._database.read(sa.select(alerts).where(*conditions).order_by(alerts.c.id))]
+        return self._read(sa.select(alerts).where(*conditions).order_by(alerts.c.id))
 
     def between(self, problem: str, since: datetime, until: datetime, limit: int) -> list[Alert]:
-        """Return the newest episodes that were open at any time from `since` to before `until`, newest first."""
+        """Return the newest alerts that were open at any time from `since` to before `until`, newest first."""
         c = alerts.c
         lasted = c.ended_at.is_(None) | (c.ended_at >= since)
         query = sa.select(alerts).where(c.problem == problem, c.began_at < until, lasted)
-        return [_alert(row) for row in self._database.read(query.order_by(c.id.desc()).limit(limit))]
+        return self._read(query.order_by(c.id.desc()).limit(limit))
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """Return how many episodes have begun, by problem and kind."""
+        """Return how many alerts have begun, by problem and kind."""
         c = alerts.c
-        query = sa.select(c.problem, c.kind, sa.func.count().label("episodes")).group_by(c.problem, c.kind)
-        return {(row["problem"], row["kind"]): row["episodes"] for row in self._database.read(query)}
+        query = sa.select(c.problem, c.kind, sa.func.count().label("alerts")).group_by(c.problem, c.kind)
+        return {(row["problem"], row["kind"]): row["alerts"] for row in self._database.read(query)}
 
     def due(self, now: datetime, limit: int) -> list[Alert]:
-        """Return episodes that are not posted yet and whose next attempt is due, oldest first."""
-        c = alerts.c
-        query = sa.select(alerts).where(c.posted_at.is_(None), c.next_attempt_at <= now).order_by(c.id).limit(limit)
-        return [_alert(row) for row in self._database.read(query)]
+        """Return alerts that are not posted yet and whose next attempt is due, oldest first."""
+        query = sa.select(alerts).where(self._queue.is_due(now))
+        return self._read(query.order_by(alerts.c.id).limit(limit))
 
     def posted(self, alert_id: int, at: datetime) -> None:
-        """Note that an episode has been posted."""
-        self._update(alert_id, posted_at=at, last_error=None)
+        """Write that the webhook has taken an alert."""
+        self._queue.delivered(alert_id, posted_at=at)
 
     def post_failed(self, alert_id: int, error: str, next_attempt_at: datetime) -> None:
-        """Note why posting failed and when to try again."""
-        self._update(alert_id, attempts=alerts.c.attempts + 1, last_error=error, next_attempt_at=next_attempt_at)
+        """Write why an attempt failed and when the next one is due."""
+        self._queue.failed(alert_id, error, next_attempt_at)
 
-    def _update(self, alert_id: int, **values: Any) -> None:
-        with self._database.writing() as connection:
-            connection.execute(alerts.update().where(alerts.c.id == alert_id).values(values))
+    def _read(self, query: sa.Select[Any]) -> list[Alert]:
+        return [_alert(row) for row in self._database.read(query)]
 
 
 def _new(problem: str, breach: Breach, message: str, at: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A place that only one process has at a time, whichever machine or container it is in; it goes with its holder."""
+"""A lock that at most one process holds, across machines; it is released when that process ends, however it ends."""
 
 import fcntl
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.store.database import CONNECT_TIMEOUT_SECONDS, StoreError
 
-# Any number will do that is not the writers'.
-EXPORTER_LOCK = 0x6C6163
+# Any number, as long as it differs from `WRITER_LOCK` and all processes of the lab use the same.
+LOCK_NUMBER = 0x6C6163
 
 
 @contextmanager
-def alone(url: str) -> Iterator[bool]:
-    """Tell whether this process is the only one that writes the external log of the store at `url`, till the end.
+def exporter_lock(url: str) -> Iterator[bool]:
+    """Yield whether this process has the lock of the exporter of the store at `url`, and hold it to the end.
 
-    The lock is where the rows are: PostgreSQL's own, or a file's beside SQLite's. Both end with the process, however it
-    ends, so that nobody has to guess by the clock whether a holder still lives.
+    PostgreSQL has such locks; beside SQLite's file, another file is locked. The operating system or the server
+    releases the lock when the process ends, so nobody has to guess from a clock whether the holder still lives.
 
     Raises:
-        StoreError: that cannot be told.
+        StoreError: the lock cannot be asked for.
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -55,7 +55,7 @@ def _advisory_locked(url: sa.URL) -> Iterator[bool]:
     engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=connect)
     try:
         connection = engine.connect()
-        locked = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({EXPORTER_LOCK})").scalar())
+        locked = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK_NUMBER})").scalar())
     except SQLAlchemyError as error:
         raise StoreError(f"the store cannot be locked: {str(error).splitlines()[0]}") from error
     with connection:

@@ -1,4 +1,4 @@
-"""Which predictions have gone to the external log, batch by batch."""
+"""Exports: batches of predictions for the external log."""
 
 import time
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime
 import sqlalchemy as sa
 
 from common.store.database import Database
-from common.store.predictions import PredictionRow, row_of
-from common.store.tables import exports, prediction_counts, predictions
+from common.store.monitoring.tables import exports
+from common.store.predictions import PredictionRow, prediction_row
+from common.store.tables import prediction_counts, predictions
 
-# Rows that one transaction claims, and seconds to the next one: truths that are told meanwhile wait for no more.
-BITE = 1_000
-PAUSE = 0.05
+# A claim takes this many rows a transaction and pauses between two, so that feedback never waits for long.
+ROWS_AT_ONCE = 1_000
+PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,37 +29,37 @@ class Export:
 
 
 class Exports:
-    """Batches: claimed first, so that whoever tries again after a crash takes the same rows, and finished later."""
+    """Batches that are claimed first and finished later, so that a new try after a crash takes the same rows."""
 
     def __init__(self, database: Database) -> None:
-        """Keep them in `database`."""
+        """Use `database`."""
         self._database = database
 
     def claim(self, limit: int, until: datetime) -> Export | None:
-        """Claim the oldest rows from before `until` that no export has, at most so many; None when there are none.
+        """Claim the oldest rows from before `until` that are in no export, at most `limit`; None if there are none.
 
-        They are of one problem, model and day. Who is killed meanwhile leaves an export with fewer rows.
+        The rows are of one problem, model and day. A process that is killed here leaves an export with fewer rows.
         """
         c = predictions.c
         waiting = sa.select(c.problem, c.model_name, c.predicted_at).where(
             c.export_id.is_(None), c.predicted_at < until
         )
-        # In the order of the index, so that the first is found at once, however many wait.
+        # In the order of the index, so that the database finds the first row at once, however many wait.
         if not (found := self._database.read(waiting.order_by(c.problem, c.predicted_at).limit(1))):
             return None
-        made, size = None, min(BITE, limit)
+        made, size = None, min(ROWS_AT_ONCE, limit)
         while True:
             with self._database.writing() as connection:
                 made = made or _make(connection, found[0])
                 taken = _take(connection, made, until, size)
-            rows, size = made.rows + taken, min(BITE, limit - made.rows - taken)
+            rows, size = made.rows + taken, min(ROWS_AT_ONCE, limit - made.rows - taken)
             made = Export(made.id, made.problem, made.model_name, made.day, rows, made.claimed_at)
             if not taken or not size:
                 return made
-            time.sleep(PAUSE)
+            time.sleep(PAUSE_SECONDS)
 
     def unfinished(self) -> list[Export]:
-        """Return what has been claimed and not finished, oldest first."""
+        """Return the exports that were claimed and not finished, oldest first."""
         query = sa.select(exports).where(exports.c.finished_at.is_(None)).order_by(exports.c.id)
         return [_export(row) for row in self._database.read(query)]
 
@@ -66,19 +67,19 @@ class Exports:
         """Return the predictions of an export."""
         c = predictions.c
         mine = sa.select(predictions).where(c.export_id == export.id).order_by(c.predicted_at, c.id, c.role)
-        return [row_of(each) for each in self._database.read(mine)]
+        return [prediction_row(each) for each in self._database.read(mine)]
 
     def finish(self, export: Export, run_id: str) -> None:
-        """Note, durably, that an export is in the external log, in the run `run_id`."""
+        """Write, durably, that an export is in the external log, in the run `run_id`."""
         with self._database.writing() as connection:
             values = {"finished_at": datetime.now(UTC), "run_id": run_id}
             connection.execute(exports.update().where(exports.c.id == export.id).values(values))
 
     def waiting(self) -> dict[str, int]:
-        """Return how many rows are not in the external log yet, by problem, from sums alone."""
+        """Return how many rows are not in the external log yet, by problem, without a scan of the log."""
         finished = sa.select(exports.c.problem, (-sa.func.sum(exports.c.rows)).label("rows"))
         written = sa.select(prediction_counts.c.problem, sa.func.sum(prediction_counts.c.predictions).label("rows"))
-        # In one statement: what is finished by now has been written by then.
+        # In one statement, so that both sums are of one moment.
         both = sa.union_all(
             written.group_by(prediction_counts.c.problem),
             finished.where(exports.c.finished_at.is_not(None)).group_by(exports.c.problem),
@@ -88,7 +89,7 @@ class Exports:
 
 
 def day_bounds(day: date) -> tuple[datetime, datetime]:
-    """Return the first moment of a day in UTC, and that of the next."""
+    """Return the first moment of a day in UTC, and the first moment of the next day."""
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return begin, datetime.fromordinal(day.toordinal() + 1).replace(tzinfo=UTC)
 

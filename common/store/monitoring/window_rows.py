@@ -1,4 +1,4 @@
-"""The log of predictions, column by column: what many rows say together."""
+"""The rows of a window, read from the prediction log page by page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -9,13 +9,13 @@ from pydantic_core import from_json
 
 from common.store.database import Database
 from common.store.statistics import Cells
-from common.store.tables import Moment, feedback, predictions
+from common.store.tables import UtcDateTime, feedback, predictions
 
 PAGE_ROWS = 1_000
 
 
-class Answer(TypedDict):
-    """What a prediction says of itself beside others; a `PredictionRow` is one, too."""
+class WindowRow(TypedDict):
+    """The part of a logged prediction that a window evaluates; a `PredictionRow` is one, too."""
 
     model_name: str
     model_version: int
@@ -25,31 +25,28 @@ class Answer(TypedDict):
     is_outlier: bool | None
 
 
-class Answers:
-    """The champion's answers, as many as are wanted: only some of them are in memory at a time."""
+class WindowRows:
+    """The champion's predictions. Only one page of them is in memory at a time."""
 
     def __init__(self, database: Database) -> None:
-        """Read them from `database`."""
+        """Read from `database`."""
         self._database = database
 
-    def between(self, problem: str, since: datetime, until: datetime, limit: int) -> Iterator[Answer]:
-        """Yield the answers from `since` to before `until`, newest first, at most so many."""
+    def between(self, problem: str, since: datetime, until: datetime, limit: int) -> Iterator[WindowRow]:
+        """Yield the predictions from `since` to before `until`, newest first, at most `limit`."""
         c = predictions.c
         span = c.problem == problem, c.role == "champion", c.predicted_at >= since
         query = _wanted().where(*span).order_by(c.predicted_at.desc(), c.id.desc())
         before: sa.ColumnElement[bool] = c.predicted_at < until
         for start in range(0, limit, PAGE_ROWS):
             page = self._database.read(query.where(before).limit(min(PAGE_ROWS, limit - start)))
-            yield from _answers(page)
+            yield from _rows(page)
             if len(page) < PAGE_ROWS:
                 return
             before = _before(page[-1])
 
     def labels(self, problem: str, version: int, since: datetime, until: datetime) -> Cells:
-        """Return how many of a version's answers from `since` to before `until` are known to be right and wrong.
-
-        By true and answered class, the champion's alone.
-        """
+        """Return a version's labels as champion from `since` to before `until`, by true and predicted class."""
         p, f = predictions.c, feedback.c
         span = p.problem == problem, p.role == "champion", p.predicted_at >= since, p.predicted_at < until
         columns = f.class_name.label("true_class"), p.class_name.label("predicted_class")
@@ -60,19 +57,19 @@ class Answers:
 
 def _wanted() -> sa.Select[tuple[str, datetime, str]]:
     c = predictions.c
-    told = (c.model_name, c.model_version, c.class_name, c.confidence, c.is_outlier)
-    return sa.select(c.id, c.predicted_at, sa.cast(c.features, sa.Text).label("features"), *told)
+    others = (c.model_name, c.model_version, c.class_name, c.confidence, c.is_outlier)
+    return sa.select(c.id, c.predicted_at, sa.cast(c.features, sa.Text).label("features"), *others)
 
 
 def _before(row: sa.RowMapping) -> sa.ColumnElement[bool]:
-    # Many rows have one moment: those of a batch.
+    # The rows of a batch have the same time: the id decides.
     c = predictions.c
-    place = sa.tuple_(sa.literal(row["predicted_at"], Moment), sa.literal(row["id"]))
-    return sa.and_(c.predicted_at <= row["predicted_at"], sa.tuple_(c.predicted_at, c.id) < place)
+    last = sa.tuple_(sa.literal(row["predicted_at"], UtcDateTime), sa.literal(row["id"]))
+    return sa.and_(c.predicted_at <= row["predicted_at"], sa.tuple_(c.predicted_at, c.id) < last)
 
 
-def _answers(page: Sequence[sa.RowMapping]) -> Iterator[Answer]:
-    # Read as one, they share the names of the features, which would take more room than their values.
+def _rows(page: Sequence[sa.RowMapping]) -> Iterator[WindowRow]:
+    # Parsed together, the rows share the names of the features, which would take more memory than the values.
     features = from_json(f"[{','.join(row['features'] for row in page)}]", cache_strings="keys")
     for row, each in zip(page, features, strict=True):
         yield {

@@ -1,4 +1,4 @@
-"""What the monitor found in each window of time."""
+"""Windows: the monitor's evaluations of the predictions of a period."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -8,14 +8,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from common.store.database import Database
-from common.store.tables import windows
+from common.store.monitoring.tables import windows
 
 
 @dataclass(frozen=True)
 class WindowRecord:
-    """The evaluation of the champion's answers from `began_at` to before `ended_at`.
+    """The evaluation of the champion's predictions from `began_at` to before `ended_at`.
 
-    `model_version` is the one that they were held against; `outliers` counts rows; `evaluation` is the monitor's own.
+    `model_version` is the version whose reference the monitor compared them with; `outliers` counts rows; only the
+    monitor reads `evaluation`.
     """
 
     problem: str
@@ -29,26 +30,26 @@ class WindowRecord:
 
 
 class Windows:
-    """The windows of every problem, each kept once."""
+    """The windows of every problem."""
 
     def __init__(self, database: Database) -> None:
-        """Keep them in `database`."""
+        """Use `database`."""
         self._database = database
 
     def write(self, window: WindowRecord) -> None:
-        """Keep a window; what has been kept of it before gives way."""
+        """Write a window; it replaces a window of the problem with the same end."""
         c = windows.c
         with self._database.writing(durable=False) as connection:
             connection.execute(windows.delete().where(c.problem == window.problem, c.ended_at == window.ended_at))
             connection.execute(windows.insert().values(asdict(window)))
 
-    def forget(self, problem: str, before: datetime) -> None:
-        """Let go of the windows that ended before a moment."""
+    def delete_before(self, problem: str, moment: datetime) -> None:
+        """Delete the windows that ended before a moment."""
         with self._database.writing(durable=False) as connection:
-            connection.execute(windows.delete().where(windows.c.problem == problem, windows.c.ended_at < before))
+            connection.execute(windows.delete().where(windows.c.problem == problem, windows.c.ended_at < moment))
 
-    def forget_after(self, problem: str, moment: datetime) -> None:
-        """Let go of the windows that ended after a moment."""
+    def delete_after(self, problem: str, moment: datetime) -> None:
+        """Delete the windows that ended after a moment."""
         with self._database.writing(durable=False) as connection:
             connection.execute(windows.delete().where(windows.c.problem == problem, windows.c.ended_at > moment))
 
@@ -62,7 +63,7 @@ class Windows:
     ) -> list[WindowRecord]:
         """Return the newest windows that ended from `since` to before `until`, oldest first.
 
-        With `versions`, only those that were held against one of them.
+        With `versions`, only windows that were compared with the reference of one of them.
         """
         c = windows.c
         query = sa.select(windows).where(c.problem == problem, c.ended_at >= since, c.ended_at < until)

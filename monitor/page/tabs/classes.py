@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from common.evaluate import classes_of, matrix_of
 from common.problem import Ints
-from common.store.monitoring.history import DayLabels, LabelSum
+from common.store.monitoring.history import DayLabels
+from common.store.statistics import LabelSum
 from common.store.tables import Role
-from monitor.page.live_figures import CLASS_METRICS, INTERVAL, Estimate, class_performance, matrices_by
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.metrics import DAY
 from monitor.page.tabs.parts import METRIC_LABELS, NO_LABELS, class_columns, estimate_cells, estimate_columns
 from monitor.page.tabs.scope import PLACES, known_classes, span_of
+from monitor.statistics.estimates import CLASS_METRICS, INTERVAL, Estimate, class_performance, matrices_by
 
 # In the URLs of the tables.
 IDS: dict[Role, str] = {"champion": "champion", "shadow": "challenger"}

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.evaluate import classes_of, matrix_of, mcnemar
-from common.store.monitoring.history import LabelSum, Span, VolumeSum
-from common.store.statistics import Paired
+from common.store.statistics import LabelSum, Paired, Span, VolumeSum
 from common.store.tables import Role
-from monitor.page.live_figures import INTERVAL, METRICS, Estimate, performance
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import (
@@ -21,6 +19,7 @@ from monitor.page.tabs.parts import (
     version_link,
 )
 from monitor.page.tabs.scope import PLACES, Served, served, span_of
+from monitor.statistics.estimates import INTERVAL, METRICS, Estimate, performance
 
 SIGNIFICANT = 0.05
 SMALL = 0.001
@@ -44,8 +43,8 @@ class Side:
 
 def build(source: Source, query: Query) -> list[Panel]:
     """Return its panels."""
-    span, history = span_of(source, query), source.store.history
-    labels, volumes = history.label_sums(span), history.volume_sums(span)
+    span, statistics = span_of(source, query), source.store.statistics
+    labels, volumes = statistics.label_sums(span), statistics.volume_sums(span)
     now = served(source, span, volumes)
     sides = [_side(role, version, labels, volumes) for role, version in now.places()]
     paired = _paired(source, span, now)
@@ -68,7 +67,7 @@ def _side(role: Role, version: int, labels: Sequence[LabelSum], volumes: Sequenc
 def _paired(source: Source, span: Span, now: Served) -> Paired:
     if now.champion is None or now.challenger is None:
         return Paired()
-    return source.store.history.paired(span, now.champion, now.challenger)
+    return source.store.statistics.paired(span, now.champion, now.challenger)
 
 
 def _versions(source: Source, span: Span, sides: Sequence[Side]) -> Panel:

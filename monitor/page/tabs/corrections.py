@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
-from monitor.page.live_figures import METRICS
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import METRIC_LABELS, NO_CORRECTIONS, flow_run_link, moment, version_link
 from monitor.page.tabs.scope import bounds_of, span_of
+from monitor.statistics.estimates import METRICS
 
 MOST_CORRECTIONS = 200
 NONE_LEARNT = (
@@ -19,11 +19,11 @@ NONE_LEARNT = (
 
 def build(source: Source, query: Query) -> list[Panel]:
     """Return its panels; with versions, only of what these have learnt."""
-    found = source.store.suggestions.newest(query.problem, *bounds_of(query), MOST_CORRECTIONS, query.versions)
+    found = source.store.correction_history.newest(query.problem, *bounds_of(query), MOST_CORRECTIONS, query.versions)
     model_name = span_of(source, query).model_name
     waiting = sum(
         each.suggestions
-        for each in source.store.suggestions.standings()
+        for each in source.store.correction_history.by_state()
         if (each.problem, each.state) == (query.problem, "waiting")
     )
     empty = NONE_LEARNT if query.versions else NO_CORRECTIONS

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from string import ascii_lowercase
 
 from common.store.monitoring.windows import WindowRecord
-from monitor.jobs.evaluation import KEPT
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import moment, version_link
 from monitor.page.tabs.scope import bounds_of
 from monitor.statistics.drift import FALSE_DISCOVERIES
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
-from monitor.statistics.window import Distribution, Evaluation, Subject
+from monitor.statistics.window import WINDOWS_KEPT, Distribution, Evaluation, Subject
 
 MOST_WINDOWS = 60
 MOST_LINES = 7  # more cannot be told apart
@@ -23,8 +22,8 @@ STATISTICS = {
     "vanished": "Vanished share",
 }
 NO_WINDOW = (
-    f"No window of these days and versions is kept: it takes predictions, and after {KEPT.days} days they are let go. "
-    "POST /predict at the api, or python -m scripts.traffic."
+    "There is no window of these days and versions. Windows need predictions, and are deleted after "
+    f"{WINDOWS_KEPT.days} days. Send rows: POST /predict at the api, or python -m scripts.traffic."
 )
 NO_ROWS = "Nothing was predicted in these windows. POST /predict at the api, or python -m scripts.traffic."
 TOO_FEW_ROWS = (

@@ -8,12 +8,12 @@ from common.evaluate import classes_of
 from common.store.monitoring.history import DayDelay, DayLabels, DayVolume
 from common.store.monitoring.windows import WindowRecord
 from common.store.tables import Role
-from monitor.page.live_figures import INTERVAL, METRICS, Estimate, matrices_by, performance
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import METRIC_LABELS, NO_LABELS, NO_PREDICTIONS, estimate_cells, estimate_columns, share
 from monitor.page.tabs.scope import PLACES, bounds_of, span_of
 from monitor.statistics.enough import CLASS_LABELS, LABELS
+from monitor.statistics.estimates import INTERVAL, METRICS, Estimate, matrices_by, performance
 from monitor.statistics.performance import STANDARD_ERRORS
 from monitor.statistics.window import Evaluation
 

@@ -6,9 +6,8 @@ from typing import TypeVar
 from common.evaluate import classes_of, matrix_of
 from common.store.monitoring.alerts import Alert
 from common.store.monitoring.exports import day_bounds
-from common.store.monitoring.history import LabelSum, Span, VolumeSum
+from common.store.statistics import LabelSum, Span, VolumeSum
 from common.store.tables import Role
-from monitor.page.live_figures import INTERVAL, METRICS, performance
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import (
@@ -22,6 +21,7 @@ from monitor.page.tabs.parts import (
     version_link,
 )
 from monitor.page.tabs.scope import PLACES, bounds_of, served, span_of
+from monitor.statistics.estimates import INTERVAL, METRICS, performance
 
 Row = TypeVar("Row", LabelSum, VolumeSum)
 MOST_ALERTS = 50
@@ -34,7 +34,7 @@ METHODS = (
 def build(source: Source, query: Query) -> list[Panel]:
     """Return its panels."""
     span = span_of(source, query)
-    labels, volumes = source.store.history.label_sums(span), source.store.history.volume_sums(span)
+    labels, volumes = source.store.statistics.label_sums(span), source.store.statistics.volume_sums(span)
     # Of the monitor itself, too: what it cannot look at is no good news.
     alerts = [*source.store.alerts.open(query.problem), *source.store.alerts.open("")]
     return [

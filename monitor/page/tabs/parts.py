@@ -5,9 +5,9 @@ from datetime import datetime
 from urllib.parse import quote
 
 from monitor.page.formatting import shown
-from monitor.page.live_figures import Estimate
 from monitor.page.panels import Cell, Column, Kind
 from monitor.page.source import Source
+from monitor.statistics.estimates import Estimate
 
 NO_PREDICTIONS = (
     "Nothing was predicted in these days by these versions. Choose others, or send rows: POST /predict at the api, or "

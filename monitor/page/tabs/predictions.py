@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from common.store.predictions import PredictionRow, Remembered, Search
+from common.store.monitoring.prediction_search import Search
+from common.store.predictions import LoggedPrediction, PredictionRow
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import NO_PREDICTIONS, moment, version_link
@@ -44,16 +45,16 @@ def build(source: Source, query: Query) -> list[Panel]:
     ]
 
 
-def _exactly(source: Source, query: Query) -> list[Remembered]:
+def _exactly(source: Source, query: Query) -> list[LoggedPrediction]:
     return [each for each in source.store.predictions.get(query.id) if each.row["problem"] == query.problem]
 
 
-def _latest(source: Source, query: Query) -> list[Remembered]:
+def _latest(source: Source, query: Query) -> list[LoggedPrediction]:
     search = Search(query.problem, *bounds_of(query), tuple(query.versions), query.id)
-    return source.store.predictions.latest(search, MOST_ROWS)
+    return source.store.prediction_search.latest(search, MOST_ROWS)
 
 
-def _row(source: Source, found: Remembered, features: Sequence[str], classes: Sequence[str]) -> list[Cell]:
+def _row(source: Source, found: LoggedPrediction, features: Sequence[str], classes: Sequence[str]) -> list[Cell]:
     row, model_name = found.row, found.row["model_name"]
     probabilities = row["probabilities"] or {}
     outlier = None if row["is_outlier"] is None else "yes" if row["is_outlier"] else "no"

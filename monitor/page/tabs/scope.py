@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from common.store.monitoring.exports import day_bounds
-from common.store.monitoring.history import Span, VolumeSum
+from common.store.statistics import Span, VolumeSum
 from common.store.tables import Role
 from monitor.page.panels import Query
 from monitor.page.source import Source
@@ -29,7 +29,7 @@ class Served:
 
 def span_of(source: Source, query: Query) -> Span:
     """Return the days that are asked for, of the problem's model; of no model if it has not answered yet."""
-    models = [model_name for problem, model_name in source.store.statistics.models() if problem == query.problem]
+    models = [model_name for problem, model_name in source.store.history.models() if problem == query.problem]
     return Span(query.problem, models[-1] if models else "", query.since, query.until, tuple(query.versions))
 
 

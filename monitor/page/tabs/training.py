@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from monitor.follow_registry import Reference
 from monitor.page.panels import Cell, Column, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs.parts import NO_CORRECTIONS, share
 from monitor.page.tabs.scope import bounds_of, span_of
+from monitor.statistics.reference import Reference
 
 CLASS = Column(name="class", label="Class")
 NOT_KNOWN = (
@@ -23,7 +23,7 @@ ALL_SETTLED = (
 def build(source: Source, query: Query) -> list[Panel]:
     """Return its panels."""
     reference = source.references.of(span_of(source, query).model_name)
-    found = source.store.suggestions.by_class(query.problem, *bounds_of(query))
+    found = source.store.correction_history.by_class(query.problem, *bounds_of(query))
     learnt, ahead = Counter[str](), Counter[str]()
     for (class_name, state), number in found.items():
         if state != "refused":

@@ -18,7 +18,7 @@ from common.problem import Problem
 from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
-from common.store.statistics import Live, Paired
+from common.store.statistics import LiveCounts, Paired, Span
 from scripts.parts import free_port, wait_for
 from tests.api.inference.test_prediction_log import (
     BATCH,
@@ -65,7 +65,7 @@ def both_rows(api: httpx.Client, prediction_id: str) -> list[dict[str, Any]]:
     return wait_for("both rows", look)
 
 
-def live(store: Store) -> dict[str, Live]:
+def live(store: Store) -> dict[str, LiveCounts]:
     return {each.role: each for each in store.statistics.live("iris", "IrisModel")}
 
 
@@ -158,7 +158,7 @@ def check_counts(settings: Settings) -> None:
         assert found["champion"].labels == {(truth, "Iris-setosa"): 1 for truth in CLASSES}
         assert found["shadow"].labels == {(truth, "Iris-virginica"): 1 for truth in CLASSES}
         assert {role: each.predictions for role, each in found.items()} == {"champion": 3, "shadow": 3}
-        assert store.statistics.paired("iris", "IrisModel", KEPT, CHALLENGER) == Paired(0, 1, 1, 1)
+        assert store.statistics.paired(Span("iris", "IrisModel"), KEPT, CHALLENGER) == Paired(0, 1, 1, 1)
 
 
 def test_samples_are_not_shown_to_the_challenger(api: httpx.Client, on_either: Settings) -> None:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from api.inference import prediction_log as log
+from api.inference.row_queue import GATHER_SECONDS
 from common.problem import Problem
 from common.settings import Settings
 from common.store import Store, database
@@ -247,7 +248,7 @@ def test_what_is_answered_while_the_table_is_away_is_written_when_it_is_back(
         with store._database.writing() as connection:
             connection.exec_driver_sql("ALTER TABLE predictions RENAME TO away")
         sent = [answer["prediction_id"] for _ in range(50) for answer in ask(api, SETOSA_ROW)]
-        wait_for("a lag", lambda: counted(api, "prediction_log_lag_seconds") > log.GATHER_SECONDS * 3)
+        wait_for("a lag", lambda: counted(api, "prediction_log_lag_seconds") > GATHER_SECONDS * 3)
         with store._database.writing() as connection:
             connection.exec_driver_sql("ALTER TABLE away RENAME TO predictions")
         wait_for("all rows", lambda: log_size(store) == len(sent))
@@ -266,7 +267,7 @@ def test_what_is_answered_while_postgresql_is_away_is_written_when_it_is_back(
         assert api.post("/feedback", json=truth).status_code == 200
         with postgres.stopped():
             sent = [answer["prediction_id"] for _ in range(50) for answer in ask(api, SETOSA_ROW)]
-            wait_for("a lag", lambda: counted(api, "prediction_log_lag_seconds") > log.GATHER_SECONDS * 3)
+            wait_for("a lag", lambda: counted(api, "prediction_log_lag_seconds") > GATHER_SECONDS * 3)
             check_problem(api.post("/feedback", json=truth), 503)
             check_problem(api.get("/models"), 503)
             assert api.get("/readyz").status_code == 200

@@ -27,7 +27,7 @@ from scripts.parts import answers, wait_for
 from tests import servers
 from tests.api.metrics.test_declared import samples
 from tests.api.odd_models import flat_probabilities, looped
-from tests.common.bundle.test_model import bare
+from tests.common.bundle.graphs import bare
 from tests.conftest import KEPT, RegisterByHand, StartApi, keep_copy, register_onnx, served_version
 
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}

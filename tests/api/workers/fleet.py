@@ -1,4 +1,4 @@
-"""Several workers behind one port, and clients that know which of them answers."""
+"""Several workers behind one port, and clients that know which worker answers them."""
 
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -17,17 +17,17 @@ COUNT = 2
 
 @dataclass(frozen=True)
 class Fleet:
-    """The api in several processes: where it answers, and who supervises it."""
+    """The api in several processes: its address, and its supervisor."""
 
     url: str
     supervisor: subprocess.Popen[bytes]
 
     def workers(self) -> list[psutil.Process]:
-        """Return the processes that answer, or are about to."""
-        return [each for each in self.everybody()[1:] if "spawn_main" in " ".join(command(each))]
+        """Return the processes that answer, or will soon."""
+        return [each for each in self.processes()[1:] if "spawn_main" in " ".join(command(each))]
 
-    def everybody(self) -> list[psutil.Process]:
-        """Return the supervisor and all that it has started; nobody if it has ended."""
+    def processes(self) -> list[psutil.Process]:
+        """Return the supervisor and all processes that it has started; none if it has ended."""
         with suppress(psutil.NoSuchProcess):
             supervisor = psutil.Process(self.supervisor.pid)
             return [supervisor, *supervisor.children(recursive=True)]
@@ -35,12 +35,11 @@ class Fleet:
 
     @contextmanager
     def client_of(self, worker: psutil.Process) -> Iterator[httpx.Client]:
-        """Yield a client whose connection, while it keeps it, is to that worker."""
+        """Yield a client whose open connection is to this worker."""
 
         def connect() -> httpx.Client | None:
             with ExitStack() as stack:
-                client = httpx.Client(base_url=self.url, timeout=30.0)
-                stack.callback(client.close)
+                client = stack.enter_context(httpx.Client(base_url=self.url, timeout=30.0))
                 if asks(client, worker):
                     stack.pop_all()
                     return client
@@ -59,27 +58,27 @@ class Fleet:
 
 @contextmanager
 def fleet(settings: Settings) -> Iterator[Fleet]:
-    """Start the api with as many workers; yield it when one of them answers."""
+    """Start the api with `COUNT` workers; yield it when one of them answers."""
     with servers.api_process(settings.model_copy(update={"api_workers": COUNT})) as (url, supervisor):
         yield Fleet(url, supervisor)
 
 
 def asks(client: httpx.Client, worker: psutil.Process) -> bool:
-    """Return whether it is this worker that answers a client."""
+    """Return whether this worker answers a client."""
     stream = client.get("/livez").extensions["network_stream"]
     _, port = stream.get_extra_info("client_addr")
     return port in {connection.raddr.port for connection in worker.net_connections("tcp") if connection.raddr}
 
 
 def command(process: psutil.Process) -> list[str]:
-    """Return the command line of a process; nothing of one that has ended."""
+    """Return the command line of a process; nothing if it has ended."""
     with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
         return process.cmdline()
     return []
 
 
 def alive(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
-    """Return those that have not ended; one that nobody has buried yet has."""
+    """Return the processes that have not ended; a zombie has."""
     found = []
     for process in processes:
         with suppress(psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""However several workers end: what they have answered is in the store, and no process is left."""
+"""However several workers end: all their answers are in the store, and no process is left."""
 
 import os
 import signal
@@ -7,10 +7,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,47 +25,34 @@ from tests.conftest import KEPT, served_version
 from tests.postgres import Postgres
 
 
-def tell(started: Fleet, how: str) -> None:
-    """Tell a service to end, or let it be without its supervisor."""
-    match how:
-        case "told":
-            started.supervisor.terminate()
-        case "Ctrl-C":
-            os.killpg(started.supervisor.pid, signal.SIGINT)
-        case "told, each of them":
-            os.killpg(started.supervisor.pid, signal.SIGTERM)
-        case "the supervisor killed":
-            started.supervisor.kill()
-
-
 @contextmanager
-def ending(started: Fleet, how: str = "told") -> Iterator[None]:
-    """End a service, and see afterwards that nothing of it is left."""
-    processes = started.everybody()
-    tell(started, how)
+def ending(started: Fleet, send: Callable[[int, int], None] = os.kill, number: int = signal.SIGTERM) -> Iterator[None]:
+    """Send a signal to the supervisor, or to its group; check afterwards that no process of the service is left."""
+    processes = started.processes()
+    send(started.supervisor.pid, number)
     yield
     code = started.supervisor.wait(timeout=20)
     wait_for("the end of all", lambda: not alive(processes), within=20)
-    assert code == (-signal.SIGKILL if how == "the supervisor killed" else 0)
+    assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0)
 
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder for what a service keeps no longer than it runs."""
+    """The folder for the temporary files of a service."""
     # Not one of pytest's folders: their paths are too long for a unix socket.
     with tempfile.TemporaryDirectory(prefix="end-") as folder:
         monkeypatch.setenv("TMPDIR", folder)
         yield Path(folder)
 
 
-def check_end(settings: Settings, how: str, temporary: Path) -> None:
+def check_end(settings: Settings, temporary: Path, *signalled: Any) -> None:
     log = log_path(settings, "api")
-    # Nobody can write until all are about to end, so that rows are left then.
+    # No worker can write until all are about to end, so that rows are left then.
     with fleet(settings) as started, started.clients() as clients, ExitStack() as over, write_lock(settings):
         sent = [answer for _ in range(3) for client in clients for answer in ask(client, *[SETOSA_ROW] * 1500)]
         sent += [client.post("/predict", json=SETOSA).json() for client in clients]
         assert list(temporary.glob("api-workers-*"))
-        over.enter_context(ending(started, how))
+        over.enter_context(ending(started, *signalled))
         wait_for("a stop of each", lambda: log.read_text().count("Waiting for application shutdown") == COUNT)
     with store_of(settings) as store:
         assert sorted(row["id"] for row in logged(store)) == sorted(answer["prediction_id"] for answer in sent)
@@ -72,15 +60,19 @@ def check_end(settings: Settings, how: str, temporary: Path) -> None:
 
 
 def test_the_end_leaves_all_rows_and_nothing_else(on_either: Settings, temporary: Path) -> None:
-    check_end(on_either, "told", temporary)
+    check_end(on_either, temporary)
 
 
-@pytest.mark.parametrize("how", ["Ctrl-C", "told, each of them", "the supervisor killed"])
-def test_so_does_any_other_end(with_copy: Settings, how: str, temporary: Path) -> None:
-    check_end(with_copy, how, temporary)
+@pytest.mark.parametrize(
+    "signalled",
+    [(os.killpg, signal.SIGINT), (os.killpg, signal.SIGTERM), (os.kill, signal.SIGKILL)],
+    ids=["Ctrl-C", "SIGTERM to each", "the supervisor killed"],
+)
+def test_any_other_end_leaves_as_much(with_copy: Settings, signalled: Any, temporary: Path) -> None:
+    check_end(with_copy, temporary, *signalled)
 
 
-def test_a_client_that_never_comes_to_an_end_keeps_no_row_from_being_written(with_copy: Settings) -> None:
+def test_all_rows_are_written_although_a_client_never_ends_its_request(with_copy: Settings) -> None:
     with fleet(with_copy) as started, started.clients() as clients:
         sent = ask(clients[0], *[SETOSA_ROW] * 500)
 
@@ -113,11 +105,11 @@ def test_the_limit_on_corrections_is_one_for_all_workers(with_copy: Settings) ->
         assert kept(with_copy) == 3
 
 
-def serve(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the service to its end, which has to come by itself."""
+def serve(settings: Settings, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the service until it ends by itself."""
     return subprocess.run(
-        [sys.executable, "-m", "api.serve", *arguments],
-        cwd=PROJECT, env=process_environment(settings), capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "-m", "api.serve", *arguments], cwd=PROJECT, env=process_environment(settings) | environment,
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -130,7 +122,7 @@ def test_a_service_that_cannot_start_ends_and_says_why(offline: Settings, worker
 
 
 @pytest.mark.parametrize("workers", [1, COUNT])
-def test_a_port_that_is_taken_is_told(offline: Settings, workers: int) -> None:
+def test_a_port_in_use_is_reported(offline: Settings, workers: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = serve(offline.model_copy(update={"api_workers": workers}), "--port", f"{port}")
@@ -139,10 +131,7 @@ def test_a_port_that_is_taken_is_told(offline: Settings, workers: int) -> None:
 
 
 def test_a_setting_that_is_wrong_is_named_in_one_line(offline: Settings) -> None:
-    environment = {**process_environment(offline), "API_WORKERS": "many"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "api.serve"], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
-    )
+    ended = serve(offline, API_WORKERS="many")
     assert ended.returncode == 1
     assert ended.stderr.startswith("bad settings: API_WORKERS: ")
     assert ended.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Whichever worker Prometheus asks, it is told of all: sums, one version, and nothing is lost with a process."""
+"""Every worker shows the metrics of all: sums, one version, and a dead process takes no count with it."""
 
 import signal
 import threading
@@ -45,7 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, problem:
 
 @pytest.fixture(scope="module")
 def lasting(home: Settings) -> Iterator[Fleet]:
-    """Two workers for all the tests that only ask."""
+    """Two workers that no test changes."""
     with fleet(home) as started:
         yield started
 
@@ -57,7 +57,7 @@ def clients(lasting: Fleet) -> Iterator[Sequence[httpx.Client]]:
 
 
 def shown(client: httpx.Client) -> Shown:
-    """Return every series of `/metrics`, and see that none is there twice."""
+    """Return every series of `/metrics`; none may occur twice."""
     text = client.get("/metrics").raise_for_status().text
     families = list(text_string_to_metric_families(text))
     assert max(Counter(family.name for family in families).values()) == 1
@@ -88,7 +88,7 @@ def test_every_worker_shows_the_sum_of_all(clients: Sequence[httpx.Client]) -> N
             client.post("/predict", json=SETOSA).raise_for_status()
         client.post("/predict", json={"data": [VIRGINICA] * 7}).raise_for_status()
         assert client.post("/predict", json={}).status_code == 422
-    clients[0].get("/label").raise_for_status()  # a series that only one of them has
+    clients[0].get("/label").raise_for_status()  # a series that only one worker has
     wait_for("the log", lambda: value(shown(clients[1]), "prediction_log_rows_total") == 44)
     of_predict = {"handler": "/predict", "method": "POST"}
     for client in [*clients, *clients]:
@@ -104,7 +104,7 @@ def test_every_worker_shows_the_sum_of_all(clients: Sequence[httpx.Client]) -> N
         assert versions(series) == {"champion": KEPT}
 
 
-def test_what_the_processes_use_is_added_up(clients: Sequence[httpx.Client], lasting: Fleet) -> None:
+def test_memory_and_cpu_time_of_all_workers_are_summed(clients: Sequence[httpx.Client], lasting: Fleet) -> None:
     workers = lasting.workers()
     started = min(worker.create_time() for worker in workers)
     for client in clients:
@@ -133,7 +133,7 @@ def test_rows_that_wait_in_any_worker_are_shown_by_all(clients: Sequence[httpx.C
 
 
 def load(url: str, over: threading.Event) -> tuple[int, int]:
-    """Ask until it is over; return how many answers came, and how often a connection broke instead."""
+    """Send requests until `over` is set; return the number of answers, and of connections that broke instead."""
     answered = broken = 0
     while not over.is_set():
         with httpx.Client(base_url=url, timeout=30.0) as client:
@@ -158,13 +158,13 @@ def test_a_killed_worker_is_replaced_and_its_counts_stay(both: Fleet) -> None:
         answered, broken = (sum(numbers) for numbers in zip(*(load.result() for load in loads), strict=True))
     with both.clients() as clients:
         totals = {counted(shown(client)) for client in clients}
-    # What was counted in the moment when its connection broke, at most: nothing that was answered is missing.
+    # No answer is missing. A request may be counted although its connection broke before its answer.
     (total,) = totals
     assert 200 <= answered <= total <= answered + broken
 
 
 def kill_one(both: Fleet) -> None:
-    """Kill the first worker under load, see another in its place, and that at no time a count goes back."""
+    """Kill the first worker under load; a successor starts, and no count ever goes back."""
     with both.clients() as (_, asked):
         first, second = both.workers()
         before = shown(asked)
@@ -215,7 +215,7 @@ def test_a_swap_reaches_all_and_one_version_is_shown(
 
 
 def see(clients: Sequence[httpx.Client], wanted: Mapping[str, int]) -> None:
-    """Wait until all workers serve that champion and show these versions; meanwhile none shows two of a role."""
+    """Wait until all workers serve this champion and show these versions; meanwhile none shows two of a role."""
 
     def seen() -> bool:
         found = [shown(client) for client in clients]
@@ -238,7 +238,7 @@ def challenge_comes_and_goes(settings: Settings, problem: Problem, clients: Sequ
     see(clients, {"champion": 1})
 
 
-def test_a_worker_that_is_stopped_by_hand_is_replaced_too(both: Fleet) -> None:
+def test_a_worker_that_gets_sigterm_is_replaced_too(both: Fleet) -> None:
     with both.clients():
         first, second = both.workers()
     first.send_signal(signal.SIGTERM)

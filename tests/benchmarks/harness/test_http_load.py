@@ -1,4 +1,4 @@
-"""A load is put on a server by wrk, and what wrk says of it is believed only if all went well."""
+"""wrk sends a load to a server, and its result counts only if all requests succeeded."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("wrk")
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    """A client of an application that counts what it answers, and is particular about what it is sent."""
+    """A client of an application that counts its answers and checks the requests."""
     app, numbers = FastAPI(), count()
 
     @app.post("/counted")
@@ -60,7 +60,7 @@ def test_answers_are_counted_and_timed(client: httpx.Client) -> None:
     assert found.rate == found.answers / found.seconds
 
 
-def test_a_binary_body_and_headers_arrive_as_they_were_sent(client: httpx.Client) -> None:
+def test_a_binary_body_and_headers_arrive_unchanged(client: httpx.Client) -> None:
     headers = {"content-type": "a/b", "length": "256"}
     assert send(port_of(client), Post("/exactly", BINARY, headers), 0.2, connections=2).answers > 0
 
@@ -75,13 +75,13 @@ def test_answers_that_are_not_200_later_are_an_error(client: httpx.Client) -> No
         put_load(port_of(client), "/once", b"{}", 0.2)
 
 
-def test_nobody_at_the_port_is_an_error() -> None:
+def test_a_port_without_a_server_is_an_error() -> None:
     unused_port = free_port()
     with pytest.raises(LoadError, match=f"{unused_port}/predict does not answer"):
         put_load(unused_port, "/predict", b"{}", 0.2)
 
 
-def test_what_wrk_says_is_read_from_its_last_line() -> None:
+def test_the_result_is_read_from_the_last_line_of_wrks_output() -> None:
     assert measured(SAID % (3000, 0, 0), 0.75, 17) == Measured(3000, 1.5, 0.002, 0.01, 0.5, 17)
 
 

@@ -1,4 +1,4 @@
-"""The same rows in each server's protocol; and an answer with other classes than the model's is noticed."""
+"""Requests for the same rows in each server's protocol; an answer with other classes than the model's is an error."""
 
 import json
 from dataclasses import replace

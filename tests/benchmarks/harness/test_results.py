@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import run
-from benchmarks.harness import results
+from benchmarks.harness import machine, results
 from benchmarks.harness.report import Claim, Report
 from benchmarks.harness.results import PAGE, Result, keep, markdown, read
 from common.settings import PROJECT
@@ -21,7 +21,7 @@ def result(report: Report, date: str = "2026-11-22 10:00", machine: str = "2 cor
     return Result(date, 90.0, machine, report)
 
 
-def test_results_come_back_as_they_were_kept(tmp_path: Path) -> None:
+def test_stored_results_are_read_unchanged(tmp_path: Path) -> None:
     keep("batches", result(BATCHES), ORDER, tmp_path)
     keep("answers", result(ANSWERS), ORDER, tmp_path)
     assert list(read(tmp_path)) == ["answers", "batches"]
@@ -65,7 +65,7 @@ def test_the_result_of_a_removed_benchmark_is_deleted(tmp_path: Path) -> None:
     assert list(read(tmp_path)) == ["batches"]
 
 
-def test_a_benchmark_that_fails_leaves_what_was_found_and_the_others_go_on(
+def test_a_failed_benchmark_keeps_its_earlier_result_and_the_others_run(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     keep("answers", result(ANSWERS), ORDER, tmp_path)
@@ -81,7 +81,7 @@ def test_a_benchmark_that_fails_leaves_what_was_found_and_the_others_go_on(
     assert kept["batches"].machine == "3 cores."
 
 
-def test_an_interrupted_run_keeps_what_was_found_before(tmp_path: Path) -> None:
+def test_an_interrupted_run_keeps_the_results_before_it(tmp_path: Path) -> None:
     def interrupt() -> Report:
         raise KeyboardInterrupt
 
@@ -91,7 +91,7 @@ def test_an_interrupted_run_keeps_what_was_found_before(tmp_path: Path) -> None:
     assert "## What an answer's worth" in (tmp_path / PAGE).read_text(encoding="utf-8")
 
 
-def test_an_unknown_benchmark_is_refused_with_the_known() -> None:
+def test_an_unknown_benchmark_is_an_error_that_lists_the_known() -> None:
     with pytest.raises(SystemExit, match="no such benchmark: speed; known: answering, servers, many_rows"):
         run.main(["speed"])
 
@@ -101,12 +101,12 @@ def test_a_benchmark_can_be_printed_without_writing_a_file(
 ) -> None:
     monkeypatch.setattr(run, "PROJECT", tmp_path)
     monkeypatch.setattr(run, "BENCHMARKS", {"answers": lambda: ANSWERS, "batches": lambda: BATCHES})
-    monkeypatch.setattr(run.machine, "description", lambda: "2 cores.")
+    monkeypatch.setattr(machine, "description", lambda: "2 cores.")
     run.main(["--print", "batches"])
     assert capfd.readouterr().out == f"{BATCHES.markdown()}\n"
     assert not list(tmp_path.iterdir())
 
 
-def test_the_page_is_what_was_measured() -> None:
+def test_the_page_is_made_of_the_stored_results() -> None:
     kept = results.read()
     assert not kept or (PROJECT / PAGE).read_text(encoding="utf-8") == markdown(kept)

@@ -1,4 +1,4 @@
-"""A server that is measured keeps to its core, is watched with all its processes, and leaves none behind."""
+"""A measured server runs on one core, all its processes are measured, and none is left at the end."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ from common.problem import Problem
 from common.settings import Settings
 from scripts.parts import free_port
 
-# A server that starts a process in a session of its own, which does not care for being told to end.
+# A server that starts a process in another session, which ignores SIGTERM.
 SERVER = """
 import http.server, subprocess, sys
 child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
@@ -44,7 +44,7 @@ def test_all_processes_of_a_server_are_on_one_core_and_end_with_it(tmp_path: Pat
     assert not [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_a_server_that_ends_is_told_with_what_it_said(tmp_path: Path) -> None:
+def test_a_server_that_ends_early_is_an_error_with_its_output(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('no model')"]
     with (
         pytest.raises(ChildProcessError, match="ended with code 1 before it was ready") as caught,
@@ -55,7 +55,7 @@ def test_a_server_that_ends_is_told_with_what_it_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("wrk")
-def test_the_api_counts_and_logs_what_is_sent_to_it(offline: Settings, problem: Problem, bundle: bytes) -> None:
+def test_the_api_counts_and_logs_every_request(offline: Settings, problem: Problem, bundle: bytes) -> None:
     own = offline.model_copy(update={"api_port": free_port()})
     body = b'{"sepal_length": 6.1, "sepal_width": 2.8, "petal_length": 4.7, "petal_width": 1.2}'
     with serving(whole(bundle), own, problem, is_ready) as started:

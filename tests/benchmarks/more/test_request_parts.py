@@ -1,4 +1,4 @@
-"""The parts of a request are timed on the api itself, which answers while they are."""
+"""The parts of a request are timed on the api itself, which really answers meanwhile."""
 
 import time
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_the_last_part_of_the_loop_is_all_of_them(
     assert short.ordinary_seconds > short.seconds > 0
 
 
-def test_the_writers_rows_are_in_a_log_of_their_own(offline: Settings, problem: Problem, tmp_path: Path) -> None:
+def test_the_timed_rows_go_into_a_separate_log(offline: Settings, problem: Problem, tmp_path: Path) -> None:
     own = offline.model_copy(update={"lab_home": tmp_path / "own"})
     parts = parts_of_the_writer(make_model(problem, offline), own)
     assert all(part.seconds > 0 for part in parts)
@@ -37,7 +37,7 @@ def test_only_the_time_of_this_thread_counts() -> None:
     assert seconds(lambda: time.sleep(0.01), 3) < 0.005
 
 
-def test_the_best_of_some_times_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_is_timed_several_times_with_untimed_work_between(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_parts, "TIMES", 5)
     done: list[str] = []
     best(lambda: done.append("call"), lambda: done.append("between"))

@@ -1,4 +1,4 @@
-"""A peer's environment is whole, or not used; it is made once, and anew when what it is made of changes."""
+"""A peer's environment is complete or not used; it is made once, and again when its requirements change."""
 
 import re
 import subprocess
@@ -13,14 +13,14 @@ from common.settings import PROJECT
 
 @pytest.fixture
 def requirements(tmp_path: Path) -> Path:
-    """A file that requires nothing, so that nothing has to be fetched."""
+    """A file without requirements, so that no package is downloaded."""
     file = tmp_path / "nothing.txt"
     file.write_text("# nothing\n", encoding="utf-8")
     return file
 
 
 def leave_a_mark(environment: Path) -> Path:
-    """Leave a file in an environment, which is gone when that is made anew."""
+    """Write a file into an environment; the file vanishes when the environment is made again."""
     mark = environment / "mark"
     mark.touch()
     return mark
@@ -39,7 +39,7 @@ def test_it_is_made_once(tmp_path: Path, requirements: Path) -> None:
     assert mark.exists()
 
 
-def test_it_is_made_anew_when_the_requirements_change(tmp_path: Path, requirements: Path) -> None:
+def test_it_is_made_again_when_the_requirements_change(tmp_path: Path, requirements: Path) -> None:
     made(tmp_path / "env", requirements)
     mark = leave_a_mark(tmp_path / "env")
     requirements.write_text("# nothing else\n", encoding="utf-8")
@@ -47,7 +47,7 @@ def test_it_is_made_anew_when_the_requirements_change(tmp_path: Path, requiremen
     assert not mark.exists()
 
 
-def test_what_was_left_half_made_is_made_anew(tmp_path: Path, requirements: Path) -> None:
+def test_an_incomplete_environment_is_made_again(tmp_path: Path, requirements: Path) -> None:
     made(tmp_path / "env", requirements)
     mark = leave_a_mark(tmp_path / "env")
     (tmp_path / "env" / WHOLE).unlink()
@@ -55,7 +55,7 @@ def test_what_was_left_half_made_is_made_anew(tmp_path: Path, requirements: Path
     assert not mark.exists()
 
 
-def test_what_fails_is_told_and_not_used_later(tmp_path: Path, requirements: Path) -> None:
+def test_a_failed_installation_is_an_error_and_not_used_later(tmp_path: Path, requirements: Path) -> None:
     right = requirements.read_bytes()
     made(tmp_path / "env", requirements)
     requirements.write_text("no such file.whl\n", encoding="utf-8")
@@ -67,7 +67,7 @@ def test_what_fails_is_told_and_not_used_later(tmp_path: Path, requirements: Pat
     assert not mark.exists()
 
 
-def test_what_may_be_half_removed_is_not_whole(
+def test_an_environment_that_may_be_half_removed_counts_as_incomplete(
     tmp_path: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(tmp_path / "env", requirements)

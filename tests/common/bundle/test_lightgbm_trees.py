@@ -39,13 +39,13 @@ def thresholds(model: LGBMClassifier) -> Floats:
 def at_and_beside(model: LGBMClassifier) -> Floats:
     """Return rows of the float32 numbers at, just below and just above every threshold."""
     exact = thresholds(model).astype(np.float32)
-    exact = exact[np.abs(exact) > 1e-30]  # what is nearer to zero than that LightGBM takes for zero
+    exact = exact[np.abs(exact) > 1e-30]  # LightGBM treats numbers nearer to zero as zero
     column = np.concatenate([np.nextafter(exact, np.float32(side)) for side in (-np.inf, np.inf)] + [exact])
     return np.stack([column, np.random.default_rng(0).permutation(column)], axis=1)
 
 
 def exported(model: LGBMClassifier) -> OnnxModel:
-    trees.register_converter()
+    trees.convertible(model)  # registers the converter
     graph = to_onnx(
         model, np.zeros((1, 2), dtype=np.float32), options={id(model): {"zipmap": False}}, target_opset=OPSET
     )

@@ -148,7 +148,7 @@ def test_of_many_rows_a_sample_is_fitted_the_same_each_time() -> None:
     assert (support.shape_fit_, support.n_support_.sum() < 2000) == ((2000, 2), True)
     assert (first.threshold, first.training_rate) == (second.threshold, second.training_rate)
     np.testing.assert_array_equal(first.score(many.X), second.score(many.X))
-    # It is drawn from all of them, and not their beginning.
+    # The sample is drawn from all rows, not from the first ones alone.
     assert first.threshold != fit_outlier_scorer(Table(many.X[:2000], many.y[:2000]), many).threshold
     assert 0.003 < (first.score(normal(5000, seed=2).X) < first.threshold).mean() < 0.03
 

@@ -1,4 +1,4 @@
-"""Connections hold no more, and no longer, than the settings say: on real sockets, of the api and of the monitor."""
+"""The limits of connections, on real sockets, of the api and of the monitor."""
 
 import json
 import socket
@@ -39,7 +39,7 @@ def connect(client: httpx.Client) -> socket.socket:
 
 
 def end(connection: socket.socket) -> bytes:
-    """Return what comes until the server closes."""
+    """Return all bytes that the server sends until it closes."""
     found = b""
     with suppress(ConnectionError):
         while content := connection.recv(65536):
@@ -47,7 +47,7 @@ def end(connection: socket.socket) -> bytes:
     return found
 
 
-def test_headers_without_end_are_cut_and_not_kept(make: Any, offline: Settings) -> None:
+def test_endless_headers_are_refused_and_take_no_memory(make: Any, offline: Settings) -> None:
     with started(make, offline) as client, connect(client) as connection:
         before = psutil.Process().memory_info().rss
         connection.sendall(b"GET /livez HTTP/1.1\r\n")
@@ -57,7 +57,7 @@ def test_headers_without_end_are_cut_and_not_kept(make: Any, offline: Settings) 
         assert client.get("/livez").is_success
 
 
-def test_slow_headers_held_back_bodies_and_idle_connections_end(make: Any, offline: Settings) -> None:
+def test_slow_headers_slow_bodies_and_idle_connections_end(make: Any, offline: Settings) -> None:
     with started(make, offline, **SHORT) as client, ExitStack() as stack:
         silent, slow, held, idle = (stack.enter_context(connect(client)) for _ in range(4))
         slow.sendall(b"GET /livez HT")
@@ -71,7 +71,7 @@ def test_slow_headers_held_back_bodies_and_idle_connections_end(make: Any, offli
 
 
 def held_by_server(client: httpx.Client) -> int:
-    """Return how many connections the server, which is in this process, has not closed."""
+    """Return the number of connections that the server, which runs in this process, has not closed."""
     open_ones = psutil.Process().net_connections("tcp")
     port = client.base_url.port
     return sum(each.laddr.port == port and each.status == psutil.CONN_ESTABLISHED for each in open_ones)
@@ -89,17 +89,17 @@ def test_a_new_connection_takes_the_place_of_one_that_waits(make: Any, offline: 
             end(connection)
 
 
-def test_bodies_that_are_held_back_hold_little_together(with_copy: Settings) -> None:
+def test_incomplete_bodies_have_one_limit_together(with_copy: Settings) -> None:
     with started(make_api, with_copy, max_unread_bytes=2**20) as client, ExitStack() as stack:
         held = [stack.enter_context(connect(client)) for _ in range(8)]
-        wait_for("all of them", lambda: held_by_server(client) == len(held))
+        wait_for("all connections", lambda: held_by_server(client) == len(held))
         for connection in held:
             connection.sendall(HEAD + b" " * 400_000)
         wait_for("two bodies at most", lambda: held_by_server(client) <= 2)
         wait_for("an answer", lambda: client.post("/predict", json=SETOSA).is_success)
 
 
-def test_an_answer_that_nobody_takes_is_not_kept(with_copy: Settings) -> None:
+def test_an_answer_that_the_client_does_not_read_ends_the_connection(with_copy: Settings) -> None:
     with started(make_api, with_copy, **SHORT) as client, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect((client.base_url.host, client.base_url.port))
@@ -111,7 +111,7 @@ def test_an_answer_that_nobody_takes_is_not_kept(with_copy: Settings) -> None:
         assert client.post("/predict", json=SETOSA).is_success
 
 
-def test_requests_that_wait_for_their_turn_are_a_hundred_at_most(make: Any, offline: Settings) -> None:
+def test_at_most_a_hundred_requests_of_a_connection_wait_for_an_answer(make: Any, offline: Settings) -> None:
     with started(make, offline) as client, connect(client) as connection:
         with suppress(ConnectionError):
             connection.sendall(b"GET /livez HTTP/1.1\r\nhost: here\r\n\r\n" * 2_000)

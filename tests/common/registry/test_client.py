@@ -257,6 +257,6 @@ def test_a_missing_log_in_is_told_with_the_variables_to_set(mlflow_uri: str) -> 
     with guarded(mlflow_uri, "Bearer abc") as uri:
         with pytest.raises(RegistryUnavailableError) as unavailable:
             check_mlflow(uri)
-        assert str(unavailable.value) == f"MLflow at {uri} wants a log-in: {said}"
+        assert str(unavailable.value) == f"MLflow at {uri} needs a log-in: {said}"
         with pytest.raises(RegistryError, match=said):
             serving(uri)

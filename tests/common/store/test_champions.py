@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from common.store import Store
-from common.store.champions import How, Reign, previous_champion
+from common.store.champions import ChampionPeriod, How, previous_champion
 from common.store.tables import champions
 from tests.common.store.rows import MODEL
 
@@ -116,7 +116,7 @@ def test_rolling_back_again_and_again_ends_at_the_first(store: Store) -> None:
 
 def test_a_history_that_is_cut_off_still_knows_the_way_back() -> None:
     now = datetime.now(UTC)
-    cut = [Reign(2, now, "rolled back"), Reign(3, now, "promoted")]
+    cut = [ChampionPeriod(2, now, "rolled back"), ChampionPeriod(3, now, "promoted")]
     assert previous_champion(cut) == 2
 
 

@@ -1,4 +1,4 @@
-"""The truth is told once, corrected if need be, and counted for the champion and the shadow, whoever comes first."""
+"""Feedback counts once for the champion and the challenger, in any order, and can be replaced."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from common.store import Store, StoreError
 from common.store.feedback import ContradictionError, UnknownPredictionError
-from common.store.statistics import Cells, Paired
+from common.store.statistics import Cells, Paired, Span
 from common.store.tables import Role, feedback
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
@@ -20,7 +20,7 @@ def labels(store: Store, role: Role = "champion") -> Cells:
 
 
 def pairs(store: Store) -> Paired:
-    return store.statistics.paired("iris", MODEL, 1, 2)
+    return store.statistics.paired(Span("iris", MODEL), 1, 2)
 
 
 def truths(store: Store) -> dict[str, str]:
@@ -32,7 +32,7 @@ def replaced(store: Store) -> list[bool]:
     return [row["replaced_at"] is not None for row in store._database.read(sa.select(feedback.c.replaced_at))]
 
 
-def test_the_truth_is_kept_and_counted(store: Store) -> None:
+def test_a_ground_truth_is_kept_and_counted(store: Store) -> None:
     store.predictions.write([prediction("a", VERSICOLOR), prediction("b")])
     store.feedback.give("a", SETOSA)
     assert [found.truth for name in "ab" for found in store.predictions.get(name)] == [SETOSA, None]
@@ -40,7 +40,7 @@ def test_the_truth_is_kept_and_counted(store: Store) -> None:
     assert replaced(store) == [False]
 
 
-def test_telling_the_same_again_changes_nothing(store: Store) -> None:
+def test_the_same_feedback_again_changes_nothing(store: Store) -> None:
     store.predictions.write([prediction("a"), shadow("a")])
     store.feedback.give("a", SETOSA)
     first = assert_counted(store)
@@ -50,7 +50,7 @@ def test_telling_the_same_again_changes_nothing(store: Store) -> None:
     assert replaced(store) == [False]
 
 
-def test_a_contradiction_names_the_known_truth_and_changes_nothing(store: Store) -> None:
+def test_a_contradiction_names_the_known_ground_truth_and_changes_nothing(store: Store) -> None:
     store.predictions.write([prediction("a"), shadow("a")])
     store.feedback.give("a", SETOSA)
     first = assert_counted(store)
@@ -60,7 +60,7 @@ def test_a_contradiction_names_the_known_truth_and_changes_nothing(store: Store)
     assert assert_counted(store) == first
 
 
-def test_replacing_takes_back_what_was_counted(store: Store) -> None:
+def test_a_replacement_corrects_the_counts(store: Store) -> None:
     store.predictions.write([prediction("a"), prediction("b"), shadow("a", VIRGINICA), shadow("b")])
     store.feedback.give("b", SETOSA)
     before = labels(store), labels(store, "shadow"), pairs(store)
@@ -75,24 +75,14 @@ def test_replacing_takes_back_what_was_counted(store: Store) -> None:
     assert_counted(store)
 
 
-def test_replacing_there_and_back_leaves_the_counts_as_they_were(store: Store) -> None:
-    store.predictions.write([prediction("a"), shadow("a", VIRGINICA)])
-    store.feedback.give("a", SETOSA)
-    first = assert_counted(store)
-    store.feedback.give("a", VIRGINICA, replace=True)
-    assert assert_counted(store) != first
-    store.feedback.give("a", SETOSA, replace=True)
-    assert assert_counted(store) == first
-
-
-def test_a_first_truth_may_be_told_as_a_replacement(store: Store) -> None:
+def test_a_first_message_may_say_that_it_replaces(store: Store) -> None:
     store.predictions.write([prediction("a")])
     store.feedback.give("a", SETOSA, replace=True)
     assert labels(store) == {(SETOSA, SETOSA): 1}
     assert replaced(store) == [False]
 
 
-def test_the_truth_about_an_unknown_prediction_is_not_kept(store: Store) -> None:
+def test_feedback_about_an_unknown_prediction_is_not_kept(store: Store) -> None:
     with pytest.raises(UnknownPredictionError, match="no prediction none"):
         store.feedback.give("none", SETOSA)
     assert truths(store) == {}
@@ -100,43 +90,29 @@ def test_the_truth_about_an_unknown_prediction_is_not_kept(store: Store) -> None
     assert labels(store) == {}
 
 
-def test_a_shadow_before_the_truth_is_counted_and_paired(store: Store) -> None:
-    store.predictions.write([prediction("a"), shadow("a", VERSICOLOR)])
-    store.feedback.give("a", SETOSA)
-    assert labels(store, "shadow") == {(SETOSA, VERSICOLOR): 1}
-    assert pairs(store) == Paired(only_champion_right=1)
-
-
-def test_a_shadow_after_the_truth_is_counted_and_paired_too(store: Store) -> None:
-    store.predictions.write([prediction("a"), prediction("b")])
-    store.feedback.give("a", SETOSA)
-    store.predictions.write([shadow("a", VERSICOLOR), shadow("b")])
-    assert labels(store) == {(SETOSA, SETOSA): 1}
-    assert labels(store, "shadow") == {(SETOSA, VERSICOLOR): 1}
-    assert pairs(store) == Paired(only_champion_right=1)
-    assert_counted(store)
-
-
-def test_a_late_shadow_is_judged_by_the_corrected_truth(store: Store) -> None:
-    store.predictions.write([prediction("a")])
-    store.feedback.give("a", SETOSA)
-    store.feedback.give("a", VERSICOLOR, replace=True)
-    store.predictions.write([shadow("a", VERSICOLOR)])
+@pytest.mark.parametrize(
+    "order",
+    [("champion", "shadow", "feedback"), ("champion", "feedback", "shadow"), ("shadow", "feedback", "champion")],
+)
+@pytest.mark.parametrize("known", [VERSICOLOR, VIRGINICA])
+def test_champion_and_challenger_are_counted_and_paired_in_any_order(
+    store: Store, order: tuple[str, ...], known: str
+) -> None:
+    for step in order:
+        assert pairs(store) == Paired()
+        if step == "feedback":
+            store.feedback.give("a", known)
+            store.feedback.give("a", VERSICOLOR, replace=True)
+        else:
+            store.predictions.write([prediction("a")] if step == "champion" else [shadow("a", VERSICOLOR)])
+    assert labels(store) == {(VERSICOLOR, SETOSA): 1}
     assert labels(store, "shadow") == {(VERSICOLOR, VERSICOLOR): 1}
-    assert pairs(store) == Paired(only_challenger_right=1)
-
-
-def test_a_champion_that_is_written_after_its_shadow_is_paired(store: Store) -> None:
-    store.predictions.write([shadow("a", VERSICOLOR)])
-    store.feedback.give("a", VERSICOLOR)
-    assert pairs(store) == Paired()
-    store.predictions.write([prediction("a")])
     assert pairs(store) == Paired(only_challenger_right=1)
     assert_counted(store)
 
 
 @pytest.mark.parametrize("step", [timedelta(days=1), timedelta(days=-400)])
-def test_the_truth_counts_for_the_day_of_the_prediction_wherever_the_clock_has_gone(
+def test_a_label_counts_for_the_day_of_the_prediction_wherever_the_clock_has_gone(
     store: Store, step: timedelta
 ) -> None:
     then = datetime.now(UTC) + step
@@ -147,7 +123,7 @@ def test_the_truth_counts_for_the_day_of_the_prediction_wherever_the_clock_has_g
     assert labels(store) == {(VIRGINICA, SETOSA): 1}
 
 
-def test_new_predictions_are_kept_together_with_their_truths(store: Store) -> None:
+def test_new_predictions_are_kept_together_with_their_ground_truths(store: Store) -> None:
     rows = [prediction("a"), prediction("b", VERSICOLOR)]
     store.feedback.give_new(rows, [SETOSA, VIRGINICA])
     assert truths(store) == {"a": SETOSA, "b": VIRGINICA}
@@ -156,7 +132,7 @@ def test_new_predictions_are_kept_together_with_their_truths(store: Store) -> No
     assert_counted(store)
 
 
-def test_of_new_predictions_and_truths_all_are_kept_or_none(store: Store) -> None:
+def test_new_predictions_and_ground_truths_are_all_kept_or_none(store: Store) -> None:
     bad = prediction("b") | {"class_name": None}
     with pytest.raises(StoreError):
         store.feedback.give_new([prediction("a"), bad], [SETOSA, SETOSA])  # type: ignore[list-item]
@@ -166,7 +142,7 @@ def test_of_new_predictions_and_truths_all_are_kept_or_none(store: Store) -> Non
     assert (truths(store), store.predictions.get("a")) == ({}, [])
 
 
-def test_a_correction_with_a_prediction_is_its_truth_too(store: Store) -> None:
+def test_a_correction_of_a_prediction_is_its_ground_truth_too(store: Store) -> None:
     store.predictions.write([prediction("a", VERSICOLOR)])
     given = suggestion("s", prediction_id="a")
     for _ in range(2):
@@ -175,7 +151,7 @@ def test_a_correction_with_a_prediction_is_its_truth_too(store: Store) -> None:
     assert labels(store) == {(SETOSA, VERSICOLOR): 1}
 
 
-def test_a_correction_without_a_prediction_tells_no_truth(store: Store) -> None:
+def test_a_correction_without_a_prediction_is_no_feedback(store: Store) -> None:
     store.correct(suggestion("s"))
     assert store.suggestions.get("s") == suggestion("s")
     assert truths(store) == {}
@@ -198,7 +174,7 @@ def test_a_correction_that_contradicts_is_kept_only_as_a_replacement(store: Stor
     assert labels(store) == {(SETOSA, VERSICOLOR): 1}
 
 
-def test_a_truth_is_not_kept_without_its_correction(store: Store) -> None:
+def test_a_ground_truth_is_not_kept_without_its_correction(store: Store) -> None:
     store.predictions.write([prediction("a", VERSICOLOR)])
     with store._database.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE suggestions RENAME TO away")

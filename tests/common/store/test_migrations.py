@@ -16,8 +16,8 @@ from alembic.script import ScriptDirectory
 
 from common import store as package
 from common.settings import PROJECT
-from common.store import Store, StoreError
-from common.store.monitoring.history import Span
+from common.store import Store, StoreError, schema
+from common.store.statistics import Span
 from common.store.tables import SCHEMA, label_delays, metadata
 from tests.common.store.rows import MODEL, NOON, SETOSA, prediction, suggestion
 from tests.common.store.writer import assert_succeed, writers
@@ -120,6 +120,28 @@ def test_a_new_file_is_what_the_migrations_make_of_one(tmp_path: Path) -> None:
     assert shape(made) == shape(migrated)
 
 
+@pytest.fixture
+def without_migrations(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Somebody deleted the folder of the migrations."""
+    monkeypatch.setattr(schema, "MIGRATIONS", tmp_path / "deleted")
+
+
+@pytest.mark.usefixtures("without_migrations")
+def test_an_old_store_without_the_migrations_is_refused_in_one_line_that_names_them(first_store: str) -> None:
+    missing = rf"it has no schema, and common/store/migrations, the folder that makes schema {SCHEMA} of it, is missing"
+    with pytest.raises(StoreError, match=missing) as refused:
+        Store(first_store)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.usefixtures("without_migrations")
+def test_a_file_gets_tables_that_the_code_did_not_have_when_it_was_made(sqlite_url: str) -> None:
+    Store(sqlite_url).close()
+    run(sqlite_url, "DROP TABLE windows", "DROP TABLE alerts", "DROP TABLE exports")
+    with closing(Store(sqlite_url)) as store:
+        assert (differences(store), schemas(store)) == ([], [SCHEMA])
+
+
 def test_a_new_file_is_made_without_alembic(tmp_path: Path) -> None:
     program = f"""
 import sys
@@ -176,7 +198,7 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(first_store: str) -> 
 def test_a_store_of_a_newer_version_is_refused_in_one_line_that_names_its_schema(url: str) -> None:
     Store(url).close()
     run(url, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(StoreError, match="its schema 9999 is none that this version of the lab knows") as refused:
+    with pytest.raises(StoreError, match="this version of the lab does not know its schema 9999") as refused:
         Store(url)
     assert len(str(refused.value).splitlines()) == 1
     run(url, f"UPDATE alembic_version SET version_num = '{SCHEMA}'")  # noqa: S608

@@ -1,6 +1,5 @@
 """Predictions are kept as they were given, once, and counted once."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -14,11 +13,17 @@ from common.store.tables import prediction_counts
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow, suggestion
 
-WITHOUT: PredictionRow = prediction("without") | {
+WITHOUT: PredictionRow = prediction("a") | {
     "probabilities": None,
     "confidence": None,
     "is_outlier": None,
     "outlier_score": None,
+}
+EXACT: PredictionRow = prediction("a") | {
+    "features": {"x": 0.1 + 0.2, "y": -1e-300},
+    "probabilities": {SETOSA: 1 / 3},
+    "confidence": 1 / 3,
+    "outlier_score": -1e-17,
 }
 JUST_BEFORE_MIDNIGHT = datetime(2026, 3, 1, 23, 59, 59, 999_999, tzinfo=UTC)
 
@@ -37,35 +42,20 @@ def counted(store: Store) -> tuple[int, int]:
     return sum(each.predictions for each in live), sum(each.outliers for each in live)
 
 
-def test_what_is_written_is_read_as_it_was_given(store: Store) -> None:
-    given = prediction("a")
+@pytest.mark.parametrize("given", [prediction("a"), WITHOUT, EXACT])
+def test_a_prediction_is_read_as_it_was_written(store: Store, given: PredictionRow) -> None:
     store.predictions.write([given, prediction("b", VERSICOLOR)])
     [found] = store.predictions.get("a")
     assert found.row == given
     assert (found.truth, found.exported_at, found.trained_version) == (None, None, None)
+    assert store.predictions.get("none") == []
 
 
-def test_what_a_model_does_not_say_is_nothing_in_the_database_too(store: Store) -> None:
+def test_values_that_a_model_does_not_give_are_null_in_the_database_too(store: Store) -> None:
     store.predictions.write([WITHOUT])
-    assert rows_of(store, "without") == [WITHOUT]
     nothing = "probabilities IS NULL AND confidence IS NULL AND is_outlier IS NULL AND outlier_score IS NULL"
     with store._database.writing() as connection:
-        assert connection.exec_driver_sql(f"SELECT id FROM predictions WHERE {nothing}").scalars().all() == ["without"]  # noqa: S608
-
-
-def test_numbers_keep_every_digit(store: Store) -> None:
-    exact: PredictionRow = prediction("a") | {
-        "features": {"x": 0.1 + 0.2, "y": -1e-300},
-        "probabilities": {SETOSA: 1 / 3},
-        "confidence": 1 / 3,
-        "outlier_score": -1e-17,
-    }
-    store.predictions.write([exact])
-    assert rows_of(store, "a") == [exact]
-
-
-def test_an_unknown_prediction_is_not_there(store: Store) -> None:
-    assert store.predictions.get("none") == []
+        assert connection.exec_driver_sql(f"SELECT id FROM predictions WHERE {nothing}").scalars().all() == ["a"]  # noqa: S608
 
 
 def test_the_champion_comes_before_the_shadow(store: Store) -> None:
@@ -74,7 +64,7 @@ def test_the_champion_comes_before_the_shadow(store: Store) -> None:
     assert rows_of(store, "a") == [prediction("a"), shadow("a", VERSICOLOR)]
 
 
-def test_moments_come_back_in_utc_and_count_for_the_utc_day(store: Store) -> None:
+def test_times_come_back_in_utc_and_count_for_the_utc_day(store: Store) -> None:
     rows = [
         prediction("before", at=JUST_BEFORE_MIDNIGHT),
         prediction("after", at=JUST_BEFORE_MIDNIGHT + timedelta(microseconds=1)),
@@ -96,9 +86,8 @@ def test_the_session_of_postgresql_is_in_another_time_zone(postgres_store: Store
         assert abs(connection.execute(offset).scalar_one()) >= timedelta(hours=12).total_seconds()
 
 
-def test_a_moment_told_in_another_time_zone_is_the_same_moment(store: Store) -> None:
-    row = prediction("a", at=NOON.astimezone(timezone(timedelta(hours=5))))
-    store.predictions.write([row])
+def test_a_time_in_another_time_zone_is_the_same_time(store: Store) -> None:
+    store.predictions.write([prediction("a", at=NOON.astimezone(timezone(timedelta(hours=5))))])
     [found] = rows_of(store, "a")
     assert (found["predicted_at"], found["predicted_at"].tzinfo) == (NOON, UTC)
 
@@ -154,7 +143,7 @@ def test_no_rows_are_nothing_to_write(store: Store) -> None:
     assert counted(store) == (0, 0)
 
 
-def test_a_prediction_shows_its_truth_and_the_version_that_learnt_from_it(store: Store) -> None:
+def test_a_prediction_shows_its_ground_truth_and_the_version_that_learnt_from_it(store: Store) -> None:
     store.predictions.write([prediction("a", VERSICOLOR), shadow("a"), prediction("b")])
     store.correct(suggestion("s", prediction_id="a"))
     assert [(found.truth, found.trained_version) for found in store.predictions.get("a")] == [(SETOSA, None)] * 2
@@ -163,22 +152,15 @@ def test_a_prediction_shows_its_truth_and_the_version_that_learnt_from_it(store:
     assert [(found.truth, found.trained_version) for found in store.predictions.get("b")] == [(None, None)]
 
 
-def test_the_version_that_learnt_first_is_shown(store: Store) -> None:
-    store.predictions.write([prediction("a", VERSICOLOR)])
-    for name, version in (("s", 8), ("t", 7), ("u", None)):
-        store.correct(suggestion(name, prediction_id="a"))
-        if version:
-            store.suggestions.trained([name], version)
-    [found] = store.predictions.get("a")
-    assert found.trained_version == 7
-
-
-def test_a_refused_correction_has_trained_no_version(store: Store) -> None:
-    store.predictions.write([prediction("a", VERSICOLOR)])
-    store.correct(replace(suggestion("s"), prediction_id="a"))
-    store.suggestions.refused(["s"], "accuracy 0.5 is below 0.9")
-    [found] = store.predictions.get("a")
-    assert (found.truth, found.trained_version) == (SETOSA, None)
+def test_a_prediction_shows_the_first_version_that_learnt_from_it_and_no_refusal(store: Store) -> None:
+    store.predictions.write([prediction("a", VERSICOLOR), prediction("b", VERSICOLOR)])
+    for name, prediction_id in (("s", "a"), ("t", "a"), ("u", "a"), ("v", "b")):
+        store.correct(suggestion(name, prediction_id=prediction_id))
+    store.suggestions.trained(["s"], 8)
+    store.suggestions.trained(["t"], 7)
+    store.suggestions.refused(["v"], "accuracy 0.5 is below 0.9")
+    found = [each for name in "ab" for each in store.predictions.get(name)]
+    assert [(each.truth, each.trained_version) for each in found] == [(SETOSA, 7), (SETOSA, None)]
 
 
 def test_postgresql_looks_predictions_up_by_the_index_before_it_has_statistics(postgres_store: Store) -> None:
@@ -191,7 +173,7 @@ def test_postgresql_looks_predictions_up_by_the_index_before_it_has_statistics(p
             plans.append("\n".join(line for (line,) in cursor.fetchall()))
 
     sa.event.listen(postgres_store._database._engine, "before_cursor_execute", explain)
-    for _ in range(2):  # only what is there already is looked for
+    for _ in range(2):  # the second time, the store looks for the rows that are there
         postgres_store.predictions.write([prediction(f"now {number}") for number in range(100)])
     postgres_store.feedback.give("now 7", SETOSA)
     assert len(plans) == 2

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from common.store import Store
-from common.store.statistics import Paired
+from common.store.statistics import Paired, Span
 from common.store.tables import feedback, predictions, suggestions
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import MODEL
@@ -37,7 +37,7 @@ def test_eight_processes_write_at_once_and_nothing_is_lost(url: str, store: Stor
     assert [live.predictions for live in store.statistics.live("iris", MODEL)] == [batches * ROWS] * 2
     # Of five truths, the champion has said 0, 1, 2, 0, 1 to 0, 0, 0, 0, 1, and the shadow 0, 1, 0, 1, 0.
     expected = Paired(both_right=1, only_champion_right=2, only_challenger_right=1, both_wrong=1)
-    found = store.statistics.paired("iris", MODEL, 1, 2)
+    found = store.statistics.paired(Span("iris", MODEL), 1, 2)
     assert found == Paired(*(batches * getattr(expected, name) for name in Paired.__dataclass_fields__))
 
 

@@ -1,4 +1,4 @@
-"""Whatever comes in whatever order, the roll-ups are what a recount finds, and the metrics are scikit-learn's."""
+"""In any order of events, the roll-ups equal a recount, and the metrics equal scikit-learn's."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -17,30 +17,30 @@ from common.evaluate import ClassMetrics
 from common.store import Store
 from common.store.feedback import ContradictionError, UnknownPredictionError
 from common.store.predictions import PredictionRow
-from common.store.statistics import Live, Paired
+from common.store.statistics import LiveCounts, Paired, Span
 from common.store.tables import Role
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow
 
-# The store is one for all examples, which are problems of their own in it.
+# All examples use one store. Each example is a problem of its own in it.
 on_one_store = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 numbers = itertools.count()
 
 
-class Telling(NamedTuple):
-    """The truth about a prediction, by its number."""
+class Message(NamedTuple):
+    """Feedback about a prediction, by its number."""
 
     number: int
     class_name: str
     replace: bool
 
 
-Step = list[tuple[int, Role]] | Telling
+Step = list[tuple[int, Role]] | Message
 
 
 @dataclass
 class Play:
-    """What happens to some predictions: `answers` by number and role, and steps that write some or tell a truth."""
+    """Predictions, with `answers` by number and role, and steps that write some of them or give feedback."""
 
     classes: tuple[str, ...]
     answers: dict[tuple[int, Role], tuple[str, int, bool]]
@@ -64,14 +64,14 @@ def plays(draw: st.DrawFn) -> Play:
     keys = [(number, role) for number in range(draw(st.integers(1, 5))) for role in roles]
     answer = st.tuples(st.sampled_from(classes), st.integers(1, 2), st.booleans())
     batch = st.lists(st.sampled_from(keys), min_size=1, unique=True)
-    truth = st.builds(Telling, st.integers(0, keys[-1][0]), st.sampled_from(classes), st.booleans())
+    truth = st.builds(Message, st.integers(0, keys[-1][0]), st.sampled_from(classes), st.booleans())
     steps: list[Step] = draw(st.lists(st.one_of(batch, truth), min_size=1, max_size=15))
     return Play(classes, {key: draw(answer) for key in keys}, steps)
 
 
 @dataclass
 class Played:
-    """What should be in the store now."""
+    """The expected content of the store."""
 
     written: dict[tuple[int, Role], PredictionRow] = field(default_factory=dict)
     truths: dict[int, str] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Played:
 
 
 def perform(play: Play, store: Store) -> Played:
-    """Take the steps; each must succeed or be refused as what has come before wants it."""
+    """Take the steps; the store must accept or refuse each by the steps before it."""
     played = Played()
     for step in play.steps:
         if isinstance(step, list):
@@ -95,23 +95,23 @@ def perform(play: Play, store: Store) -> Played:
             store.predictions.write(list(rows.values()))
             played.written |= rows
         else:
-            tell(play, store, played, step)
+            give_feedback(play, store, played, step)
     return played
 
 
-def tell(play: Play, store: Store, played: Played, told: Telling) -> None:
-    """Tell a truth, and see it taken if and only if it may be."""
-    known = played.truths.get(told.number)
-    give = partial(store.feedback.give, play.name(told.number), told.class_name, replace=told.replace)
-    if not {(told.number, "champion"), (told.number, "shadow")} & played.written.keys():
+def give_feedback(play: Play, store: Store, played: Played, message: Message) -> None:
+    """Give feedback; the store must accept or refuse it by the rules."""
+    known = played.truths.get(message.number)
+    give = partial(store.feedback.give, play.name(message.number), message.class_name, replace=message.replace)
+    if not {(message.number, "champion"), (message.number, "shadow")} & played.written.keys():
         with pytest.raises(UnknownPredictionError):
             give()
-    elif known not in {None, told.class_name} and not told.replace:
+    elif known not in {None, message.class_name} and not message.replace:
         with pytest.raises(ContradictionError):
             give()
     else:
         give()
-        played.truths[told.number] = told.class_name
+        played.truths[message.number] = message.class_name
 
 
 @given(play=plays())
@@ -141,7 +141,7 @@ def test_the_live_metrics_are_those_of_scikit_learn(play: Play, store: Store) ->
         assert_metrics(each, play.classes, *played.labelled(each.model_version, each.role))
 
 
-def assert_metrics(live: Live, classes: tuple[str, ...], truth: list[str], predicted: list[str]) -> None:
+def assert_metrics(live: LiveCounts, classes: tuple[str, ...], truth: list[str], predicted: list[str]) -> None:
     matrix = live.matrix(classes)
     if not truth:
         assert matrix.sum() == 0
@@ -174,7 +174,7 @@ def one_class(class_name: str, truth: list[str], predicted: list[str]) -> list[f
 
 
 def of(metrics: ClassMetrics) -> list[float]:
-    """The same of the lab, where what has no denominator is None and nothing else is."""
+    """The lab's values in the same order. None, where the denominator is zero, becomes NaN."""
     values = [metrics.precision, metrics.recall, metrics.f1, metrics.specificity]
     assert not any(value is not None and np.isnan(value) for value in values)
     return [np.nan if value is None else value for value in values]
@@ -208,16 +208,8 @@ def test_what_has_no_labels_has_no_metrics(store: Store) -> None:
 def test_nothing_is_known_of_a_model_that_has_not_answered(store: Store) -> None:
     store.predictions.write([prediction("a"), prediction("b", problem="breast_cancer")])
     assert store.statistics.live("iris", "AnotherModel") == []
-    assert store.statistics.paired("iris", MODEL, 1, 2) == Paired()
+    assert store.statistics.paired(Span("iris", MODEL), 1, 2) == Paired()
     assert [live.predictions for live in store.statistics.live("iris", MODEL)] == [1]
-
-
-def test_days_are_summed_up(store: Store) -> None:
-    for day in (1, 2, 3):
-        store.predictions.write([prediction(f"p{day}", at=NOON.replace(day=day))])
-        store.feedback.give(f"p{day}", SETOSA)
-    [live] = store.statistics.live("iris", MODEL)
-    assert (live.predictions, live.labels) == (3, {(SETOSA, SETOSA): 3})
 
 
 def test_pairs_are_of_the_two_versions_that_are_asked_for(store: Store) -> None:
@@ -228,25 +220,17 @@ def test_pairs_are_of_the_two_versions_that_are_asked_for(store: Store) -> None:
     store.predictions.write([prediction("alone"), prediction("unlabelled"), shadow("unlabelled")])
     for name in (*right, "other", "alone"):
         store.feedback.give(name, SETOSA)
-    assert store.statistics.paired("iris", MODEL, 1, 2) == Paired(1, 1, 1, 0)
-    assert store.statistics.paired("iris", MODEL, 1, 3) == Paired(both_right=1)
-    assert store.statistics.paired("iris", MODEL, 2, 1) == Paired()
+    assert store.statistics.paired(Span("iris", MODEL), 1, 2) == Paired(1, 1, 1, 0)
+    assert store.statistics.paired(Span("iris", MODEL), 1, 3) == Paired(both_right=1)
+    assert store.statistics.paired(Span("iris", MODEL), 2, 1) == Paired()
 
 
-def test_classes_are_those_that_occur_in_the_labels(store: Store) -> None:
-    store.predictions.write([prediction("a"), prediction("b", "Iris-unknown")])
-    store.feedback.give("a", VERSICOLOR)
+def test_only_classes_that_occur_in_the_labels_are_listed(store: Store) -> None:
+    store.predictions.write([prediction("a"), prediction("b", "Iris-unlabelled")])
+    for class_name in ("Iris-mistaken", VERSICOLOR):
+        store.feedback.give("a", class_name, replace=True)
     [live] = store.statistics.live("iris", MODEL)
-    assert live.classes == {SETOSA, VERSICOLOR}
-
-
-def test_a_class_that_was_only_named_by_mistake_is_not_among_them(store: Store) -> None:
-    store.predictions.write([prediction("a")])
-    store.feedback.give("a", "Iris-mistaken")
-    store.feedback.give("a", SETOSA, replace=True)
-    [live] = store.statistics.live("iris", MODEL)
-    assert live.labels == {(SETOSA, SETOSA): 1}
-    assert live.classes == {SETOSA}
+    assert (live.labels, live.classes) == ({(VERSICOLOR, SETOSA): 1}, {SETOSA, VERSICOLOR})
 
 
 def test_a_version_whose_first_label_comes_while_statistics_are_read_does_no_harm(

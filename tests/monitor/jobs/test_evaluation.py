@@ -15,12 +15,11 @@ from common.store import Store, StoreError
 from common.store.monitoring.alerts import Alert
 from common.store.monitoring.windows import WindowRecord
 from common.store.predictions import PredictionRow
-from monitor.follow_registry import Reference
 from monitor.jobs.evaluation import JOB, MOST_MISSED, SETTLED, Evaluator, Pace
-from monitor.jobs.job_alerts import RUN_FAILED, Runs
-from monitor.statistics.breaches import ACCURACY, DRIFT, FEATURE_MEAN, OUTLIERS, RECALL
+from monitor.jobs.job_alerts import JobAlerts
+from monitor.statistics.breaches import ACCURACY, DRIFT, FEATURE_MEAN, OUTLIERS, RECALL, RUN_FAILED
 from monitor.statistics.enough import CLASS_LABELS, LABELS, SHARE_ROWS
-from monitor.statistics.performance import Results
+from monitor.statistics.reference import Reference, Results
 from monitor.statistics.window import CLASS, CONFIDENCE, Evaluation
 from tests.common.store.rows import CLASSES, MODEL, SETOSA, VERSICOLOR, prediction
 from tests.monitor.references import answered, knowing
@@ -47,7 +46,7 @@ class Job:
     def __init__(self, store: Store, reference: Reference | None = None) -> None:
         self.clock = Clock()
         self.references = knowing(store, reference)
-        self.evaluator = Evaluator(store, self.references, Runs(store), PACE, self.clock)
+        self.evaluator = Evaluator(store, self.references, JobAlerts(store), PACE, self.clock)
 
     def run(self, minutes: float, seconds: float = 2.0) -> None:
         self.clock.now = START + minutes * MINUTE + timedelta(seconds=seconds)
@@ -210,8 +209,8 @@ def test_what_is_out_of_bounds_is_one_episode_from_its_first_window_to_the_first
     told = [(record.levelname, record.getMessage()) for record in caplog.records if record.levelno > logging.INFO]
     assert [level for level, _ in told] == ["ERROR", "WARNING"]
     assert told[0][1] == f"iris: {alert.message}"
-    assert "100.0% of 50 predictions" in told[0][1]
-    assert "it is over" in told[1][1]
+    assert "100.0% of 50 rows" in told[0][1]
+    assert "ended at" in told[1][1]
 
 
 def test_what_comes_again_is_another_episode(kept: Store, job: Job) -> None:
@@ -274,12 +273,10 @@ def test_answers_that_become_wrong_are_alerts_of_the_window_and_of_the_day(kept:
     assert dropped(kept) == in_window | of_day
     told = {(each.kind, each.subject): each.message for each in kept.alerts.open("iris")}
     assert told[ACCURACY, "day"] == (
-        "the accuracy was 50.0% of 120 answers of 2026-03-01 (UTC) whose truth is known, 67.1% at most; "
-        "on the test rows it was 100.0%, 88.6% at least"
+        "accuracy on 2026-03-01 (UTC): 50.0% (at most 67.1%) of 120 predictions with ground truth; "
+        "on the test rows: 100.0% (at least 88.6%)"
     )
-    assert told[RECALL, "Iris-versicolor, window"].startswith(
-        "the recall of Iris-versicolor was 0.0% of 60 answers of the window whose truth is known, "
-    )
+    assert told[RECALL, "Iris-versicolor, window"].startswith("recall of Iris-versicolor in the window: 0.0% (at most ")
     tested.run(20)
     # No labels any more in the window; of the day it stays so.
     assert dropped(kept) == of_day
@@ -405,7 +402,7 @@ def test_a_run_that_fails_is_an_alert_until_one_goes_well_and_stops_no_other(  #
     write(kept, [prediction("", problem="aaa")], 2)
     write(kept, [prediction("", problem="zzz")], 2)
     with monkeypatch.context() as patch:
-        answers = job.evaluator._store.answers
+        answers = job.evaluator._store.window_rows
         patch.setattr(answers, "between", failing(error, "iris", answers.between))
         for minutes in (5, 6):
             job.run(minutes)
@@ -429,7 +426,7 @@ def test_a_failure_that_interrupts_does_not_lose_the_windows_after_the_newest(
     write(kept, [prediction("")], 2)
     job.run(4)
     with monkeypatch.context() as patch:
-        patch.setattr(job.evaluator._store.answers, "between", failing(StoreError("gone"), "iris", lambda: None))
+        patch.setattr(job.evaluator._store.window_rows, "between", failing(StoreError("gone"), "iris", lambda: None))
         job.run(5)
         job.run(6)
     job.run(7)
@@ -483,13 +480,13 @@ def test_one_that_is_stopped_does_not_go_on_to_the_next_window(
     write(kept, [prediction("")], 2)
     job.run(3)
     stop = job.evaluator.stop
-    between = job.evaluator._store.answers.between
+    between = job.evaluator._store.window_rows.between
 
     def stopping(*arguments: Any) -> Any:
         stop()
         return between(*arguments)
 
-    monkeypatch.setattr(job.evaluator._store.answers, "between", stopping)
+    monkeypatch.setattr(job.evaluator._store.window_rows, "between", stopping)
     job.run(9)
     assert ends(kept) == [3, 4]
 
@@ -498,7 +495,7 @@ def test_a_run_that_has_nothing_to_compare_with_yet_ends_no_alert(kept: Store) -
     write(kept, outliers(), 0)
     job = Job(kept)
     job.evaluator._started = START
-    Runs(kept).failed("iris", JOB, "it fails", START)
+    JobAlerts(kept).failed("iris", JOB, "it fails", START)
     job.run(0.5)
     assert [alert.ended_at for alert in alerts(kept)] == [None]
 
@@ -519,7 +516,7 @@ def test_what_waited_for_the_store_is_written_before_it_is_evaluated(
 
     write(kept, outliers(), 0)
     with monkeypatch.context() as patch:
-        patch.setattr(kept.statistics, "models", away)
+        patch.setattr(kept.history, "models", away)
         job.run(1)
     job.run(2)
     assert ends(kept) == []

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from common.store import Store
-from monitor.jobs.job_alerts import RUN_FAILED, Runs
+from monitor.jobs.job_alerts import JobAlerts
+from monitor.statistics.breaches import RUN_FAILED
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=1)
@@ -14,7 +15,7 @@ def open_alerts(store: Store) -> dict[tuple[str, str], str]:
 
 
 def test_jobs_fail_and_recover_each_for_itself(kept: Store) -> None:
-    runs = Runs(kept)
+    runs = JobAlerts(kept)
     runs.failed("", "a", "a fails", NOON)
     runs.failed("", "b", "b fails", NOON)
     runs.failed("iris", "a", "a fails for iris", NOON)
@@ -24,7 +25,7 @@ def test_jobs_fail_and_recover_each_for_itself(kept: Store) -> None:
 
 
 def test_failing_again_is_the_same_episode_with_what_it_says_now(kept: Store) -> None:
-    runs = Runs(kept)
+    runs = JobAlerts(kept)
     runs.failed("", "a", "first", NOON)
     runs.failed("", "a", "second", LATER)
     [alert] = kept.alerts.open()
@@ -32,14 +33,14 @@ def test_failing_again_is_the_same_episode_with_what_it_says_now(kept: Store) ->
 
 
 def test_what_another_process_has_left_open_is_closed_by_a_success(kept: Store) -> None:
-    Runs(kept).failed("", "a", "a fails", NOON)
-    Runs(kept).succeeded("", "a", LATER)
+    JobAlerts(kept).failed("", "a", "a fails", NOON)
+    JobAlerts(kept).succeeded("", "a", LATER)
     assert kept.alerts.open() == []
 
 
 def test_other_kinds_of_alerts_stay_as_they_are(kept: Store) -> None:
     kept.alerts.settle("iris", {"outliers"}, {("outliers", ""): "many"}, NOON)
-    runs = Runs(kept)
+    runs = JobAlerts(kept)
     runs.failed("iris", "a", "a fails", NOON)
     assert [alert.kind for alert in kept.alerts.open()] == ["outliers", RUN_FAILED]
     runs.succeeded("iris", "a", LATER)

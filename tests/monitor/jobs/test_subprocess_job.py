@@ -11,14 +11,14 @@ import psutil
 import pytest
 
 from common.settings import PROJECT, Settings
-from monitor.jobs.subprocess_job import Child, ChildError
+from monitor.jobs.subprocess_job import JobError, SubprocessJob
 from scripts.parts import wait_for
 
 FOREVER = "import time; time.sleep(600)"
 
 
-def child(code: str, settings: Settings, within: float = 60.0) -> Child:
-    return Child((sys.executable, "-c", code), settings, within)
+def child(code: str, settings: Settings, within: float = 60.0) -> SubprocessJob:
+    return SubprocessJob((sys.executable, "-c", code), settings, within)
 
 
 @pytest.fixture
@@ -64,18 +64,18 @@ def test_it_has_the_settings_of_its_parent_and_runs_in_the_projects_folder(
 def test_its_failure_is_told_by_its_last_line_and_all_of_them_are_logged(
     offline: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(ChildError, match=r"^ValueError: not so$"):
+    with pytest.raises(JobError, match=r"^ValueError: not so$"):
         child("print('first'); raise ValueError('not so')", offline).run()
     assert "first" in caplog.text
 
 
 def test_one_that_fails_without_a_word_is_told_by_its_code(offline: Settings) -> None:
-    with pytest.raises(ChildError, match="code 7"):
+    with pytest.raises(JobError, match="code 7"):
         child("raise SystemExit(7)", offline).run()
 
 
 def test_one_that_is_not_done_in_time_is_killed_with_all_that_it_has_started(offline: Settings, started: Path) -> None:
-    with pytest.raises(ChildError, match="not done within 3 s"):
+    with pytest.raises(JobError, match="did not end within 3 s"):
         child(that_stays(started), offline, within=3.0).run()
     assert len(started.read_text(encoding="utf-8").split()) == 2
 
@@ -87,7 +87,7 @@ def test_a_stop_kills_what_runs_and_is_no_failure(offline: Settings, started: Pa
     def run() -> None:
         try:
             running.run()
-        except ChildError as error:
+        except JobError as error:
             failures.append(error)
 
     thread = threading.Thread(target=run)

@@ -35,7 +35,7 @@ def dying(work: Callable[..., Any], when: str) -> Callable[..., Any]:
 def main() -> None:
     point, rows = sys.argv[1:]
     owner, name, when = POINTS[point]
-    exports.BITE = 2
+    exports.ROWS_AT_ONCE = 2
     setattr(owner, name, dying(getattr(owner, name), when))
     export_all(load_settings(), int(rows))
 

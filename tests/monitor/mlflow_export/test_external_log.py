@@ -1,6 +1,7 @@
 """The external log: what is written to MLflow, once, whatever becomes of the process that writes it."""
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import cast
 
@@ -21,13 +23,12 @@ from common.problem import Problem
 from common.registry.client import Version
 from common.settings import PROJECT, Settings
 from common.store import Store
-from common.store.monitoring.exporter_lock import alone
+from common.store.monitoring.exporter_lock import exporter_lock
 from common.store.predictions import PredictionRow
 from common.table import read_table
 from monitor.mlflow_export import exporting
 from monitor.mlflow_export.exporting import export_all
 from monitor.mlflow_export.mlflow_runs import DayRuns
-from monitor.mlflow_export.profile import Profile
 from monitor.statistics.enough import MEAN_ROWS
 from scripts.parts import free_port, wait_for
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction
@@ -95,14 +96,18 @@ def points(lab: Settings, run: Run, metric: str) -> list[tuple[int, float]]:
     return sorted((each.step, each.value) for each in history)
 
 
-def profile_of(lab: Settings, name: str, since: date = DAY, until: date = NEXT_DAY) -> Profile:
-    """Return the profiles of some days, the last included, as one."""
+def profiled(lab: Settings, name: str, *path: str, since: date = DAY) -> Counter[str]:
+    """Return the counts under a path in the profiles of the days from `since`, added up; by default rows by role."""
     experiment, client = DayRuns(lab.mlflow_uri, name), mlflow.MlflowClient(lab.mlflow_uri)
-    days = [run for run in experiment.newest(1_000) if str(since) <= run.data.tags["day"] <= str(until)]
+    days = [run for run in experiment.newest(1_000) if str(since) <= run.data.tags["day"]]
     places = [(run.info.run_id, path) for run in days for path in experiment.profiles(run.info.run_id)]
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(client.download_artifacts(*place, folder)) for place in places]
-        return Profile.merged([Profile.from_json(file.read_text(encoding="utf-8")) for file in files])
+        profiles = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    counts: Counter[str] = Counter()
+    for profile in profiles:
+        counts.update(reduce(lambda found, key: found.get(key, {}), path or ("rows",), profile))
+    return counts
 
 
 def command(lab: Settings, *words: str) -> subprocess.Popen[str]:
@@ -144,11 +149,10 @@ def test_what_is_written_is_noted_in_the_store(either_lab: Settings, name: str) 
 def test_the_profiles_hold_every_row_once(either_lab: Settings, name: str) -> None:
     write_some(either_lab, name)
     export_all(either_lab, 3)
-    found = profile_of(either_lab, name)
-    assert found.rows == {"champion": 7, "shadow": 7}
-    assert found.names["champion/class"].counts == {SETOSA: 3, VERSICOLOR: 2, VIRGINICA: 2}
-    assert found.numbers["feature/petal_width"].count == 7
-    assert profile_of(either_lab, name, NEXT_DAY).rows == {"champion": 3, "shadow": 3}
+    assert profiled(either_lab, name) == {"champion": 7, "shadow": 7}
+    classes = profiled(either_lab, name, "names", "champion/class", "counts")
+    assert classes == {SETOSA: 3, VERSICOLOR: 2, VIRGINICA: 2}
+    assert profiled(either_lab, name, since=NEXT_DAY) == {"champion": 3, "shadow": 3}
 
 
 def test_the_numbers_are_those_of_the_champions_rows(lab: Settings, name: str) -> None:
@@ -244,7 +248,7 @@ def assert_nothing_is_lost_or_doubled(lab: Settings, name: str, point: str) -> N
     assert (killed.communicate(timeout=SECONDS)[1], killed.returncode) == ("", SIGKILLED)
     done = export_all(lab, 5)
     assert done.startswith("exported 9 rows" if point == "after finish" else "exported 14 rows")
-    assert profile_of(lab, name).rows == {"champion": 7, "shadow": 7}
+    assert profiled(lab, name) == {"champion": 7, "shadow": 7}
     found = runs(lab, name)
     logged = {day: points(lab, run, "champion_rows") for day, run in found.items()}
     # One point a step, without a gap.
@@ -257,7 +261,7 @@ def assert_nothing_is_lost_or_doubled(lab: Settings, name: str, point: str) -> N
 
 def test_of_two_at_once_one_leaves_it_to_the_other(either_lab: Settings, name: str) -> None:
     write_some(either_lab, name)
-    with alone(either_lab.database_url) as first:
+    with exporter_lock(either_lab.database_url) as first:
         assert first
         second = command(either_lab, "monitor.external_log")
         assert second.communicate(timeout=SECONDS) == ("another process is writing the external log\n", "")
@@ -270,8 +274,8 @@ def test_a_place_is_free_again_when_its_holder_was_killed(either_lab: Settings) 
     with closing(Store(either_lab.database_url)):
         pass
     holding = (
-        "import sys, time; from common.store.monitoring.exporter_lock import alone\n"
-        "with alone(sys.argv[1]) as found: print(found, flush=True); time.sleep(600)"
+        "import sys, time; from common.store.monitoring.exporter_lock import exporter_lock\n"
+        "with exporter_lock(sys.argv[1]) as found: print(found, flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", holding, either_lab.database_url], cwd=PROJECT, stdout=subprocess.PIPE, text=True
@@ -279,12 +283,12 @@ def test_a_place_is_free_again_when_its_holder_was_killed(either_lab: Settings) 
     with holder:
         assert holder.stdout
         assert holder.stdout.readline() == "True\n"
-        with alone(either_lab.database_url) as found:
+        with exporter_lock(either_lab.database_url) as found:
             assert not found
         holder.kill()
 
     def is_free() -> bool:
-        with alone(either_lab.database_url) as found:
+        with exporter_lock(either_lab.database_url) as found:
             return found
 
     # PostgreSQL has to notice that the connection is gone.
@@ -298,7 +302,7 @@ def test_a_store_that_was_begun_anew_adds_to_the_day(lab: Settings, name: str) -
         file.unlink()
     write_some(lab, name, 2)
     export_all(lab, 100)
-    assert profile_of(lab, name).rows == {"champion": 4, "shadow": 4}
+    assert profiled(lab, name) == {"champion": 4, "shadow": 4}
     assert points(lab, runs(lab, name)[DAY], "champion_rows") == [(1, 1), (2, 1)]
 
 
@@ -311,7 +315,7 @@ def test_names_that_mlflow_would_refuse_are_written_too(lab: Settings, name: str
     found = runs(lab, name)[DAY].data.metrics
     assert Counter(metric.partition("/")[0] for metric in found)["share"] == len(awkward)
     assert {"share/a_b", "share/a_b_", "mean/worst _cm²_"} <= found.keys()
-    assert profile_of(lab, name).names["feature/.."].counts == {"red": len(ids)}
+    assert profiled(lab, name, "names", "feature/..", "counts") == {"red": len(ids)}
 
 
 def test_drift_from_what_the_served_version_learnt_is_written(
@@ -363,7 +367,7 @@ def test_what_mlflow_refuses_is_said_in_a_line_and_written_later(lab: Settings, 
     assert complaint.count("\n") == 1
     client.restore_experiment(experiment)
     assert export_all(lab, 100).startswith("exported 14 rows")
-    assert profile_of(lab, name).rows == {"champion": 7, "shadow": 7}
+    assert profiled(lab, name) == {"champion": 7, "shadow": 7}
 
 
 def test_a_batch_has_a_row_at_least(lab: Settings) -> None:

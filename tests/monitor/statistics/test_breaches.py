@@ -1,4 +1,4 @@
-"""What is out of bounds, and what is not although it may look so."""
+"""Breaches of the limits, and windows that keep the limits although they look odd."""
 
 import re
 
@@ -18,7 +18,8 @@ from monitor.statistics.breaches import (
 )
 from monitor.statistics.drift import Verdict
 from monitor.statistics.enough import MEAN_ROWS, SHARE_ROWS
-from monitor.statistics.performance import Results, measured
+from monitor.statistics.performance import measured
+from monitor.statistics.reference import Results
 from monitor.statistics.window import CLASS, CONFIDENCE, Evaluation, Subject
 
 MEAN, STD = 4.0, 0.5
@@ -87,12 +88,12 @@ def test_a_mean_that_was_not_told_for_want_of_rows_is_not_off() -> None:
 def test_a_mean_near_zero_may_be_off_by_what_chance_does_however_many_per_cent_that_is(mean: float) -> None:
     assert found(window(x=number(mean, rows=1_000, learnt=0.004))) == set()
     message = breaches(window(x=number(0.1, rows=1_000, learnt=0.004)))[FEATURE_MEAN, "x"]
-    assert message.endswith("; 0.06328 may be")
+    assert message.endswith("; up to 0.06328 is allowed")
 
 
 def test_a_mean_that_was_zero_has_a_distance_and_no_percentage() -> None:
     message = breaches(window(x=number(0.3, learnt=0.0)))[FEATURE_MEAN, "x"]
-    assert "0.3 above its mean in the training data, 0;" in message
+    assert "0.3 above the training mean 0;" in message
     assert found(window(x=number(0.01, learnt=0.0))) == set()
 
 
@@ -143,15 +144,15 @@ def test_all_that_is_out_of_bounds_is_told_at_once() -> None:
 
 
 def test_messages_say_in_words_and_numbers_what_is_wrong() -> None:
-    told = breaches(window(90, 100, x=number(4.4, verdict="drift"), y=number(3.6)))
-    assert told[OUTLIERS, ""] == "90.0% of 100 predictions were for rows unlike the training data; 20% may be"
-    assert told[FEATURE_MEAN, "x"] == (
-        "the mean of x was 4.4 in 10000 predictions, 10.0% above its mean in the training data, 4; 5% may be"
+    messages = breaches(window(90, 100, x=number(4.4, verdict="drift"), y=number(3.6)))
+    assert messages[OUTLIERS, ""] == (
+        "90.0% of 100 rows are outliers, which are unlike the training rows; up to 20% is allowed"
     )
-    assert re.search(r"the mean of y was 3\.6 .* 10\.0% below", told[FEATURE_MEAN, "y"])
-    assert told[DRIFT, "x"] == (
-        "x has drifted from what the model learnt from: psi 0.312, ks 0.25, p = 0.0012, 10000 predictions"
+    assert messages[FEATURE_MEAN, "x"] == (
+        "mean of x 4.4 in 10000 predictions, 10.0% above the training mean 4; up to 5% is allowed"
     )
+    assert re.search(r"mean of y 3\.6 .* 10\.0% below", messages[FEATURE_MEAN, "y"])
+    assert messages[DRIFT, "x"] == "x has drifted from the reference: psi 0.312, ks 0.25, p = 0.0012, 10000 predictions"
 
 
 def test_a_recall_that_has_dropped_is_told_of_a_class_with_the_longest_name_too() -> None:

@@ -13,23 +13,15 @@ from benchmarks.more.drift import (
     WINDOWS,
     Drawing,
     Population,
+    drift_share,
     from_learnt,
     from_population,
     population_of,
     reference_of,
-    told_share,
 )
-from monitor.statistics.drift import (
-    LIMITS,
-    CategoryReference,
-    Drift,
-    Floats,
-    NumberReference,
-    category_drift,
-    number_drift,
-    verdicts,
-)
+from monitor.statistics.drift import LIMITS, Drift, category_drift, number_drift, verdicts
 from monitor.statistics.enough import DRIFT_ROWS
+from monitor.statistics.reference import CategoryReference, Floats, NumberReference
 from monitor.statistics.two_sample_tests import chi_square, corrected
 from monitor.statistics.window import CLASS
 
@@ -243,7 +235,7 @@ def population(request: pytest.FixtureRequest) -> Population:
 def test_of_200_windows_without_drift_one_in_twenty_at_most_has_a_false_alarm(
     population: Population, draw: Drawing
 ) -> None:
-    assert told_share(population, draw, SHIFTS["none"], WINDOWS) <= FALSE_ALARMS_AT_MOST
+    assert drift_share(population, draw, SHIFTS["none"], WINDOWS) <= FALSE_ALARMS_AT_MOST
 
 
 @pytest.mark.parametrize(
@@ -251,9 +243,9 @@ def test_of_200_windows_without_drift_one_in_twenty_at_most_has_a_false_alarm(
     [("mean by 0.5 sd", DETECTED_AT_LEAST), ("one class gone", DETECTED_AT_LEAST), ("variance doubled", 0.8)],
 )
 def test_what_has_moved_is_told(population: Population, shift: str, at_least: float) -> None:
-    assert told_share(population, from_population, SHIFTS[shift], 60) >= at_least
+    assert drift_share(population, from_population, SHIFTS[shift], 60) >= at_least
 
 
 def test_few_learnt_rows_make_no_false_alarms() -> None:
     few = population_of("breast_cancer", learnt=42, held=14)
-    assert told_share(few, from_population, SHIFTS["none"], WINDOWS) <= FALSE_ALARMS_AT_MOST
+    assert drift_share(few, from_population, SHIFTS["none"], WINDOWS) <= FALSE_ALARMS_AT_MOST

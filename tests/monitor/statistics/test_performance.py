@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from monitor.statistics.enough import CLASS_LABELS, LABELS
-from monitor.statistics.performance import Measured, Results, measured
+from monitor.statistics.performance import Measured, measured
+from monitor.statistics.reference import Results
 
 CLASSES = ("a", "b")
 # 92 of 100, and of each class 46 of 50.

@@ -9,11 +9,10 @@ import pytest
 from common.bundle.model import OnnxModel
 from common.problem import Problem, Table
 from common.store.predictions import PredictionRow
-from monitor.follow_registry import Reference, read_reference
 from monitor.statistics.breaches import breaches
 from monitor.statistics.columns import ROWS_AT_ONCE
-from monitor.statistics.drift import CategoryReference, NumberReference
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
+from monitor.statistics.reference import CategoryReference, NumberReference, Reference, read_reference
 from monitor.statistics.window import CLASS, CONFIDENCE, MOST_NAMES, OTHERS, Distribution, Evaluation, evaluate
 from scripts.traffic_rows import Rows, Traffic
 from tests.common.store.rows import CLASSES, FEATURES, SETOSA, VERSICOLOR, prediction

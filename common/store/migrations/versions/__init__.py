@@ -1,1 +1,1 @@
-"""One file a step of the schema, in order. Imports nothing of the lab."""
+"""One file for each step of the schema, in order. They import nothing of the lab."""

@@ -1,4 +1,4 @@
-"""Predictions, the truth about them, the roll-ups of both, and the history of champions."""
+"""Predictions, their ground truths, the roll-ups of both, and the history of champions."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What the monitor finds: windows and alerts; exports to the external log; how late truths come."""
+"""The monitor's windows and alerts, exports to the external log, and the delays of ground truths."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "0002"
 def upgrade() -> None:
     """Make the tables, and the columns and indexes of what waits for its export."""
     op.add_column("predictions", sa.Column("export_id", sa.Integer))
-    # Nobody has written it: the export of a row knows when it was finished.
+    # No version of the lab wrote it: a row's export has the time at which it was finished.
     op.drop_column("predictions", "exported_at")
     _make_index("ix_predictions_unexported", ["problem", "predicted_at"], "export_id IS NULL")
     _make_index("ix_predictions_in_export", ["export_id"], "export_id IS NOT NULL")
@@ -30,7 +30,7 @@ def upgrade() -> None:
 
 
 def _count_delays() -> None:
-    """Count the truths that have been told already, as the store counts them from now on."""
+    """Count the ground truths that the store already has, as it counts new ones."""
     if op.get_bind().dialect.name == "sqlite":
         day, late = "date(p.predicted_at)", "(julianday(f.received_at) - julianday(p.predicted_at)) * 86400.0"
         late = f"max({late}, 0.0)"

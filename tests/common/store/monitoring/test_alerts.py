@@ -117,16 +117,6 @@ def test_episodes_are_due_from_their_beginning_until_they_are_posted_even_if_the
     assert (posted.posted_at, posted.last_error) == (NOON + 3 * MINUTE, None)
 
 
-def test_an_attempt_that_failed_is_counted_and_due_again_later(store: Store) -> None:
-    [alert] = settle(store, 0, OUTLIERS).began
-    store.alerts.post_failed(alert.id, "it answers 500", NOON + 5 * MINUTE)
-    store.alerts.post_failed(alert.id, "it answers 502", NOON + 9 * MINUTE)
-    assert due(store, 8) == []
-    [again] = due(store, 9)
-    assert (again.attempts, again.last_error, again.posted_at) == (2, "it answers 502", None)
-    assert again.ended_at is None
-
-
 def test_no_episodes_are_nothing_to_count_or_to_post(store: Store) -> None:
     assert settle(store, 0) == Changed([], [])
     assert (store.alerts.open(), store.alerts.counts(), due(store, 9)) == ([], {}, [])

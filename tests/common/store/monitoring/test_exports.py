@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from common.store import Store, StoreError
 from common.store.monitoring import exports as module
-from common.store.monitoring.exporter_lock import alone
+from common.store.monitoring.exporter_lock import exporter_lock
 from common.store.monitoring.exports import Export
 from common.store.tables import predictions
 from tests.common.store.rows import MODEL, NOON, SETOSA, prediction, shadow
@@ -33,8 +33,8 @@ def ids(store: Store, export: Export) -> list[tuple[str, str]]:
 
 @pytest.fixture(autouse=True)
 def small_bites(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(module, "BITE", 2)
-    monkeypatch.setattr(module, "PAUSE", 0.0)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.0)
     return iter([None])
 
 
@@ -186,16 +186,16 @@ def test_a_claim_lets_truths_in_between(url: str, store: Store, monkeypatch: pyt
 
 def test_one_at_a_time_may_export(url: str, store: Store) -> None:
     assert store
-    with alone(url) as first, alone(url) as second:
+    with exporter_lock(url) as first, exporter_lock(url) as second:
         assert (first, second) == (True, False)
-    with alone(url) as again:
+    with exporter_lock(url) as again:
         assert again
 
 
 def test_a_place_that_cannot_be_had_is_a_store_that_does_not_answer(postgres_url: str, sqlite_url: str) -> None:
     away = sa.make_url(postgres_url).set(database="nowhere").render_as_string(hide_password=False)
     for url in (away, f"{sqlite_url}/nowhere"):
-        with pytest.raises(StoreError, match="cannot be locked"), alone(url):
+        with pytest.raises(StoreError, match="cannot be locked"), exporter_lock(url):
             pass
 
 

@@ -1,19 +1,19 @@
-"""What happened by day is what a recount by day finds; delays are those of the first truths."""
+"""The sums by day are the ones of a recount; a delay ends with the first ground truth."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from common.store import Store
-from common.store.monitoring.history import DayLabels, DayVolume, LabelSum, Span, VolumeSum
+from common.store.monitoring.history import DayLabels, DayVolume
 from common.store.predictions import PredictionRow
-from common.store.statistics import Paired
+from common.store.statistics import LabelSum, Paired, Span, VolumeSum
 from common.store.tables import ROLES
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow
 
+ORDER = ("day", "model_version", "role", "true_class", "predicted_class", "class_name")
 FIRST, SECOND, THIRD = (date(2026, 3, day) for day in (1, 2, 3))
 HOUR = timedelta(hours=1)
 
@@ -32,7 +32,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def rows(store: Store) -> list[PredictionRow]:
-    """Three days of two versions, and their challengers; of every second prediction the truth is setosa."""
+    """Three days of two versions and their challengers; every second prediction has the ground truth setosa."""
     rows = [
         prediction(f"{day}-{number}", CLASSES[number % 3], role=role, version=version, at=at(day))
         for day, versions in ((1, (1, 2)), (2, (1, 2)), (3, (2, 3)))
@@ -51,31 +51,18 @@ def rows(store: Store) -> list[PredictionRow]:
     return rows
 
 
-def expected_volumes(rows: list[PredictionRow]) -> list[DayVolume]:
-    keys = [(r["predicted_at"].date(), r["model_version"], r["role"], r["class_name"]) for r in rows]
-    outliers = Counter(key for key, row in zip(keys, rows, strict=True) if row["is_outlier"])
-    return [DayVolume(*key[1:], count, outliers[key], key[0]) for key, count in sorted(Counter(keys).items())]
-
-
-def expected_labels(rows: list[PredictionRow]) -> list[DayLabels]:
-    counts = Counter(
-        (r["predicted_at"].date(), r["model_version"], r["role"], SETOSA, r["class_name"])
-        for r in rows
-        if r["id"].endswith(("0", "2"))
-    )
-    return [DayLabels(*key[1:], count, key[0]) for key, count in sorted(counts.items())]
-
-
-def together(days: Sequence[VolumeSum] | Sequence[LabelSum], *counted: str) -> list[tuple[Any, ...]]:
-    """Add up what is counted of the days, by all the rest, in its order."""
-    sums: Counter[tuple[Any, ...]] = Counter()
-    for each in days:
-        values = {name: value for name, value in vars(each).items() if name != "day"}
-        counts = [values.pop(name) for name in counted]
-        for name, count in zip(counted, counts, strict=True):
-            sums[*values.values(), name] += count
-    keys = sorted({key[:-1] for key in sums})
-    return [(*key, *(sums[*key, name] for name in counted)) for key in keys]
+def expected(kind: Any, rows: list[PredictionRow]) -> list[Any]:
+    """Count rows by the fields of `kind` that are not counts, the day first; the ground truth is always setosa."""
+    counted = [name for name in kind.__dataclass_fields__ if name in {"predictions", "outliers", "labels"}]
+    keys = sorted(kind.__dataclass_fields__.keys() - {*counted}, key=[*ORDER].index)
+    sums: defaultdict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        others = {"day": row["predicted_at"].date(), "true_class": SETOSA, "predicted_class": row["class_name"]}
+        one = {"predictions": 1, "outliers": bool(row["is_outlier"]), "labels": 1}
+        sums[tuple((row | others)[name] for name in keys)].update(one)
+    return [
+        kind(**dict(zip(keys, key, strict=True)), **{name: sums[key][name] for name in counted}) for key in sorted(sums)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -90,24 +77,12 @@ def test_days_and_versions_are_counted_as_asked(
         for row in rows
         if since <= row["predicted_at"].date() <= until and (not versions or row["model_version"] in versions)
     ]
+    labelled = [row for row in meant if row["id"].endswith(("0", "2"))]
     asked = span(since, until, *versions)
-    assert store.history.volumes(asked) == expected_volumes(meant)
-    assert store.history.labels(asked) == expected_labels(meant)
-    volumes = [tuple(vars(each).values()) for each in store.history.volume_sums(asked)]
-    assert volumes == together(expected_volumes(meant), "predictions", "outliers")
-    labels = [tuple(vars(each).values()) for each in store.history.label_sums(asked)]
-    assert labels == together(expected_labels(meant), "labels")
-
-
-def test_the_days_together_are_what_the_statistics_know(store: Store, rows: list[PredictionRow]) -> None:
-    assert rows
-    everything = span(FIRST, date(2026, 12, 31))
-    volumes, labels = store.history.volumes(everything), store.history.labels(everything)
-    for live in store.statistics.live("iris", MODEL):
-        mine = (live.model_version, live.role)
-        assert sum(e.predictions for e in volumes if (e.model_version, e.role) == mine) == live.predictions
-        assert sum(e.outliers for e in volumes if (e.model_version, e.role) == mine) == live.outliers
-        assert sum(e.labels for e in labels if (e.model_version, e.role) == mine) == sum(live.labels.values())
+    assert store.history.volumes(asked) == expected(DayVolume, meant)
+    assert store.history.labels(asked) == expected(DayLabels, labelled)
+    assert store.statistics.volume_sums(asked) == expected(VolumeSum, meant)
+    assert store.statistics.label_sums(asked) == expected(LabelSum, labelled)
 
 
 def test_every_model_has_its_first_and_last_day(store: Store, rows: list[PredictionRow]) -> None:
@@ -119,28 +94,13 @@ def test_every_model_has_its_first_and_last_day(store: Store, rows: list[Predict
     }
 
 
-def test_a_day_is_that_of_utc_whatever_the_zone_of_database_and_moment(store: Store) -> None:
-    auckland = datetime.fromisoformat("2026-03-02T11:30:00+13:00")
-    midnight = datetime(2026, 3, 2, tzinfo=UTC)
-    written = [prediction("a", at=auckland.astimezone(UTC)), prediction("b", at=midnight)]
-    store.predictions.write(written)
-    assert [each.day for each in store.history.volumes(span())] == [FIRST, SECOND]
-
-
-def test_a_truth_that_is_taken_back_leaves_no_label(store: Store) -> None:
-    store.predictions.write([prediction("a")])
-    store.feedback.give("a", VERSICOLOR)
-    store.feedback.give("a", SETOSA, replace=True)
-    assert store.history.labels(span()) == [DayLabels(1, "champion", SETOSA, SETOSA, 1, FIRST)]
-
-
-def test_pairs_are_those_of_the_days_and_the_versions(store: Store, rows: list[PredictionRow]) -> None:
+def test_pairs_are_limited_to_the_days_and_the_versions(store: Store, rows: list[PredictionRow]) -> None:
     assert rows
-    # Each day, the truth is what both have answered to the first, and neither to the third.
-    assert store.history.paired(span(), 1, 2) == Paired(both_right=2, both_wrong=2)
-    assert store.history.paired(span(SECOND), 1, 2) == Paired(both_right=1, both_wrong=1)
-    assert store.history.paired(span(), 2, 3) == Paired(both_right=1, both_wrong=1)
-    assert store.history.paired(span(), 3, 2) == Paired()
+    # On each day, both versions are right on the first row, and both are wrong on the third.
+    assert store.statistics.paired(span(), 1, 2) == Paired(both_right=2, both_wrong=2)
+    assert store.statistics.paired(span(SECOND), 1, 2) == Paired(both_right=1, both_wrong=1)
+    assert store.statistics.paired(span(), 2, 3) == Paired(both_right=1, both_wrong=1)
+    assert store.statistics.paired(span(), 3, 2) == Paired()
 
 
 def delays(store: Store) -> dict[date, tuple[int, float]]:
@@ -154,7 +114,7 @@ def about(hours: float) -> object:
     return pytest.approx(hours * 3600, abs=60)
 
 
-def test_delays_are_the_mean_from_prediction_to_truth_by_day_of_the_prediction(store: Store) -> None:
+def test_delays_are_means_from_prediction_to_ground_truth_by_the_day_of_the_prediction(store: Store) -> None:
     early, late = now() - 2 * HOUR, now() - 26 * HOUR
     store.predictions.write([prediction("a", at=early), prediction("b", at=late), prediction("c", at=early)])
     for name in "abc":
@@ -164,7 +124,7 @@ def test_delays_are_the_mean_from_prediction_to_truth_by_day_of_the_prediction(s
     assert found[early.date()] == (2, about(2))
 
 
-def test_a_version_in_the_shadow_and_a_truth_that_is_replaced_add_no_delay(store: Store) -> None:
+def test_challengers_and_replaced_ground_truths_add_no_delay(store: Store) -> None:
     asked = now() - HOUR
     store.predictions.write([prediction("a", at=asked), shadow("a") | {"predicted_at": asked}])
     store.feedback.give("a", SETOSA)
@@ -174,25 +134,22 @@ def test_a_version_in_the_shadow_and_a_truth_that_is_replaced_add_no_delay(store
     assert delays(store) == once == {asked.date(): (1, about(1))}
 
 
-def test_a_truth_that_comes_before_the_prediction_is_late_by_what_it_was(store: Store) -> None:
+def test_a_prediction_that_is_written_after_its_ground_truth_has_its_delay_once(store: Store) -> None:
     asked, ahead = now() - HOUR, now() + HOUR
     store.predictions.write([shadow("a") | {"predicted_at": asked}, shadow("b") | {"predicted_at": ahead}])
-    store.feedback.give("a", SETOSA)
-    store.feedback.give("b", SETOSA)
+    for name in "ab":
+        store.feedback.give(name, SETOSA)
     assert delays(store) == {}
-    store.predictions.write([prediction("a", at=asked)])
-    assert delays(store) == {asked.date(): (1, about(1))}
-    # Written twice, it is counted once.
-    store.predictions.write([prediction("a", at=asked)])
-    assert delays(store) == {asked.date(): (1, about(1))}
-    # A clock that is ahead makes no time run backwards.
+    for _ in range(2):
+        store.predictions.write([prediction("a", at=asked)])
+        assert delays(store) == {asked.date(): (1, about(1))}
+    # A clock that is ahead makes no delay negative.
     store.predictions.write([prediction("b", at=ahead)])
-    total = sum(labels * seconds for labels, seconds in delays(store).values())
     assert sum(labels for labels, _ in delays(store).values()) == 2
-    assert total == about(1)
+    assert sum(labels * seconds for labels, seconds in delays(store).values()) == about(1)
 
 
-def test_new_rows_with_their_truths_have_no_delay_to_speak_of(store: Store) -> None:
+def test_new_rows_with_their_ground_truths_have_hardly_any_delay(store: Store) -> None:
     store.feedback.give_new([prediction("a", at=now()), prediction("b", at=now())], [SETOSA, SETOSA])
     assert sum(labels for labels, _ in delays(store).values()) == 2
     assert all(seconds < 60 for _, seconds in delays(store).values())

@@ -8,12 +8,12 @@ import pytest
 
 from common.store import Store
 from common.store.monitoring import window_rows as answers
-from common.store.monitoring.window_rows import Answer
+from common.store.monitoring.window_rows import WindowRow
 from common.store.predictions import PredictionRow
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow
 
 END = NOON + timedelta(hours=1)
-NAMES = Answer.__annotations__
+NAMES = WindowRow.__annotations__
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +21,8 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "PAGE_ROWS", 7)
 
 
-def read(store: Store, since: datetime = NOON, until: datetime = END, limit: int = 1000) -> Iterator[Answer]:
-    return store.answers.between("iris", since, until, limit)
+def read(store: Store, since: datetime = NOON, until: datetime = END, limit: int = 1000) -> Iterator[WindowRow]:
+    return store.window_rows.between("iris", since, until, limit)
 
 
 def as_answer(row: PredictionRow) -> dict[str, object]:
@@ -81,7 +81,7 @@ def test_labels_are_those_of_the_champions_answers_of_one_version_and_time_as_th
     for row in rows:
         store.feedback.give(row["id"], SETOSA)
     store.feedback.give("in 3", VERSICOLOR, replace=True)
-    labels = store.answers.labels("iris", 1, NOON, NOON + 4 * minute)
+    labels = store.window_rows.labels("iris", 1, NOON, NOON + 4 * minute)
     assert labels == {(SETOSA, SETOSA): 3, (VERSICOLOR, SETOSA): 1}
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from common.store import Store
-from monitor.follow_registry import Reference
 from monitor.page.source import Source
-from monitor.statistics.drift import CategoryReference, NumberReference
+from monitor.statistics.reference import CategoryReference, NumberReference, Reference
 from tests.common.store.rows import CLASSES, FEATURES
 from tests.monitor.page.tabs.log import Log, write_log
 from tests.monitor.references import source_of

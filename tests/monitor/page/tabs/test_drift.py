@@ -5,12 +5,11 @@ from datetime import timedelta
 import pytest
 
 from common.store import Store
-from monitor.follow_registry import Reference
 from monitor.page.source import Source
 from monitor.page.tabs import drift
 from monitor.page.tabs.drift import MOST_LINES, MOST_WINDOWS, _letters
-from monitor.statistics.drift import CategoryReference
 from monitor.statistics.enough import DRIFT_ROWS
+from monitor.statistics.reference import CategoryReference, Reference
 from monitor.statistics.window import CLASS, Evaluation, evaluate
 from tests.common.store.rows import CLASSES, NOON, prediction
 from tests.monitor.page.tabs.kept import MINUTE, shifted_rows, write_window

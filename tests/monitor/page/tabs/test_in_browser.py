@@ -20,14 +20,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from common.settings import Settings
 from common.store import Store
-from monitor.follow_registry import Aliases, Reference
-from monitor.jobs.unserved import Unserved
+from monitor.follow_registry import Aliases, Unserved
 from monitor.monitor import create_app
-from monitor.page.live_figures import CLASS_METRICS
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
 from monitor.page.tabs.metrics import IDS
-from monitor.statistics.performance import Results, measured
+from monitor.statistics.estimates import CLASS_METRICS
+from monitor.statistics.performance import measured
+from monitor.statistics.reference import Reference, Results
 from monitor.statistics.window import evaluate
 from tests.common.store.rows import CLASSES, NOON, SETOSA, VERSICOLOR, prediction, suggestion
 from tests.conftest import served

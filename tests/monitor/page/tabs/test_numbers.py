@@ -9,11 +9,11 @@ import sklearn.metrics
 from scipy.stats import binomtest
 
 from common.store import Store
-from monitor.page.live_figures import CLASS_METRICS, METRICS
 from monitor.page.panels import Cell, Query
 from monitor.page.source import Source
 from monitor.page.tabs import classes, comparison, metrics, overview, samples
 from monitor.page.tabs.scope import span_of
+from monitor.statistics.estimates import CLASS_METRICS, METRICS
 from tests.common.store.rows import CLASSES, NOON, SETOSA, prediction
 from tests.monitor.page.tabs.judges import class_scores, scores
 from tests.monitor.page.tabs.log import FIRST, LAST, Log, asking, by_id, pairs, table

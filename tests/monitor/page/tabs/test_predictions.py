@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from common.store import Store
-from common.store.predictions import MOST_MATCHES
+from common.store.monitoring.prediction_search import MOST_MATCHES
 from monitor.page.panels import Cell, Panel, Query
 from monitor.page.source import Source
 from monitor.page.tabs import predictions

@@ -32,7 +32,7 @@ def crown(store: Store, *reigns: tuple[int, datetime]) -> None:
 
 def places(source: Source, query: Query) -> Served:
     span = span_of(source, query)
-    return served(source, span, source.store.history.volume_sums(span))
+    return served(source, span, source.store.statistics.volume_sums(span))
 
 
 def days(first: int, last: int, *versions: int) -> Query:

@@ -5,8 +5,8 @@ import pytest
 
 from common.evaluate import classes_of, matrix_of
 from common.problem import Floats
-from common.store.monitoring.history import LabelSum
-from monitor.page.live_figures import METRICS, Estimate, class_performance, performance
+from common.store.statistics import LabelSum
+from monitor.statistics.estimates import METRICS, Estimate, class_performance, performance
 from tests.common.store.rows import CLASSES, SETOSA, VERSICOLOR
 
 SAMPLES = 600

@@ -1,1 +1,0 @@
-"""The external log: predictions, day by day, in MLflow."""

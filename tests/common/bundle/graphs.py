@@ -1,0 +1,35 @@
+"""Bundles that a test changes, and models as another tool exports them."""
+
+from collections.abc import Callable
+
+import numpy as np
+from onnx import ModelProto, helper
+from skl2onnx import to_onnx
+from sklearn.linear_model import LogisticRegression
+
+from common.bundle.export import OPSET
+from common.bundle.model import OnnxModel
+from common.problem import Table
+
+
+def load(graph: ModelProto) -> OnnxModel:
+    return OnnxModel(graph.SerializeToString())
+
+
+def change(graph: ModelProto, key: str, new: Callable[[str], str | None]) -> OnnxModel:
+    """Load the graph with one of its properties changed, or dropped for None."""
+    properties = {p.key: p.value for p in graph.metadata_props}
+    changed = new(properties.pop(key))
+    del graph.metadata_props[:]
+    helper.set_model_props(graph, properties if changed is None else {**properties, key: changed})
+    return load(graph)
+
+
+def bare(rows: Table, y: object = None, *, zipmap: bool = False) -> bytes:
+    """Return a classifier exported with the converter alone, as somebody else would."""
+    fitted = LogisticRegression().fit(rows.X, rows.y if y is None else y)
+    exported = to_onnx(
+        fitted, rows.X[:1].astype(np.float32), options={id(fitted): {"zipmap": zipmap}}, target_opset=OPSET
+    )
+    content: bytes = exported.SerializeToString()
+    return content
