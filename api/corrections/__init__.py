@@ -1,4 +1,4 @@
-"""What people say of predictions: the ground truth is stored, corrections are delivered to Prefect.
+"""The ground truths that clients send: this package stores them, and delivers corrections to Prefect.
 
 Imports `inference` and what stands below it. Begin with `prefect_outbox.py`.
 """

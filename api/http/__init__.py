@@ -1,4 +1,4 @@
-"""What every request passes before its route: limits on bodies, request ids, access keys; and the form of every error.
+"""Limits on bodies, request ids and access keys, which every request meets before its route; and the form of errors.
 
 Imports `schemas`. Begin with `errors.py`.
 """

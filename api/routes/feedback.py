@@ -1,11 +1,11 @@
-"""The truth about predictions, and what is remembered of them, over HTTP."""
+"""Feedback on predictions, and the predictions in the log, over HTTP."""
 
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException
 
-from api.corrections.ground_truth import check_class, tell
+from api.corrections.ground_truth import check_class, record_feedback
 from api.http.access import WITH_KEY
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
@@ -17,20 +17,20 @@ from common.store.predictions import LoggedPrediction
 
 
 def feedback_router(problem: Problem) -> APIRouter:
-    """Return the routes for the truth about `problem`'s predictions."""
+    """Return the routes for feedback on `problem`'s predictions."""
     router = APIRouter(tags=["feedback"], dependencies=[WITH_KEY], route_class=BoundedRoute)
-    # Made at run time from the problem's classes, so that a type checker cannot know it.
+    # Made from the problem's classes at run time, so that a type checker cannot know it.
     Body: Any = truth_model(problem)
 
     @router.post("/feedback", responses=responses(400, 401, 404, 409, 413, 415, 422, 503))
     async def post_feedback(body: Body, champion: TheChampion, store: TheStore, log: TheLog) -> Told:
-        """Tell what a prediction should have been, whenever it is known. It is durable before this answers.
+        """Store the ground truth of a prediction, whenever it is known. It is durable before the response.
 
-        Telling the same again changes nothing; something else needs `replace`.
+        The same ground truth again changes nothing; another one needs `replace`.
         """
         check_class(body.class_name, champion.current, problem)
         prediction_id = str(body.prediction_id)
-        await tell(
+        await record_feedback(
             body.prediction_id,
             lambda of: of.feedback.give(prediction_id, body.class_name, replace=body.replace),
             store,
@@ -40,7 +40,7 @@ def feedback_router(problem: Problem) -> APIRouter:
 
     @router.get("/predictions/{prediction_id}", responses=responses(401, 404, 422, 503))
     async def get_prediction(prediction_id: UUID, store: TheStore) -> list[RememberedPrediction]:
-        """Show what is remembered of a prediction: the champion's answer, and the challenger's if there was one."""
+        """Show a prediction in the log: the champion's answer, and the challenger's if there was one."""
         found = await store.read(lambda of: of.predictions.get(str(prediction_id)))
         if not found:
             raise HTTPException(404, f"there is no prediction {prediction_id} (yet: the log may be 250 ms behind)")

@@ -1,4 +1,4 @@
-"""How the service is: alive, ready, and what it serves."""
+"""Routes that describe the service: whether it lives and is ready, and the inputs and outputs of its model."""
 
 from typing import Any
 
@@ -65,38 +65,25 @@ def _inputs(problem: Problem, sample: list[list[Value]]) -> list[Tensor]:
 def _described(feature: Feature) -> dict[str, Any]:
     if feature.kind == "category":
         return {"name": feature.name, "kind": feature.kind, "categories": list(feature.categories)}
-    shown = ("name", "kind", "unit", "minimum", "maximum")
-    return {name: getattr(feature, name) for name in shown}
+    return {name: getattr(feature, name) for name in ("name", "kind", "unit", "minimum", "maximum")}
 
 
 def _metadata(problem: Problem, served: ServedModel) -> Metadata:
-    classes: list[dict[str, Any]] = [{"name": name} for name in served.model.classes]
     sample = sample_row(problem)
     answer = served.model.predict(served.model.as_rows(sample))
-    outputs = [Tensor(name="label", dtype="int64", shape=[None], columns=[], sample=answer.labels.tolist())]
-    if answer.probabilities is not None:
-        outputs.append(
-            Tensor(
-                name="probabilities",
-                dtype="float32",
-                shape=[None, len(classes)],
-                columns=classes,
-                sample=answer.probabilities.tolist(),
-            )
-        )
-    if answer.outlier_scores is not None:
-        outputs.append(
-            Tensor(
-                name="outlier_score",
-                dtype="float32",
-                shape=[None],
-                columns=[],
-                sample=answer.outlier_scores.tolist(),
-            )
-        )
+    classes = [{"name": name} for name in served.model.classes]
+    outputs = {
+        "label": (answer.labels, "int64", []),
+        "probabilities": (answer.probabilities, "float32", classes),
+        "outlier_score": (answer.outlier_scores, "float32", []),
+    }
     return Metadata(
         model_name=served.version.name,
         model_version=served.version.number,
         inputs=_inputs(problem, sample),
-        outputs=outputs,
+        outputs=[
+            Tensor(name=name, dtype=dtype, shape=[None, *values.shape[1:]], columns=columns, sample=values.tolist())
+            for name, (values, dtype, columns) in outputs.items()
+            if values is not None
+        ],
     )

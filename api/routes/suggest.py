@@ -1,4 +1,4 @@
-"""Corrections over HTTP: taking them in, and telling what became of them."""
+"""Corrections over HTTP: receiving them, and showing their state."""
 
 from functools import partial
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID
 import uuid_utils.compat as uuid_utils
 from fastapi import APIRouter, HTTPException
 
-from api.corrections.ground_truth import check_class, tell
+from api.corrections.ground_truth import check_class, record_feedback
 from api.http.access import NOT_TOO_OFTEN, WITH_KEY
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
@@ -22,7 +22,7 @@ from common.store.suggestions import TRAIN_AT, Suggestion
 def suggest_router(problem: Problem) -> APIRouter:
     """Return the routes for corrections of `problem`'s predictions."""
     router = APIRouter(prefix="/suggest", tags=["suggest"], dependencies=[WITH_KEY], route_class=BoundedRoute)
-    # Made at run time from the problem's features, so that a type checker cannot know it.
+    # Made from the problem's features at run time, so that a type checker cannot know it.
     Body: Any = suggestion_model(problem)
     features = row_reader(problem)
 
@@ -35,9 +35,9 @@ def suggest_router(problem: Problem) -> APIRouter:
     async def post_suggest(
         body: Body, served: ServedModel, store: TheStore, log: TheLog, outbox: TheOutbox
     ) -> Accepted:
-        """Keep a correction to learn from. It is durable before this answers.
+        """Store a correction to learn from. It is durable before the response.
 
-        With a `prediction_id` it is also the truth about that prediction, as if told to `/feedback`.
+        With a `prediction_id` it is also feedback, as `POST /feedback` takes it.
         """
         check_class(body.class_name, served, problem)
         suggestion_id = uuid_utils.uuid7()
@@ -49,13 +49,13 @@ def suggest_router(problem: Problem) -> APIRouter:
             prediction_id=str(body.prediction_id) if body.prediction_id else None,
         )
         keep = partial(Store.correct, suggestion=suggestion, replace=body.replace)
-        await (tell(body.prediction_id, keep, store, log) if body.prediction_id else store.write(keep))
+        await (record_feedback(body.prediction_id, keep, store, log) if body.prediction_id else store.write(keep))
         outbox.wake()
         return Accepted(suggestion_id=suggestion_id)
 
     @router.get("/{suggestion_id}", responses=responses(401, 404, 422, 503))
     async def get_suggestion(suggestion_id: UUID, store: TheStore) -> SuggestionStatus:
-        """Tell where a correction is now."""
+        """Show the state of a correction."""
         status = await store.read(lambda of: _status(of, str(suggestion_id)))
         if status is None:
             raise HTTPException(404, f"there is no suggestion {suggestion_id}")
@@ -86,7 +86,7 @@ def _detail(store: Store, suggestion: Suggestion) -> str:
         case "received":
             return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
         case "delivered":
-            told = "delivered"
+            state = "delivered"
         case "waiting":
-            told = f"waiting ({min(len(store.suggestions.waiting(suggestion.problem)), TRAIN_AT)} of {TRAIN_AT})"
-    return f"{told}, to be delivered anew: {suggestion.last_error}" if suggestion.last_error else told
+            state = f"waiting ({min(len(store.suggestions.waiting(suggestion.problem)), TRAIN_AT)} of {TRAIN_AT})"
+    return f"{state}, to be delivered anew: {suggestion.last_error}" if suggestion.last_error else state

@@ -43,7 +43,7 @@ async def check_apart(problem: Problem, settings: Settings, content: bytes, clas
     try:
         await asyncio.to_thread(_wait, process, json.dumps(order).encode() + b"\n" + content, settings)
     finally:
-        process.kill()  # it still runs if the service is stopped meanwhile
+        process.kill()  # the check may still run if the service stops meanwhile
 
 
 def _start() -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from api.challenger.shadow import Shadow
 from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import Predictor
 from api.metrics.declared import Metrics
@@ -515,24 +516,39 @@ def test_the_version_of_the_challenger_answers_in_its_own_place(api: httpx.Clien
 
 @dataclass
 class Taking:
-    """Takes what is answered, in the place of the log and of the shadow."""
+    """Takes predictions in the place of the log."""
 
     taken: list[PredictionBatch] = field(default_factory=list)
 
-    def add(self, answered: PredictionBatch) -> None:
-        self.taken.append(answered)
+    def add(self, batch: PredictionBatch) -> None:
+        self.taken.append(batch)
 
 
-def test_what_the_challenger_was_asked_is_not_shown_to_its_successor_either(problem: Problem, bundle: bytes) -> None:
+@dataclass
+class Holding:
+    """Holds a version in the place of the challenger's follower."""
+
+    current: ServedVersion
+
+
+def test_predictions_of_a_challenger_are_not_compared_with_those_of_its_successor(
+    problem: Problem, bundle: bytes
+) -> None:
     log: Any = Taking()
-    shadow = Taking()
-    predictor = Predictor(problem, log, Metrics())
-    predictor.observers.append(shadow.add)
-    served = ServedVersion(Version(problem.onnx_name, CHALLENGER, "here", {}), OnnxModel(bundle))
-    for role in ("champion", "shadow"):
-        predictor.predict(served, ROWS, role)
-    assert [answered.role for answered in log.taken] == ["champion", "shadow"]
-    assert [answered.role for answered in shadow.taken] == ["champion"]
+    model = OnnxModel(bundle)
+    challenger, successor = (
+        ServedVersion(Version(problem.onnx_name, number, "here", {}), model) for number in (CHALLENGER, CHALLENGER + 1)
+    )
+    metrics = Metrics()
+    follower: Any = Holding(successor)
+    shadow = Shadow(follower, log, metrics)
+    predictor = Predictor(problem, log, metrics)
+    predictor.observers.append(shadow.offer)
+    predictor.predict(challenger, ROWS, "shadow")
+    assert len(shadow._queue) == 0
+    predictor.predict(challenger, ROWS, "champion")
+    assert len(shadow._queue) == len(ROWS)
+    assert [batch.role for batch in log.taken] == ["shadow", "champion"]
 
 
 def test_what_the_challenger_was_asked_counts_for_it_and_for_no_comparison(api: httpx.Client, store: Store) -> None:
