@@ -41,22 +41,14 @@ def _kind(feature: Feature) -> type[float | str]:
 
 
 def _field(feature: Feature) -> Any:
+    limits: dict[str, Any]
+    more: dict[str, Any]
     if feature.kind == "category":
         # No enumeration: the model answers a category that is new since training, too.
-        return Field(
-            strict=True,
-            min_length=1,
-            max_length=MAX_CATEGORY,
-            pattern=TEXT,
-            description=f"{feature.description}; other values than the known `categories` are answered, and counted",
-            examples=[feature.example],
-            json_schema_extra={"categories": list(feature.categories)},
-        )
-    return Field(
-        strict=True,
-        ge=feature.minimum,
-        le=feature.maximum,
-        description=f"{feature.description}, in {feature.unit}",
-        examples=[feature.example],
-        json_schema_extra={"unit": feature.unit},
-    )
+        text = f"{feature.description}; other values than the known `categories` are answered, and counted"
+        limits = {"min_length": 1, "max_length": MAX_CATEGORY, "pattern": TEXT}
+        more = {"categories": list(feature.categories)}
+    else:
+        text = f"{feature.description}, in {feature.unit}"
+        limits, more = {"ge": feature.minimum, "le": feature.maximum}, {"unit": feature.unit}
+    return Field(strict=True, description=text, examples=[feature.example], json_schema_extra=more, **limits)
