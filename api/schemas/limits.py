@@ -8,6 +8,7 @@ from pydantic import Field
 from common.problem import TEXT, Feature, Floats, Problem
 
 MAX_CATEGORY = 200  # characters
+FEW_VALUES = 1_000  # below, comparing each value is 1 µs faster than minimum and maximum by columns
 
 
 class FeatureLimits:
@@ -31,6 +32,8 @@ class FeatureLimits:
             rows: float32 or float64 `[rows, features]`, where all features of the problem are numbers.
         """
         low, high = self._limits[rows.dtype]
+        if rows.size < FEW_VALUES:
+            return bool(((low <= rows) & (high >= rows)).all())
         # With each column in one piece of memory, minimum and maximum take an eighth of the time. NaN fails both.
         columns = rows.T.copy()
         return bool(((np.minimum.reduce(columns, 1) >= low) & (np.maximum.reduce(columns, 1) <= high)).all())
