@@ -8,6 +8,7 @@ from pydantic import Field
 from common.problem import TEXT, Feature, Floats, Problem
 
 MAX_CATEGORY = 200  # characters
+FEW_VALUES = 1_000  # below, comparing each value is 1 µs faster than minimum and maximum by columns
 
 
 class FeatureLimits:
@@ -31,6 +32,8 @@ class FeatureLimits:
             rows: float32 or float64 `[rows, features]`, where all features of the problem are numbers.
         """
         low, high = self._limits[rows.dtype]
+        if rows.size < FEW_VALUES:
+            return bool(((low <= rows) & (high >= rows)).all())
         # With each column in one piece of memory, minimum and maximum take an eighth of the time. NaN fails both.
         columns = rows.T.copy()
         return bool(((np.minimum.reduce(columns, 1) >= low) & (np.maximum.reduce(columns, 1) <= high)).all())
@@ -41,22 +44,14 @@ def _kind(feature: Feature) -> type[float | str]:
 
 
 def _field(feature: Feature) -> Any:
+    limits: dict[str, Any]
+    more: dict[str, Any]
     if feature.kind == "category":
         # No enumeration: the model answers a category that is new since training, too.
-        return Field(
-            strict=True,
-            min_length=1,
-            max_length=MAX_CATEGORY,
-            pattern=TEXT,
-            description=f"{feature.description}; other values than the known `categories` are answered, and counted",
-            examples=[feature.example],
-            json_schema_extra={"categories": list(feature.categories)},
-        )
-    return Field(
-        strict=True,
-        ge=feature.minimum,
-        le=feature.maximum,
-        description=f"{feature.description}, in {feature.unit}",
-        examples=[feature.example],
-        json_schema_extra={"unit": feature.unit},
-    )
+        text = f"{feature.description}; other values than the known `categories` are answered, and counted"
+        limits = {"min_length": 1, "max_length": MAX_CATEGORY, "pattern": TEXT}
+        more = {"categories": list(feature.categories)}
+    else:
+        text = f"{feature.description}, in {feature.unit}"
+        limits, more = {"ge": feature.minimum, "le": feature.maximum}, {"unit": feature.unit}
+    return Field(strict=True, description=text, examples=[feature.example], json_schema_extra=more, **limits)
