@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 def step(name: str, function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Return a function as a Prefect task, so that the page of a flow run shows its step under this name."""
-    return task(function, name=name, cache_policy=NO_CACHE)
+    return task(name=name, cache_policy=NO_CACHE)(function)
 
 
 def learn(problem: Problem, settings: Settings, store: Store, suggestion: Suggestion) -> State[Any]:
