@@ -146,7 +146,7 @@ def train_until(lab: Settings, call: int) -> None:
         return response
 
     requests.Session.send = send_and_end  # type: ignore[method-assign,assignment]
-    finetune.step = lambda name, function: function  # noqa: ARG005  # the name is the parameter's
+    finetune.step = lambda name, function: function  # noqa: ARG005  # named as the original is
     finetune._train(get_problem("iris"), lab, Store(lab.database_url))
 
 
