@@ -1,4 +1,4 @@
-"""What all parts share. It imports nothing of them.
+"""The code that all parts share. It imports no part.
 
 Begin with `problem.py`, then `table.py`, `bundle/model.py` and `store/__init__.py`.
 """

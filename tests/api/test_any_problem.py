@@ -192,7 +192,7 @@ def test_what_was_sent_and_answered_is_remembered_by_the_names_of_the_columns(la
     assert row["confidence"] == (max(probabilities.values()) if probabilities else None)
 
 
-# What is not right
+# Mistakes
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_a_problem_of_numbers_has_no_names_to_count(cancer: Lab) -> None:
     assert unseen(cancer) == {}
 
 
-# What the service says of itself
+# The service's description
 
 
 def test_metadata_has_an_input_for_each_column_with_its_names_or_its_unit(travel: Lab) -> None:

@@ -46,7 +46,7 @@ ROUTES = {
     ("/v2/models/{name}/versions/{version}/ready", "get"): {"200", "404", "503"},
     ("/v2/models/{name}/versions/{version}/infer", "post"): {"200", "400", "404", "413", "415", "503"},
 }
-# What these take depends on more than their description can say: which classes the model has, how many rows there are,
+# The description cannot say all that these routes depend on: which classes the model has, how many rows there are,
 # which ids it knows, whether MLflow answers, whether a tensor has the shape that it says.
 PARTICULAR = ("/suggest", "/feedback", "/models")
 

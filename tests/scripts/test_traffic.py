@@ -24,8 +24,9 @@ from common.settings import PROJECT, Settings
 from common.table import read_table
 from scripts.parts import free_port, wait_for
 from scripts.stack import process_environment
-from scripts.traffic import IN_FLIGHT, LATE_SECONDS, TrafficTally, _Screen, new_client, send
+from scripts.traffic import IN_FLIGHT, LATE_SECONDS, _Screen, new_client, send
 from scripts.traffic_rows import Row, RowSource, Traffic, TrafficError
+from scripts.traffic_tally import TrafficTally
 from tests.conftest import StartApi
 
 DRAWS = 4000

@@ -85,7 +85,7 @@ def api(on_either: Settings, problem: Problem, start_api: StartApi) -> Iterator[
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """What lets the challenger go on, which until then does not return from its rows."""
+    """An event that lets the challenger go on; until then it does not return from its rows."""
     let_go = threading.Event()
     predict = OnnxModel.predict
 

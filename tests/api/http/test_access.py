@@ -1,4 +1,4 @@
-"""Who may change things: the key of the API where one is set, and how often one client may send corrections."""
+"""Access: the key of the api where one is set, and the number of corrections that one client may send."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,7 +24,7 @@ TRUTH = {"prediction_id": UNKNOWN, "class_name": "Iris-setosa"}
 SELDON_TRUTH = {"request": {"data": {"ndarray": [SETOSA_ROW]}}, "truth": {"data": {"ndarray": [[0]]}}}
 
 Ask = Callable[..., httpx.Response]
-# What changes something, or shows people's data, and how it answers whoever may ask.
+# Requests that change something or show people's data, and the answer to a client with the key.
 GUARDED: dict[str, tuple[str, str, Any, int]] = {
     "a correction": ("POST", "/suggest", GOOD, 202),
     "its state": ("GET", f"/suggest/{UNKNOWN}", None, 404),

@@ -184,7 +184,7 @@ def test_samples_and_what_is_refused_leave_no_row(api: httpx.Client, on_either: 
     assert api.post("/predict", json={**SETOSA, "petal_width": -1}).status_code == 422
     assert api.post("/predict", json={"data": [SETOSA_ROW, [5.1, 3.5, 1.4]]}).status_code == 422
     assert api.post("/predict", content=b"{", headers={"Content-Type": "application/json"}).status_code == 422
-    # What is answered is written in its order: when this one is there, nothing is on the way.
+    # Rows are written in the order of their answers: when this one is there, no other waits.
     answer = api.post("/predict", json=SETOSA).json()
     with store_of(on_either) as store:
         rows = wait_for("the row", lambda: logged(store))

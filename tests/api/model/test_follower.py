@@ -1,4 +1,4 @@
-"""Which version answers: the registry is followed, nothing bad is taken, and MLflow may be away."""
+"""The version that answers: the api follows the registry, serves no bad version, and may lose MLflow."""
 
 import http.server
 import itertools

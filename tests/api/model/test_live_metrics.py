@@ -1,4 +1,4 @@
-"""What Prometheus is told of champion and challenger while the truth comes in: the numbers that scikit-learn finds.
+"""The metrics of champion and challenger, while feedback arrives, are the numbers that scikit-learn computes.
 
 Breast cancer from training to the monitor's `/metrics`; what the recording rules make of it is tested in
 tests/prometheus.

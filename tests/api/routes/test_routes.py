@@ -1,4 +1,4 @@
-"""What each route answers beside predictions, and its description for people and tools."""
+"""The answers of the routes beside predictions, and their description for people and tools."""
 
 from typing import Any
 
