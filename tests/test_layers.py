@@ -23,6 +23,7 @@ TOWER = (
     "api.fastpath",
     "api.protocols",
     "api.challenger",
+    "api.lost_runs",
     "api.version_check",
     "api.routes",
     "api.corrections",
@@ -75,6 +76,7 @@ ACROSS = {"main": ("training",)}
 RING_1 = (
     "api/challenger",
     "api/fastpath",
+    "api/lost_runs",
     "api/protocols",
     "api/version_check",
     "api/workers",
