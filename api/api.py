@@ -29,6 +29,7 @@ from api.http.errors import add_error_handlers
 from api.http.large_bodies import OffloadLarge
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
+from api.lost_runs.lost_runs import LostRuns  # room: lost_runs
 from api.metrics.declared import Metrics
 from api.metrics.http import HttpMetrics  # room: http_metrics
 from api.model.follower import ChampionFollower
@@ -125,11 +126,11 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     stack.callback(state.large.close)
     state.log = PredictionLog(problem, store.predictions, metrics)
     state.predictor = Predictor(problem, state.log, metrics)
-    threads = [state.log]
+    threads: list[Any] = [state.log]
     state.champion = ChampionFollower(problem, settings, registry, metrics, state.store)
     state.challenger = None
     state.outbox = Outbox(problem, settings, state.store)
-    services = [state.champion, state.outbox]
+    services: list[Any] = [state.champion, state.outbox]
     state.champion.check = partial(check_apart, problem, settings)  # room: version_check
     state.challenger = ChallengerFollower(problem, settings, registry, metrics)  # room: challenger
     state.challenger.check = state.champion.check  # room: challenger
@@ -138,6 +139,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     threads.append(shadow)  # room: challenger
     services.append(state.challenger)  # room: challenger
     keep_copies(problem, settings, state.champion, state.challenger)  # room: disk_copy
+    services.append(LostRuns(problem, settings, state.store))  # room: lost_runs
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
     for thread in threads:
         thread.start()

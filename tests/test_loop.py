@@ -223,7 +223,7 @@ def flow_run_of(api: httpx.Client, suggestion_id: str, other_than: str | None = 
 
 @pytest.fixture
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.corrections.prefect_outbox.RUN_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("api.lost_runs.lost_runs.LOOK_SECONDS", 0.2)
 
 
 def test_a_deployment_that_was_deleted_is_registered_again_and_corrections_are_learnt(

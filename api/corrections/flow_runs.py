@@ -1,4 +1,4 @@
-"""Flow runs in Prefect: starting one for a correction, and seeing whether it will still do something."""
+"""Starts flow runs in Prefect for corrections."""
 
 import httpx
 
@@ -6,8 +6,7 @@ from common.problem import Problem
 from common.settings import Settings
 from common.store.suggestions import Suggestion
 
-PREFECT_ERRORS = (httpx.HTTPError, ValueError, KeyError, TypeError)  # Prefect is away, or somebody else answers
-OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLING", "CANCELLED")
+PREFECT_ERRORS = (httpx.HTTPError, ValueError, KeyError, TypeError)  # Prefect is away, or another service answers
 
 
 class FlowRuns:
@@ -18,14 +17,14 @@ class FlowRuns:
     """
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
-        """Take the deployment of the settings."""
+        """Use the deployment of the settings."""
         self._problem = problem
         self._deployment = f"/deployments/name/finetune/{settings.deployment}"
 
     async def start(self, prefect: httpx.AsyncClient, suggestion: Suggestion) -> str:
         """Start a run for a suggestion, in place of the one that it has, if it has one; return the new one's id.
 
-        To do it twice, here or in another process, starts one.
+        Two calls, here or in another process, start one run.
         """
         columns = zip(self._problem.slugs, self._problem.columns, strict=True)
         parameters = {
@@ -35,21 +34,11 @@ class FlowRuns:
         }
         before = f" after {suggestion.flow_run_id}" if suggestion.flow_run_id else ""
         run = await prefect.post(
-            f"/deployments/{await self._deployment_id(prefect)}/create_flow_run",
+            f"/deployments/{await self.deployment_id(prefect)}/create_flow_run",
             json={"parameters": parameters, "idempotency_key": f"{suggestion.id}{before}"},
         )
         return str(run.raise_for_status().json()["id"])
 
-    async def how_over(self, prefect: httpx.AsyncClient, run_id: str) -> str | None:
-        """Return in words how it comes that a run will do nothing more; None if it will."""
-        answer = await prefect.get(f"/flow_runs/{run_id}")
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return "is gone"
-        run = answer.raise_for_status().json()
-        if run["state"]["type"] in OVER:
-            return f"is {run['state']['type'].lower()}"
-        # The worker looks for runs of the deployment that it has registered last.
-        return None if run["deployment_id"] == await self._deployment_id(prefect) else "is of a deployment that is gone"
-
-    async def _deployment_id(self, prefect: httpx.AsyncClient) -> str:
+    async def deployment_id(self, prefect: httpx.AsyncClient) -> str:
+        """Return the id of the deployment, which changes when a worker registers it again."""
         return str((await prefect.get(self._deployment)).raise_for_status().json()["id"])

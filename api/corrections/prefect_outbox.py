@@ -1,10 +1,9 @@
-"""Handing suggestions over to Prefect, however long Prefect is away."""
+"""Delivers corrections to Prefect, and tries again while Prefect is away."""
 
 import asyncio
 import contextlib
 import logging
 import random
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -22,18 +21,16 @@ from common.store.threads import StoreThreads
 LOOK_SECONDS = 1.0
 BATCH = 50
 FIRST_PAUSE = timedelta(seconds=1)
-RUN_LOOK_SECONDS = 5.0  # between two looks at the flow run that has suggestions in hand
-MAX_RUN_LOOK_SECONDS = 60.0
 
 logger = logging.getLogger(__name__)
 
 
 class Outbox:
-    """Sees to it that every suggestion in the store has a flow run, from `start` to `stop`.
+    """Starts a flow run for the corrections in the store, from `start` to `stop`.
 
-    A run takes in all suggestions that have come, so they share one as long as it has not begun to; then the next one
-    starts another. A run that is gone or over, and has not done its work, is replaced. What is to be delivered stands
-    in the store, so that it survives a restart; delivering twice, here or in another process, makes one run.
+    A run learns from all corrections that are there when it begins, so that they share it; later corrections get
+    another run. The store keeps the undelivered corrections over a restart. Two processes that deliver the same
+    correction start one run.
     """
 
     def __init__(self, problem: Problem, settings: Settings, store: StoreThreads) -> None:
@@ -42,12 +39,9 @@ class Outbox:
         self._store = store
         self._url = settings.prefect_api_url
         self._runs = FlowRuns(problem, settings)
-        # Its own: a shared one would be another user's whose draws it disturbs.
+        # Its own generator: draws from the shared one would change the results of other code that uses it.
         self._random = random.Random()  # noqa: S311  # no secret
         self._wake = asyncio.Event()
-        self._look_at = 0.0  # by the monotonic clock
-        self._suspect: str | None = None  # a run that was found to be gone or over, once
-        self._tries = 0  # to replace a run, since there was last nothing to do for any
         self._delivering = BackgroundTask("deliver suggestions", self._run)
 
     async def start(self) -> None:
@@ -55,11 +49,11 @@ class Outbox:
         self._delivering.start()
 
     async def stop(self) -> None:
-        """Stop delivering; what is not delivered yet stays in the store."""
+        """Stop delivering; undelivered corrections stay in the store."""
         await self._delivering.stop()
 
     def wake(self) -> None:
-        """Look at once: there is something new."""
+        """Look for undelivered corrections at once."""
         self._wake.set()
 
     async def _run(self) -> None:
@@ -68,13 +62,9 @@ class Outbox:
                 self._wake.clear()
                 try:
                     await self._deliver_due(prefect)
-                    if time.monotonic() >= self._look_at:
-                        wait = min(RUN_LOOK_SECONDS * 2.0**self._tries, MAX_RUN_LOOK_SECONDS)
-                        self._look_at = time.monotonic() + wait
-                        await self._look_at_run(prefect)
                 except StoreError as error:
                     logger.error("suggestions wait: %s", error)
-                except Exception:  # nothing unforeseen may end the delivery unnoticed
+                except Exception:  # an unexpected error must not end the task, because nobody would notice
                     logger.exception("suggestions wait")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
@@ -102,34 +92,7 @@ class Outbox:
         return None
 
     async def _note(self, suggestion: Suggestion, run_id: str) -> None:
-        await self._store.write(lambda of: of.suggestions.delivered(suggestion.id, run_id))
-
-    async def _look_at_run(self, prefect: httpx.AsyncClient) -> None:
-        """Replace the flow run that has suggestions in hand, if it was gone or over the last time, too.
-
-        Once is not enough: the run may just have ended well, or be scheduled again after a failure.
-        """
-        in_hand = await self._store.read(lambda of: of.suggestions.in_hand(self._problem.name))
-        run_id = in_hand.flow_run_id if in_hand else None
-        if in_hand is None or run_id is None:
-            self._suspect, self._tries = None, 0
-            return
-        try:
-            over = await self._runs.how_over(prefect, run_id)
-        except PREFECT_ERRORS:  # Prefect is away
-            over = None
-        suspect, self._suspect = self._suspect, run_id if over else None
-        if not over or suspect != run_id:
-            return
-        logger.warning("flow run %s %s, and its suggestions are delivered anew", run_id, over)
-        self._tries += 1
-        try:
-            other_run_id = await self._runs.start(prefect, in_hand)
-        except PREFECT_ERRORS as error:
-            reason = f"its flow run {over}; Prefect at {self._url}: {error!r}"
-            await self._store.write(lambda of: of.suggestions.run_lost(run_id, reason))
-        else:
-            await self._store.write(lambda of: of.suggestions.moved(run_id, other_run_id))
+        await self._store.write(lambda store: store.suggestions.delivered(suggestion.id, run_id))
 
     async def _postpone(self, suggestion: Suggestion, error: Exception) -> None:
         wait = pause(suggestion.attempts, FIRST_PAUSE, MAX_PAUSE, self._random)
