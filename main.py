@@ -64,9 +64,13 @@ def main() -> None:
         if arguments.dask is not None:  # room: cluster
             fit_all = fit_on(arguments.dask)  # room: cluster
         # Imported late: scikit-learn, MLflow and the converter take seconds, and a missing server is reported first.
-        from training.search import train
+        from training.picture import log_picture  # room: picture
+        from training.search import LogMore, train
 
-        trained = train(problem, settings, fit_all)
+        log_more: LogMore | None = None
+        log_more = log_picture  # room: picture
+
+        trained = train(problem, settings, fit_all, log_more)
     except (DataError, ModelError, RegistryUnavailableError, SettingsError, ProblemError, WorkersError) as error:
         sys.exit(f"main: {error}")
     show(problem, trained)

@@ -101,6 +101,7 @@ RING_1 = (
     "prometheus",
     "training/cluster.py",
     "training/executors.py",
+    "training/picture.py",
 )
 # Ring 0, the loop: everything in here that is not in ring 1.
 LOOP = ("main.py", "preprocess.py", "problems", "common", "training", "finetune", "api")

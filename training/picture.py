@@ -7,6 +7,13 @@ from matplotlib.figure import Figure
 from common.problem import Ints
 
 
+def log_picture(matrix: Ints, classes: Sequence[str]) -> None:
+    """Log the picture of a confusion matrix to the active MLflow run."""
+    import mlflow
+
+    mlflow.log_figure(confusion_picture(matrix, classes), "confusion_matrix.png")
+
+
 def confusion_picture(matrix: Ints, classes: Sequence[str]) -> Figure:
     """Draw a confusion matrix `[classes, classes]`, true classes down, predicted ones across.
 

@@ -1,7 +1,7 @@
 """Fit every candidate of a problem, and register the best one."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,14 +15,13 @@ from common.bundle.model import ModelError
 from common.bundle.outliers import OutlierScorer, outlier_scorer_for
 from common.bundle.parity import check_parity
 from common.files import md5, write_atomic
-from common.problem import Candidate, Classifier, Problem, Table, epochs_run
+from common.problem import Candidate, Classifier, Ints, Problem, Table, epochs_run
 from common.registry import publish
 from common.registry.client import CHALLENGER, CHAMPION, Version
 from common.settings import Settings
 from common.split import split
 from common.table import read_table
 from training.fitting import FitAll, one_after_the_other
-from training.picture import confusion_picture
 
 METRICS_PER_REQUEST = 1000  # MLflow's limit
 
@@ -56,6 +55,9 @@ class Result:
         return 1 - self.metrics["val_accuracy"]
 
 
+LogMore = Callable[[Ints, Sequence[str]], None]
+
+
 @dataclass(frozen=True)
 class _Exported:
     """A result as ONNX bundle, with its metrics on the test rows and the outlier scorer in the bundle."""
@@ -74,13 +76,16 @@ class Trained:
     results: Sequence[Result]
 
 
-def train(problem: Problem, settings: Settings, fit_all: FitAll = one_after_the_other) -> Trained:
+def train(
+    problem: Problem, settings: Settings, fit_all: FitAll = one_after_the_other, log_more: LogMore | None = None
+) -> Trained:
     """Fit all candidates; register the best as champion, and the best of another family as its challenger.
 
     Args:
         problem: has the candidates.
         settings: have the folder of the data and the address of MLflow.
         fit_all: fits the candidates, here or in other processes; the registered versions are the same in any case.
+        log_more: logs more to the MLflow run of a version, from its confusion matrix on the test rows and the classes.
 
     Raises:
         DataError: the prepared data are missing or damaged.
@@ -107,9 +112,9 @@ def train(problem: Problem, settings: Settings, fit_all: FitAll = one_after_the_
     # Both are exported before either is registered: a challenger that fails here must leave no champion behind.
     first = _export(problem, best, data, scorer)
     second = _export(problem, other, data, scorer) if other else None
-    champion = _register(problem, settings, first, CHAMPION)
+    champion = _register(problem, settings, first, CHAMPION, log_more)
     write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", first.tested.graph.SerializeToString())
-    challenger = _register(problem, settings, second, CHALLENGER) if second else None
+    challenger = _register(problem, settings, second, CHALLENGER, log_more) if second else None
     return Trained(champion, challenger, results)
 
 
@@ -163,7 +168,9 @@ def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer 
     return _Exported(result, tested, scorer)
 
 
-def _register(problem: Problem, settings: Settings, exported: _Exported, alias: str) -> Version:
+def _register(
+    problem: Problem, settings: Settings, exported: _Exported, alias: str, log_more: LogMore | None
+) -> Version:
     result, scorer, metrics = exported.result, exported.scorer, exported.tested.metrics
     tags = publish.metric_tags(metrics) | (scorer.tags if scorer else {})
     tags |= {name: str(value) for name, value in result.candidate.params.items()}
@@ -171,5 +178,6 @@ def _register(problem: Problem, settings: Settings, exported: _Exported, alias: 
     logged = {f"test_{name}": value for name, value in metrics.items()} | (scorer.metrics if scorer else {})
     with mlflow.start_run(run_id=result.run_id):
         mlflow.log_metrics(logged)
-        mlflow.log_figure(confusion_picture(exported.tested.matrix, problem.target.classes), "confusion_matrix.png")
+        if log_more:
+            log_more(exported.tested.matrix, problem.target.classes)
         return publish.register(problem, result.model, exported.tested.graph, tags, alias)

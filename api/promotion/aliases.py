@@ -1,13 +1,23 @@
 """Moving the aliases `champion` and `challenger` in the registry: challenge, promote, roll back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from api.http.errors import ServiceError
-from api.schemas.responses import MovedAliases
 from common.problem import Problem
 from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
-from common.store.champions import How, previous_champion
+from common.store.champions import ChampionPeriod, How
 from common.store.threads import StoreThreads
+
+
+class MovedAliases(BaseModel):
+    """The aliases as they are now in the registry. The service follows within seconds."""
+
+    model_name: str
+    champion: int | None
+    challenger: int | None
 
 
 class NoVersionError(ServiceError):
@@ -129,3 +139,18 @@ class Aliases:
             champion=champion.number if champion else None,
             challenger=challenger.number if challenger else None,
         )
+
+
+def previous_champion(history: Sequence[ChampionPeriod]) -> int | None:
+    """Return the version that a rollback restores, the champion before the present one; None if there was none.
+
+    A rollback also takes the period away that it ends. The next rollback therefore goes further into the past.
+    """
+    versions: list[int] = []
+    for period in history:
+        if period.how == "rolled back" and period.model_version in versions:
+            while versions[-1] != period.model_version:
+                versions.pop()
+        else:
+            versions.append(period.model_version)
+    return versions[-2] if len(versions) > 1 else None

@@ -6,9 +6,8 @@ from fastapi import APIRouter, Path
 
 from api.http.access import WITH_KEY
 from api.http.errors import responses
-from api.promotion.aliases import Aliases
+from api.promotion.aliases import Aliases, MovedAliases
 from api.routes.dependencies import part
-from api.schemas.responses import MovedAliases
 from common.problem import Problem
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="the number of a registered version")]

@@ -113,14 +113,6 @@ class Models(BaseModel):
     history: list[Reign]
 
 
-class MovedAliases(BaseModel):
-    """The aliases as they are now in the registry. The service follows within seconds."""
-
-    model_name: str
-    champion: int | None
-    challenger: int | None
-
-
 class Tensor(BaseModel):
     """An input or an output of the model."""
 

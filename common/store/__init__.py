@@ -7,6 +7,7 @@ One code path serves SQLite and PostgreSQL; many processes may use one database 
 from common.store.champions import Champions
 from common.store.database import Database, StoreError
 from common.store.feedback import Feedback, record_feedback
+from common.store.migrations.upgrade import upgrade  # room: migrations
 from common.store.monitoring.alerts import Alerts  # room: monitoring
 from common.store.monitoring.correction_history import CorrectionHistory  # room: monitoring
 from common.store.monitoring.exports import Exports  # room: monitoring
@@ -36,7 +37,9 @@ class Store:
             url: of the database.
             patience: how many seconds to wait for other writers; ten if it is None.
         """
-        self._database = Database(url, patience)
+        upgrades = None
+        upgrades = upgrade  # room: migrations
+        self._database = Database(url, patience, upgrades)
         self.predictions = LoggedPredictions(self._database)
         self.feedback = Feedback(self._database)
         self.suggestions = Suggestions(self._database)

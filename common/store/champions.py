@@ -1,6 +1,5 @@
 """The history of the champions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -56,21 +55,6 @@ class Champions:
         """Return the newest periods, oldest first."""
         found = self._database.read(_history(model_name).limit(limit))
         return [ChampionPeriod(row["model_version"], row["since"], row["how"]) for row in reversed(found)]
-
-
-def previous_champion(history: Sequence[ChampionPeriod]) -> int | None:
-    """Return the version that a rollback restores, the champion before the present one; None if there was none.
-
-    A rollback also takes the period away that it ends. The next rollback therefore goes further into the past.
-    """
-    versions: list[int] = []
-    for period in history:
-        if period.how == "rolled back" and period.model_version in versions:
-            while versions[-1] != period.model_version:
-                versions.pop()
-        else:
-            versions.append(period.model_version)
-    return versions[-2] if len(versions) > 1 else None
 
 
 def _history(model_name: str) -> sa.Select[tuple[int, str, int, datetime, str]]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pydantic_core import to_json
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
-from common.store.schema import bring_up_to_date
+from common.store.schema import Upgrade, bring_up_to_date
 
 BUSY_TIMEOUT_MS = 10_000
 RETRY_SECONDS = 0.01
@@ -41,25 +41,26 @@ class Database:
         StoreError: from each method, if the database fails.
     """
 
-    def __init__(self, url: str, patience: float | None = None) -> None:
+    def __init__(self, url: str, patience: float | None = None, upgrade: Upgrade | None = None) -> None:
         """Connect, and create or upgrade the tables.
 
         Args:
             url: of the database.
             patience: how many seconds a transaction waits for others; `BUSY_TIMEOUT_MS` if it is None.
+            upgrade: upgrades tables of an older schema; without it such a database cannot be opened.
         """
         self._writer = threading.Lock()
         self._patience = patience
         try:
             self._engine = _create_engine(url)
-            self._open()
+            self._open(upgrade)
         except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
             raise StoreError(f"the store at {_without_password(url)} cannot be opened: {_reason(error)}") from error
 
-    def _open(self) -> None:
+    def _open(self, upgrade: Upgrade | None) -> None:
         try:
             with self._engine.begin() as connection:
-                bring_up_to_date(connection)
+                bring_up_to_date(connection, upgrade)
         except BaseException:
             self._engine.dispose()
             raise

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from api.promotion.aliases import previous_champion
 from common.store import Store
-from common.store.champions import ChampionPeriod, How, previous_champion
+from common.store.champions import ChampionPeriod, How
 from common.store.tables import champions
 from tests.common.store.rows import MODEL
 

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 from common import store as package
 from common.settings import PROJECT
-from common.store import Store, StoreError, schema
+from common.store import Store, StoreError
 from common.store.statistics import Span
 from common.store.tables import SCHEMA, label_delays, metadata
 from tests.common.store.rows import MODEL, NOON, SETOSA, prediction, suggestion
@@ -121,9 +121,9 @@ def test_a_new_file_is_what_the_migrations_make_of_one(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def without_migrations(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def without_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody deleted the folder of the migrations."""
-    monkeypatch.setattr(schema, "MIGRATIONS", tmp_path / "deleted")
+    monkeypatch.setattr("common.store.upgrade", None)
 
 
 @pytest.mark.usefixtures("without_migrations")
