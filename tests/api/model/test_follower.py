@@ -171,7 +171,7 @@ def test_a_version_that_never_ends_or_is_odd_is_refused_visibly_and_the_next_goo
     limited = settings.model_copy(update={"model_check_seconds": 3.0, "model_file_mb": 1})
     odd = {
         "it was not checked within MODEL_CHECK_SECONDS": looped(2**62),
-        "probabilities are (1,)": flat_probabilities(),
+        "the probabilities [rows, classes] have the shape (1,)": flat_probabilities(),
         "is larger than 1 MB": bundle + bytes(2 * 2**20),
     }
     with start_api(limited) as api:

@@ -22,7 +22,8 @@ from common.store.tables import Role
 def plain_values_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Undo both changes that a worker's metrics make to this process."""
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "a worker's folder")
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
 
 
 class Worker:

@@ -40,7 +40,7 @@ def _read(connection: sa.Connection, table: sa.Table, counted: str) -> Counts:
 
 def _recount(connection: sa.Connection) -> RollUps:
     found, by_id = RollUps(), dict[str, dict[str, sa.RowMapping]]()
-    truths = dict(connection.execute(sa.select(feedback.c.prediction_id, feedback.c.class_name)).tuples().all())
+    truths = dict(connection.execute(sa.select(feedback.c.prediction_id, feedback.c.class_name)).all())
     for row in connection.execute(sa.select(predictions)).mappings():
         model = row["problem"], row["model_name"], row["model_version"], row["role"], row["predicted_at"].date()
         found.predictions[*model, row["class_name"]] += 1
