@@ -13,7 +13,7 @@ from monitor.monitor import create_app
 from scripts.pictures import chromium
 from tests.conftest import StartApi, served
 from tests.monitor.page.browser import visiting
-from tests.test_layers import RING_1
+from tests.test_layers import RING_1, edges, in_room
 
 DOCS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
@@ -105,3 +105,12 @@ def rooms_of_the_tour() -> set[str]:
 
 def test_the_tour_says_of_every_room_what_one_loses() -> None:
     assert rooms_of_the_tour() == {*RING_1, "benchmarks"}
+
+
+def test_the_tour_names_the_rooms_that_need_another_room() -> None:
+    tour = (PROJECT / "docs" / "tour.md").read_text(encoding="utf-8").split("## Take away what you do not need")[1]
+    rows = {room: row for row in tour.splitlines() for room in RING_1 if re.match(rf"\|[^|]*`{room}/?`", row)}
+    needs = {(in_room(file), in_room(imported)) for file, imported in edges()}
+    between = [(room, needed) for room, needed in sorted(needs) if room and needed and room != needed]
+    assert len(between) > 5
+    assert [f"{room} needs {needed}" for room, needed in between if f"`{room}" not in rows[needed]] == []
