@@ -66,7 +66,8 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; those of transactions that still run are closed when the transactions end."""
+        sa.event.listen(self._engine, "checkin", _close)
         self._engine.dispose()
 
     def read(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[sa.RowMapping]:
@@ -132,6 +133,12 @@ def _create_engine(url: str) -> sa.Engine:
     )
     sa.event.listen(engine, "begin", _begin_postgresql)
     return engine
+
+
+def _close(connection: Any, _: Any) -> None:
+    # A connection that broke is None here.
+    if connection is not None:
+        connection.close()
 
 
 def _json(value: Any) -> str:

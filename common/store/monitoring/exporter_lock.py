@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -53,10 +53,10 @@ def _file_locked(path: Path) -> Iterator[bool]:
 def _advisory_locked(url: sa.URL) -> Iterator[bool]:
     connect = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
     engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=connect)
-    try:
-        connection = engine.connect()
-        locked = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK_NUMBER})").scalar())
-    except SQLAlchemyError as error:
-        raise StoreError(f"the store cannot be locked: {str(error).splitlines()[0]}") from error
-    with connection:
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(engine.connect())
+            locked = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK_NUMBER})").scalar())
+        except SQLAlchemyError as error:
+            raise StoreError(f"the store cannot be locked: {str(error).splitlines()[0]}") from error
         yield locked

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, make_url
 
@@ -171,6 +172,16 @@ def test_a_store_that_is_not_opened_holds_no_connection(postgres_url: str) -> No
         assert connection.exec_driver_sql(here).scalar() == 0
     engine.dispose()
     assert refused.value.__cause__
+
+
+def test_a_transaction_that_outlives_its_store_closes_its_connection(url: str) -> None:
+    store = Store(url)
+    with store._database.writing() as connection:
+        driver = connection.connection.driver_connection
+        store.close()
+    assert driver is not None
+    with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
+        driver.execute("SELECT 1")
 
 
 def test_a_value_that_no_database_takes_is_a_bad_row_and_leaves_nothing(store: Store) -> None:
