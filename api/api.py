@@ -33,6 +33,7 @@ from api.lost_runs.lost_runs import LostRuns  # room: lost_runs
 from api.metrics.declared import Metrics
 from api.metrics.http import HttpMetrics  # room: http_metrics
 from api.model.follower import ChampionFollower
+from api.probation.live_judge import LiveJudge  # room: probation
 from api.promotion.aliases import Aliases  # room: promotion
 from api.promotion.routes import promotion_router  # room: promotion
 from api.protocols.oip.infer import Inference  # room: protocols
@@ -139,6 +140,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     threads.append(shadow)  # room: challenger
     services.append(state.challenger)  # room: challenger
     keep_copies(problem, settings, state.champion, state.challenger)  # room: disk_copy
+    services.append(LiveJudge(problem, settings, registry, state.store, state.aliases))  # room: probation
     services.append(LostRuns(problem, settings, state.store))  # room: lost_runs
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
     for thread in threads:

@@ -4,7 +4,7 @@ import base64
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -119,6 +119,13 @@ class Settings(MlflowLogin):
         "120/minute",
         pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$",
         description="number of corrections that one client may send",
+    )
+    gate: Literal["evidence", "threshold"] = Field(
+        "evidence",
+        description="the rule for a new version: the evidence of many rows, or 90 % accuracy on test.csv (threshold)",
+    )
+    promotion: Literal["optimistic", "cautious", "manual"] = Field(
+        "optimistic", description="which new versions serve at once; docs/judgement.md explains the three values"
     )
     max_connections: int = Field(800, ge=1, le=100_000, description="most connections in one process of api or monitor")
     max_header_bytes: int = Field(65_536, ge=1024, le=2**20, description="largest head of a request")

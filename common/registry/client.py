@@ -14,6 +14,11 @@ from common.settings import MlflowLogin
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+# The last version that somebody vouched for: training, a person, or the gate on fresh ground truths. The gate judges
+# against it, because many small steps down, each too small to see, would add up.
+ANCHOR = "anchor"
+# The tag of a version that fine-tuning made; its value is the gate's verdict.
+VERDICT = "verdict"
 API = "/api/2.0/mlflow"
 NOT_MLFLOW = "another program than MLflow answers"
 LOG_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"

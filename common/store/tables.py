@@ -165,6 +165,8 @@ champions = sa.Table(
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("since", UtcDateTime, nullable=False),
     sa.Column("how", sa.String(16), nullable=False),
+    # The reason, if the judge moved the alias.
+    sa.Column("because", sa.Text),
     sa.Index("ix_champions_model_name", "model_name"),
 )
 

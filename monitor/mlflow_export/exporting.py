@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from common.registry.client import Registry, RegistryError, RegistryUnavailableError
 from common.settings import Settings
 from common.store import Store
-from common.store.monitoring.exporter_lock import exporter_lock
+from common.store.process_lock import process_lock
 from common.store.monitoring.exports import Export, day_bounds
 from common.store.statistics import Span
 from monitor.follow_registry import read_bundle
@@ -52,7 +52,10 @@ def export_all(settings: Settings, limit: int) -> str:
         RegistryUnavailableError: MLflow does not answer.
         RegistryError: MLflow answers with an error.
     """
-    with closing(Store(settings.database_url)) as store, exporter_lock(settings.database_url) as is_only_exporter:
+    with (
+        closing(Store(settings.database_url)) as store,
+        process_lock(settings.database_url, "exporting") as is_only_exporter,
+    ):
         if not is_only_exporter:
             return "another process is writing the external log"
         try:

@@ -23,7 +23,7 @@ from common.problem import Problem
 from common.registry.client import Version
 from common.settings import PROJECT, Settings
 from common.store import Store
-from common.store.monitoring.exporter_lock import exporter_lock
+from common.store.process_lock import process_lock
 from common.store.predictions import PredictionRow
 from common.table import read_table
 from monitor.mlflow_export import exporting
@@ -261,7 +261,7 @@ def assert_nothing_is_lost_or_doubled(lab: Settings, name: str, point: str) -> N
 
 def test_of_two_at_once_one_leaves_it_to_the_other(either_lab: Settings, name: str) -> None:
     write_some(either_lab, name)
-    with exporter_lock(either_lab.database_url) as first:
+    with process_lock(either_lab.database_url, "exporting") as first:
         assert first
         second = command(either_lab, "monitor.external_log")
         assert second.communicate(timeout=SECONDS) == ("another process is writing the external log\n", "")
@@ -274,8 +274,8 @@ def test_a_place_is_free_again_when_its_holder_was_killed(either_lab: Settings) 
     with closing(Store(either_lab.database_url)):
         pass
     holding = (
-        "import sys, time; from common.store.monitoring.exporter_lock import exporter_lock\n"
-        "with exporter_lock(sys.argv[1]) as found: print(found, flush=True); time.sleep(600)"
+        "import sys, time; from common.store.process_lock import process_lock\n"
+        "with process_lock(sys.argv[1], 'exporting') as found: print(found, flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", holding, either_lab.database_url], cwd=PROJECT, stdout=subprocess.PIPE, text=True
@@ -283,12 +283,12 @@ def test_a_place_is_free_again_when_its_holder_was_killed(either_lab: Settings) 
     with holder:
         assert holder.stdout
         assert holder.stdout.readline() == "True\n"
-        with exporter_lock(either_lab.database_url) as found:
+        with process_lock(either_lab.database_url, "exporting") as found:
             assert not found
         holder.kill()
 
     def is_free() -> bool:
-        with exporter_lock(either_lab.database_url) as found:
+        with process_lock(either_lab.database_url, "exporting") as found:
             return found
 
     # PostgreSQL has to notice that the connection is gone.
