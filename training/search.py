@@ -17,7 +17,7 @@ from common.bundle.parity import check_parity
 from common.files import md5, write_atomic
 from common.problem import Candidate, Classifier, Ints, Problem, Table, epochs_run
 from common.registry import publish
-from common.registry.client import CHALLENGER, CHAMPION, Version
+from common.registry.client import ANCHOR, CHALLENGER, CHAMPION, Version
 from common.settings import Settings
 from common.split import split
 from common.table import read_table
@@ -112,9 +112,9 @@ def train(
     # Both are exported before either is registered: a challenger that fails here must leave no champion behind.
     first = _export(problem, best, data, scorer)
     second = _export(problem, other, data, scorer) if other else None
-    champion = _register(problem, settings, first, CHAMPION, log_more)
+    champion = _register(problem, settings, first, (ANCHOR, CHAMPION), log_more)
     write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", first.tested.graph.SerializeToString())
-    challenger = _register(problem, settings, second, CHALLENGER, log_more) if second else None
+    challenger = _register(problem, settings, second, (CHALLENGER,), log_more) if second else None
     return Trained(champion, challenger, results)
 
 
@@ -169,7 +169,7 @@ def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer 
 
 
 def _register(
-    problem: Problem, settings: Settings, exported: _Exported, alias: str, log_more: LogMore | None
+    problem: Problem, settings: Settings, exported: _Exported, aliases: Sequence[str], log_more: LogMore | None
 ) -> Version:
     result, scorer, metrics = exported.result, exported.scorer, exported.tested.metrics
     tags = publish.metric_tags(metrics) | (scorer.tags if scorer else {})
@@ -180,4 +180,4 @@ def _register(
         mlflow.log_metrics(logged)
         if log_more:
             log_more(exported.tested.matrix, problem.target.classes)
-        return publish.register(problem, result.model, exported.tested.graph, tags, alias)
+        return publish.register(problem, result.model, exported.tested.graph, tags, *aliases)

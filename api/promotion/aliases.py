@@ -142,7 +142,7 @@ class Aliases:
 
     async def _confirm(self, version: Version) -> None:
         """Make a version the anchor, against which the gate judges: a person, or the judge, vouches for it."""
-        await self.registry.set_alias(self.problem.onnx_name, ANCHOR, version.number)
+        await self._point(ANCHOR, version)
 
     async def _make_champion(self, version: Version) -> None:
         await self._point(CHAMPION, version)

@@ -16,8 +16,8 @@ from mlflow.exceptions import MlflowException
 from common.registry.client import Registry, RegistryError, RegistryUnavailableError
 from common.settings import Settings
 from common.store import Store
-from common.store.process_lock import process_lock
 from common.store.monitoring.exports import Export, day_bounds
+from common.store.process_lock import process_lock
 from common.store.statistics import Span
 from monitor.follow_registry import read_bundle
 from monitor.mlflow_export.mlflow_metrics import day_metrics, export_metrics

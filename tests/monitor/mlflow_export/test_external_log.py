@@ -23,8 +23,8 @@ from common.problem import Problem
 from common.registry.client import Version
 from common.settings import PROJECT, Settings
 from common.store import Store
-from common.store.process_lock import process_lock
 from common.store.predictions import PredictionRow
+from common.store.process_lock import process_lock
 from common.table import read_table
 from monitor.mlflow_export import exporting
 from monitor.mlflow_export.exporting import export_all

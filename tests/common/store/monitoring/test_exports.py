@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from common.store import Store, StoreError
 from common.store.monitoring import exports as module
-from common.store.process_lock import process_lock
 from common.store.monitoring.exports import Export
+from common.store.process_lock import process_lock
 from common.store.tables import predictions
 from tests.common.store.rows import MODEL, NOON, SETOSA, prediction, shadow
 
