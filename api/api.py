@@ -29,6 +29,7 @@ from api.http.errors import add_error_handlers
 from api.http.large_bodies import OffloadLarge
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
+from api.label_queue.routes import label_router  # room: label_queue
 from api.lost_runs.lost_runs import LostRuns  # room: lost_runs
 from api.metrics.declared import Metrics
 from api.metrics.http import HttpMetrics  # room: http_metrics
@@ -63,6 +64,7 @@ ROUTERS = [
     oip_router,  # room: protocols
     feedback_router,
     suggest_router,
+    label_router,  # room: label_queue
     model_router,
     promotion_router,  # room: promotion
     service_router,

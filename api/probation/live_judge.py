@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from api.promotion.aliases import Aliases
 from common.judgement.betting import Outcome, judge_probation, judge_trial
+from common.judgement.gate import ACCEPTED, Verdict
+from common.judgement.settle import settle, wanted_labels
 from common.problem import Problem
 from common.registry.client import CHALLENGER, CHAMPION, VERDICT, Registry, Version
 from common.registry.follow import RegistryFollower
@@ -42,6 +44,12 @@ class Duel:
             return judge_trial(paired.only_challenger_right, paired.only_champion_right, ties, margin)
         return judge_probation(paired.only_champion_right, paired.only_challenger_right, ties)
 
+    def settled(self, verdict: Verdict) -> Outcome:
+        """Return what follows from a verdict that the wanted ground truths have settled."""
+        if verdict == ACCEPTED:
+            return "promote" if self.new is self.challenger else "end"
+        return "retire" if self.new is self.challenger else "roll back"
+
     def reason(self, paired: Paired) -> str:
         """Return the counts that decided, in words."""
         truths = paired.both_right + paired.both_wrong + paired.only_champion_right + paired.only_challenger_right
@@ -49,6 +57,16 @@ class Duel:
             f"of {truths} ground truths, only version {self.champion.number} answered {paired.only_champion_right} "
             f"rightly, and only version {self.challenger.number} {paired.only_challenger_right}"
         )
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An outcome of a duel for its new version, and the reason."""
+
+    duel: Duel
+    new: Version
+    outcome: Outcome
+    reason: str
 
 
 class LiveJudge:
@@ -75,32 +93,38 @@ class LiveJudge:
 
     async def look(self) -> None:
         """Decide if the ground truths allow it, and act if no other process does."""
-        duel, outcome, _ = await self._judge()
-        if duel is None or outcome is None:
+        if await self._judge() is None:
             return
         async with self._alone() as is_alone:
-            if is_alone:
-                # Another process may have acted since.
-                duel, outcome, reason = await self._judge()
-                if duel and outcome:
-                    await self._act(duel, outcome, reason)
+            # Another process may have acted since.
+            if is_alone and (decision := await self._judge()):
+                await self._act(decision)
 
-    async def _judge(self) -> tuple[Duel | None, Outcome | None, str]:
+    async def _judge(self) -> Decision | None:
         name = self._problem.onnx_name
         champion = await self._registry.aliased(name, CHAMPION)
         challenger = await self._registry.aliased(name, CHALLENGER)
         if champion is None or challenger is None:
-            return None, None, ""
+            return None
         duel = Duel(champion, challenger)
-        if duel.new is None:
-            return None, None, ""
+        return await self._store.read(lambda of: self._decide(of, duel, new)) if (new := duel.new) else None
+
+    def _decide(self, store: Store, duel: Duel, new: Version) -> Decision | None:
+        """Decide by the verdict, if the ground truths of the wanted predictions settle it, else by betting."""
         trusted_only = self._settings.api_key is not None
-        paired = await self._store.read(
-            lambda of: of.evidence.paired_truths(
-                self._problem.name, name, champion.number, challenger.number, trusted_only=trusted_only
-            )
-        )
-        return duel, duel.outcome(paired, self._problem.margin), duel.reason(paired)
+        judgement = store.judgements.of_version(self._problem.name, new.number)
+        if judgement and judgement.is_open:
+            wanted = [each.prediction_id for each in wanted_labels(judgement.details)]
+            truths = store.evidence.truths_of(wanted, trusted_only=trusted_only)
+            if verdict := settle(judgement.details, truths):
+                reason = f"{verdict} by {len(truths)} of {len(wanted)} ground truths that the gate had wanted"
+                return Decision(duel, new, duel.settled(verdict), reason)
+        paired = store.evidence.paired_truths(
+            self._problem.name, self._problem.onnx_name, duel.champion.number, duel.challenger.number,
+            trusted_only=trusted_only,
+        )  # fmt: skip
+        outcome = duel.outcome(paired, self._problem.margin)
+        return Decision(duel, new, outcome, duel.reason(paired)) if outcome else None
 
     @contextlib.asynccontextmanager
     async def _alone(self) -> AsyncIterator[bool]:
@@ -112,13 +136,13 @@ class LiveJudge:
         finally:
             await asyncio.to_thread(lock.__exit__, None, None, None)
 
-    async def _act(self, duel: Duel, outcome: Outcome, reason: str) -> None:
-        """Carry out a decision. A process that is killed meanwhile leaves a state in which the next look goes on."""
-        new = duel.challenger if duel.new is duel.challenger else duel.champion
+    async def _act(self, decision: Decision) -> None:
+        """Carry out a decision. A process that is killed meanwhile leaves a state from which the next look goes on."""
+        duel, outcome, reason = decision.duel, decision.outcome, decision.reason
         if outcome == "promote" and self._settings.promotion == "manual":
             return
-        logger.warning("version %d: %s; %s", new.number, outcome, reason)
-        await self._store.write(lambda of: self._note(of, new.number, outcome, reason))
+        logger.warning("version %d: %s: %s", decision.new.number, outcome, reason)
+        await self._store.write(lambda of: self._note(of, decision))
         match outcome:
             case "promote":
                 await self._aliases.replace_champion(duel.challenger, duel.champion, "promoted", reason)
@@ -127,9 +151,10 @@ class LiveJudge:
             case "retire" | "end":
                 await self._aliases.retire_challenger()
 
-    def _note(self, store: Store, number: int, outcome: Outcome, reason: str) -> None:
-        store.judgements.set_outcome(self._problem.name, number, f"{outcome}: {reason}")
-        if outcome in ("roll back", "retire"):
+    def _note(self, store: Store, decision: Decision) -> None:
+        number = decision.new.number
+        if decision.outcome in ("roll back", "retire"):
             learnt = store.suggestions.learnt_by(self._problem.name, number)
-            because = f"version {number} had learnt it, and was taken back: {reason}"
+            because = f"version {number} had learnt it, and was taken back: {decision.reason}"
             store.suggestions.quarantine([each.id for each in learnt], because)
+        store.judgements.set_outcome(self._problem.name, number, f"{decision.outcome}: {decision.reason}")
