@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from api.promotion.aliases import Aliases
 from common.judgement.betting import Outcome, judge_probation, judge_trial
-from common.judgement.gate import ACCEPTED, Verdict
+from common.judgement.gate import ACCEPTED, REFUSED, Verdict
 from common.judgement.settle import settle, wanted_labels
 from common.problem import Problem
 from common.registry.client import CHALLENGER, CHAMPION, VERDICT, Registry, Version
@@ -44,11 +44,13 @@ class Duel:
             return judge_trial(paired.only_challenger_right, paired.only_champion_right, ties, margin)
         return judge_probation(paired.only_champion_right, paired.only_challenger_right, ties)
 
-    def settled(self, verdict: Verdict) -> Outcome:
-        """Return what follows from a verdict that the wanted ground truths have settled."""
+    def settled(self, verdict: Verdict | None) -> Outcome | None:
+        """Return what follows from a verdict that the wanted ground truths have settled; None if nothing changes."""
         if verdict == ACCEPTED:
-            return "promote" if self.new is self.challenger else "end"
-        return "retire" if self.new is self.challenger else "roll back"
+            return "promote" if self.new is self.challenger else None
+        if verdict == REFUSED:
+            return "retire" if self.new is self.challenger else "roll back"
+        return None
 
     def reason(self, paired: Paired) -> str:
         """Return the counts that decided, in words."""
@@ -116,9 +118,9 @@ class LiveJudge:
         if judgement and judgement.is_open:
             wanted = [each.prediction_id for each in wanted_labels(judgement.details)]
             truths = store.evidence.truths_of(wanted, trusted_only=trusted_only)
-            if verdict := settle(judgement.details, truths):
-                reason = f"{verdict} by {len(truths)} of {len(wanted)} ground truths that the gate had wanted"
-                return Decision(duel, new, duel.settled(verdict), reason)
+            if outcome := duel.settled(settle(judgement.details, truths)):
+                reason = f"settled by {len(truths)} of the {len(wanted)} ground truths that the gate had wanted"
+                return Decision(duel, new, outcome, reason)
         paired = store.evidence.paired_truths(
             self._problem.name, self._problem.onnx_name, duel.champion.number, duel.challenger.number,
             trusted_only=trusted_only,
