@@ -43,7 +43,9 @@ def test_what_one_store_adds_another_sees_at_once(store: Store, url: str) -> Non
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
     def fail() -> None:
         with store._database.writing() as connection:
-            connection.exec_driver_sql("INSERT INTO feedback VALUES ('p', 'Iris-setosa', '2026-03-01', NULL)")
+            connection.exec_driver_sql(
+                "INSERT INTO feedback (prediction_id, class_name, received_at) VALUES ('p', 'x', '2026-03-01')"
+            )
             raise KeyError("p")
 
     with pytest.raises(KeyError):
@@ -226,7 +228,9 @@ def test_a_server_that_goes_away_in_the_middle_of_a_transaction_leaves_nothing_o
 ) -> None:
     def write_half() -> None:
         with postgres_store._database.writing() as connection:
-            connection.exec_driver_sql("INSERT INTO feedback VALUES ('p', 'Iris-setosa', now(), NULL)")
+            connection.exec_driver_sql(
+                "INSERT INTO feedback (prediction_id, class_name, received_at) VALUES ('p', 'x', now())"
+            )
             with postgres.stopped():
                 pass
 
