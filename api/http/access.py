@@ -19,10 +19,17 @@ KEY_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="neede
 
 @dataclass(frozen=True)
 class Sender:
-    """From whom a ground truth comes: "key" or the address of a client; `trusted` says whether it had the key."""
+    """From whom a request comes.
+
+    Attributes:
+        source: "key" for a request with the key, else the address of the client.
+        trusted: whether the request has the key.
+        sees_figures: whether the sender may see the figures of a judgement, which would show a liar how far to go.
+    """
 
     source: str
     trusted: bool
+    sees_figures: bool
 
 
 class Limit(Protocol):
@@ -66,7 +73,9 @@ class Access:
 
     def sender(self, key: str | None, client: str) -> Sender:
         """Return the sender of a request with this key: without a key in the settings nobody is trusted."""
-        return Sender("key", trusted=True) if self._fits(key) else Sender(client, trusted=False)
+        if self._fits(key):
+            return Sender("key", trusted=True, sees_figures=True)
+        return Sender(client, trusted=False, sees_figures=self._key is None)
 
     def _fits(self, key: str | None) -> bool:
         return self._key is not None and hmac.compare_digest(self._key, (key or "").encode("latin-1"))

@@ -159,4 +159,4 @@ class LiveJudge:
             learnt = store.suggestions.learnt_by(self._problem.name, number)
             because = f"version {number} had learnt it, and was taken back: {decision.reason}"
             store.suggestions.quarantine([each.id for each in learnt], because)
-        store.judgements.set_outcome(self._problem.name, number, f"{decision.outcome}: {decision.reason}")
+        store.judgements.decided(self._problem.name, number, f"{decision.outcome}: {decision.reason}")

@@ -6,7 +6,7 @@ One code path serves SQLite and PostgreSQL; many processes may use one database 
 
 from common.store.champions import Champions
 from common.store.database import Database, StoreError
-from common.store.evidence import Evidence
+from common.store.evidence import LiveEvidence
 from common.store.feedback import Feedback, record_feedback
 from common.store.judgements import Judgements
 from common.store.migrations.upgrade import upgrade  # room: migrations
@@ -49,7 +49,7 @@ class Store:
         self.champions = Champions(self._database)
         self.statistics = Statistics(self._database)
         self.judgements = Judgements(self._database)
-        self.evidence = Evidence(self._database)
+        self.evidence = LiveEvidence(self._database)
         self.predictions.exported_at = EXPORTED_AT  # room: monitoring
         self.prediction_search = PredictionSearch(self._database, self.predictions)  # room: monitoring
         self.correction_history = CorrectionHistory(self._database)  # room: monitoring

@@ -1,6 +1,6 @@
 """Evidence: the logged rows on which versions are compared. Each query reads a bounded number of rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ class EvidenceRow:
     truth: str | None = None
 
 
-class Evidence:
+class LiveEvidence:
     """The evidence in the prediction log and in the roll-up of trusted pairs."""
 
     def __init__(self, database: Database) -> None:
@@ -72,6 +72,14 @@ class Evidence:
         )
         found = self._database.read(query.limit(limit))
         return [EvidenceRow(each["id"], from_json(each["features"])) for each in found]
+
+    def truths_of(self, prediction_ids: Sequence[str], *, trusted_only: bool) -> dict[str, str]:
+        """Return the ground truths that are known of these predictions, by prediction id."""
+        query = sa.select(feedback.c.prediction_id, feedback.c.class_name)
+        query = query.where(feedback.c.prediction_id.in_(prediction_ids))
+        if trusted_only:
+            query = query.where(feedback.c.trusted)
+        return {row["prediction_id"]: row["class_name"] for row in self._database.read(query)}
 
     def paired_truths(
         self, problem: str, model_name: str, champion: int, challenger: int, *, trusted_only: bool

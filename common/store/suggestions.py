@@ -191,6 +191,10 @@ class Suggestions:
         """Write why no version is to learn these suggestions again."""
         self._update(*suggestion_ids, quarantined_because=reason)
 
+    def learnt_by(self, problem: str, version: int) -> list[Suggestion]:
+        """Return the suggestions that a version was the first to learn, without refused and quarantined ones."""
+        return self._read(suggestions.c.problem == problem, suggestions.c.trained_version == version, _LEARNABLE)
+
     def has_learnt(self, problem: str, version: int) -> bool:
         """Return whether a version learnt any suggestion."""
         c = suggestions.c

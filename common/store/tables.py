@@ -240,6 +240,7 @@ judgements = sa.Table(
     sa.Column("version", sa.Integer),
     sa.Column("candidate", sa.String(16), nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("outcome", sa.Text),
     id_column("flow_run_id"),
     sa.Index("ix_judgements_problem_judged_at", "problem", "judged_at"),
 )

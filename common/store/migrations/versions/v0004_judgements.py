@@ -8,6 +8,7 @@ down_revision = "0003"
 
 MESSAGES = ("feedback", "suggestions")
 NEW_COLUMNS = {
+    "champions": ("because",),
     "feedback": ("problem", "source", "trusted"),
     "suggestions": ("source", "trusted", "quarantined_because", "judgement_id"),
 }
@@ -18,6 +19,7 @@ def upgrade() -> None:
     for table in MESSAGES:
         op.add_column(table, sa.Column("source", sa.Text))
         op.add_column(table, sa.Column("trusted", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("champions", sa.Column("because", sa.Text))
     op.add_column("suggestions", sa.Column("quarantined_because", sa.Text))
     op.add_column("suggestions", sa.Column("judgement_id", sa.String(36)))
     _name_problems()
@@ -57,6 +59,7 @@ def _make_judgements() -> None:
         sa.Column("version", sa.Integer),
         sa.Column("candidate", sa.String(16), nullable=False),
         sa.Column("details", sa.JSON, nullable=False),
+        sa.Column("outcome", sa.Text),
         sa.Column("flow_run_id", sa.String(36)),
     )
     op.create_index("ix_judgements_problem_judged_at", "judgements", ["problem", "judged_at"])
