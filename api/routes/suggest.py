@@ -79,7 +79,8 @@ def _status(store: Store, suggestion_id: str, *, figures: bool) -> SuggestionSta
     return SuggestionStatus(
         suggestion_id=UUID(suggestion.id),
         state=suggestion.state,
-        detail=_detail(store, suggestion, figures=figures),
+        # Reasons and errors have figures and addresses.
+        detail=_detail(store, suggestion) if figures else suggestion.state,
         flow_run_id=UUID(suggestion.flow_run_id) if suggestion.flow_run_id else None,
         model_version=suggestion.trained_version,
         judgement=_verdict(judgement, figures=figures) if judgement else None,
@@ -93,14 +94,14 @@ def _verdict(judgement: JudgementRecord, *, figures: bool) -> VerdictOnCorrectio
     return VerdictOnCorrection(verdict=judgement.verdict, reason=in_words(judgement.verdict))
 
 
-def _detail(store: Store, suggestion: Suggestion, *, figures: bool) -> str:
+def _detail(store: Store, suggestion: Suggestion) -> str:
     match suggestion.state:
         case "trained":
             return f"trained in version {suggestion.trained_version}"
         case "refused":
-            return f"refused: {suggestion.refused_because}" if figures else "refused"
+            return f"refused: {suggestion.refused_because}"
         case "quarantined":
-            return f"quarantined: {suggestion.quarantined_because}" if figures else "quarantined"
+            return f"quarantined: {suggestion.quarantined_because}"
         case "received":
             return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
         case "delivered":
