@@ -23,6 +23,7 @@ from common.split import split
 from common.store import Store
 from common.table import read_table
 from finetune.append import remove_refused
+from finetune.candidates import ways
 from finetune.gate import refusal
 
 LATER, CORRECTIONS = "later", "corrections"  # kinds of rows that a version learns beside those of train.csv
@@ -136,7 +137,8 @@ def fine_tune(problem: Problem, settings: Settings, serving: Version, files: Fil
     if CORRECTIONS in added:
         added[CORRECTIONS] = _sorted(added[CORRECTIONS])
     learnt = _concatenate(*added.values())
-    model = problem.continue_training(publish.load_sklearn(base), original, learnt)
+    _, learn = next(iter(ways(problem).items()))
+    model = learn(publish.load_sklearn(base), original, learnt)
     # The parameters that the search has found still hold: the model learns more rows, and stays the same otherwise.
     names = {name for candidate in problem.candidates() for name in candidate.params}
     params = {name: base.tags[name] for name in sorted(names) if name in base.tags}

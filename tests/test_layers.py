@@ -39,6 +39,7 @@ TOWER = (
     "finetune.later",
     "finetune.serve",
     "finetune.train",
+    "finetune.candidates",
     "finetune.gate",
     "finetune.append",
     "training.executors",
@@ -62,10 +63,13 @@ TOWER = (
     "common.connections",
     "common.registry",
     "common.bundle",
+    "common.judgement",
     "common.evaluate",
     "common.table",
     "common.split",
     "common.problem",
+    "common.refit",
+    "common.rows",
     "common.features",
     "common.settings",
     "common.background",
@@ -107,7 +111,7 @@ RING_1 = (
 LOOP = ("main.py", "preprocess.py", "problems", "common", "training", "finetune", "api")
 WIRING = ("api/api.py", "api/serve.py", "common/bundle/converters.py", "common/store/__init__.py", "main.py")
 
-LOOP_LINES = 4_550
+LOOP_LINES = 5_000
 FILE_LINES = 250
 CORE = (*LOOP, "monitor", "grafana", "scripts")
 
