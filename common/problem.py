@@ -12,23 +12,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from common.features import BREAKING, LARGEST, TEXT, Category, Feature, Number, Target, Value
+from common.refit import refit
+from common.rows import Classifier, Floats, Ints, Rows, Table
 
 __all__ = [
     "BREAKING", "LARGEST", "TEXT", "Candidate", "Category", "Classifier", "Feature", "Floats", "Ints", "Number",
     "Problem", "ProblemError", "Rows", "Table", "Target", "Value", "as_float32", "epochs_run", "get_problem",
     "probabilities_of",
 ]  # fmt: skip
-
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.int64]
-# Rows of features `[rows, features]`: float64 if all features are numbers, else objects, which are floats and strings.
-Rows = npt.NDArray[Any]
 
 # Names that requests, the outputs of a bundle, or the monitor use for something else.
 RESERVED = {
@@ -38,26 +34,6 @@ RESERVED = {
 
 class ProblemError(ValueError):
     """`problems/` has no usable problem of that name; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of a problem: `X` is `[rows, features]`, `y` is int64 `[rows]`, indices into the classes."""
-
-    X: Rows
-    y: Ints
-
-
-class Classifier(Protocol):
-    """A fitted classifier with scikit-learn's methods; its classes are indices."""
-
-    def predict(self, X: Rows) -> Ints:
-        """Return class indices `[rows]` for features `[rows, features]`."""
-        ...
-
-    def predict_proba(self, X: Rows) -> Floats:
-        """Return probabilities `[rows, classes]`. Some models lack this method: call `probabilities_of` instead."""
-        ...
 
 
 def probabilities_of(model: Classifier, X: Rows) -> Floats | None:
@@ -104,15 +80,17 @@ class Problem:
         load: returns raw rows from the given file, or from the problem's own source if the file is None; it corrects
             known errors of published data. Raises `DataError`.
         candidates: returns the models that training compares.
-        continue_training: `(model, original, corrections)` -> a new model that has also learnt the corrections; it
-            leaves the given model as it was.
+        continue_training: `(model, original, corrections)` -> a new model that has also learnt the corrections, from
+            where the given model stopped; it leaves the given model as it was. None if there is nothing to continue.
+        refit: the same by a new fit on all rows; the default takes scikit-learn's models. None to do without.
         test_share: the share of the rows that is kept to test on.
         min_accuracy: the accuracy on the test rows that a fine-tuned model needs in order to be registered.
+        margin: the loss of accuracy that does not matter when a new version is compared with the present one.
         later_share: the share of the rows that is set aside as later data, to continue training with.
 
     Raises:
-        ProblemError: two features or classes have the same name, a name is reserved, float32 cannot hold a limit, or a
-            spelling means no class.
+        ProblemError: two features or classes have the same name, a name is reserved, float32 cannot hold a limit, a
+            spelling means no class, or there is no way to learn corrections.
     """
 
     name: str
@@ -120,9 +98,11 @@ class Problem:
     target: Target
     load: Callable[[Path | None], Table]
     candidates: Callable[[], Sequence[Candidate]]
-    continue_training: Callable[[Any, Table, Table], Classifier]
+    continue_training: Callable[[Any, Table, Table], Classifier] | None = None
+    refit: Callable[[Any, Table, Table], Classifier] | None = refit
     test_share: float = 0.2
     min_accuracy: float = 0.9
+    margin: float = 0.02
     later_share: float = 0.0
 
     def __post_init__(self) -> None:
@@ -145,6 +125,8 @@ class Problem:
                     f"feature {each.name!r} has the limits {each.minimum} and {each.maximum}: float32 holds numbers "
                     f"between {-LARGEST:.2g} and {LARGEST:.2g}"
                 )
+        if self.continue_training is None and self.refit is None:
+            yield "there is no way to learn corrections: set continue_training or refit"
         yield from self._target_faults()
 
     def _target_faults(self) -> Iterator[str]:

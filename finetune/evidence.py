@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from common.judgement.gate import Evidence, Judgement, Rules, judge
 
 from common.bundle.model import OnnxModel
+from common.judgement.gate import Evidence, Judgement, Rules, judge
 from common.problem import Ints, Problem, Rows, Table, Value
 from common.registry import publish
 from common.registry.client import Version
@@ -50,6 +50,21 @@ class Exam:
         taught = self.taught.y, self.taught_before, answers(bundle, self.taught.X, problem)
         candidate = answers(bundle, self.X, problem)
         return judge(candidate, self.champion, self.anchor, self.evidence, taught, self.rules, problem.target.classes)
+
+    def labels_of(self, wanted: Sequence[str], bundle: OnnxModel, problem: Problem) -> list[dict[str, str]]:
+        """Return the wanted predictions with the classes that candidate, champion and anchor answer."""
+        classes = problem.target.classes
+        candidate = answers(bundle, self.X, problem)
+        places = {name: place for place, name in enumerate(self.evidence.ids)}
+        return [
+            {
+                "prediction_id": name,
+                "candidate": classes[candidate[places[name]]],
+                "champion": classes[self.champion[places[name]]],
+                "anchor": classes[self.anchor[places[name]]],
+            }
+            for name in wanted
+        ]
 
 
 def set_exam(problem: Problem, settings: Settings, store: Store, serving: Version, batch: Sequence[Suggestion]) -> Exam:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import mlflow
-from common.judgement.gate import ACCEPTED, INSUFFICIENT, REFUSED, Judgement, Verdict, pick
 
 from common.bundle.export import Tested, export_tested
 from common.bundle.model import ModelError
+from common.judgement.gate import ACCEPTED, INSUFFICIENT, REFUSED, Judgement, Verdict, pick
 from common.problem import Problem
 from common.registry.client import ANCHOR, CHALLENGER, CHAMPION, VERDICT
 from common.settings import Settings
@@ -102,7 +102,8 @@ def by_evidence(problem: Problem, promotion: Promotion, tested: Mapping[str, Tes
     details = best.as_dict() | {
         "anchor": exam.anchor_number,
         "champion": exam.champion_number,
-        "candidates": {each: judgement.figures for each, judgement in judgements.items()},
+        "candidates": {each: dict(judgement.figures) for each, judgement in judgements.items()},
+        "wanted": exam.labels_of(best.wanted, tested[name].bundle, problem),
     }
     return Checked(name, tested[name], best.verdict, best.because, aliases_for(best, promotion), details)
 

@@ -19,8 +19,6 @@ TEST_SHARE = 0.9  # the model learns from few rows, as in the published example,
 REGRESSION, PERCEPTRON = "logistic regression", "perceptron"
 # The strengths of regularisation to try, for each family.
 REGULARISATION = {REGRESSION: (0.1, 1.0, 10.0), PERCEPTRON: (0.00001, 0.0001, 0.001)}
-WEIGHT_ORIGINAL = 0.7
-WEIGHT_CORRECTION = 1.0
 
 # Ten measurements of each nucleus: name, unit, largest plausible value of the mean. A row has three values of each: the
 # mean over an image's nuclei, its standard error, and the mean of the three largest. Source: W. N. Street,
@@ -56,7 +54,11 @@ def load(source: Path | None) -> Table:
 
 
 def candidates() -> list[Candidate]:
-    """Return candidates of two families: logistic regressions, and perceptrons, which give no probabilities."""
+    """Return candidates of two families: logistic regressions, and perceptrons, which give no probabilities.
+
+    A fit of either family ends in the same place wherever it starts, so there is nothing to continue: corrections are
+    learnt by the default refit alone.
+    """
     return [_candidate(family, strength) for family, strengths in REGULARISATION.items() for strength in strengths]
 
 
@@ -73,20 +75,6 @@ def _candidate(family: str, strength: float) -> Candidate:
         return make_pipeline(StandardScaler(), model).fit(X, y)
 
     return Candidate({"family": family, "regularisation": strength}, fit, family)
-
-
-def continue_training(model: "Pipeline", original: Table, corrections: Table) -> "Pipeline":
-    """Return a model of the same kind, fitted anew on all rows; corrections have a higher weight.
-
-    A fit of either family ends in the same place wherever it starts, so there is no state to continue from.
-    """
-    from sklearn.base import clone
-
-    weights = np.repeat((WEIGHT_ORIGINAL, WEIGHT_CORRECTION), (len(original.y), len(corrections.y)))
-    last = model.steps[-1][0]
-    X = np.concatenate([original.X, corrections.X])
-    y = np.concatenate([original.y, corrections.y])
-    return clone(model).fit(X, y, **{f"{last}__sample_weight": weights})
 
 
 def _features() -> tuple[Number, ...]:
@@ -111,6 +99,5 @@ PROBLEM = Problem(
     target=Target("diagnosis", ("malignant", "benign")),
     load=load,
     candidates=candidates,
-    continue_training=continue_training,
     test_share=TEST_SHARE,
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.problem import Candidate, Floats, Ints, Number, Problem, Table, Target
+from common.refit import weighted
 from common.table import read_table
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ SEED = 42
 
 FINETUNE_EPOCHS = 5
 FINETUNE_LEARNING_RATE = LEARNING_RATE / 10
-WEIGHT_ORIGINAL = 0.7
-WEIGHT_CORRECTION = 1.0
 
 # Row number -> (values in the UCI file, values in Fisher's article). Source: the errata in the UCI file iris.names.
 ERRATA = {
@@ -79,10 +78,7 @@ def continue_training(model: "MLPClassifier", original: Table, corrections: Tabl
         learning_rate_init=FINETUNE_LEARNING_RATE,
         n_iter_no_change=np.inf,
     )
-    weights = np.repeat((WEIGHT_ORIGINAL, WEIGHT_CORRECTION), (len(original.y), len(corrections.y)))
-    X = np.concatenate([original.X, corrections.X])
-    y = np.concatenate([original.y, corrections.y])
-    return _fit(tuned, X, y, weights)
+    return _fit(tuned, *weighted(original, corrections))
 
 
 def _fit(model: "MLPClassifier", X: Floats, y: Ints, weights: Floats | None = None) -> "MLPClassifier":

@@ -154,6 +154,11 @@ def continue_training(model: "Pipeline", original: Table, corrections: Table) ->
     return continued
 
 
+def refit(_: "Pipeline", original: Table, corrections: Table) -> "Pipeline":
+    """Return a model that has learnt all rows from the beginning, in batches; corrections are in the last batch."""
+    return learn_in_batches(np.concatenate([original.X, corrections.X]), np.concatenate([original.y, corrections.y]))
+
+
 def _learn(X: Floats, y: Ints, before: "LGBMClassifier | None") -> "LGBMClassifier":
     """Continue the trees with a batch, until its last tenth, which is not fitted, is predicted no better."""
     from lightgbm import LGBMClassifier, early_stopping, log_evaluation
@@ -221,5 +226,7 @@ PROBLEM = Problem(
     load=load,
     candidates=candidates,
     continue_training=continue_training,
+    refit=refit,
+    margin=0.01,
     later_share=LATER_SHARE,
 )

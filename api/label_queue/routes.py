@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from api.http.access import WITH_KEY
 from api.http.errors import responses
 from api.routes.dependencies import TheStore
+from common.judgement.settle import wanted_labels
 from common.problem import Problem, Value
 from common.store import Store
 
@@ -46,8 +47,8 @@ def label_router(problem: Problem) -> APIRouter:
 
 def _wanted(store: Store, problem: Problem) -> LabelsWanted:
     newest = next(iter(store.judgements.newest(problem.name, 1)), None)
-    if newest is None:
-        return LabelsWanted(verdict=None, model_version=None, labels=[])
+    if newest is None or not newest.is_open:
+        return LabelsWanted(verdict=newest.verdict if newest else None, model_version=None, labels=[])
     labels = [
         LabelWanted(
             prediction_id=UUID(each.prediction_id),
@@ -55,7 +56,7 @@ def _wanted(store: Store, problem: Problem) -> LabelsWanted:
             champion=each.champion,
             candidate=each.candidate,
         )
-        for each in newest.wanted
+        for each in wanted_labels(newest.details)
         if (logged := store.predictions.get(each.prediction_id)) and logged[0].truth is None
     ]
     return LabelsWanted(verdict=newest.verdict, model_version=newest.version, labels=labels)

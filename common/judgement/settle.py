@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from common.judgement.comparison import ClassChange, Comparison, limits
+from common.judgement.comparison import ClassChange, Comparison, with_limits
 from common.judgement.gate import ACCEPTED, ANCHOR, CHAMPION, REFUSED, Verdict, is_worse
 
 
@@ -34,26 +34,26 @@ def settle(details: Mapping[str, Any], truths: Mapping[str, str]) -> Verdict | N
     if not known:
         return None
     found = []
-    for reference in (CHAMPION, ANCHOR):
-        against = _comparison(details["against"][reference])
+    for baseline in (CHAMPION, ANCHOR):
+        against = _comparison(details["against"][baseline])
         for label, truth in known:
-            against = _counted(against, label.candidate, getattr(label, reference), truth)
-        found.append(limits(against, details["alpha"], details["upper_alpha"]))
-    if any(is_worse(each, details["class_loss"]) for each in found):
+            against = _counted(against, label.candidate, getattr(label, baseline), truth)
+        found.append(with_limits(against, tuple(details["alphas"])))
+    if any(is_worse(each, details["rules"]["class_loss"]) for each in found):
         return REFUSED
-    return ACCEPTED if all(each.low > -details["margin"] for each in found) else None
+    return ACCEPTED if all(each.low > -details["rules"]["margin"] for each in found) else None
 
 
 def _comparison(stored: Mapping[str, Any]) -> Comparison:
     return Comparison(**{**stored, "classes": tuple(ClassChange(**each) for each in stored["classes"])})
 
 
-def _counted(against: Comparison, candidate: str, reference: str, truth: str) -> Comparison:
+def _counted(against: Comparison, candidate: str, baseline: str, truth: str) -> Comparison:
     """Return a comparison in which one more row has its ground truth."""
-    gain, harm = int(candidate == truth != reference), int(reference == truth != candidate)
+    gain, harm = int(candidate == truth != baseline), int(baseline == truth != candidate)
     classes = tuple(
         replace(each, gain=each.gain + gain, harm=each.harm + harm, n=each.n + 1) if each.name == truth else each
         for each in against.classes
     )
-    unknown = against.unknown - int(candidate != reference)
+    unknown = against.unknown - int(candidate != baseline)
     return replace(against, gain=against.gain + gain, harm=against.harm + harm, unknown=unknown, classes=classes)

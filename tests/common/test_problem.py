@@ -187,3 +187,12 @@ def test_the_epochs_that_a_fit_took_are_told_also_of_the_last_step_of_a_pipeline
     assert (epochs_run(perceptron), epochs_run(perceptron[-1])) == (3, 3)
     assert epochs_run(LogisticRegression(max_iter=50).fit(X, y)) is None
     assert epochs_run(LGBMClassifier(n_estimators=2, verbose=-1).fit(X, y)) is None
+
+
+def test_a_problem_without_any_way_to_learn_corrections_is_refused(problem: Problem) -> None:
+    with pytest.raises(ProblemError, match="no way to learn corrections"):
+        replace(problem, continue_training=None, refit=None)
+
+
+def test_the_default_margin_is_two_points(problem: Problem) -> None:
+    assert (problem.margin, get_problem("travel_insurance").margin) == (0.02, 0.01)

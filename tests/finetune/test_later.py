@@ -120,7 +120,7 @@ def test_both_flavours_get_the_next_version_and_are_champion(outcome: Outcome) -
 
 
 def test_the_version_has_learnt_the_later_rows(outcome: Outcome) -> None:
-    expected = TRAVEL.continue_training(outcome.model_before, outcome.data["train"], outcome.data["later"])
+    expected = travel_insurance.continue_training(outcome.model_before, outcome.data["train"], outcome.data["later"])
     X = outcome.data["test"].X
     np.testing.assert_array_equal(outcome.model_after.predict_proba(X), expected.predict_proba(X))
     assert (outcome.model_after.predict_proba(X) != outcome.model_before.predict_proba(X)).any()

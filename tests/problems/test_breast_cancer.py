@@ -14,6 +14,7 @@ from common.bundle.model import OnnxModel
 from common.bundle.outliers import fit_outlier_scorer
 from common.bundle.parity import check_parity
 from common.problem import Candidate, Classifier, Number, Table, get_problem, probabilities_of
+from common.refit import refit
 from common.split import split
 from common.table import DataError, table_bytes
 from preprocess import preprocess
@@ -138,17 +139,19 @@ def test_the_graph_says_the_same_on_all_rows(train_and_test: tuple[Table, Table]
     assert (answer.probabilities is None) == isinstance(fitted[-1], Perceptron)  # type: ignore[index]
 
 
-def test_continuing_leaves_the_given_model_as_it_was(train_and_test: tuple[Table, Table], fitted: Classifier) -> None:
+def test_fitting_again_leaves_the_given_model_as_it_was(
+    train_and_test: tuple[Table, Table], fitted: Classifier
+) -> None:
     train, test = train_and_test
     before = coefficients(fitted)
-    tuned = PROBLEM.continue_training(fitted, train, corrections(test, 20))
+    tuned = refit(fitted, train, corrections(test, 20))
     np.testing.assert_array_equal(coefficients(fitted), before)
     assert not np.array_equal(coefficients(tuned), before)
 
 
-def test_continuing_keeps_family_and_strength(train_and_test: tuple[Table, Table], fitted: Classifier) -> None:
+def test_fitting_again_keeps_family_and_strength(train_and_test: tuple[Table, Table], fitted: Classifier) -> None:
     train, test = train_and_test
-    tuned = PROBLEM.continue_training(fitted, train, corrections(test, 5))
+    tuned = refit(fitted, train, corrections(test, 5))
     assert isinstance(tuned, Pipeline)
     assert tuned[-1].get_params() == fitted[-1].get_params()  # type: ignore[index]
 
@@ -161,7 +164,7 @@ def test_corrections_weigh_one_and_original_rows_less(train_and_test: tuple[Tabl
     other: Any = expected.fit(X, y)
     weights = np.array([0.7] * len(train.y) + [1.0] * 20)
     other[-1].fit(other[:-1].transform(X), y, sample_weight=weights)
-    tuned = PROBLEM.continue_training(fitted, train, added)
+    tuned = refit(fitted, train, added)
     np.testing.assert_allclose(coefficients(tuned), coefficients(other))
 
 
@@ -171,5 +174,5 @@ def test_a_correction_that_is_repeated_often_enough_is_believed(
     train, test = train_and_test
     wrong = np.flatnonzero(fitted.predict(test.X) != test.y)[0]
     insisted = Table(np.repeat(test.X[[wrong]], 100, axis=0), np.repeat(test.y[[wrong]], 100))
-    tuned = PROBLEM.continue_training(fitted, train, insisted)
+    tuned = refit(fitted, train, insisted)
     assert tuned.predict(test.X[[wrong]]).tolist() == [test.y[wrong]]

@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier
 
 from common.problem import Number, Problem, Table
 from common.table import DataError, table_bytes
-from problems.iris import ERRATA
+from problems.iris import ERRATA, continue_training
 
 # The 35th and the 38th row, as the UCI file has them and as they are in Fisher's article.
 WRONG = {35: "4.9,3.1,1.5,0.1,Iris-setosa", 38: "4.9,3.1,1.5,0.1,Iris-setosa"}
@@ -120,19 +120,17 @@ def test_fitting_twice_gives_the_same_model(problem: Problem, flowers: Table, fi
         np.testing.assert_array_equal(one, other)
 
 
-def test_continuing_leaves_the_given_model_as_it_was(problem: Problem, flowers: Table, fitted: MLPClassifier) -> None:
+def test_continuing_leaves_the_given_model_as_it_was(flowers: Table, fitted: MLPClassifier) -> None:
     before, parameters, epochs = deepcopy(coefficients(fitted)), fitted.get_params(), fitted.n_iter_
-    tuned = problem.continue_training(fitted, flowers, correction(1))
+    tuned = continue_training(fitted, flowers, correction(1))
     assert tuned is not fitted
     assert (fitted.get_params(), fitted.n_iter_) == (parameters, epochs)
     for then, now in zip(before, coefficients(fitted), strict=True):
         np.testing.assert_array_equal(then, now)
 
 
-def test_continuing_goes_on_from_the_given_coefficients(
-    problem: Problem, flowers: Table, fitted: MLPClassifier
-) -> None:
-    tuned = problem.continue_training(fitted, flowers, correction(1))
+def test_continuing_goes_on_from_the_given_coefficients(flowers: Table, fitted: MLPClassifier) -> None:
+    tuned = continue_training(fitted, flowers, correction(1))
     assert isinstance(tuned, MLPClassifier)
     for before, after in zip(coefficients(fitted), coefficients(tuned), strict=True):
         assert not np.array_equal(before, after)
@@ -140,17 +138,15 @@ def test_continuing_goes_on_from_the_given_coefficients(
         assert np.abs(before - after).max() < 0.005
 
 
-def test_continuing_takes_five_epochs_at_a_tenth_of_the_rate(
-    problem: Problem, flowers: Table, fitted: MLPClassifier
-) -> None:
-    tuned = problem.continue_training(fitted, flowers, correction(1))
+def test_continuing_takes_five_epochs_at_a_tenth_of_the_rate(flowers: Table, fitted: MLPClassifier) -> None:
+    tuned = continue_training(fitted, flowers, correction(1))
     assert isinstance(tuned, MLPClassifier)
     assert tuned.learning_rate_init == pytest.approx(fitted.learning_rate_init / 10) == pytest.approx(0.0001)
     assert tuned.n_iter_ == 5
     assert tuned.t_ - fitted.t_ == 5 * (150 + 1)  # rows seen
 
 
-def test_continuing_really_steps_at_the_lower_rate(problem: Problem, flowers: Table, fitted: MLPClassifier) -> None:
+def test_continuing_really_steps_at_the_lower_rate(flowers: Table, fitted: MLPClassifier) -> None:
     """Setting a parameter is not enough: the optimiser keeps the rate that it began with in some ways of going on."""
 
     def step(rate: float) -> float:
@@ -160,41 +156,41 @@ def test_continuing_really_steps_at_the_lower_rate(problem: Problem, flowers: Ta
         return float(np.abs(other.coefs_[0] - fitted.coefs_[0]).mean())
 
     nothing = Table(np.empty((0, 4)), np.empty(0, dtype=np.int64))
-    tuned = problem.continue_training(fitted, flowers, nothing)
+    tuned = continue_training(fitted, flowers, nothing)
     assert isinstance(tuned, MLPClassifier)
     moved = float(np.abs(tuned.coefs_[0] - fitted.coefs_[0]).mean())
     assert moved == pytest.approx(step(0.0001), rel=0.2)
     assert moved < step(0.001) / 5
 
 
-def test_corrections_weigh_one_and_original_rows_less(problem: Problem, flowers: Table, fitted: MLPClassifier) -> None:
+def test_corrections_weigh_one_and_original_rows_less(flowers: Table, fitted: MLPClassifier) -> None:
     corrections = correction(1, times=30)
     X, y = np.concatenate([flowers.X, corrections.X]), np.concatenate([flowers.y, corrections.y])
     expected = deepcopy(fitted).set_params(warm_start=True, max_iter=5, learning_rate_init=0.0001)
     with pytest.warns(match="Maximum iterations"):
         expected.fit(X, y, sample_weight=np.array([0.7] * 150 + [1.0] * 30))
-    tuned = problem.continue_training(fitted, flowers, corrections)
+    tuned = continue_training(fitted, flowers, corrections)
     assert isinstance(tuned, MLPClassifier)
     for mine, theirs in zip(coefficients(tuned), coefficients(expected), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
 def test_the_same_rows_move_the_model_more_as_corrections_than_as_original_rows(
-    problem: Problem, flowers: Table, fitted: MLPClassifier
+    flowers: Table, fitted: MLPClassifier
 ) -> None:
     added = correction(0, times=30)
     together = Table(np.concatenate([flowers.X, added.X]), np.concatenate([flowers.y, added.y]))
     nothing = Table(np.empty((0, 4)), np.empty(0, dtype=np.int64))
-    as_original = problem.continue_training(fitted, together, nothing)
-    as_corrections = problem.continue_training(fitted, flowers, added)
+    as_original = continue_training(fitted, together, nothing)
+    as_corrections = continue_training(fitted, flowers, added)
     share = added.X[:1]
     assert as_corrections.predict_proba(share)[0, 0] > as_original.predict_proba(share)[0, 0]
 
 
-def test_continuing_twice_learns_more(problem: Problem, flowers: Table, fitted: MLPClassifier) -> None:
+def test_continuing_twice_learns_more(flowers: Table, fitted: MLPClassifier) -> None:
     added = correction(0, times=30)
-    once = problem.continue_training(fitted, flowers, added)
-    twice = problem.continue_training(once, flowers, added)
+    once = continue_training(fitted, flowers, added)
+    twice = continue_training(once, flowers, added)
     shares = [model.predict_proba(added.X[:1])[0, 0] for model in (fitted, once, twice)]
     assert shares == sorted(shares)
     assert shares[0] < shares[2]

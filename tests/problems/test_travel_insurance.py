@@ -19,7 +19,7 @@ from common.problem import Category, Floats, Ints, Number, Rows, Table, Value, a
 from common.settings import PROJECT
 from common.table import DataError, csv_line, table_bytes
 from problems import travel_insurance
-from problems.travel_insurance import PROBLEM, ROWS, learn_in_batches, synthesize
+from problems.travel_insurance import PROBLEM, ROWS, continue_training, learn_in_batches, refit, synthesize
 
 # As the file on Kaggle has them.
 PUBLISHED = (
@@ -341,14 +341,14 @@ def test_the_curve_tells_the_loss_of_the_tenth_that_was_held_out(rows: Table, sm
 
 def test_continuing_leaves_the_given_model_as_it_was(fitted: Pipeline, rows: Table) -> None:
     before = fitted[-1].booster_.model_to_string()
-    continued = PROBLEM.continue_training(fitted, rows, Table(rows.X[:5], 1 - rows.y[:5]))
+    continued = continue_training(fitted, rows, Table(rows.X[:5], 1 - rows.y[:5]))
     assert continued is not fitted
     assert fitted[-1].booster_.model_to_string() == before
     assert [name for name, _ in fitted.steps] == ["columns", "trees"]
 
 
 def test_continuing_adds_trees_to_those_that_there_are(fitted: Pipeline, rows: Table) -> None:
-    continued = PROBLEM.continue_training(fitted, rows, Table(rows.X[:5], 1 - rows.y[:5]))
+    continued = continue_training(fitted, rows, Table(rows.X[:5], 1 - rows.y[:5]))
     assert isinstance(continued, Pipeline)
     before, after = leaves(fitted[-1]), leaves(continued[-1])
     assert after[: len(before)] == before
@@ -359,7 +359,7 @@ def test_corrections_are_one_batch_filled_up_with_original_rows(
     fitted: Pipeline, rows: Table, small_batches: list[Any]
 ) -> None:
     corrections = Table(rows.X[:5], np.array([1, 0, 1, 0, 1]))
-    PROBLEM.continue_training(fitted, rows, corrections)
+    continue_training(fitted, rows, corrections)
     [(_, before, y)] = small_batches
     assert before is not None
     assert (len(y), y[-5:].tolist()) == (BATCH, [1, 0, 1, 0, 1])
@@ -368,7 +368,7 @@ def test_corrections_are_one_batch_filled_up_with_original_rows(
 
 def test_later_rows_that_fill_a_batch_are_learnt_alone(fitted: Pipeline, rows: Table, small_batches: list[Any]) -> None:
     later = Table(rows.X[:1700], 1 - rows.y[:1700])
-    continued = PROBLEM.continue_training(fitted, rows, later)
+    continued = continue_training(fitted, rows, later)
     [(_, _, y)] = small_batches
     assert y.tolist() == later.y.tolist()
     wrong = [(model.predict(later.X) != later.y).mean() for model in (fitted, continued)]
@@ -376,6 +376,20 @@ def test_later_rows_that_fill_a_batch_are_learnt_alone(fitted: Pipeline, rows: T
 
 
 def test_a_continued_model_is_exported_like_any_other(fitted: Pipeline, rows: Table) -> None:
-    continued = PROBLEM.continue_training(fitted, rows, Table(rows.X[:5], 1 - rows.y[:5]))
+    continued = continue_training(fitted, rows, Table(rows.X[:5], 1 - rows.y[:5]))
     bundle = OnnxModel(export_onnx(continued, PROBLEM, rows).SerializeToString())
     check_parity(bundle, continued, as_float32(rows.X))
+
+
+# Fitting again
+
+
+def test_fitting_again_learns_the_corrections_in_the_last_batch(
+    fitted: Pipeline, rows: Table, small_batches: list[Any]
+) -> None:
+    before = fitted[-1].booster_.model_to_string()
+    corrections = Table(rows.X[:5], 1 - rows.y[:5])
+    refit(fitted, rows, corrections)
+    assert np.concatenate([y for *_, y in small_batches]).tolist() == [*rows.y, *corrections.y]
+    assert small_batches[0][1] is None
+    assert fitted[-1].booster_.model_to_string() == before

@@ -277,5 +277,5 @@ def test_travel_insurance_is_one_run_with_a_metric_for_each_batch_and_goes_on_fr
     answer = onnx_of(trained.champion, lab).predict(as_float32(rows.X)).probabilities
     assert answer is not None
     np.testing.assert_allclose(answer, loaded.predict_proba(as_float32(rows.X)), rtol=0, atol=1e-5)
-    continued: Any = problem.continue_training(loaded, rows, Table(rows.X[:5], 1 - rows.y[:5]))
+    continued: Any = travel_insurance.continue_training(loaded, rows, Table(rows.X[:5], 1 - rows.y[:5]))
     assert continued[-1].n_estimators_ > loaded[-1].n_estimators_  # type: ignore[index]

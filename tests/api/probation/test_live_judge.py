@@ -160,7 +160,7 @@ def judgement(version: int, wanted: int) -> JudgementRecord:
     against = {"gain": 0, "harm": 0, "unknown": wanted, "n": 400, "low": -0.05, "high": 0.05, "classes": classes}
     details = {
         "against": {"champion": against, "anchor": against},
-        "margin": 0.02, "alpha": 0.05, "upper_alpha": 0.05, "class_loss": 0.05,
+        "rules": {"margin": 0.02, "class_loss": 0.05}, "alphas": [0.05, 0.05],
         "wanted": [
             {"prediction_id": str(n), "candidate": SETOSA, "champion": VERSICOLOR, "anchor": VERSICOLOR}
             for n in range(wanted)

@@ -1,0 +1,110 @@
+"""The comparison of a candidate with a baseline, row by row.
+
+A row on which two versions answer alike makes no difference between them, whatever its ground truth. So rows without
+ground truth count in full where the versions agree, and a ground truth is needed only where they differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from common.judgement.intervals import tango
+from common.problem import Ints
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """The change of the recall of one class, on its n rows with ground truth, and the change's upper limit."""
+
+    name: str
+    gain: int
+    harm: int
+    n: int
+    high: float = 1.0
+
+    @property
+    def change(self) -> float:
+        """The change of the recall; 0 without rows."""
+        return (self.gain - self.harm) / self.n if self.n else 0.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate against a baseline.
+
+    Attributes:
+        gain: number of rows that only the candidate answers rightly.
+        harm: number of rows that only the baseline answers rightly.
+        unknown: number of rows without ground truth that they answer differently.
+        n: number of all rows.
+        low: the lower limit of the difference of accuracy; it counts each unknown row as harm.
+        high: the upper limit; it counts each unknown row as a gain.
+        classes: the changes of recall.
+    """
+
+    gain: int
+    harm: int
+    unknown: int
+    n: int
+    low: float = -1.0
+    high: float = 1.0
+    classes: tuple[ClassChange, ...] = ()
+
+    def lost(self, class_loss: float) -> ClassChange | None:
+        """Return the class that has certainly lost recall, and at least `class_loss` of it; None if there is none."""
+        worst = min(self.classes, key=lambda each: each.change, default=None)
+        lost = [each for each in self.classes if each.change <= -class_loss and each.high < 0]
+        return worst if worst in lost else next(iter(lost), None)
+
+    @property
+    def text(self) -> str:
+        """The counts in words."""
+        unknown = f", differs on {self.unknown} of unknown truth" if self.unknown else ""
+        return f"is right alone on {self.gain} and wrong alone on {self.harm} of {self.n} rows{unknown}"
+
+    def rows_missing(self, margin: float, alpha: float) -> int:
+        """Return how many further rows, which both answer alike, would lift the lower limit above -margin."""
+
+        def is_enough(rows: int) -> bool:
+            return tango(self.gain, self.harm + self.unknown, self.n + rows, alpha) > -margin
+
+        if is_enough(0):
+            return 0
+        few, many = 0, 1
+        while not is_enough(many):
+            few, many = many, 2 * many
+        while many - few > 1:
+            middle = (few + many) // 2
+            few, many = (few, middle) if is_enough(middle) else (middle, many)
+        return many
+
+
+def compare(
+    candidate: Ints, baseline: Ints, truth: Ints, classes: Sequence[str], alphas: tuple[float, float]
+) -> Comparison:
+    """Compare two versions on rows.
+
+    Args:
+        candidate: its answers, class indices `[rows]`.
+        baseline: the other version's answers.
+        truth: class indices, -1 where unknown.
+        classes: the class names, by index.
+        alphas: the level of the lower limit, then of the upper limits; the latter is shared out among the classes.
+    """
+    differ = candidate != baseline
+    gains, harms = differ & (candidate == truth), differ & (baseline == truth)
+    changes = []
+    for index, name in enumerate(classes):
+        own = truth == index
+        changes.append(ClassChange(name, int(gains[own].sum()), int(harms[own].sum()), int(own.sum())))
+    unknown = int((differ & (truth < 0)).sum())
+    counted = Comparison(int(gains.sum()), int(harms.sum()), unknown, len(truth), classes=tuple(changes))
+    return with_limits(counted, alphas)
+
+
+def with_limits(counted: Comparison, alphas: tuple[float, float]) -> Comparison:
+    """Return a comparison with the limits that belong to its counts; the arguments are as for `compare`."""
+    gain, harm, unknown, n = counted.gain, counted.harm, counted.unknown, counted.n
+    low, high = tango(gain, harm + unknown, n, alphas[0]), -tango(harm, gain + unknown, n, alphas[1])
+    level = alphas[1] / max(len(counted.classes), 1)
+    classes = tuple(replace(each, high=-tango(each.harm, each.gain, each.n, level)) for each in counted.classes)
+    return replace(counted, low=low, high=high, classes=classes)

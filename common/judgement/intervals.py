@@ -1,0 +1,68 @@
+"""Limits of proportions that two versions have on the same rows, and a test of proportions on different rows."""
+
+import math
+from statistics import NormalDist
+
+STEPS = 80  # halvings of an interval of length 2: more change no digit of a float
+
+
+def tango(gain: int, harm: int, n: int, alpha: float) -> float:
+    """Return the one-sided lower limit at 1 - alpha of the paired difference (gain - harm) / n; -1 without rows.
+
+    Args:
+        gain: number of rows that only the first version answers rightly.
+        harm: number of rows that only the second version answers rightly.
+        n: number of rows that both have answered.
+        alpha: how often the limit may lie above the true difference, at most 0.5.
+
+    The limit is the difference at which the score statistic of the restricted maximum likelihood estimate equals the
+    normal quantile. The upper limit is `-tango(harm, gain, n, alpha)`. Source: T. Tango, "Equivalence test and
+    confidence interval for the difference in proportions for the paired-sample design", Statistics in Medicine, 1998,
+    17:891-908.
+
+    Raises:
+        ValueError: the counts are negative, or larger than n; or alpha is not between 0 and 0.5.
+    """
+    if min(gain, harm) < 0 or gain + harm > n or not 0 < alpha <= 0.5:  # noqa: PLR2004  # the message says it
+        raise ValueError(f"no counts of {n} rows, or no level: gain {gain}, harm {harm}, alpha {alpha}")
+    if n == 0:
+        return -1.0
+    z = -NormalDist().inv_cdf(alpha)
+
+    def is_below(difference: float) -> bool:
+        """Return whether the counts are too good for this difference."""
+        b = (2 * n - gain + harm) * difference - gain - harm
+        c = -harm * difference * (1 - difference)
+        only_second = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+        variance = n * max(2 * only_second + difference * (1 - difference), 0.0)
+        return gain - harm - n * difference > z * math.sqrt(variance)
+
+    low, high = -1.0, (gain - harm) / n
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_below(middle) else (low, middle)
+    return low
+
+
+def fisher(right: int, n: int, other_right: int, other_n: int) -> float:
+    """Return the exact one-sided p-value that a share of right answers is only by chance lower than another one.
+
+    Args:
+        right: number of right answers.
+        n: number of answers.
+        other_right: number of right answers on the other rows.
+        other_n: number of answers on the other rows.
+
+    Returns:
+        The probability of at most `right` right answers among the n, if all right answers are shared out by chance; 1
+        without rows. Source: R. A. Fisher, "The design of experiments", 1935, the exact test of a two-by-two table.
+    """
+    rights, total = right + other_right, n + other_n
+    low = max(rights - other_n, 0)
+    whole = _log_choices(total, n)
+    terms = (_log_choices(rights, k) + _log_choices(total - rights, n - k) - whole for k in range(low, right + 1))
+    return min(math.fsum(map(math.exp, terms)), 1.0)
+
+
+def _log_choices(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
