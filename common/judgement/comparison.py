@@ -28,7 +28,7 @@ class ClassChange:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """A candidate against a baseline.
 
     Attributes:
@@ -80,7 +80,7 @@ class Comparison:
 
 def compare(
     candidate: Ints, baseline: Ints, truth: Ints, classes: Sequence[str], alphas: tuple[float, float]
-) -> Comparison:
+) -> PairedComparison:
     """Compare two versions on rows.
 
     Args:
@@ -97,11 +97,11 @@ def compare(
         own = truth == index
         changes.append(ClassChange(name, int(gains[own].sum()), int(harms[own].sum()), int(own.sum())))
     unknown = int((differ & (truth < 0)).sum())
-    counted = Comparison(int(gains.sum()), int(harms.sum()), unknown, len(truth), classes=tuple(changes))
+    counted = PairedComparison(int(gains.sum()), int(harms.sum()), unknown, len(truth), classes=tuple(changes))
     return with_limits(counted, alphas)
 
 
-def with_limits(counted: Comparison, alphas: tuple[float, float]) -> Comparison:
+def with_limits(counted: PairedComparison, alphas: tuple[float, float]) -> PairedComparison:
     """Return a comparison with the limits that belong to its counts; the arguments are as for `compare`."""
     gain, harm, unknown, n = counted.gain, counted.harm, counted.unknown, counted.n
     low, high = tango(gain, harm + unknown, n, alphas[0]), -tango(harm, gain + unknown, n, alphas[1])

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from common.judgement.comparison import Comparison, compare
+from common.judgement.comparison import PairedComparison, compare
 from common.judgement.intervals import fisher
 from common.problem import Ints
 
@@ -97,7 +97,7 @@ class Judgement:
     verdict: Verdict
     because: str
     words: str
-    against: Mapping[str, Comparison]
+    against: Mapping[str, PairedComparison]
     taught: int
     taught_before: int
     taught_after: int
@@ -201,12 +201,12 @@ def in_words(verdict: str) -> str:
     return next(words for known, words in WORDS.items() if known == verdict)
 
 
-def is_worse(against: Comparison, class_loss: float) -> bool:
+def is_worse(against: PairedComparison, class_loss: float) -> bool:
     """Return whether a candidate is certainly worse than a baseline, or has lost too much recall of a class."""
     return against.high < 0 or against.lost(class_loss) is not None
 
 
-def _refusal(name: str, against: Comparison, rules: Rules) -> str | None:
+def _refusal(name: str, against: PairedComparison, rules: Rules) -> str | None:
     if lost := against.lost(rules.class_loss):
         counts = f"right alone on {lost.gain}, wrong alone on {lost.harm} of its {lost.n} rows"
         limit = f"{_points(lost.change)}, at best {_points(lost.high)}"

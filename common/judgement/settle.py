@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from common.judgement.comparison import ClassChange, Comparison, with_limits
+from common.judgement.comparison import ClassChange, PairedComparison, with_limits
 from common.judgement.gate import ACCEPTED, ANCHOR, CHAMPION, REFUSED, Verdict, is_worse
 
 
@@ -44,11 +44,11 @@ def settle(details: Mapping[str, Any], truths: Mapping[str, str]) -> Verdict | N
     return ACCEPTED if all(each.low > -details["rules"]["margin"] for each in found) else None
 
 
-def _comparison(stored: Mapping[str, Any]) -> Comparison:
-    return Comparison(**{**stored, "classes": tuple(ClassChange(**each) for each in stored["classes"])})
+def _comparison(stored: Mapping[str, Any]) -> PairedComparison:
+    return PairedComparison(**{**stored, "classes": tuple(ClassChange(**each) for each in stored["classes"])})
 
 
-def _counted(against: Comparison, candidate: str, baseline: str, truth: str) -> Comparison:
+def _counted(against: PairedComparison, candidate: str, baseline: str, truth: str) -> PairedComparison:
     """Return a comparison in which one more row has its ground truth."""
     gain, harm = int(candidate == truth != baseline), int(baseline == truth != candidate)
     classes = tuple(

@@ -89,7 +89,8 @@ def test_a_new_champion_that_is_worse_is_rolled_back_and_its_corrections_are_qua
     assert (period.model_version, period.how) == (1, "rolled back")
     assert period.because == ("of 46 ground truths, only version 2 answered 1 rightly, and only version 1 15")
     found = store.suggestions.get("a")
-    assert found and (found.state, period.because in str(found.quarantined_because)) == ("quarantined", True)
+    assert found
+    assert (found.state, period.because in str(found.quarantined_because)) == ("quarantined", True)
 
 
 def test_a_challenger_that_is_not_worse_is_promoted_and_the_old_champion_answers_in_its_shadow(
@@ -119,7 +120,8 @@ def test_a_challenger_that_is_worse_is_retired(settings: Settings, problem: Prob
     look(settings, problem, store)
     assert aliases(settings) == {CHAMPION: 1}
     found = store.suggestions.get("a")
-    assert found and found.state == "quarantined"
+    assert found
+    assert found.state == "quarantined"
 
 
 def test_a_challenger_of_training_or_of_a_person_is_left_to_people(
@@ -184,4 +186,5 @@ def test_the_ground_truths_that_the_gate_wanted_settle_an_open_verdict(
     look(settings, problem, store)
     assert aliases(settings) == left
     decided = store.judgements.of("j")
-    assert decided and "settled by 12 of the 12 ground truths" in str(decided.outcome)
+    assert decided
+    assert "settled by 12 of the 12 ground truths" in str(decided.outcome)
