@@ -4,19 +4,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
+from itertools import product
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
 import sqlalchemy as sa
 
-from common.problem import Ints
 from common.store.database import Database
 from common.store.tables import Role, confusion_counts, paired_counts, prediction_counts
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Cells = dict[tuple[str, str], int]  # counts by true and predicted class
 Summed = TypeVar("Summed", bound="DataclassInstance")
 
 
@@ -78,7 +76,7 @@ class LiveCounts:
     model_version: int
     role: Role
     volumes: dict[str, VolumeSum] = field(default_factory=dict)
-    labels: Cells = field(default_factory=dict)
+    labels: Sequence[LabelSum] = ()
 
     @property
     def predictions(self) -> int:
@@ -89,16 +87,6 @@ class LiveCounts:
     def outliers(self) -> int:
         """The number of outliers among them."""
         return sum(volume.outliers for volume in self.volumes.values())
-
-    def matrix(self, classes: tuple[str, ...]) -> Ints:
-        """Return the confusion matrix `[classes, classes]`: row is the true class, column the predicted one."""
-        counts = [[self.labels.get((true, predicted), 0) for predicted in classes] for true in classes]
-        return np.array(counts, dtype=np.int64)
-
-    @property
-    def classes(self) -> set[str]:
-        """The classes that occur in the labels."""
-        return {name for cell in self.labels for name in cell}
 
 
 @dataclass(frozen=True)
@@ -122,9 +110,9 @@ class Statistics:
         """Return the counts of each version and role that has predictions, by version and role."""
         span = Span(problem, model_name)
         # Labels first: a row that has a label by then is certainly among the volumes, which are read afterwards.
-        labels: defaultdict[tuple[int, Role], Cells] = defaultdict(dict)
+        labels: defaultdict[tuple[int, Role], list[LabelSum]] = defaultdict(list)
         for each in self.label_sums(span):
-            labels[each.model_version, each.role][each.true_class, each.predicted_class] = each.labels
+            labels[each.model_version, each.role].append(each)
         found: dict[tuple[int, Role], LiveCounts] = {}
         for volume in self.volume_sums(span):
             key = volume.model_version, volume.role
@@ -145,12 +133,8 @@ class Statistics:
         versions = c.champion_version == champion, c.challenger_version == challenger
         found = sums(self._database, _PairSum, paired_counts, span, *versions)
         counts = {(each.champion_right, each.challenger_right): each.labels for each in found}
-        return Paired(
-            both_right=counts.get((True, True), 0),
-            only_champion_right=counts.get((True, False), 0),
-            only_challenger_right=counts.get((False, True), 0),
-            both_wrong=counts.get((False, False), 0),
-        )
+        # In the order of the fields: the champion was right, or not, and then the challenger, or not.
+        return Paired(*(counts.get(right, 0) for right in product((True, False), repeat=2)))
 
 
 def sums(

@@ -21,7 +21,7 @@ from monitor.statistics.reference import Results
 from monitor.statistics.window import WINDOWS_KEPT, Evaluation, evaluate
 
 if TYPE_CHECKING:
-    from common.store.statistics import Cells
+    from common.store.monitoring.window_rows import Cells
 
 JOB = "evaluation"
 # An api writes its log at most a quarter of a second late, unless the store is away: after this time it is complete.

@@ -7,6 +7,7 @@ from itertools import product
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
+from common.evaluate import classes_of
 from common.store import Store
 from common.store.monitoring.correction_history import LearntVersion
 from common.store.statistics import LiveCounts
@@ -120,5 +121,6 @@ class StoreCollector(Collector):
 
 def _cells(live: LiveCounts) -> Iterator[tuple[tuple[str, str, str], int]]:
     # Zeros are exported, too, because a rule cannot add absent series; also for classes without ground truth so far.
-    for true, predicted in product(sorted(live.classes | live.volumes.keys()), repeat=2):
-        yield (true, predicted, str(true == predicted).lower()), live.labels.get((true, predicted), 0)
+    counts = {(each.true_class, each.predicted_class): each.labels for each in live.labels}
+    for true, predicted in product(classes_of((), live.labels, *live.volumes), repeat=2):
+        yield (true, predicted, str(true == predicted).lower()), counts.get((true, predicted), 0)

@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from pydantic_core import from_json
 
 from common.store.database import Database
-from common.store.statistics import Cells
 from common.store.tables import UtcDateTime, feedback, predictions
 
 PAGE_ROWS = 1_000
+
+Cells = dict[tuple[str, str], int]  # counts by true and predicted class
 
 
 class WindowRow(TypedDict):

@@ -1,5 +1,6 @@
 """Feedback counts once for the champion and the challenger, in any order, and can be replaced."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,16 +8,16 @@ import sqlalchemy as sa
 
 from common.store import Store, StoreError
 from common.store.feedback import ContradictionError, UnknownPredictionError
-from common.store.statistics import Cells, Paired, Span
+from common.store.statistics import Paired, Span
 from common.store.tables import Role, feedback
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 
 
-def labels(store: Store, role: Role = "champion") -> Cells:
+def labels(store: Store, role: Role = "champion") -> Mapping[tuple[str, str], int]:
     """The cells of the only version in a role that are not zero."""
     [cells] = [live.labels for live in store.statistics.live("iris", MODEL) if live.role == role]
-    return {cell: count for cell, count in cells.items() if count}
+    return {(cell.true_class, cell.predicted_class): cell.labels for cell in cells}
 
 
 def pairs(store: Store) -> Paired:

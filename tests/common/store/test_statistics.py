@@ -17,7 +17,7 @@ from common.evaluate import ClassMetrics
 from common.store import Store
 from common.store.feedback import ContradictionError, UnknownPredictionError
 from common.store.predictions import PredictionRow
-from common.store.statistics import LiveCounts, Paired, Span
+from common.store.statistics import LabelSum, LiveCounts, Paired, Span
 from common.store.tables import Role
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow
@@ -142,7 +142,7 @@ def test_the_live_metrics_are_those_of_scikit_learn(play: Play, store: Store) ->
 
 
 def assert_metrics(live: LiveCounts, classes: tuple[str, ...], truth: list[str], predicted: list[str]) -> None:
-    matrix = live.matrix(classes)
+    matrix = evaluate.matrix_of(live.labels, classes)
     if not truth:
         assert matrix.sum() == 0
         assert evaluate.summary(matrix) == {}
@@ -185,22 +185,18 @@ def test_a_binary_problem_has_the_known_values(store: Store) -> None:
     rows = [prediction(f"p{number}", predicted) for number, (_, predicted) in enumerate(answers)]
     store.feedback.give_new(rows, [truth for truth, _ in answers])
     [live] = store.statistics.live("iris", MODEL)
-    assert live.labels == {
-        (SETOSA, SETOSA): 5,
-        (SETOSA, VERSICOLOR): 2,
-        (VERSICOLOR, SETOSA): 1,
-        (VERSICOLOR, VERSICOLOR): 4,
-    }
-    assert evaluate.accuracy(live.matrix((SETOSA, VERSICOLOR))) == 9 / 12
-    setosa = evaluate.per_class(live.matrix((SETOSA, VERSICOLOR)))[0]
+    matrix = evaluate.matrix_of(live.labels, (SETOSA, VERSICOLOR))
+    assert matrix.tolist() == [[5, 2], [1, 4]]
+    assert evaluate.accuracy(matrix) == 9 / 12
+    setosa = evaluate.per_class(matrix)[0]
     assert (setosa.precision, setosa.recall, setosa.f1, setosa.specificity) == (5 / 6, 5 / 7, 10 / 13, 4 / 5)
 
 
 def test_what_has_no_labels_has_no_metrics(store: Store) -> None:
     store.predictions.write([prediction("a")])
     [live] = store.statistics.live("iris", MODEL)
-    matrix = live.matrix(CLASSES)
-    assert (live.predictions, live.classes, matrix.sum(), evaluate.accuracy(matrix)) == (1, set(), 0, None)
+    matrix = evaluate.matrix_of(live.labels, CLASSES)
+    assert (live.predictions, live.labels, matrix.sum(), evaluate.accuracy(matrix)) == (1, [], 0, None)
     for metrics in evaluate.per_class(matrix):
         assert {metrics.precision, metrics.recall, metrics.f1, metrics.specificity} == {None}
 
@@ -230,7 +226,8 @@ def test_only_classes_that_occur_in_the_labels_are_listed(store: Store) -> None:
     for class_name in ("Iris-mistaken", VERSICOLOR):
         store.feedback.give("a", class_name, replace=True)
     [live] = store.statistics.live("iris", MODEL)
-    assert (live.labels, live.classes) == ({(VERSICOLOR, SETOSA): 1}, {SETOSA, VERSICOLOR})
+    assert live.labels == [LabelSum(1, "champion", VERSICOLOR, SETOSA, 1)]
+    assert evaluate.classes_of((), live.labels) == (SETOSA, VERSICOLOR)
 
 
 def test_a_version_whose_first_label_comes_while_statistics_are_read_does_no_harm(
@@ -248,5 +245,5 @@ def test_a_version_whose_first_label_comes_while_statistics_are_read_does_no_har
 
     monkeypatch.setattr(store._database, "read", read_while_others_write)
     for live in store.statistics.live("iris", MODEL):
-        assert sum(live.labels.values()) <= live.predictions
+        assert sum(each.labels for each in live.labels) <= live.predictions
     assert not late
