@@ -62,13 +62,11 @@ class Access:
 
 
 async def _with_key(request: Request, key: Annotated[str | None, Security(KEY_HEADER)]) -> None:
-    access: Access = request.app.state.access
-    access.check_key(key)
+    request.app.state.access.check_key(key)
 
 
 async def _not_too_often(request: Request) -> None:
-    access: Access = request.app.state.access
-    await access.check_rate(request.client.host if request.client else "")
+    await request.app.state.access.check_rate(request.client.host if request.client else "")
 
 
 WITH_KEY = Depends(_with_key)
