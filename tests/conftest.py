@@ -26,6 +26,7 @@ from common.problem import Problem, get_problem
 from common.registry.client import Version
 from common.settings import Settings
 from common.split import split
+from common.store import Store
 from common.table import read_table, table_bytes
 from preprocess import preprocess
 from scripts.parts import free_port, wait_for
@@ -240,3 +241,27 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     """The URL of an empty PostgreSQL database of the test's own."""
     with postgres.database() as url:
         yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/data/lab.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database: a test that asks for it runs on both."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    return str(request.getfixturevalue(fixture))
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """An empty store, once on SQLite and once on PostgreSQL."""
+    yield from opened(url)
+
+
+def opened(url: str) -> Iterator[Store]:
+    found = Store(url)
+    yield found
+    found.close()
