@@ -112,10 +112,7 @@ class ModelFollower(ABC):
         if version.tags.get(REFUSED) == reason:
             return
         try:
-            if reason is None:
-                await self._registry.delete_tag(version, REFUSED)
-            else:
-                await self._registry.set_tag(version, REFUSED, reason)
+            await self._registry.set_tag(version, REFUSED, reason)
         except (RegistryError, RegistryUnavailableError) as error:
             logger.warning("cannot write the tag %s of version %d: %s", REFUSED, version.number, error)
 

@@ -181,7 +181,7 @@ def test_the_aliases_are_followed_through_challenge_promotion_and_rollback(
         await registry.set_alias(MODEL, CHAMPION, first)
         await registry.set_alias(MODEL, CHALLENGER, second)
         await until(lambda: references.aliases(MODEL) == AliasedVersions(first, second))
-        await registry.delete_alias(MODEL, CHALLENGER)
+        await registry.set_alias(MODEL, CHALLENGER, None)
         await registry.set_alias(MODEL, CHAMPION, second)
         await until(lambda: references.aliases(MODEL) == AliasedVersions(second, None))
         await registry.set_alias(MODEL, CHAMPION, first)
