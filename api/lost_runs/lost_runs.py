@@ -9,7 +9,8 @@ from api.corrections.flow_runs import PREFECT_ERRORS, FlowRuns
 from common.background import BackgroundTask
 from common.problem import Problem
 from common.settings import Settings
-from common.store import StoreError
+from common.store import Store, StoreError
+from common.store.suggestions import TRAIN_AT, Suggestion
 from common.store.threads import StoreThreads
 
 LOOK_SECONDS = 5.0
@@ -56,9 +57,9 @@ class LostRuns:
 
         One look is not enough: the run may just have ended well, or be scheduled again after a failure.
         """
-        in_hand = await self._store.read(lambda store: store.suggestions.in_hand(self._problem.name))
-        run_id = in_hand.flow_run_id if in_hand else None
-        if in_hand is None or run_id is None:
+        found = await self._store.read(lambda store: in_hand(store, self._problem.name))
+        run_id = found.flow_run_id if found else None
+        if found is None or run_id is None:
             self._suspect, self._tries = None, 0
             return
         try:
@@ -71,12 +72,12 @@ class LostRuns:
         logger.warning("flow run %s %s, and another run gets its corrections", run_id, over)
         self._tries += 1
         try:
-            other_run_id = await self._runs.start(prefect, in_hand)
+            other_run_id = await self._runs.start(prefect, found)
         except PREFECT_ERRORS as error:
             reason = f"its flow run {over}; Prefect at {self._url}: {error!r}"
-            await self._store.write(lambda store: store.suggestions.run_lost(run_id, reason))
+            await self._store.write(lambda store: store.suggestions.run_lost(run_id, None, reason))
         else:
-            await self._store.write(lambda store: store.suggestions.moved(run_id, other_run_id))
+            await self._store.write(lambda store: store.suggestions.run_lost(run_id, other_run_id))
 
     async def _reason(self, prefect: httpx.AsyncClient, run_id: str) -> str | None:
         """Return the reason, in words, why a run will do nothing more; None if it will do something."""
@@ -89,3 +90,14 @@ class LostRuns:
         # The worker looks for runs of the deployment that it registered last.
         same = run["deployment_id"] == await self._runs.deployment_id(prefect)
         return None if same else "is of a deployment that is gone"
+
+
+def in_hand(store: Store, problem: str) -> Suggestion | None:
+    """Return a suggestion whose flow run has work to do; None if no run has.
+
+    A run writes its suggestions to finetune.csv. The run of the last row also trains, once enough rows wait.
+    """
+    if handed_over := store.suggestions.handed_over(problem, limit=1):
+        return handed_over[0]
+    waiting = store.suggestions.waiting(problem)
+    return waiting[-1] if len(waiting) >= TRAIN_AT else None

@@ -75,7 +75,7 @@ class Suggestions:
 
     def due(self, problem: str, now: datetime, limit: int) -> list[Suggestion]:
         """Return suggestions that have no flow run yet and whose next attempt is due, oldest first."""
-        return self._without_row(problem, limit, self._queue.is_due(now))
+        return self.without_row(problem, limit, self._queue.is_due(now))
 
     def delivered(self, suggestion_id: str, flow_run_id: str) -> None:
         """Write the flow run that was started for a suggestion."""
@@ -99,31 +99,20 @@ class Suggestions:
 
     def handed_over(self, problem: str, limit: int) -> list[Suggestion]:
         """Return delivered suggestions that have no row in finetune.csv yet, oldest first."""
-        return self._without_row(problem, limit, suggestions.c.flow_run_id.is_not(None))
+        return self.without_row(problem, limit, suggestions.c.flow_run_id.is_not(None))
 
-    def in_hand(self, problem: str) -> Suggestion | None:
-        """Return a suggestion whose flow run has work to do; None if no run has.
-
-        A run writes its suggestions to finetune.csv. The run of the last row also trains, once enough rows wait.
-        """
-        if handed_over := self.handed_over(problem, limit=1):
-            return handed_over[0]
-        waiting = self.waiting(problem)
-        return waiting[-1] if len(waiting) >= TRAIN_AT else None
-
-    def moved(self, run_id: str, other_run_id: str) -> None:
-        """Give another flow run to the unfinished suggestions of the first."""
-        self._update_unfinished(run_id, flow_run_id=other_run_id, last_error=None)
-
-    def run_lost(self, run_id: str, error: str) -> None:
-        """Write to the unfinished suggestions of a lost flow run why no other run was started yet."""
-        self._update_unfinished(run_id, last_error=error)
+    def run_lost(self, run_id: str, other_run_id: str | None, error: str | None = None) -> None:
+        """Give another flow run to the unfinished suggestions of a lost one, or write why none was started yet."""
+        c = suggestions.c
+        unfinished = c.flow_run_id == run_id, c.trained_version.is_(None), c.refused_because.is_(None)
+        self._write(*unfinished, flow_run_id=other_run_id or run_id, last_error=error)
 
     # Rows in finetune.csv.
 
-    def without_row(self, problem: str, limit: int) -> list[Suggestion]:
+    def without_row(self, problem: str, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
         """Return suggestions that have no row in finetune.csv yet, delivered or not, oldest first."""
-        return self._without_row(problem, limit)
+        order = suggestions.c.received_at, suggestions.c.id
+        return self._read(*_has_no_row(problem), *conditions, order=order, limit=limit)
 
     def reserve_row(self, *reserved: Suggestion) -> None:
         """Write the `row_number` in finetune.csv that each suggestion is about to get; for all or none.
@@ -184,10 +173,6 @@ class Suggestions:
         newer = c.trained_version > champion, c.received_at > since, c.refused_because.is_(None)
         return self._read(c.problem == problem, *newer)
 
-    def _without_row(self, problem: str, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
-        order = suggestions.c.received_at, suggestions.c.id
-        return self._read(*_has_no_row(problem), *conditions, order=order, limit=limit)
-
     def _rows(self, problem: str, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
         c = suggestions.c
         return self._read(c.problem == problem, c.row_number.is_not(None), *conditions, order=[c.row_number])
@@ -197,10 +182,6 @@ class Suggestions:
     ) -> list[Suggestion]:
         query = sa.select(suggestions).where(*conditions).order_by(*order).limit(limit)
         return [read_suggestion(row) for row in self._database.read(query)]
-
-    def _update_unfinished(self, run_id: str, **values: Any) -> None:
-        c = suggestions.c
-        self._write(c.flow_run_id == run_id, c.trained_version.is_(None), c.refused_because.is_(None), **values)
 
     def _update(self, *suggestion_ids: str, **values: Any) -> None:
         self._write(suggestions.c.id.in_(suggestion_ids), **values)

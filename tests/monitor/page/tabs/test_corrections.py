@@ -60,7 +60,7 @@ def test_each_correction_says_where_it_is(sent: Store, backends: Backends) -> No
 
 
 def test_a_correction_whose_flow_run_is_gone_says_so(sent: Store, backends: Backends) -> None:
-    sent.suggestions.run_lost(RUN, "its flow run is gone")
+    sent.suggestions.run_lost(RUN, None, "its flow run is gone")
     panel = by_id(corrections.build(View(backends, today())))["corrections"]
     places = {column.name: place for place, column in enumerate(panel.columns)}
     told = {row[places["id"]]: row[places["detail"]] for row in panel.rows}
