@@ -137,4 +137,7 @@ def test_the_commit_is_that_of_the_project() -> None:
 
 
 def test_results_become_tags_with_four_digits() -> None:
-    assert publish.metric_tags({"accuracy": 29 / 30, "f1": 1.0}) == {"test_accuracy": "0.9667", "test_f1": "1.0000"}
+    assert publish.as_tags({"test_accuracy": 29 / 30, "test_f1": 1.0}) == {
+        "test_accuracy": "0.9667",
+        "test_f1": "1.0000",
+    }
