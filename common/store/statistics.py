@@ -5,17 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from itertools import product
-from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import Database, Record, StorePart, records
 from common.store.tables import Role, confusion_counts, paired_counts, prediction_counts
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Summed = TypeVar("Summed", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -99,12 +93,8 @@ class Paired:
     both_wrong: int = 0
 
 
-class Statistics:
+class Statistics(StorePart):
     """Sums over the roll-ups."""
-
-    def __init__(self, database: Database) -> None:
-        """Read the roll-ups of `database`."""
-        self._database = database
 
     def live(self, problem: str, model_name: str) -> list[LiveCounts]:
         """Return the counts of each version and role that has predictions, by version and role."""
@@ -138,8 +128,8 @@ class Statistics:
 
 
 def sums(
-    database: Database, kind: type[Summed], table: sa.Table, span: Span, *conditions: sa.ColumnElement[bool]
-) -> list[Summed]:
+    database: Database, kind: type[Record], table: sa.Table, span: Span, *conditions: sa.ColumnElement[bool]
+) -> list[Record]:
     """Return sums of a roll-up's rows, without those whose first sum is zero.
 
     Args:
@@ -155,4 +145,4 @@ def sums(
     totals = {column.name: sa.func.sum(column) for column in columns if not column.primary_key}
     query = sa.select(*keys, *(total.label(name) for name, total in totals.items()))
     grouped = query.where(*span.clauses(table), *conditions).group_by(*keys).order_by(*keys)
-    return [kind(**row) for row in database.read(grouped.having(next(iter(totals.values())) > 0))]
+    return records(kind, database.read(grouped.having(next(iter(totals.values())) > 0)))

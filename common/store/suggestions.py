@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import Database, records
 from common.store.delivery import RetryQueue
 from common.store.tables import suggestions
 
@@ -54,13 +54,12 @@ class Suggestion:
         return next((state for state, value in values.items() if value is not None and value is not False), "received")
 
 
-class Suggestions:
-    """The suggestions of all problems."""
+class Suggestions(RetryQueue):
+    """The suggestions of all problems. One is delivered to Prefect when it has the flow run that was started for it."""
 
     def __init__(self, database: Database) -> None:
         """Use `database`."""
-        self._database = database
-        self._queue = RetryQueue(database, suggestions, "flow_run_id", MAX_PAUSE)
+        super().__init__(database, suggestions, "flow_run_id", MAX_PAUSE)
 
     def add(self, suggestion: Suggestion) -> None:
         """Insert a suggestion, durably; one that is there already stays as it is."""
@@ -75,15 +74,7 @@ class Suggestions:
 
     def due(self, problem: str, now: datetime, limit: int) -> list[Suggestion]:
         """Return suggestions that have no flow run yet and whose next attempt is due, oldest first."""
-        return self.without_row(problem, limit, self._queue.is_due(now))
-
-    def delivered(self, suggestion_id: str, flow_run_id: str) -> None:
-        """Write the flow run that was started for a suggestion."""
-        self._queue.delivered(suggestion_id, flow_run_id=flow_run_id)
-
-    def delivery_failed(self, suggestion_id: str, error: str, next_attempt_at: datetime) -> None:
-        """Write why an attempt failed and when the next one is due."""
-        self._queue.failed(suggestion_id, error, next_attempt_at)
+        return self.without_row(problem, limit, self.is_due(now))
 
     def join(self, problem: str, flow_run_id: str) -> None:
         """Give a flow run to all suggestions that have no row in finetune.csv yet: the run will take them in.
@@ -181,14 +172,10 @@ class Suggestions:
         self, *conditions: sa.ColumnElement[bool], order: Sequence[sa.Column[Any]] = (), limit: int | None = None
     ) -> list[Suggestion]:
         query = sa.select(suggestions).where(*conditions).order_by(*order).limit(limit)
-        return [read_suggestion(row) for row in self._database.read(query)]
+        return records(Suggestion, self._database.read(query))
 
     def _update(self, *suggestion_ids: str, **values: Any) -> None:
         self._write(suggestions.c.id.in_(suggestion_ids), **values)
-
-    def _write(self, *conditions: sa.ColumnElement[bool], **values: Any) -> None:
-        with self._database.writing() as connection:
-            connection.execute(suggestions.update().where(*conditions).values(values))
 
 
 def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
@@ -198,11 +185,6 @@ def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
         now = datetime.now(UTC)
         sent = {name: getattr(suggestion, name) for name in SENT}
         connection.execute(suggestions.insert().values(sent | {"received_at": now, "next_attempt_at": now}))
-
-
-def read_suggestion(row: sa.RowMapping) -> Suggestion:
-    """Return a row of the table as a suggestion."""
-    return Suggestion(**{name: row[name] for name in Suggestion.__dataclass_fields__})
 
 
 def _has_no_row(problem: str) -> tuple[sa.ColumnElement[bool], ...]:

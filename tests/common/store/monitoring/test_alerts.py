@@ -111,7 +111,7 @@ def test_episodes_are_due_from_their_beginning_until_they_are_posted_even_if_the
     assert due(store, 0.9) == []
     assert names(due(store, 3)) == {OUTLIERS, DRIFT_X}
     [first] = due(store, 3, limit=1)
-    store.alerts.posted(first.id, NOON + 3 * MINUTE)
+    store.alerts.delivered(first.id, NOON + 3 * MINUTE)
     assert names(due(store, 9)) == {OUTLIERS, DRIFT_X} - names([first])
     [posted] = [alert for alert in everything(store) if alert.id == first.id]
     assert (posted.posted_at, posted.last_error) == (NOON + 3 * MINUTE, None)
