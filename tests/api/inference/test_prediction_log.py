@@ -321,7 +321,7 @@ def check_processes(settings: Settings, count: int) -> None:
         assert told(store) == dict.fromkeys(ids[::2], "Iris-setosa")
         (live,) = store.statistics.live("iris", "IrisModel")
     assert live.predictions == len(ids)
-    assert sum(live.labels.values()) == len(ids[::2])
+    assert sum(each.labels for each in live.labels) == len(ids[::2])
 
 
 def use(url: str) -> list[str]:
