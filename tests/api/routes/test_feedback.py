@@ -61,7 +61,7 @@ def tell(api: httpx.Client, prediction_id: object, class_name: str, **more: Any)
 def cells(store: Store) -> dict[tuple[str, str], int]:
     """Return the labels of the champion by true and predicted class, without the empty cells."""
     (live,) = store.statistics.live("iris", "IrisModel")
-    return {cell: labels for cell, labels in live.labels.items() if labels}
+    return {(cell.true_class, cell.predicted_class): cell.labels for cell in live.labels}
 
 
 def past_row(moment: datetime, **changes: Any) -> PredictionRow:
