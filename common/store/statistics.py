@@ -123,8 +123,9 @@ class Statistics(StorePart):
         versions = c.champion_version == champion, c.challenger_version == challenger
         found = sums(self._database, _PairSum, paired_counts, span, *versions)
         counts = {(each.champion_right, each.challenger_right): each.labels for each in found}
-        # In the order of the fields: the champion was right, or not, and then the challenger, or not.
-        return Paired(*(counts.get(right, 0) for right in product((True, False), repeat=2)))
+        # In the order of the fields of `Paired`.
+        both = product((True, False), repeat=2)
+        return Paired(*(counts.get((champion_right, challenger_right), 0) for champion_right, challenger_right in both))
 
 
 def sums(
