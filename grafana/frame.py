@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models.dashboard import (
@@ -33,10 +34,17 @@ FIRING = 'max by (alertname) (ALERTS{alertstate="firing", problem=~"$problem|"})
 
 @dataclass(frozen=True)
 class Section:
-    """A row of panels with its title."""
+    """A row of panels with its title.
+
+    Attributes:
+        widths: the number of columns of each panel, of the 24 of a dashboard; repeated for further panels.
+        height: the number of Grafana's grid lines.
+    """
 
     title: str
     panels: Sequence[DashboardPanel]
+    widths: Sequence[int] = (8,)
+    height: int = 8
 
 
 class Marks(AnnotationQuery):
@@ -64,8 +72,8 @@ def frame(uid: str, title: str, description: str, sections: Sequence[Section]) -
     board = board.with_variable(_problem()).link(_links())
     for section in sections:
         board = board.with_row(build.Row(section.title))
-        for panel in section.panels:
-            board = board.with_panel(panel)
+        for panel, width in zip(section.panels, cycle(section.widths), strict=False):
+            board = board.with_panel(panel.span(width).height(section.height))
     return _completed(board.build())
 
 
