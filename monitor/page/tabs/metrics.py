@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from operator import attrgetter
 
 from common.evaluate import classes_of
 from common.store.monitoring.history import DayDelay, DayLabels, DayVolume
 from common.store.monitoring.windows import WindowRecord
 from common.store.tables import Role
-from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.panels import Panel, PanelText, Table, columns
 from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View
 from monitor.statistics.enough import CLASS_LABELS, LABELS
@@ -69,21 +70,19 @@ def days_of(volumes: Sequence[DayVolume]) -> list[date]:
 def _tested(window: WindowRecord | None) -> Panel:
     measured = Evaluation.model_validate(window.evaluation).performance if window else []
     version = f"Version {window.model_version}" if window and window.model_version else "The champion"
-    return PanelText("tested", f"{version} compared with its test rows", NOT_TESTED, TESTED_NOTE).panel(
-        [
-            *columns("text", span="Predictions", measure="Measure", verdict="Verdict"),
-            *columns("integer", labels=cells.WITH_TRUTH),
-            *cells.estimate_columns({"value": "Now", "tested": "On the test rows"}),
-        ],
-        (
-            [
-                f"Day {each.day}" if each.day else "Newest window",
-                f"Recall of {each.class_name}" if each.class_name else "Accuracy",
-                *(each.verdict, each.labels, each.value, each.low, each.high),
-                *(each.tested, each.tested_low, each.tested_high),
-            ]
-            for each in measured
-        ),
+    text = PanelText("tested", f"{version} compared with its test rows", NOT_TESTED, TESTED_NOTE)
+    now_and_tested = cells.estimate_columns({"value": "Now", "tested": "On the test rows"})
+    ends = attrgetter("value", "low", "high", "tested", "tested_low", "tested_high")
+    return (
+        Table(text, measured)
+        .add("text", "span", "Predictions", lambda each: f"Day {each.day}" if each.day else "Newest window")
+        .add(
+            "text", "measure", "Measure", lambda each: f"Recall of {each.class_name}" if each.class_name else "Accuracy"
+        )
+        .add("text", "verdict", "Verdict", lambda each: each.verdict)
+        .add("integer", "labels", cells.WITH_TRUTH, lambda each: each.labels)
+        .columns(now_and_tested, ends)
+        .panel()
     )
 
 
@@ -108,18 +107,16 @@ def _coverage(
 def _delays(
     days: Sequence[date], labels: Mapping[DayRole, int], volumes: Mapping[DayRole, int], delays: Mapping[date, DayDelay]
 ) -> Panel:
-    counts = [(day, volumes[day, "champion"], labels[day, "champion"]) for day in days]
-    return DELAYS.panel(
-        [
-            cells.DAY,
-            *columns("integer", predictions="Predictions", labels=cells.WITH_TRUTH),
-            *columns("ratio", coverage="Share"),
-            *columns("number", delay="Mean delay in seconds"),
-        ],
-        (
-            [day, answered, known, cells.share(known, answered), delays[day].mean_seconds if day in delays else None]
-            for day, answered, known in counts
-        ),
+    return (
+        Table(DELAYS, days)
+        .column(cells.DAY, lambda day: day)
+        .add("integer", "predictions", "Predictions", lambda day: volumes[day, "champion"])
+        .add("integer", "labels", cells.WITH_TRUTH, lambda day: labels[day, "champion"])
+        .add("ratio", "coverage", "Share", lambda day: cells.share(labels[day, "champion"], volumes[day, "champion"]))
+        .add(
+            "number", "delay", "Mean delay in seconds", lambda day: delays[day].mean_seconds if day in delays else None
+        )
+        .panel()
     )
 
 
