@@ -66,10 +66,14 @@ class Panel(BaseModel):
     rows: list[list[Cell]]
     empty: str
 
+    def without_ends(self) -> list[Column]:
+        """Return the columns that do not hold the ends of another column's intervals."""
+        ends = {end for column in self.columns for end in (column.low, column.high)}
+        return [column for column in self.columns if column.name not in ends]
+
     def series(self) -> list[Column]:
         """Return the columns that are drawn against the first."""
-        ends = {end for column in self.columns for end in (column.low, column.high)}
-        return [column for column in self.columns[1:] if column.kind in NUMERIC and column.name not in ends]
+        return [column for column in self.without_ends()[1:] if column.kind in NUMERIC]
 
 
 @dataclass(frozen=True)
