@@ -74,26 +74,19 @@ def frame(uid: str, title: str, description: str, sections: Sequence[Section]) -
         board = board.with_row(build.Row(section.title))
         for panel, width in zip(section.panels, cycle(section.widths), strict=False):
             board = board.with_panel(panel.span(width).height(section.height))
-    return _completed(board.build())
-
-
-def _completed(board: Dashboard) -> Dashboard:
+    built = board.build()
     champions = Marks("new champion", NEW_CHAMPION, "version {{model_version}} is champion", CHAMPION)
-    board.annotations = AnnotationContainer([champions, Marks("alert", FIRING, "{{alertname}}", BAD)])
+    built.annotations = AnnotationContainer([champions, Marks("alert", FIRING, "{{alertname}}", BAD)])
     # Grafana gives panels without an id a new one at each start, which would break links to single panels.
-    for number, panel in enumerate(board.panels or (), start=1):
-        panel.id_val = number
-    return board
+    for number, each in enumerate(built.panels or (), start=1):
+        each.id_val = number
+    return built
 
 
 def _problem() -> build.QueryVariable:
     variable = build.QueryVariable("problem").label("problem").datasource(PROMETHEUS).query(PROBLEMS)
-    variable = (
-        variable.description("the problem whose predictions are shown")
-        .sort(VariableSort.ALPHABETICAL_ASC)
-        .multi(multi=False)
-    )
-    variable = variable.include_all(include_all=False).refresh(VariableRefresh.ON_DASHBOARD_LOAD)
+    variable = variable.description("the problem whose predictions are shown").sort(VariableSort.ALPHABETICAL_ASC)
+    variable = variable.multi(multi=False).include_all(include_all=False).refresh(VariableRefresh.ON_DASHBOARD_LOAD)
     return variable.current(VariableOption(selected=True, text="iris", value="iris"))
 
 
