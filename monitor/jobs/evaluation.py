@@ -131,12 +131,10 @@ class Evaluator:
             days = Span(problem, model_name, (ended_at - WINDOWS_KEPT).date(), ended_at.date(), (reference.version,))
             performance = [*measured(labels, reference.tested), *self._on_newest_day(days, reference.tested)]
             evaluation = evaluation.model_copy(update={"performance": performance})
-        found, kinds = breaches(evaluation), looked_for(evaluation)
-        if reference is None and known:
-            # Without a reference there are no limits any more, so that all alerts end.
-            kinds = ALL_KINDS
+        # Without a reference there are no limits any more, so that all alerts end.
+        kinds = ALL_KINDS if reference is None and known else looked_for(evaluation)
         # The window is written last. A run that is killed before that settles the same alerts again.
-        log_changes(self._store.alerts.settle(problem, kinds, found, ended_at))
+        log_changes(self._store.alerts.settle(problem, kinds, breaches(evaluation), ended_at))
         self._store.windows.write(
             WindowRecord(
                 problem=problem,

@@ -95,7 +95,7 @@ class PanelText:
         return Panel(**vars(self), columns=list(columns), rows=cells if has_data else [])
 
 
-class Table(Generic[Record]):
+class PanelTable(Generic[Record]):
     """The table of a panel: a row for each record. Each column is added with the way from a record to its cell."""
 
     def __init__(self, text: PanelText, records: Iterable[Record]) -> None:

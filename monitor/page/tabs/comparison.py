@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from common.evaluate import classes_of, matrix_of, mcnemar
 from common.store.statistics import LabelSum, Paired, VolumeSum
 from common.store.tables import Role
-from monitor.page.panels import Panel, PanelText, Rows, Table, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, Rows, columns
 from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View
 from monitor.statistics.estimates import INTERVAL, METRICS, Estimates, performance
@@ -81,7 +81,7 @@ def _paired(view: View) -> Paired:
 
 def _versions(view: View, sides: Sequence[Side]) -> Panel:
     return (
-        Table(VERSIONS, sides)
+        PanelTable(VERSIONS, sides)
         .add("text", "role", "Role", lambda side: ROLE_NAMES[side.role])
         .column(cells.VERSION, lambda side: view.version_link(side.version))
         .add("integer", "predictions", "Predictions", lambda side: side.predictions)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
-from monitor.page.panels import Panel, PanelText, Table, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION
 from monitor.page.view import View
 from monitor.statistics.estimates import METRICS
@@ -42,7 +42,7 @@ def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel
         f"The newest {MOST_CORRECTIONS} at most; {TRAIN_AT} waiting corrections make a new version.",
     )
     return (
-        Table(text, found)
+        PanelTable(text, found)
         .add("moment", "received", "Received", lambda each: each.received_at)
         .column(CLASS, lambda each: each.class_name)
         .add("link", "prediction", "Prediction", _prediction_link)
@@ -81,7 +81,7 @@ def _detail(correction: Suggestion, waiting: int) -> str:
 def _runs(view: View, found: Sequence[Suggestion]) -> Panel:
     tested = columns("ratio", **{name: f"{METRIC_LABELS[name]} on the test rows" for name in METRICS})
     return (
-        Table(RUNS, _batches(found))
+        PanelTable(RUNS, _batches(found))
         .add("moment", "received", "Last correction", lambda batch: batch[0].received_at)
         .add("integer", "corrections", "Corrections", len)
         .add("text", "state", "Outcome", lambda batch: batch[0].state)

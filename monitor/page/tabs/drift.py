@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 
 from common.store.monitoring.windows import WindowRecord
-from monitor.page.panels import Cell, Panel, PanelText, Table, columns
+from monitor.page.panels import Cell, Panel, PanelTable, PanelText, columns
 from monitor.page.view import View
 from monitor.statistics.drift import FALSE_DISCOVERIES
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
@@ -69,7 +69,7 @@ def build(view: View) -> list[Panel]:
 def _window(view: View, window: WindowRecord | None, evaluation: Evaluation | None) -> Panel:
     windows = [(window, evaluation)] if window and evaluation else []
     return (
-        Table(WINDOW, windows)
+        PanelTable(WINDOW, windows)
         .add("moment", "ended", "To", lambda each: each[0].ended_at)
         .add("moment", "began", "From", lambda each: each[0].began_at)
         .add(
@@ -90,7 +90,7 @@ def _verdicts(subjects: Mapping[str, Subject]) -> Panel:
     labels = {name: label for name, label in STATISTICS.items() if name in found}
     statistics = columns("number", **labels)
     return (
-        Table(VERDICTS, subjects.items())
+        PanelTable(VERDICTS, subjects.items())
         .add("text", "subject", "Subject", lambda each: each[0])
         .add("text", "verdict", "Verdict", lambda each: each[1].verdict or "nothing to compare with")
         .add("integer", "rows", "Predictions", lambda each: each[1].rows)

@@ -1,15 +1,14 @@
 """Tab *Metrics*: the quality of each day's predictions, and the number of predictions with ground truth."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from operator import attrgetter
 
 from common.evaluate import classes_of
-from common.store.monitoring.history import DayDelay, DayLabels, DayVolume
+from common.store.monitoring.history import DayDelay, DayVolume
 from common.store.monitoring.windows import WindowRecord
 from common.store.tables import Role
-from monitor.page.panels import Panel, PanelText, Table, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View
 from monitor.statistics.enough import CLASS_LABELS, LABELS
@@ -50,12 +49,13 @@ def build(view: View) -> list[Panel]:
     days, roles = days_of(volumes), [role for role in ROLE_NAMES if any(each.role == role for each in volumes)]
     matrices = matrices_by(labels, classes_of((), labels), lambda each: (each.day, each.role))
     found = {key: performance(matrix) for key, matrix in matrices.items()}
+    with_truth, answered = (cells.counted(rows, "day", "role") for rows in (labels, volumes))
     windows = view.store.windows.between(span.problem, *view.bounds, 1, span.versions)
     return [
         _tested(windows[-1] if windows else None),
         *(_metric(name, days, roles, found) for name in METRICS),
-        _coverage(days, roles, _sums(labels), _sums(volumes)),
-        _delays(days, _sums(labels), _sums(volumes), {each.day: each for each in history.delays(span)}),
+        _coverage(days, roles, with_truth, answered),
+        _delays(days, with_truth, answered, {each.day: each for each in history.delays(span)}),
     ]
 
 
@@ -74,7 +74,7 @@ def _tested(window: WindowRecord | None) -> Panel:
     now_and_tested = cells.estimate_columns({"value": "Now", "tested": "On the test rows"})
     ends = attrgetter("value", "low", "high", "tested", "tested_low", "tested_high")
     return (
-        Table(text, measured)
+        PanelTable(text, measured)
         .add("text", "span", "Predictions", lambda each: f"Day {each.day}" if each.day else "Newest window")
         .add(
             "text", "measure", "Measure", lambda each: f"Recall of {each.class_name}" if each.class_name else "Accuracy"
@@ -108,7 +108,7 @@ def _delays(
     days: Sequence[date], labels: Mapping[DayRole, int], volumes: Mapping[DayRole, int], delays: Mapping[date, DayDelay]
 ) -> Panel:
     return (
-        Table(DELAYS, days)
+        PanelTable(DELAYS, days)
         .column(cells.DAY, lambda day: day)
         .add("integer", "predictions", "Predictions", lambda day: volumes[day, "champion"])
         .add("integer", "labels", cells.WITH_TRUTH, lambda day: labels[day, "champion"])
@@ -118,10 +118,3 @@ def _delays(
         )
         .panel()
     )
-
-
-def _sums(rows: Iterable[DayLabels] | Iterable[DayVolume]) -> Counter[DayRole]:
-    counts: Counter[DayRole] = Counter()
-    for each in rows:
-        counts[each.day, each.role] += each.labels if isinstance(each, DayLabels) else each.predictions
-    return counts

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from common.store.monitoring.prediction_search import Search
 from common.store.predictions import LoggedPrediction, PredictionRow
-from monitor.page.panels import Column, Panel, PanelText, Table, columns
+from monitor.page.panels import Column, Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, NO_PREDICTIONS, VERSION
 from monitor.page.view import ROLE_NAMES, View
 
@@ -32,7 +32,7 @@ def build(view: View) -> list[Panel]:
         f"The newest {MOST_ROWS} of these days at most; a challenger's answer has the id of the champion's.",
     )
     return [
-        Table(text, found)
+        PanelTable(text, found)
         .add("moment", "predicted", "Predicted", lambda each: each.row["predicted_at"])
         .add("text", "id", "Id", lambda each: each.row["id"])
         .add("text", "role", "Role", lambda each: ROLE_NAMES[each.row["role"]])

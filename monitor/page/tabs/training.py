@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from monitor.page.panels import Panel, PanelText, Table, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, NO_CORRECTIONS, share
 from monitor.page.view import View
 
@@ -49,7 +49,7 @@ def build(view: View) -> list[Panel]:
     return [
         training.panel([CLASS, *columns("integer", rows="Rows")], counts.items()),
         corrections.panel([CLASS, *columns("integer", corrections="Corrections")], sorted(ahead.items())),
-        Table(TOGETHER, names)
+        PanelTable(TOGETHER, names)
         .column(CLASS, lambda name: name)
         .add("integer", "rows", "Training rows", lambda name: counts[name])
         .add("ratio", "share", "Share of them", lambda name: share(counts[name], counts.total()))
