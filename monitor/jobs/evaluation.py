@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from common.store import Store, StoreError
 from common.store.monitoring.windows import WindowRecord
-from common.store.statistics import Span
+from common.store.statistics import Cells, Span
 from monitor.follow_registry import References
 from monitor.jobs.job_alerts import JobAlerts, log_changes
 from monitor.statistics.breaches import ALL_KINDS, breaches, looked_for
@@ -134,12 +134,10 @@ class Evaluator:
             days = Span(problem, model_name, (ended_at - WINDOWS_KEPT).date(), ended_at.date(), (reference.version,))
             performance = [*measured(labels, reference.tested), *self._on_newest_day(days, reference.tested)]
             evaluation = evaluation.model_copy(update={"performance": performance})
-        found, kinds = breaches(evaluation), looked_for(evaluation)
-        if reference is None and known:
-            # Without a reference there are no limits any more, so that all alerts end.
-            kinds = ALL_KINDS
+        # Without a reference there are no limits any more, so that all alerts end.
+        kinds = ALL_KINDS if reference is None and known else looked_for(evaluation)
         # The window is written last. A run that is killed before that settles the same alerts again.
-        log_changes(self._store.alerts.settle(problem, kinds, found, ended_at))
+        log_changes(self._store.alerts.settle(problem, kinds, breaches(evaluation), ended_at))
         self._store.windows.write(
             WindowRecord(
                 problem=problem,
