@@ -36,7 +36,7 @@ from tests.api.protocols.oip.test_clients import run_client
 from tests.api.protocols.oip.test_routes import binary, body, check_refused, outputs
 from tests.api.routes.test_bad_requests import check_field, check_problem, post
 from tests.api.test_openapi import FEW, PARTICULAR
-from tests.conftest import KEPT, StartApi, keep_copy, served
+from tests.conftest import KEPT, keep_copy, running_api, served
 from tests.monitor.test_monitor import samples as monitored
 
 TRAVEL = travel_insurance.PROBLEM
@@ -108,21 +108,21 @@ def settings_for(problem: Problem, home: Path, **more: Any) -> Settings:
     )
 
 
-def serving(problem: Problem, bundle: bytes, home: Path, start_api: StartApi) -> Iterator[Lab]:
+def serving(problem: Problem, bundle: bytes, home: Path) -> Iterator[Lab]:
     settings = settings_for(problem, home)
-    keep_copy(settings, problem, bundle)
-    with start_api(settings) as api:
+    keep_copy(settings, bundle)
+    with running_api(settings) as api:
         yield Lab(problem, settings, api, OnnxModel(bundle))
 
 
 @pytest.fixture(scope="module")
-def travel(home: Path, travel_bundle: bytes, start_api: StartApi) -> Iterator[Lab]:
-    yield from serving(TRAVEL, travel_bundle, home, start_api)
+def travel(home: Path, travel_bundle: bytes) -> Iterator[Lab]:
+    yield from serving(TRAVEL, travel_bundle, home)
 
 
 @pytest.fixture(scope="module")
-def cancer(home: Path, without_probabilities: bytes, start_api: StartApi) -> Iterator[Lab]:
-    yield from serving(CANCER, without_probabilities, home, start_api)
+def cancer(home: Path, without_probabilities: bytes) -> Iterator[Lab]:
+    yield from serving(CANCER, without_probabilities, home)
 
 
 @pytest.fixture(params=["travel", "cancer"])
@@ -549,13 +549,13 @@ def flow_run(settings: Settings, suggestion_id: str) -> dict[str, Any]:
 
 
 def test_a_correction_reaches_prefect_by_slugs_and_its_file_by_columns(
-    tmp_path: Path, travel_bundle: bytes, prefect_api_url: str, start_api: StartApi
+    tmp_path: Path, travel_bundle: bytes, prefect_api_url: str
 ) -> None:
     settings = settings_for(TRAVEL, tmp_path, prefect_api_url=prefect_api_url)
-    keep_copy(settings, TRAVEL, travel_bundle)
+    keep_copy(settings, travel_bundle)
     settings.data_dir.mkdir(parents=True)
     row = {feature.name: feature.example for feature in TRAVEL.features} | {"Destination": "KOREA, REPUBLIC OF"}
-    with servers.worker(settings), start_api(settings) as api:
+    with servers.worker(settings), running_api(settings) as api:
         sent = api.post("/suggest", json=row | {"class_name": "Yes"}).raise_for_status().json()["suggestion_id"]
         wait_for("its row", lambda: api.get(f"/suggest/{sent}").json()["detail"] == "waiting (1 of 5)")
     run = flow_run(settings, sent)
@@ -569,14 +569,12 @@ def test_a_correction_reaches_prefect_by_slugs_and_its_file_by_columns(
     )
 
 
-def test_a_challenger_of_another_family_answers_in_the_shadow(
-    tmp_path: Path, without_probabilities: bytes, start_api: StartApi
-) -> None:
+def test_a_challenger_of_another_family_answers_in_the_shadow(tmp_path: Path, without_probabilities: bytes) -> None:
     settings = settings_for(CANCER, tmp_path)
     champion = cancer_bundle(breast_cancer.REGRESSION)
-    keep_copy(settings, CANCER, champion)
-    keep_challenger(settings, CANCER, without_probabilities)
-    with start_api(settings) as api:
+    keep_copy(settings, champion)
+    keep_challenger(settings, without_probabilities)
+    with running_api(settings) as api:
         lab = Lab(CANCER, settings, api, OnnxModel(champion))
         answer = lab.predict()
         first, second = both_rows(api, answer["prediction_id"])

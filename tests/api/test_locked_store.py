@@ -16,7 +16,7 @@ from tests.api.http.test_large_bodies import LARGE
 from tests.api.inference.test_prediction_log import SETOSA, write_lock
 from tests.api.protocols.oip.test_routes import MODEL
 from tests.api.routes.test_bad_requests import JSON, ROW, check_problem
-from tests.conftest import RegisterByHand, StartApi
+from tests.conftest import register_onnx, running_api
 
 CROWD = 40
 # A thread, the store, and what a busy machine takes.
@@ -46,10 +46,8 @@ def timed(ask: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
     return ask(), time.monotonic() - begin
 
 
-def test_who_needs_a_locked_store_is_told_within_seconds_and_nobody_else_waits(
-    with_copy: Settings, start_api: StartApi
-) -> None:
-    with start_api(with_copy) as api, ThreadPoolExecutor(CROWD) as pool, write_lock(with_copy):
+def test_who_needs_a_locked_store_is_told_within_seconds_and_nobody_else_waits(with_copy: Settings) -> None:
+    with running_api(with_copy) as api, ThreadPoolExecutor(CROWD) as pool, write_lock(with_copy):
         asking = (NEEDS[number % len(NEEDS)] for number in range(CROWD))
         crowd = [pool.submit(timed, partial(api.post, path, json=make())) for path, make in asking]
         for path, sent, headers in NEEDS_NOT:
@@ -66,9 +64,9 @@ def test_who_needs_a_locked_store_is_told_within_seconds_and_nobody_else_waits(
 
 
 def test_a_version_is_promoted_only_when_the_store_can_note_it_and_challenges_without_it(
-    api: httpx.Client, settings: Settings, trained: Version, bundle: bytes, register_by_hand: RegisterByHand
+    api: httpx.Client, settings: Settings, trained: Version, bundle: bytes
 ) -> None:
-    second = register_by_hand(bundle)
+    second = register_onnx(settings, bundle)
     with write_lock(settings):
         challenged, seconds = timed(partial(api.post, f"/models/{second}/challenge"))
         assert challenged.status_code == 200

@@ -16,7 +16,7 @@ from tests.api.inference.test_prediction_log import SETOSA, SETOSA_ROW, store_of
 from tests.api.protocols.oip.test_routes import MODEL
 from tests.api.protocols.oip.test_routes import body as oip_body
 from tests.api.routes.test_suggest import GOOD, UNKNOWN, check_problem, kept
-from tests.conftest import KEPT, StartApi
+from tests.conftest import KEPT, running_api
 
 KEY = "a-key-that-nobody-guesses"
 RIGHT = {"X-API-Key": KEY}
@@ -74,8 +74,8 @@ def with_key(settings: Settings, key: str = KEY) -> Settings:
 
 
 @pytest.fixture
-def api(with_copy: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(with_key(with_copy)) as client:
+def api(with_copy: Settings) -> Iterator[httpx.Client]:
+    with running_api(with_key(with_copy)) as client:
         yield client
 
 
@@ -115,9 +115,9 @@ def test_who_has_no_key_is_not_told_what_is_wrong_with_the_rest(api: httpx.Clien
     check_problem(api.post("/models/seven/promote"), 401)
 
 
-def test_a_key_may_have_letters_beyond_ascii(with_copy: Settings, start_api: StartApi) -> None:
+def test_a_key_may_have_letters_beyond_ascii(with_copy: Settings) -> None:
     key = "schlüssel"
-    with start_api(with_key(with_copy, key)) as api:
+    with running_api(with_key(with_copy, key)) as api:
         assert api.post("/suggest", json=GOOD, headers=[(b"X-API-Key", key.encode())]).status_code == 202
         check_problem(api.post("/suggest", json=GOOD, headers=[(b"X-API-Key", b"schlussel")]), 401)
 
@@ -157,9 +157,9 @@ def test_the_key_is_nowhere_to_be_read(with_copy: Settings) -> None:
 
 
 @pytest.fixture
-def slow(with_copy: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
+def slow(with_copy: Settings) -> Iterator[httpx.Client]:
     """An api that takes three corrections a minute from one client."""
-    with start_api(with_key(with_copy).model_copy(update={"suggest_rate": "3/minute"})) as client:
+    with running_api(with_key(with_copy).model_copy(update={"suggest_rate": "3/minute"})) as client:
         client.headers.update(RIGHT)
         yield client
 
@@ -191,8 +191,8 @@ def test_who_has_no_key_uses_up_nobodys_corrections(slow: httpx.Client, with_cop
     assert kept(with_copy) == 3
 
 
-def test_after_the_time_that_was_told_corrections_are_taken_again(with_copy: Settings, start_api: StartApi) -> None:
-    with start_api(with_copy.model_copy(update={"suggest_rate": "1/second"})) as api:
+def test_after_the_time_that_was_told_corrections_are_taken_again(with_copy: Settings) -> None:
+    with running_api(with_copy.model_copy(update={"suggest_rate": "1/second"})) as api:
         answers = [api.post("/suggest", json=GOOD) for _ in range(3)]
         refused = [answer for answer in answers if answer.status_code == 429]
         assert refused

@@ -14,7 +14,6 @@ import httpx
 import pytest
 
 from api.guards.body_guard import MAX_BODY_BYTES
-from common.problem import Problem
 from scripts.parts import wait_for
 from tests import servers
 from tests.api.inference.test_prediction_log import SETOSA
@@ -157,11 +156,9 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(
-    tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, problem: Problem, bundle: bytes
-) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, bundle: bytes) -> Iterator[Service]:
     settings = offline_settings(tmp_path_factory.mktemp("worst"), prepared_data)
-    keep_copy(settings, problem, bundle)
+    keep_copy(settings, bundle)
     with servers.api_process(settings) as (url, process), httpx.Client(base_url=url) as client:
         wait_for("the copy", lambda: served_version(client))
         found = urlsplit(url)

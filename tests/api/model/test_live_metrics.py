@@ -18,7 +18,7 @@ from problems import breast_cancer
 from scripts.parts import wait_for
 from tests.api.challenger.test_shadow import both_rows, serving
 from tests.api.routes.test_feedback import tell
-from tests.conftest import StartApi, served
+from tests.conftest import running_api, served
 from tests.monitor.test_monitor import CELL, samples
 from tests.training.test_search import with_data
 from training.search import Trained, train
@@ -107,12 +107,12 @@ def by_scikit_learn(truth: Sequence[str], answers: Sequence[str], name: str) -> 
 
 
 @pytest.fixture
-def live(settings: Settings, start_api: StartApi) -> Iterator[Live]:
+def live(settings: Settings) -> Iterator[Live]:
     lab = with_data(settings, CANCER, CANCER.load(None))
     trained = train(CANCER, lab)
     assert trained.challenger is not None
     numbers = {"champion": trained.champion.number, "shadow": trained.challenger.number}
-    with start_api(lab) as api, served(create_app(lab)) as monitor:
+    with running_api(lab) as api, served(create_app(lab)) as monitor:
         wait_for("both versions", lambda: serving(api) == numbers)
         yield Live(api, monitor, trained, ask(api, lab))
 

@@ -7,7 +7,6 @@ import httpx
 import pytest
 import requests
 
-from common.problem import Problem
 from common.settings import Settings
 from common.store import Store
 from common.table import read_table
@@ -18,15 +17,15 @@ from tests.api.metrics.test_declared import predicted
 from tests.api.routes.test_feedback import cells
 from tests.api.routes.test_models import statistics_of
 from tests.api.routes.test_suggest import check_problem
-from tests.conftest import KEPT, StartApi, keep_copy
+from tests.conftest import IRIS, KEPT, keep_copy, running_api
 
 FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 BASES = ["", "/seldon/models/iris", "/seldon/some-namespace/another.deployment"]
 
 
 @pytest.fixture
-def api(with_copy: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(with_copy) as client:
+def api(with_copy: Settings) -> Iterator[httpx.Client]:
+    with running_api(with_copy) as client:
         yield client
 
 
@@ -67,9 +66,9 @@ def tell_seldon(url: str, row: list[float], answer: dict[str, Any], label: int) 
 
 @pytest.mark.parametrize("base", BASES[:2])
 def test_the_loop_of_a_seldon_client_runs_and_its_truths_are_counted(
-    api: httpx.Client, with_copy: Settings, problem: Problem, base: str
+    api: httpx.Client, with_copy: Settings, base: str
 ) -> None:
-    table = read_table(with_copy.data_dir / "train.csv", problem, indices=True)
+    table = read_table(with_copy.data_dir / "train.csv", IRIS, indices=True)
     rows, labels = table.X[:100].tolist(), table.y[:100].tolist()
     url = f"{str(api.base_url).rstrip('/')}{base}"
     answers = []
@@ -222,9 +221,9 @@ def test_feedback_is_a_new_prediction_that_is_logged_but_counted_in_no_answer(ap
     assert predicted(api) == before
 
 
-def test_feedback_judges_the_challenger_too(with_copy: Settings, problem: Problem, start_api: StartApi) -> None:
-    keep_challenger(with_copy, problem, ALWAYS_VIRGINICA)
-    with start_api(with_copy) as api:
+def test_feedback_judges_the_challenger_too(with_copy: Settings) -> None:
+    keep_challenger(with_copy, ALWAYS_VIRGINICA)
+    with running_api(with_copy) as api:
         assert judge(api, [2, 0], SETOSA_ROW, SETOSA_ROW).status_code == 200
         wait_for("its rows", lambda: counted(api, "shadow_predictions_total") == 2)
     with store_of(with_copy) as store:
@@ -233,18 +232,16 @@ def test_feedback_judges_the_challenger_too(with_copy: Settings, problem: Proble
         assert live(store)["shadow"].labels == {(truth, "Iris-virginica"): 1 for truth in truths}
 
 
-def test_a_model_without_probabilities_answers_with_the_index_of_the_class(
-    offline: Settings, problem: Problem, start_api: StartApi
-) -> None:
-    keep_copy(offline, problem, by_hand(2.5, 4.8))
-    with start_api(offline) as api:
+def test_a_model_without_probabilities_answers_with_the_index_of_the_class(offline: Settings) -> None:
+    keep_copy(offline, by_hand(2.5, 4.8))
+    with running_api(offline) as api:
         body = {"data": {"ndarray": [SETOSA_ROW, [6.3, 3.3, 6.0, 2.5]]}}
         answer = api.post("/api/v1.0/predictions", json=body).json()
         assert answer["data"] == {"names": ["class"], "ndarray": [[0], [2]]}
         assert judge(api, [[0]]).status_code == 200
 
 
-def test_without_a_model_there_is_no_answer(offline: Settings, start_api: StartApi) -> None:
-    with start_api(offline) as api:
+def test_without_a_model_there_is_no_answer(offline: Settings) -> None:
+    with running_api(offline) as api:
         check_problem(api.post("/api/v1.0/predictions", json={"data": {"ndarray": [SETOSA_ROW]}}), 503)
         check_problem(judge(api, [[0]]), 503)

@@ -32,12 +32,12 @@ from tests.api.inference.test_prediction_log import (
     write_lock,
 )
 from tests.api.routes.test_suggest import check_problem
-from tests.conftest import KEPT, StartApi
+from tests.conftest import KEPT, running_api
 
 
 @pytest.fixture
-def api(on_either: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(on_either) as client:
+def api(on_either: Settings) -> Iterator[httpx.Client]:
+    with running_api(on_either) as client:
         yield client
 
 
@@ -210,10 +210,10 @@ def test_the_truth_can_be_told_at_once_by_many_clients(api: httpx.Client, store:
 
 
 def test_the_truth_can_be_told_at_once_to_another_api_than_has_answered(
-    api: httpx.Client, on_either: Settings, store: Store, start_api: StartApi
+    api: httpx.Client, on_either: Settings, store: Store
 ) -> None:
     ids = []
-    with start_api(on_either) as other:
+    with running_api(on_either) as other:
         for _ in range(30):
             ids.append(predict(api))
             assert tell(other, ids[-1], "Iris-setosa").status_code == 200
@@ -228,10 +228,10 @@ def test_the_truth_can_be_told_days_later(api: httpx.Client, store: Store) -> No
 
 
 def test_while_the_log_cannot_be_written_the_truth_is_not_acknowledged_and_predictions_go_on(
-    with_copy: Settings, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+    with_copy: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("common.store.database.BUSY_TIMEOUT_MS", 500)
-    with start_api(with_copy) as api, store_of(with_copy) as store:
+    with running_api(with_copy) as api, store_of(with_copy) as store:
         with write_lock(with_copy):
             prediction_id = predict(api)
             check_problem(tell(api, prediction_id, "Iris-setosa"), 503)
@@ -242,10 +242,10 @@ def test_while_the_log_cannot_be_written_the_truth_is_not_acknowledged_and_predi
 
 
 def test_the_truth_waits_for_a_log_that_is_a_little_behind(
-    with_copy: Settings, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+    with_copy: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_queue, "GATHER_SECONDS", 30.0)
-    with start_api(with_copy) as api, store_of(with_copy) as store:
+    with running_api(with_copy) as api, store_of(with_copy) as store:
         prediction_id = predict(api)
         assert logged(store) == []
         assert tell(api, prediction_id, "Iris-setosa").status_code == 200

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, recall_score
 
-from common.problem import Problem
 from common.settings import Settings
 from common.store import Store
 from scripts.parts import wait_for
@@ -23,7 +22,7 @@ from tests.api.challenger.test_shadow import both_rows, keep_challenger, serving
 from tests.api.inference.test_prediction_log import CLASSES, SETOSA, SETOSA_ROW, ask, by_hand, store_of
 from tests.api.routes.test_feedback import past_row, tell
 from tests.api.routes.test_suggest import check_problem
-from tests.conftest import KEPT, RegisterByHand, StartApi
+from tests.conftest import IRIS, KEPT, register_onnx, running_api, set_alias
 
 CHALLENGER = 8
 METRICS = ("precision", "recall", "specificity", "f1")
@@ -84,12 +83,10 @@ def drawn(count: int) -> tuple[list[list[float]], list[str]]:
     return random.uniform(0, 7, (count, 4)).round(2).tolist(), random.choice(CLASSES, count, p=(0.5, 0.3, 0.2)).tolist()
 
 
-def test_the_numbers_of_both_equal_a_recount_by_scikit_learn(
-    on_either: Settings, problem: Problem, start_api: StartApi
-) -> None:
-    keep_challenger(on_either, problem, by_hand(2.5, 4.8))
+def test_the_numbers_of_both_equal_a_recount_by_scikit_learn(on_either: Settings) -> None:
+    keep_challenger(on_either, by_hand(2.5, 4.8))
     rows, truths = drawn(120)
-    with start_api(on_either) as api:
+    with running_api(on_either) as api:
         answers = ask(api, *rows)
         shadows = [both_rows(api, answer["prediction_id"])[1] for answer in answers]
         for answer, truth in list(zip(answers, truths, strict=True))[:100]:
@@ -127,8 +124,8 @@ def check_comparison(
     }
 
 
-def test_before_anything_is_asked_there_are_no_numbers(with_copy: Settings, start_api: StartApi) -> None:
-    with start_api(with_copy) as api:
+def test_before_anything_is_asked_there_are_no_numbers(with_copy: Settings) -> None:
+    with running_api(with_copy) as api:
         found = api.get("/models").json()
     assert found == {
         "model_name": "IrisModel",
@@ -140,14 +137,14 @@ def test_before_anything_is_asked_there_are_no_numbers(with_copy: Settings, star
     }
 
 
-def test_without_a_model_there_is_still_an_overview(offline: Settings, start_api: StartApi) -> None:
-    with start_api(offline) as api:
+def test_without_a_model_there_is_still_an_overview(offline: Settings) -> None:
+    with running_api(offline) as api:
         found = api.get("/models").raise_for_status().json()
     assert (found["champion"], found["challenger"], found["versions"]) == (None, None, [])
 
 
-def test_without_labels_the_metrics_are_null(with_copy: Settings, start_api: StartApi) -> None:
-    with start_api(with_copy) as api:
+def test_without_labels_the_metrics_are_null(with_copy: Settings) -> None:
+    with running_api(with_copy) as api:
         ask(api, SETOSA_ROW)
         found = wait_for("the row", lambda: statistics_of(api))["champion"]
     assert (found["predictions"], found["labels"]) == (1, 0)
@@ -157,8 +154,8 @@ def test_without_labels_the_metrics_are_null(with_copy: Settings, start_api: Sta
         assert [each[name] for name in METRICS] == [None] * 4
 
 
-def test_what_has_a_zero_below_the_line_is_null(with_copy: Settings, start_api: StartApi) -> None:
-    with start_api(with_copy) as api:
+def test_what_has_a_zero_below_the_line_is_null(with_copy: Settings) -> None:
+    with running_api(with_copy) as api:
         for answer in ask(api, SETOSA_ROW, SETOSA_ROW):
             assert tell(api, answer["prediction_id"], "Iris-setosa").status_code == 200
         found = statistics_of(api)["champion"]
@@ -172,29 +169,29 @@ def test_what_has_a_zero_below_the_line_is_null(with_copy: Settings, start_api: 
 
 
 @pytest.fixture
-def lab(settings: Settings, problem: Problem, register_by_hand: RegisterByHand) -> Settings:
+def lab(settings: Settings) -> Settings:
     """A lab with versions 1 to 3, whose scikit-learn twins are 2 to 4; version 1 is champion in both flavours.
 
     What they answer tells them apart: setosa, versicolor, virginica.
     """
     client = mlflow.MlflowClient(settings.mlflow_uri)
-    client.create_registered_model(problem.sklearn_name)
+    client.create_registered_model(IRIS.sklearn_name)
     for limits in ((99, 99), (-1, 99), (-1, -1)):
-        number = register_by_hand(by_hand(*limits))
-        version = client.get_model_version(problem.onnx_name, str(number))
+        number = register_onnx(settings, by_hand(*limits))
+        version = client.get_model_version(IRIS.onnx_name, str(number))
         twins = [
-            client.create_model_version(problem.sklearn_name, str(version.source), version.run_id).version
+            client.create_model_version(IRIS.sklearn_name, str(version.source), version.run_id).version
             for _ in range(2 if number == 1 else 1)
         ]
-        client.set_model_version_tag(problem.onnx_name, str(number), "sklearn_version", str(twins[-1]))
-    for name, number in ((problem.sklearn_name, 2), (problem.onnx_name, 1)):
+        client.set_model_version_tag(IRIS.onnx_name, str(number), "sklearn_version", str(twins[-1]))
+    for name, number in ((IRIS.sklearn_name, 2), (IRIS.onnx_name, 1)):
         client.set_registered_model_alias(name, "champion", str(number))
     return settings
 
 
 @pytest.fixture
-def api(lab: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(lab) as client:
+def api(lab: Settings) -> Iterator[httpx.Client]:
+    with running_api(lab) as client:
         wait_for("version 1", lambda: history(client) == [(1, "registered")])
         yield client
 
@@ -254,15 +251,13 @@ def test_promoting_the_champion_again_changes_nothing(api: httpx.Client) -> None
     assert history(api) == [(1, "registered"), (2, "promoted")]
 
 
-def test_promoting_the_latest_version_keeps_it_when_a_later_one_appears(
-    lab: Settings, problem: Problem, start_api: StartApi, register_by_hand: RegisterByHand
-) -> None:
-    mlflow.MlflowClient(lab.mlflow_uri).delete_registered_model_alias(problem.onnx_name, "champion")
-    with start_api(lab) as api:
+def test_promoting_the_latest_version_keeps_it_when_a_later_one_appears(lab: Settings) -> None:
+    mlflow.MlflowClient(lab.mlflow_uri).delete_registered_model_alias(IRIS.onnx_name, "champion")
+    with running_api(lab) as api:
         wait_for_serving(api, champion=3)
         assert move(api, 3, "promote")["champion"] == 3
-        register_by_hand(by_hand(99, 99))
-        assert aliases(lab, problem.onnx_name) == {"champion": 3}
+        register_onnx(lab, by_hand(99, 99))
+        assert aliases(lab, IRIS.onnx_name) == {"champion": 3}
 
 
 def test_rolling_back_twice_goes_further_into_the_past(api: httpx.Client) -> None:
@@ -292,7 +287,7 @@ def test_a_rollback_to_the_challenger_leaves_nobody_to_challenge_himself(api: ht
 
 
 def test_a_champion_moved_by_hand_in_mlflow_is_in_the_history(api: httpx.Client, lab: Settings) -> None:
-    mlflow.MlflowClient(lab.mlflow_uri).set_registered_model_alias("IrisModel", "champion", "3")
+    set_alias(lab, "champion", 3)
     wait_for("the move", lambda: history(api) == [(1, "registered"), (3, "registered")])
     assert move(api, 3, "rollback")["champion"] == 1
 

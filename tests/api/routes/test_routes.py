@@ -8,7 +8,7 @@ import pytest
 from common.problem import Problem
 from common.settings import Settings
 from tests.api.fastpath.test_routes import count
-from tests.conftest import KEPT, StartApi
+from tests.conftest import KEPT, running_api
 
 CLASSES = ["Iris-setosa", "Iris-versicolor", "Iris-virginica"]
 
@@ -83,9 +83,9 @@ def test_the_samples_of_the_metadata_belong_together(lone_api: httpx.Client) -> 
 
 
 @pytest.fixture
-def modelless(offline: Settings, start_api: StartApi) -> Any:
+def modelless(offline: Settings) -> Any:
     """An api without a model and without servers."""
-    with start_api(offline) as client:
+    with running_api(offline) as client:
         yield client
 
 

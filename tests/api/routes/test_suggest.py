@@ -17,7 +17,7 @@ from common.store import database as store_database
 from scripts.parts import stop, wait_for
 from tests import servers
 from tests.api.model.test_follower import stranger
-from tests.conftest import StartApi
+from tests.conftest import running_api
 
 GOOD = {
     "sepal_length": 5.1,
@@ -30,8 +30,8 @@ UNKNOWN = "018f0000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture
-def api(with_copy: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(with_copy) as client:
+def api(with_copy: Settings) -> Iterator[httpx.Client]:
+    with running_api(with_copy) as client:
         yield client
 
 
@@ -99,12 +99,10 @@ def test_while_prefect_is_away_the_status_says_so(api: httpx.Client, with_copy: 
 
 
 @pytest.mark.parametrize("says", [b"<html>please log in</html>", b"[]", b"7", b"{}", b'{"id": 7}'])
-def test_a_stranger_at_prefects_address_does_not_end_delivery(
-    with_copy: Settings, start_api: StartApi, says: bytes
-) -> None:
+def test_a_stranger_at_prefects_address_does_not_end_delivery(with_copy: Settings, says: bytes) -> None:
     with stranger() as (url, answered, handler):
         handler.says = says
-        with start_api(with_copy.model_copy(update={"prefect_api_url": f"{url}/api"})) as api:
+        with running_api(with_copy.model_copy(update={"prefect_api_url": f"{url}/api"})) as api:
             suggestion_id = api.post("/suggest", json=GOOD).json()["suggestion_id"]
             assert answered.wait(timeout=15)
             wait_for(
@@ -166,11 +164,11 @@ def test_a_broken_store_is_a_503_and_the_service_goes_on_when_it_is_mended(
 
 
 def test_a_locked_store_is_a_503_and_predictions_do_not_wait_for_it(
-    with_copy: Settings, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+    with_copy: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_database, "BUSY_TIMEOUT_MS", 1_000)
     with (
-        start_api(with_copy) as api,
+        running_api(with_copy) as api,
         ThreadPoolExecutor(1) as pool,
         database(with_copy) as connection,
     ):

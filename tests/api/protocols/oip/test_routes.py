@@ -26,7 +26,7 @@ from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, CHALLENGER, keep_
 from tests.api.inference.test_prediction_log import CLASSES, SETOSA_ROW, by_hand, counted, logged, store_of
 from tests.api.metrics.test_declared import VIRGINICA, predicted
 from tests.api.routes.test_models import statistics_of
-from tests.conftest import KEPT, StartApi
+from tests.conftest import KEPT, running_api
 
 ROWS = [SETOSA_ROW, VIRGINICA]
 MODEL = "/v2/models/IrisModel"
@@ -343,8 +343,8 @@ def test_what_does_not_serve_is_not_found(lone_api: httpx.Client, path: str, wor
 
 
 @pytest.fixture
-def modelless(offline: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(offline) as client:
+def modelless(offline: Settings) -> Iterator[httpx.Client]:
+    with running_api(offline) as client:
         yield client
 
 
@@ -452,10 +452,10 @@ def test_bytes_that_do_not_fit_are_refused(lone_api: httpx.Client, raw: bytes, g
 
 
 @pytest.fixture
-def api(with_copy: Settings, problem: Problem, start_api: StartApi) -> Iterator[httpx.Client]:
+def api(with_copy: Settings) -> Iterator[httpx.Client]:
     """An api whose challenger says of everything that it is Iris-virginica."""
-    keep_challenger(with_copy, problem, ALWAYS_VIRGINICA)
-    with start_api(with_copy) as client:
+    keep_challenger(with_copy, ALWAYS_VIRGINICA)
+    with running_api(with_copy) as client:
         yield client
 
 
@@ -569,11 +569,9 @@ def test_what_the_challenger_was_asked_counts_for_it_and_for_no_comparison(api: 
     assert (comparison["only_challenger_right"], comparison["both_wrong"]) == (0, 0)
 
 
-def test_a_challenger_alone_answers_by_its_version_only(
-    offline: Settings, problem: Problem, start_api: StartApi
-) -> None:
-    keep_challenger(offline, problem, by_hand(2.5, 4.8))
-    with start_api(offline) as api:
+def test_a_challenger_alone_answers_by_its_version_only(offline: Settings) -> None:
+    keep_challenger(offline, by_hand(2.5, 4.8))
+    with running_api(offline) as api:
         assert outputs(infer(api, body(), f"{MODEL}/versions/{CHALLENGER}"))["label"] == [0, 2]
         check_refused(api.post(f"{MODEL}/infer", json=body()), 503)
         check_refused(api.post(f"{MODEL}/versions/{KEPT}/infer", json=body()), 404, str(CHALLENGER))
