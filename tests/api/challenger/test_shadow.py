@@ -54,12 +54,14 @@ def serving(api: httpx.Client) -> dict[str, float]:
     return {dict(labels)["role"]: value for labels, value in samples(api, "served_model_version").items()}
 
 
-def both_rows(api: httpx.Client, prediction_id: str) -> list[dict[str, Any]]:
+def remembered(api: httpx.Client, prediction_id: str, count: int = 2) -> list[dict[str, Any]]:
+    """Return the rows of a prediction when there are so many: the champion's, and the challenger's."""
+
     def look() -> list[dict[str, Any]] | None:
         found = api.get(f"/predictions/{prediction_id}")
-        return found.json() if found.is_success and len(found.json()) == 2 else None
+        return found.json() if found.is_success and len(found.json()) == count else None
 
-    return wait_for("both rows", look)
+    return wait_for(f"{count} rows", look)
 
 
 def live(store: Store) -> dict[str, LiveCounts]:
@@ -99,7 +101,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 def test_the_answer_is_the_champions_and_both_are_logged_under_its_id(api: httpx.Client) -> None:
     answer = api.post("/predict", json=SETOSA).json()
     assert (answer["class_name"], answer["model_version"]) == ("Iris-setosa", KEPT)
-    champion, challenger = both_rows(api, answer["prediction_id"])
+    champion, challenger = remembered(api, answer["prediction_id"])
     assert {name: champion[name] for name in answer} == answer
     assert (champion["role"], challenger["role"]) == ("champion", "shadow")
     assert (challenger["model_version"], challenger["class_name"]) == (CHALLENGER, "Iris-virginica")
@@ -125,12 +127,12 @@ def test_every_row_of_a_batch_has_its_shadow_in_its_place(on_either: Settings) -
 def test_one_truth_judges_both(api: httpx.Client, on_either: Settings) -> None:
     ids = [answer["prediction_id"] for answer in ask(api, SETOSA_ROW, SETOSA_ROW, SETOSA_ROW)]
     for prediction_id, truth in zip(ids, CLASSES, strict=True):
-        both_rows(api, prediction_id)
+        remembered(api, prediction_id)
         assert tell(api, prediction_id, truth).status_code == 200
     check_counts(on_either)
 
 
-def test_a_truth_that_is_told_before_the_challenger_has_answered_judges_both(
+def test_a_truth_that_comes_before_the_challengers_answer_judges_both(
     on_either: Settings, held: threading.Event
 ) -> None:
     keep_challenger(on_either, ALWAYS_VIRGINICA)
@@ -142,7 +144,7 @@ def test_a_truth_that_is_told_before_the_challenger_has_answered_judges_both(
             assert roles(store) == {"champion": set(ids), "shadow": set()}
         held.set()
         for prediction_id in ids:
-            both_rows(api, prediction_id)
+            remembered(api, prediction_id)
     check_counts(on_either)
 
 
@@ -159,7 +161,7 @@ def check_counts(settings: Settings) -> None:
 def test_samples_are_not_shown_to_the_challenger(api: httpx.Client, on_either: Settings) -> None:
     assert api.get("/predict/test").is_success
     ((answer),) = ask(api, SETOSA_ROW)
-    both_rows(api, answer["prediction_id"])
+    remembered(api, answer["prediction_id"])
     assert counted(api, "shadow_predictions_total") == 1
     with store_of(on_either) as store:
         assert log_size(store) == 2
@@ -180,7 +182,7 @@ def test_rows_that_the_challenger_fails_on_are_counted_and_the_others_are_scored
         assert roles(store) == {"champion": {*ids, *(answer["prediction_id"] for answer in two)}, "shadow": good}
 
 
-def test_a_challenger_that_says_what_is_no_class_costs_the_champion_no_row(with_copy: Settings) -> None:
+def test_a_challenger_whose_answer_is_no_class_costs_the_champion_no_row(with_copy: Settings) -> None:
     keep_challenger(with_copy, by_hand(2.5, 4.8, 20))
     with running_api(with_copy) as api:
         lengths = [25.0 if number % 10 == 0 else 1.4 for number in range(60)]
@@ -243,7 +245,7 @@ def test_the_alias_in_mlflow_makes_a_challenger_and_its_end_ends_it(settings: Se
         set_alias(settings, "challenger", 2)
         wait_for("the challenger", lambda: serving(api) == {"champion": 1, "shadow": 2})
         (meanwhile,) = ask(api, SETOSA_ROW)
-        both_rows(api, meanwhile["prediction_id"])
+        remembered(api, meanwhile["prediction_id"])
         client.delete_registered_model_alias(IRIS.onnx_name, "challenger")
         wait_for("its end", lambda: serving(api) == {"champion": 1})
         (after,) = ask(api, SETOSA_ROW)
@@ -264,7 +266,7 @@ def test_a_challenger_is_kept_over_a_restart_while_mlflow_is_away(settings: Sett
     with running_api(settings.model_copy(update={"mlflow_uri": f"http://127.0.0.1:{free_port()}"})) as api:
         assert serving(api) == {"champion": 1, "shadow": 2}
         (answer,) = ask(api, SETOSA_ROW)
-        champion, challenger = both_rows(api, answer["prediction_id"])
+        champion, challenger = remembered(api, answer["prediction_id"])
     assert (champion["model_version"], challenger["model_version"]) == (1, 2)
 
 

@@ -29,12 +29,6 @@ def api(with_copy: Settings) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
-def store(with_copy: Settings) -> Iterator[Store]:
-    with store_of(with_copy) as opened:
-        yield opened
-
-
 def feedback(truth: Any, *rows: list[float]) -> dict[str, Any]:
     return {"request": {"data": {"ndarray": list(rows) or [SETOSA_ROW]}}, "truth": {"data": {"ndarray": truth}}}
 
@@ -241,7 +235,6 @@ def test_a_model_without_probabilities_answers_with_the_index_of_the_class(offli
         assert judge(api, [[0]]).status_code == 200
 
 
-def test_without_a_model_there_is_no_answer(offline: Settings) -> None:
-    with running_api(offline) as api:
-        check_problem(api.post("/api/v1.0/predictions", json={"data": {"ndarray": [SETOSA_ROW]}}), 503)
-        check_problem(judge(api, [[0]]), 503)
+def test_without_a_model_there_is_no_answer(modelless: httpx.Client) -> None:
+    check_problem(modelless.post("/api/v1.0/predictions", json={"data": {"ndarray": [SETOSA_ROW]}}), 503)
+    check_problem(judge(modelless, [[0]]), 503)

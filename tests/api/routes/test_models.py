@@ -4,7 +4,6 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from statistics import NormalDist
 from typing import Any
 
@@ -15,12 +14,11 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, recall_score
 
 from common.settings import Settings
-from common.store import Store
 from scripts.parts import wait_for
 from tests import servers
-from tests.api.challenger.test_shadow import both_rows, keep_challenger, serving
-from tests.api.inference.test_prediction_log import CLASSES, SETOSA, SETOSA_ROW, ask, by_hand, store_of
-from tests.api.routes.test_feedback import past_row, tell
+from tests.api.challenger.test_shadow import keep_challenger, remembered, serving
+from tests.api.inference.test_prediction_log import CLASSES, SETOSA, SETOSA_ROW, ask, by_hand
+from tests.api.routes.test_feedback import tell
 from tests.api.routes.test_suggest import check_problem
 from tests.conftest import IRIS, KEPT, register_onnx, running_api, set_alias
 
@@ -29,7 +27,7 @@ METRICS = ("precision", "recall", "specificity", "f1")
 
 
 def statistics_of(api: httpx.Client) -> dict[str, dict[str, Any]]:
-    """Return what is told of the versions, by role."""
+    """Return the statistics of the versions, by role."""
     return {each["role"]: each for each in api.get("/models").raise_for_status().json()["versions"]}
 
 
@@ -88,7 +86,7 @@ def test_the_numbers_of_both_equal_a_recount_by_scikit_learn(on_either: Settings
     rows, truths = drawn(120)
     with running_api(on_either) as api:
         answers = ask(api, *rows)
-        shadows = [both_rows(api, answer["prediction_id"])[1] for answer in answers]
+        shadows = [remembered(api, answer["prediction_id"])[1] for answer in answers]
         for answer, truth in list(zip(answers, truths, strict=True))[:100]:
             assert tell(api, answer["prediction_id"], truth).status_code == 200
         found = api.get("/models").json()
@@ -137,9 +135,8 @@ def test_before_anything_is_asked_there_are_no_numbers(with_copy: Settings) -> N
     }
 
 
-def test_without_a_model_there_is_still_an_overview(offline: Settings) -> None:
-    with running_api(offline) as api:
-        found = api.get("/models").raise_for_status().json()
+def test_without_a_model_there_is_still_an_overview(modelless: httpx.Client) -> None:
+    found = modelless.get("/models").raise_for_status().json()
     assert (found["champion"], found["challenger"], found["versions"]) == (None, None, [])
 
 
@@ -154,7 +151,7 @@ def test_without_labels_the_metrics_are_null(with_copy: Settings) -> None:
         assert [each[name] for name in METRICS] == [None] * 4
 
 
-def test_what_has_a_zero_below_the_line_is_null(with_copy: Settings) -> None:
+def test_a_metric_with_nothing_to_divide_by_is_null(with_copy: Settings) -> None:
     with running_api(with_copy) as api:
         for answer in ask(api, SETOSA_ROW, SETOSA_ROW):
             assert tell(api, answer["prediction_id"], "Iris-setosa").status_code == 200
@@ -172,7 +169,7 @@ def test_what_has_a_zero_below_the_line_is_null(with_copy: Settings) -> None:
 def lab(settings: Settings) -> Settings:
     """A lab with versions 1 to 3, whose scikit-learn twins are 2 to 4; version 1 is champion in both flavours.
 
-    What they answer tells them apart: setosa, versicolor, virginica.
+    Each has an answer of its own: setosa, versicolor, virginica.
     """
     client = mlflow.MlflowClient(settings.mlflow_uri)
     client.create_registered_model(IRIS.sklearn_name)
@@ -221,7 +218,7 @@ def test_a_challenger_is_made_promoted_and_rolled_back(api: httpx.Client, lab: S
     assert aliases(lab, "IrisDev") == {"champion": 2, "challenger": 4}
     wait_for_serving(api, champion=1, shadow=3)
     (answer,) = ask(api, SETOSA_ROW)
-    champion, challenger = both_rows(api, answer["prediction_id"])
+    champion, challenger = remembered(api, answer["prediction_id"])
     assert (champion["class_name"], challenger["class_name"]) == ("Iris-setosa", "Iris-virginica")
     moved = move(api, 3, "promote")
     assert moved == {"model_name": "IrisModel", "champion": 3, "challenger": None}
@@ -271,7 +268,7 @@ def test_rolling_back_twice_goes_further_into_the_past(api: httpx.Client) -> Non
     assert history(api)[-2:] == [(2, "rolled back"), (1, "rolled back")]
 
 
-def test_of_two_who_roll_back_the_same_champion_one_is_refused(api: httpx.Client) -> None:
+def test_the_second_rollback_of_the_same_champion_is_refused(api: httpx.Client) -> None:
     move(api, 2, "promote")
     move(api, 3, "promote")
     assert move(api, 3, "rollback")["champion"] == 2
@@ -299,12 +296,12 @@ def test_an_unknown_version_is_not_found(api: httpx.Client, lab: Settings) -> No
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "seven", "99999999999", "1.5"])
-def test_what_is_no_number_of_a_version_is_refused(lone_api: httpx.Client, number: str) -> None:
+def test_a_version_that_is_no_number_is_refused(lone_api: httpx.Client, number: str) -> None:
     for how in ("challenge", "promote", "rollback"):
         check_problem(lone_api.post(f"/models/{number}/{how}"), 422)
 
 
-def test_what_makes_no_sense_now_is_a_conflict(api: httpx.Client, lab: Settings) -> None:
+def test_a_move_from_the_wrong_champion_is_a_conflict(api: httpx.Client, lab: Settings) -> None:
     for number, how in ((1, "challenge"), (2, "rollback"), (9, "rollback"), (1, "rollback")):
         check_problem(api.post(f"/models/{number}/{how}"), 409)
     assert aliases(lab, "IrisModel") == {"champion": 1}
@@ -321,7 +318,7 @@ def test_a_rollback_to_a_version_that_is_gone_is_a_conflict(api: httpx.Client, l
 
 
 @pytest.mark.parametrize("how", ["challenge", "promote", "rollback"])
-def test_a_version_whose_twin_is_gone_is_a_conflict_that_says_what_to_do(
+def test_a_version_whose_twin_is_gone_is_a_conflict_that_names_the_ways_out(
     api: httpx.Client, lab: Settings, how: str
 ) -> None:
     client = mlflow.MlflowClient(lab.mlflow_uri)
@@ -360,34 +357,10 @@ def test_promotions_and_rollbacks_under_load_are_served_within_seconds_and_fail_
 
 
 def ask_until(over: Callable[[], bool], url: str) -> set[tuple[int, str]]:
-    """Ask for single rows and batches until it is over; return which version has answered what."""
+    """Ask for single rows and batches until it is over; return the versions with their answers."""
     found = set()
     with httpx.Client(base_url=url, timeout=30.0) as client:
         while not over():
             answers = [client.post("/predict", json=SETOSA).raise_for_status().json(), *ask(client, *[SETOSA_ROW] * 20)]
             found |= {(answer["model_version"], answer["class_name"]) for answer in answers}
     return found
-
-
-def test_the_overview_is_given_while_a_version_answers_for_the_first_time(
-    with_copy: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between two questions to the database, another process writes: the first labels of a new version."""
-    with store_of(with_copy) as store, store_of(with_copy) as other:
-        read = store._database.read
-        asked = []
-
-        def read_and_let_write(query: Any) -> Any:
-            found = read(query)
-            asked.append(query)
-            if len(asked) == 1:
-                label_a_row(other)
-            return found
-
-        monkeypatch.setattr(store._database, "read", read_and_let_write)
-        assert len(store.statistics.live("iris", "IrisModel")) <= 1
-        assert len(asked) > 1
-
-
-def label_a_row(store: Store) -> None:
-    store.feedback.give_new([past_row(datetime.now(UTC))], ["Iris-setosa"])

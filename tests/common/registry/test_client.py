@@ -132,7 +132,7 @@ def test_champion_is_served_wherever_it_points(
 ) -> None:
     def served_number() -> int | None:
         found = serving(settings.mlflow_uri)
-        return found and found.number
+        return found.number if found else None
 
     for version in (add(), add(), add(), client.get_model_version(NAME, "1")):
         client.set_registered_model_alias(NAME, "champion", version.version)

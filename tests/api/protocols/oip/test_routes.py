@@ -22,8 +22,8 @@ from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
 from scripts.parts import wait_for
-from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, CHALLENGER, keep_challenger
-from tests.api.inference.test_prediction_log import CLASSES, SETOSA_ROW, by_hand, counted, logged, store_of
+from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, CHALLENGER, keep_challenger, remembered
+from tests.api.inference.test_prediction_log import CLASSES, SETOSA_ROW, by_hand, counted, logged
 from tests.api.metrics.test_declared import VIRGINICA, predicted
 from tests.api.routes.test_models import statistics_of
 from tests.conftest import KEPT, running_api
@@ -342,12 +342,6 @@ def test_what_does_not_serve_is_not_found(lone_api: httpx.Client, path: str, wor
         check_refused(lone_api.post(f"{path}/infer", json=request), 404, *words)
 
 
-@pytest.fixture
-def modelless(offline: Settings) -> Iterator[httpx.Client]:
-    with running_api(offline) as client:
-        yield client
-
-
 def test_without_a_model_the_process_lives_and_says_what_to_do(modelless: httpx.Client) -> None:
     assert modelless.get("/v2/health/live").json() == {"live": True}
     assert modelless.get("/v2").status_code == 200
@@ -459,20 +453,6 @@ def api(with_copy: Settings) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
-def store(with_copy: Settings) -> Iterator[Store]:
-    with store_of(with_copy) as opened:
-        yield opened
-
-
-def remembered(api: httpx.Client, prediction_id: str, rows: int = 2) -> list[dict[str, Any]]:
-    def look() -> list[dict[str, Any]] | None:
-        found = api.get(f"/predictions/{prediction_id}")
-        return found.json() if found.is_success and len(found.json()) == rows else None
-
-    return wait_for("the prediction", look)
-
-
 @pytest.mark.parametrize("base", BASES)
 def test_an_answer_of_the_champion_is_counted_logged_and_shown_to_the_challenger(api: httpx.Client, base: str) -> None:
     answer = outputs(infer(api, body(), base))
@@ -506,7 +486,7 @@ def test_the_version_of_the_challenger_answers_in_its_own_place(api: httpx.Clien
     found = outputs(answer)
     assert (found["label"], found["class_name"]) == ([2, 2], ["Iris-virginica"] * 2)
     for prediction_id, row in zip(found["prediction_id"], ROWS, strict=True):
-        (only,) = remembered(api, prediction_id, rows=1)
+        (only,) = remembered(api, prediction_id, count=1)
         assert (only["role"], only["model_version"], only["class_name"]) == ("shadow", CHALLENGER, "Iris-virginica")
         assert list(only["features"].values()) == row
     assert predicted(api)["Iris-virginica"] == 2
