@@ -66,7 +66,7 @@ class Live:
 
     def expected(self, rows: int) -> Mapping[tuple[str, ...], Cells]:
         """Return scikit-learn's confusion matrices of the first rows."""
-        found = {}
+        found: dict[tuple[str, ...], Cells] = {}
         for role, answers in self.asked.answers.items():
             matrix = confusion_matrix(self.asked.truth[:rows], answers[:rows], labels=CLASSES)
             cells = dict(zip(itertools.product(CLASSES, CLASSES), matrix.ravel().tolist(), strict=True))
