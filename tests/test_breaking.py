@@ -34,7 +34,7 @@ from tests.api.inference.test_prediction_log import (
     store_of,
     told,
 )
-from tests.api.routes.test_suggest import check_problem
+from tests.api.routes.test_bad_requests import check_problem
 
 BEHIND = 0.25
 ROWS = ([5.1, 3.5, 1.4, 0.2], [5.7, 2.8, 4.1, 1.3], [6.3, 3.3, 6.0, 2.5], [1.0, 2.0, 3.0, 4.0])

@@ -15,7 +15,8 @@ from tests import servers
 from tests.api.inference.test_prediction_log import SETOSA, SETOSA_ROW, store_of
 from tests.api.protocols.oip.test_routes import MODEL
 from tests.api.protocols.oip.test_routes import body as oip_body
-from tests.api.routes.test_suggest import GOOD, UNKNOWN, check_problem, kept
+from tests.api.routes.test_bad_requests import check_problem
+from tests.api.routes.test_suggest import GOOD, UNKNOWN, kept
 from tests.conftest import KEPT, running_api
 
 KEY = "a-key-that-nobody-guesses"
@@ -199,8 +200,4 @@ def test_corrections_are_taken_again_after_the_seconds_to_wait(with_copy: Settin
         refused = [answer for answer in answers if answer.status_code == 429]
         assert refused
         assert {answer.headers["Retry-After"] for answer in refused} <= {"1", "2"}
-        wait_for_room(api)
-
-
-def wait_for_room(api: httpx.Client) -> None:
-    wait_for("room", lambda: api.post("/suggest", json=GOOD).status_code == 202, within=10, every=0.2)
+        wait_for("room", lambda: api.post("/suggest", json=GOOD).status_code == 202, within=10, every=0.2)

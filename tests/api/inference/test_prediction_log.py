@@ -25,7 +25,7 @@ from common.table import read_table
 from scripts.parts import stop, wait_for
 from tests import servers
 from tests.api.metrics.test_declared import samples
-from tests.api.routes.test_suggest import check_problem
+from tests.api.routes.test_bad_requests import check_problem
 from tests.conftest import IRIS, KEPT, keep_copy, running_api
 from tests.postgres import Postgres
 

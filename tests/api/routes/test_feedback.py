@@ -31,7 +31,7 @@ from tests.api.inference.test_prediction_log import (
     told,
     write_lock,
 )
-from tests.api.routes.test_suggest import check_problem
+from tests.api.routes.test_bad_requests import check_problem
 from tests.conftest import KEPT, running_api
 
 

@@ -16,13 +16,12 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_f
 from common.settings import Settings
 from scripts.parts import wait_for
 from tests import servers
-from tests.api.challenger.test_shadow import keep_challenger, remembered, serving
+from tests.api.challenger.test_shadow import CHALLENGER, keep_challenger, remembered, serving
 from tests.api.inference.test_prediction_log import CLASSES, SETOSA, SETOSA_ROW, ask, by_hand
+from tests.api.routes.test_bad_requests import check_problem
 from tests.api.routes.test_feedback import tell
-from tests.api.routes.test_suggest import check_problem
 from tests.conftest import IRIS, KEPT, register_onnx, running_api, set_alias
 
-CHALLENGER = 8
 METRICS = ("precision", "recall", "specificity", "f1")
 
 

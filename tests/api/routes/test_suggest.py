@@ -16,6 +16,7 @@ from common.store import Store
 from scripts.parts import stop, wait_for
 from tests import servers
 from tests.api.model.test_follower import stranger
+from tests.api.routes.test_bad_requests import check_problem
 from tests.conftest import running_api
 
 GOOD = {
@@ -45,12 +46,6 @@ def kept(settings: Settings) -> int:
     with database(settings) as connection:
         (count,) = connection.execute("SELECT count(*) FROM suggestions").fetchone()
     return int(count)
-
-
-def check_problem(response: httpx.Response, status: int) -> None:
-    assert response.status_code == status
-    assert response.headers["content-type"] == "application/problem+json"
-    assert response.json()["status"] == status
 
 
 def test_a_suggestion_is_accepted_and_kept(api: httpx.Client, with_copy: Settings) -> None:
