@@ -64,7 +64,7 @@ def is_valid(value: Any) -> bool:
 @example({"data": [[30, 30.0, 0, 5e-324]]})
 @example({**dict.fromkeys(FEATURES, 1.0), "data": [[1, 2, 3, 4]]})
 @example({"\ud800": {"\udfff": 1}})
-def test_only_what_is_valid_is_answered(lone_api: httpx.Client, value: Any) -> None:
+def test_only_valid_bodies_are_answered(lone_api: httpx.Client, value: Any) -> None:
     response = lone_api.post("/predict", content=json.dumps(value), headers={"Content-Type": "application/json"})
     if is_valid(value):
         assert response.status_code == 200, response.text

@@ -182,7 +182,7 @@ def test_as_many_truths_as_rows_are_wanted(api: httpx.Client, store: Store, trut
         ({}, "data"),
     ],
 )
-def test_what_cannot_be_predicted_is_refused_by_the_name_of_its_field(
+def test_a_malformed_request_is_refused_by_the_name_of_its_field(
     lone_api: httpx.Client, body: dict[str, Any], field: str
 ) -> None:
     for path, sent, where in (
@@ -194,7 +194,7 @@ def test_what_cannot_be_predicted_is_refused_by_the_name_of_its_field(
         assert refused.json()["errors"][0]["field"].startswith(where)
 
 
-def test_what_seldon_has_besides_is_tolerated(api: httpx.Client, store: Store) -> None:
+def test_further_fields_of_seldon_are_tolerated(api: httpx.Client, store: Store) -> None:
     extras = {"meta": {"puid": "x", "metrics": [1]}, "reward": 0.5, "response": {"strData": "?"}, "anything": None}
     body = feedback([2])
     body["request"]["meta"] = {"tags": {}}

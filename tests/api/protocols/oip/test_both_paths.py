@@ -49,9 +49,7 @@ def test_both_paths_answer_alike(lone_api: httpx.Client, sent: dict[str, Any], e
 @settings(max_examples=300, deadline=None)
 @example(b"", None)
 @example(b"{}", 2)
-def test_both_paths_answer_alike_whatever_is_sent(
-    lone_api: httpx.Client, content: bytes, json_length: int | None
-) -> None:
+def test_both_paths_answer_any_body_alike(lone_api: httpx.Client, content: bytes, json_length: int | None) -> None:
     sent = {"content": content, "headers": {} if json_length is None else {LENGTH: str(json_length)}}
     fast, route = (answered(lone_api, f"{MODEL}/infer", sent, more) for more in ({}, ROUTE))
     assert fast == route
