@@ -21,7 +21,7 @@ from tests.api.routes.test_suggest import GOOD, kept
 from tests.conftest import register_onnx, running_api
 
 CROWD = 40
-# A thread, the store, and what a busy machine takes.
+# A thread, the store, and a busy machine.
 REFUSED_WITHIN = THREAD_SECONDS + STORE_SECONDS + 3.0
 AT_ONCE_WITHIN = 2.0
 SELDON_FEEDBACK = {"request": {"data": {"ndarray": [ROW]}}, "truth": {"data": {"ndarray": [0]}}}

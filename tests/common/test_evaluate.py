@@ -185,7 +185,7 @@ differing = st.integers(0, 30) | st.integers(0, 3000)
 @settings(deadline=None)
 def test_mcnemars_p_value_is_that_of_the_binomial_test(first: int, second: int) -> None:
     found = evaluate.mcnemar(first, second)
-    # Towards the end of what a float can hold SciPy's own terms vanish: it says 0 where 1.03e-290 is right.
+    # Near the smallest float SciPy's own terms vanish: it says 0 where 1.03e-290 is right.
     assert found == pytest.approx(exact_p_value(first, second), rel=1e-8, abs=1e-280)
     assert found == evaluate.mcnemar(second, first)
 

@@ -194,7 +194,7 @@ def test_a_log_in_of_the_file_is_mlflows_too_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, env_file: Path, lines: str, header: str | None
 ) -> None:
     for name in MlflowLogin.model_fields:
-        # So that what is put there is taken away again.
+        # So that these variables are taken away again.
         monkeypatch.setenv(name.upper(), "")
     env_file.write_text(lines, encoding="utf-8")
     settings = load_settings(_env_file=env_file)

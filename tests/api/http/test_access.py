@@ -41,22 +41,8 @@ OPEN: list[tuple[str, str, Any]] = [
     ("POST", "/predict", SETOSA),
     ("POST", "/api/v1.0/predictions", {"data": {"ndarray": [SETOSA_ROW]}}),
     ("POST", f"{MODEL}/infer", oip_body()),
-    *(
-        ("GET", path, None)
-        for path in (
-            "/predict/test",
-            "/health",
-            "/livez",
-            "/readyz",
-            "/metrics",
-            "/models",
-            "/label",
-            "/metadata",
-            "/docs",
-            "/v2/health/ready",
-            MODEL,
-        )
-    ),
+    *(("GET", path, None) for path in ("/health", "/livez", "/readyz", "/metrics", "/v2/health/ready")),
+    *(("GET", path, None) for path in ("/predict/test", "/models", "/label", "/metadata", "/docs", MODEL)),
 ]
 WRONG: dict[str, list[tuple[bytes, bytes]]] = {
     "none": [],

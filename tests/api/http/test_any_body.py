@@ -46,7 +46,7 @@ def is_row(value: Any) -> bool:
 
 
 def is_valid(value: Any) -> bool:
-    """Say whether a decoded body is what `/predict` takes, in words of our own."""
+    """Return whether `/predict` takes a decoded body, by code of our own."""
     if not isinstance(value, dict):
         return False
     if set(value) == {"data"}:

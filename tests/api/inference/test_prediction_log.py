@@ -284,7 +284,7 @@ def test_a_row_that_the_database_never_takes_is_dropped_and_counted_and_those_be
 
 
 def refusing(settings: Settings) -> list[str]:
-    """Return what makes the database refuse petals of 7.7 cm."""
+    """Return the statements that make the database refuse petals of 7.7 cm."""
     if settings.database_url.startswith("sqlite"):
         when = "json_extract(NEW.features, '$.petal_length') = 7.7"
         return [f"CREATE TRIGGER no BEFORE INSERT ON predictions WHEN {when} BEGIN SELECT RAISE(ABORT, 'no'); END"]
@@ -314,7 +314,7 @@ def check_processes(settings: Settings, count: int) -> None:
 
 
 def use(url: str) -> list[str]:
-    """Predict 50 rows one by one, and tell the truth about every other; return their ids."""
+    """Predict 50 rows one by one, and send the truth about every other; return their ids."""
     ids = []
     with httpx.Client(base_url=url, timeout=30.0) as api:
         for number in range(50):

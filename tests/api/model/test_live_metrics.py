@@ -35,7 +35,7 @@ Cells = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Asked:
-    """Rows that the api was asked for: their ids, their true classes, and what each role has answered."""
+    """Rows that the api was asked for: their ids, their true classes, and the answers of each role."""
 
     ids: Sequence[str]
     truth: Sequence[str]
@@ -57,7 +57,7 @@ class Live:
             tell(self.api, prediction_id, truth).raise_for_status()
 
     def cells(self) -> Mapping[tuple[str, ...], Cells]:
-        """Return what the monitor exports: by model and role, the labels of each pair of true and predicted class."""
+        """Return the exported labels: by model and role, those of each pair of true and predicted class."""
         found: dict[tuple[str, ...], dict[tuple[str, str], float]] = {}
         for (*model, true, predicted, correct), count in samples(self.monitor, "live_labels", *CELL).items():
             assert correct == str(true == predicted).lower()

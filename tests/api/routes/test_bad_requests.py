@@ -14,7 +14,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def body_with(value: str) -> str:
-    """Return a body whose petal_width is this text, which need not be JSON that Python would write."""
+    """Return a body with this text as its petal_width, which need not be JSON that Python would write."""
     return json.dumps({**GOOD, "petal_width": "HERE"}).replace('"HERE"', value)
 
 
@@ -82,37 +82,23 @@ def test_an_unknown_field_beside_a_batch_is_named(lone_api: httpx.Client) -> Non
     check_field(post(lone_api, json.dumps({"data": [ROW], "colour": 1})), "colour")
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        [],
-        [ROW, [5.1, 3.5, 1.4]],
-        [ROW, [5.1, 3.5, 1.4, 0.2, 7.0]],
-        [[]],
-        [5.1, 3.5, 1.4, 0.2],
-        [[[5.1], [3.5], [1.4], [0.2]]],
-        [GOOD],
-        "rows",
-        None,
-        7,
-        {"0": ROW},
-        [ROW] * 10_001,
-    ],
-    ids=[
-        "empty",
-        "a row too short",
-        "a row too long",
-        "an empty row",
-        "one row without its list",
-        "nested too deep",
-        "objects for rows",
-        "text",
-        "null",
-        "a number",
-        "an object",
-        "too many rows",
-    ],
-)
+BATCHES = {
+    "empty": [],
+    "a row too short": [ROW, [5.1, 3.5, 1.4]],
+    "a row too long": [ROW, [5.1, 3.5, 1.4, 0.2, 7.0]],
+    "an empty row": [[]],
+    "one row without its list": ROW,
+    "nested too deep": [[[5.1], [3.5], [1.4], [0.2]]],
+    "objects for rows": [GOOD],
+    "text": "rows",
+    "null": None,
+    "a number": 7,
+    "an object": {"0": ROW},
+    "too many rows": [ROW] * 10_001,
+}
+
+
+@pytest.mark.parametrize("data", BATCHES.values(), ids=BATCHES)
 def test_a_malformed_batch_is_refused(lone_api: httpx.Client, data: Any) -> None:
     problem = check_problem(post(lone_api, json.dumps({"data": data})), 422)
     assert all(error["field"].startswith("data") for error in problem["errors"])

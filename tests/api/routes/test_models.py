@@ -31,7 +31,7 @@ def statistics_of(api: httpx.Client) -> dict[str, dict[str, Any]]:
 
 
 def check_statistics(found: dict[str, Any], truths: Sequence[str], predicted: Sequence[str]) -> None:
-    """Compare with what scikit-learn makes of the labelled rows."""
+    """Compare with scikit-learn's metrics of the labelled rows."""
     assert found["labels"] == len(truths)
     assert found["accuracy"]["value"] == pytest.approx(accuracy_score(truths, predicted))
     assert found["confusion"] == confusion_matrix(truths, predicted, labels=CLASSES).tolist()

@@ -17,7 +17,7 @@ EDGES = (21.0, 60.0)
 
 
 def graph_of(step: Any, width: int) -> Callable[[Floats], Floats]:
-    """Return what a fitted step has become as a graph."""
+    """Return the graph of a fitted step, as a function."""
     register_converters()
     graph = to_onnx(Pipeline([("step", step)]), np.zeros((1, width), dtype=np.float32), target_opset=OPSET)
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])

@@ -21,7 +21,7 @@ from tests.common.bundle.graphs import answer_of, assert_same, change, load
 
 @dataclass(frozen=True)
 class Mixed:
-    """A bundle whose columns are names and numbers, and what it was made from."""
+    """A bundle of columns of names and numbers, with the model, the scorer and the rows in it."""
 
     problem: Problem
     rows: Table

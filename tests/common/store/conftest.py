@@ -27,13 +27,13 @@ def store(url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def sqlite_store(sqlite_url: str) -> Iterator[Store]:
-    """For what only SQLite has."""
+    """For features that only SQLite has."""
     yield from _opened(sqlite_url)
 
 
 @pytest.fixture
 def postgres_store(postgres_url: str) -> Iterator[Store]:
-    """For what only PostgreSQL has."""
+    """For features that only PostgreSQL has."""
     yield from _opened(postgres_url)
 
 

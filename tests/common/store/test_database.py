@@ -50,7 +50,7 @@ def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
 
 
 def another_switches(path: Path) -> sqlite3.Connection:
-    """Be a process that is about to make a new file write ahead: what SQLite refuses others beside, without waiting."""
+    """Be a process that switches a new file to write ahead: SQLite refuses all others meanwhile, without waiting."""
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     return other

@@ -116,11 +116,7 @@ def test_a_batch_larger_than_one_statement_is_written_and_counted_whole(store: S
 
 
 @pytest.mark.parametrize(
-    "bad",
-    [
-        prediction("bad") | {"class_name": None},
-        prediction("bad") | {"features": None, "problem": None},
-    ],
+    "bad", [prediction("bad") | {"class_name": None}, prediction("bad") | {"features": None, "problem": None}]
 )
 def test_a_batch_with_a_row_that_cannot_be_kept_is_not_kept_at_all(store: Store, bad: PredictionRow) -> None:
     rows = [prediction(f"p{number}") for number in range(ROWS_AT_ONCE)]
