@@ -128,20 +128,8 @@ def test_a_truth_may_be_said_in_every_form(api: httpx.Client, store: Store, form
 @pytest.mark.parametrize(
     "truth",
     [
-        3,
-        -1,
-        [3],
-        0.5,
-        "Iris-unknown",
-        "",
-        "0",
-        [0, 0, 0],
-        [1, 1, 0],
-        [0.2, 0.3, 0.5],
-        [1, 0],
-        [0, 0, 0, 1],
-        [],
-        ["a", 1],
+        *(3, -1, [3], 0.5, "Iris-unknown", "", "0"),
+        *([0, 0, 0], [1, 1, 0], [0.2, 0.3, 0.5], [1, 0], [0, 0, 0, 1], [], ["a", 1]),
     ],
 )
 def test_a_truth_that_is_no_class_is_refused_by_its_place_and_nothing_is_kept(
