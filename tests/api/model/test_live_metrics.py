@@ -91,8 +91,8 @@ def ask(api: httpx.Client, lab: Settings) -> Asked:
     body = {"data": held_out.X[:ROWS].tolist()}
     answers = api.post("/predict", json=body).raise_for_status().json()["predictions"]
     ids = [answer["prediction_id"] for answer in answers]
-    remembered = [{row["role"]: row["class_name"] for row in remembered(api, each)} for each in ids]
-    by_role = {role: [each[role] for each in remembered] for role in ROLES}
+    rows = [{row["role"]: row["class_name"] for row in remembered(api, each)} for each in ids]
+    by_role = {role: [each[role] for each in rows] for role in ROLES}
     assert by_role["champion"] == [answer["class_name"] for answer in answers]
     return Asked(ids, [CANCER.target.classes[index] for index in held_out.y[:ROWS]], by_role)
 

@@ -100,7 +100,8 @@ def test_a_name_that_was_never_seen_is_answered_like_any_other_such(mixed: Mixed
 def test_mixed_rows_are_taken_as_a_client_gives_them(mixed: Mixed) -> None:
     whole, fraction = mixed.row(Duration=34, Age=36), mixed.row(Duration=34.0, Age=36.0)
     assert mixed.loaded.as_rows([whole]).dtype == object
-    assert_same(*(mixed.loaded.predict(mixed.loaded.as_rows([row])) for row in (whole, fraction)))
+    one, other = (mixed.loaded.predict(mixed.loaded.as_rows([row])) for row in (whole, fraction))
+    assert_same(one, other)
 
 
 def test_a_mixed_bundle_carries_rows_of_names_and_numbers_with_their_right_answers(mixed: Mixed) -> None:
