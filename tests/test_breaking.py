@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 
 from api.inference.prediction_log import MAX_WAITING_ROWS
-from common.problem import Problem
 from common.settings import Settings
 from common.store import Store
 from common.store.tables import confusion_counts, paired_counts, prediction_counts
@@ -35,7 +34,7 @@ from tests.api.inference.test_prediction_log import (
     store_of,
     told,
 )
-from tests.api.routes.test_suggest import check_problem
+from tests.api.routes.test_bad_requests import check_problem
 
 BEHIND = 0.25
 ROWS = ([5.1, 3.5, 1.4, 0.2], [5.7, 2.8, 4.1, 1.3], [6.3, 3.3, 6.0, 2.5], [1.0, 2.0, 3.0, 4.0])
@@ -130,8 +129,8 @@ def rolled_up(store: Store, table: sa.Table, counts: str, *key: str) -> dict[tup
     return {tuple(row[name] for name in key): row[counts] for row in found if row[counts]}
 
 
-def test_a_kill_under_load_loses_nothing_acknowledged(on_either: Settings, problem: Problem) -> None:
-    keep_challenger(on_either, problem, by_hand(2.5, 4.8))
+def test_a_kill_under_load_loses_nothing_acknowledged(on_either: Settings) -> None:
+    keep_challenger(on_either, by_hand(2.5, 4.8))
     for requests in (60, 21):
         seen, killed = kill_under_load(on_either, predict_tell_and_correct, requests)
         with store_of(on_either) as store:

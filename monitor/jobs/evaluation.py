@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from common.store import Store, StoreError
 from common.store.monitoring.windows import WindowRecord
-from common.store.statistics import Cells, Span
+from common.store.statistics import Span
 from monitor.follow_registry import References
 from monitor.jobs.job_alerts import JobAlerts, log_changes
 from monitor.statistics.breaches import ALL_KINDS, breaches, looked_for
@@ -19,9 +19,6 @@ from monitor.statistics.enough import LABELS
 from monitor.statistics.performance import Measured, measured
 from monitor.statistics.reference import Results
 from monitor.statistics.window import WINDOWS_KEPT, Evaluation, evaluate
-
-if TYPE_CHECKING:
-    from common.store.monitoring.window_rows import Cells
 
 JOB = "evaluation"
 # An api writes its log at most a quarter of a second late, unless the store is away: after this time it is complete.

@@ -22,7 +22,7 @@ names = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), 
 
 @st.composite
 def answers(draw: st.DrawFn) -> tuple[list[str], Answer, Any]:
-    """Class names, what a model says of some rows, and which of them are outliers."""
+    """Class names, the answer of a model to some rows, and the flags of the outliers."""
     classes, rows = draw(names), draw(st.integers(1, 5))
 
     def numbers(count: int) -> Any:
@@ -43,7 +43,7 @@ def batch_of(classes: list[str], answer: Answer, flags: Any) -> PredictionBatch:
 
 
 @given(answers())
-def test_rows_and_batches_are_what_pydantic_writes(given: tuple[list[str], Answer, Any]) -> None:
+def test_rows_and_batches_are_written_as_pydantic_writes_them(given: tuple[list[str], Answer, Any]) -> None:
     classes, answer, flags = given
     rows = len(answer.labels)
     written = AnswerJson(classes, "IrisModel", 3)

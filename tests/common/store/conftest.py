@@ -10,11 +10,11 @@ from tests.conftest import opened
 
 @pytest.fixture
 def sqlite_store(sqlite_url: str) -> Iterator[Store]:
-    """For what only SQLite has."""
+    """For features that only SQLite has."""
     yield from opened(sqlite_url)
 
 
 @pytest.fixture
 def postgres_store(postgres_url: str) -> Iterator[Store]:
-    """For what only PostgreSQL has."""
+    """For features that only PostgreSQL has."""
     yield from opened(postgres_url)
