@@ -157,7 +157,7 @@ def check_acknowledged(store: Store, seen: list[Acknowledged], killed: float) ->
         assert len(missing) < len(each.predictions)
 
 
-def test_what_was_acknowledged_before_a_kill_is_worked_with_by_the_next_process(on_either: Settings) -> None:
+def test_the_next_process_works_on_with_all_that_was_acknowledged(on_either: Settings) -> None:
     seen, _ = kill_under_load(on_either, predict_tell_and_correct, 30)
     with servers.api_process(on_either) as (url, _), httpx.Client(base_url=url, timeout=30.0) as api:
         for each in seen:
@@ -186,7 +186,7 @@ needs_prlimit = pytest.mark.skipif(
 
 
 @needs_prlimit
-def test_on_a_full_disk_predictions_go_on_and_all_else_is_refused_and_afterwards_all_is_well(
+def test_on_a_full_disk_predictions_go_on_and_other_writes_are_refused(
     with_copy: Settings,
 ) -> None:
     with servers.api_process(with_copy) as (url, process), httpx.Client(base_url=url, timeout=30.0) as api:

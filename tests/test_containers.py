@@ -105,7 +105,7 @@ def test_docker_compose_understands_the_stack(files: list[str]) -> None:
 
 
 @pytest.mark.parametrize("value", [{}, {"POSTGRES_PASSWORD": ""}])
-def test_without_the_secret_of_the_database_nothing_starts_and_it_says_where_to_set_it(value: dict[str, str]) -> None:
+def test_without_the_secret_of_the_database_the_error_says_where_to_set_it(value: dict[str, str]) -> None:
     refused = compose("config", "--quiet", **{"GRAFANA_ADMIN_PASSWORD": "b"} | value)
     assert refused.returncode != 0
     assert "POSTGRES_PASSWORD is missing a value: set it in .env" in refused.stderr
@@ -148,7 +148,7 @@ def test_every_service_that_stays_has_a_health_check_and_comes_back() -> None:
     assert {each["restart"] for each in staying.values()} == {"unless-stopped"}
 
 
-def test_only_what_has_a_key_or_a_log_in_can_be_opened_to_others() -> None:
+def test_only_services_with_a_key_or_a_login_can_be_opened_to_others() -> None:
     def open_to_all(**variables: str) -> set[str]:
         config = compose("config", **SECRETS, **variables)
         listed = YAML(typ="safe").load(config.stdout)["services"]
@@ -178,7 +178,7 @@ def test_hadolint_finds_no_fault_in_a_dockerfile(path: str) -> None:
 
 
 @pytest.mark.parametrize("folder", GROUPS)
-def test_an_image_installs_what_poetry_has_locked_and_all_of_it(folder: str) -> None:
+def test_an_image_installs_all_locked_packages_and_no_other(folder: str) -> None:
     locked = locked_packages()
     hashes = {(n, p["version"]): {f["hash"] for f in p["files"]} for n, listed in locked.items() for p in listed}
     given = pinned(folder)
@@ -188,7 +188,7 @@ def test_an_image_installs_what_poetry_has_locked_and_all_of_it(folder: str) -> 
     assert closure(GROUPS[folder]) - set(given) == set()
 
 
-def test_only_what_images_copy_reaches_the_builder() -> None:
+def test_only_files_that_images_copy_reach_the_builder() -> None:
     kept = {line[1:].rstrip("/") for line in (PROJECT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
     copied = {
         source.rstrip("/")

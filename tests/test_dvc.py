@@ -97,7 +97,7 @@ def test_repro_writes_all_files_and_records_their_hashes(lab: Lab) -> None:
     }
 
 
-def test_the_committed_lock_is_what_a_fresh_repro_writes(lab: Lab) -> None:
+def test_the_committed_lock_equals_that_of_a_fresh_repro(lab: Lab) -> None:
     assert yaml(lab.folder / "dvc.lock") == yaml(PROJECT / "dvc.lock")
     assert (lab.folder / "dvc.lock").read_bytes() == (PROJECT / "dvc.lock").read_bytes()
     committed = PROJECT / "data" / "iris" / "data.csv.dvc"

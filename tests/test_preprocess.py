@@ -133,9 +133,7 @@ def test_bad_data_stop_the_command_with_that_line_alone(tmp_path: Path, raw: byt
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 1e39])
-def test_a_number_that_the_problem_itself_makes_of_the_data_is_refused_if_no_model_can_be_asked_it(
-    problem: Problem, tmp_path: Path, value: float
-) -> None:
+def test_a_loaded_number_that_float32_cannot_hold_is_refused(problem: Problem, tmp_path: Path, value: float) -> None:
     def load(_: Path | None) -> Table:
         table = problem.load(None)
         table.X[6, 2] = value
@@ -157,7 +155,7 @@ def hours(problem: Problem, folder: Path, origin: int) -> Problem:
     return problem
 
 
-def test_a_column_whose_values_float32_merges_is_warned_of(
+def test_a_column_whose_values_merge_in_float32_is_warned_of(
     problem: Problem, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     preprocess(hours(problem, tmp_path / "stamps", 2024031500), tmp_path / "stamps")

@@ -139,7 +139,7 @@ def test_importing_everything_writes_nothing_reads_no_settings_and_asks_nobody(t
 
 
 @pytest.mark.parametrize("module", ["api.api", "common.store", "common.bundle.model", "common.table", "problems.iris"])
-def test_what_a_service_imports_is_light(module: str) -> None:
+def test_a_service_imports_no_heavy_package(module: str) -> None:
     ended = python(f"import sys, {module}; print(*sys.modules)")
     assert ended.returncode == 0, ended.stderr
     loaded = {name.partition(".")[0] for name in ended.stdout.split()}

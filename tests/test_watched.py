@@ -77,7 +77,7 @@ def shows(page: Page, kind: str, subject: str) -> bool:
     return page.locator("#alerts tbody tr").filter(has_text=words).count() == 1
 
 
-def test_drift_is_told_by_the_page_the_metrics_and_a_webhook_within_two_windows(
+def test_drift_reaches_page_metrics_and_webhook_within_two_windows(
     lab: Settings, receiver: Receiver, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:

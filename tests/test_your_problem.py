@@ -189,12 +189,14 @@ MISTAKES: dict[str, Callable[[Copy], None]] = {
 }
 
 
-def test_the_page_tells_of_every_mistake_that_is_tried() -> None:
+def test_the_page_describes_every_mistake_of_the_tests() -> None:
     assert list(SAID) == list(MISTAKES)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_by_dvc_repro_in_the_words_of_the_page(prepared: Copy, tmp_path: Path, mistake: str) -> None:
+def test_a_mistake_is_reported_by_dvc_repro_in_the_words_of_the_page(
+    prepared: Copy, tmp_path: Path, mistake: str
+) -> None:
     lab = Copy(tmp_path / "lab", prepared.settings, prepared.environment)
     shutil.copytree(prepared.folder, lab.folder, symlinks=True, ignore=shutil.ignore_patterns(".lab", ".git"))
     lab.run("git", "init", "--quiet")

@@ -98,7 +98,7 @@ def test_two_families_compete_each_in_several_strengths() -> None:
     assert {family: found.count(family) for family in found} == dict.fromkeys(FAMILIES, 3)
 
 
-def test_each_candidate_fits_what_its_parameters_say(train_and_test: tuple[Table, Table]) -> None:
+def test_each_candidate_fits_as_its_parameters_say(train_and_test: tuple[Table, Table]) -> None:
     train, _ = train_and_test
     for candidate in PROBLEM.candidates():
         model = candidate.fit(train.X, train.y)

@@ -105,7 +105,7 @@ def test_the_grid_is_that_of_the_lab(problem: Problem) -> None:
     assert set(found) == {(layers, epochs) for layers in (2, 3, 4) for epochs in (100, 250, 500, 750, 1000)}
 
 
-def test_each_candidate_fits_what_its_parameters_say(problem: Problem, flowers: Table) -> None:
+def test_each_candidate_fits_as_its_parameters_say(problem: Problem, flowers: Table) -> None:
     some = Table(flowers.X[::5], flowers.y[::5])
     for candidate in problem.candidates():
         model = candidate.fit(some.X, some.y)

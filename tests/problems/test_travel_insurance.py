@@ -188,7 +188,7 @@ def test_every_synthetic_row_is_plausible_and_of_known_names(claims: Table) -> N
     ],
     ids=["as published", "ID first", "reversed", "ID and sorted", "without gender"],
 )
-def test_a_file_of_the_users_is_read_whatever_its_columns_order(
+def test_a_file_of_the_users_is_read_in_any_order_of_columns(
     tmp_path: Path, header: tuple[str, ...], claim: str
 ) -> None:
     line = {**ROW, "ID": "17", "Claim": claim}
@@ -198,7 +198,7 @@ def test_a_file_of_the_users_is_read_whatever_its_columns_order(
     assert table.y.tolist() == [1, 0]
 
 
-def test_what_get_data_writes_is_read_back(tmp_path: Path, claims: Table) -> None:
+def test_a_file_of_get_data_is_read_back(tmp_path: Path, claims: Table) -> None:
     some = Table(claims.X[:200], claims.y[:200])
     (tmp_path / "data.csv").write_bytes(table_bytes(some, PROBLEM.target.classes))
     table = PROBLEM.load(tmp_path / "data.csv")
@@ -276,7 +276,7 @@ def test_the_graph_takes_raw_columns_and_keeps_the_rules(graph: OnnxModel, rows:
     assert adult + 0.2 < senior == untold
 
 
-def test_the_graph_says_what_lightgbm_says(fitted: Pipeline, rows: Table, claims: Table) -> None:
+def test_the_graph_answers_as_lightgbm(fitted: Pipeline, rows: Table, claims: Table) -> None:
     exported = export_onnx(fitted, PROBLEM, rows)
     check_parity(OnnxModel(exported.SerializeToString()), fitted, np.concatenate([rows.X, claims.X[:5000]]))
 
@@ -329,7 +329,7 @@ def test_a_batch_ends_when_a_tenth_of_it_is_predicted_no_better(rows: Table, sma
     assert len(leaves(hopeless)) < travel_insurance.PATIENCE < len(leaves(learnable)) <= travel_insurance.ROUNDS
 
 
-def test_the_curve_tells_the_loss_of_the_tenth_that_was_held_out(rows: Table, small_batches: list[Any]) -> None:
+def test_the_curve_is_the_loss_of_the_tenth_held_out(rows: Table, small_batches: list[Any]) -> None:
     model: Any = learn_in_batches(rows.X, rows.y)
     losses = model.curves_["batch_log_loss"]
     assert losses == [each.best_score_["valid_0"]["binary_logloss"] for each, *_ in small_batches]

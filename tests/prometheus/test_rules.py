@@ -48,7 +48,7 @@ def test_the_configuration_names_every_rule_file() -> None:
 
 
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.name)
-def test_rules_and_alerts_do_what_their_unit_tests_say(path: Path) -> None:
+def test_rules_and_alerts_pass_their_unit_tests(path: Path) -> None:
     ended = run("promtool", "test", "rules", path)
     assert ended.returncode == 0, said(ended)
 

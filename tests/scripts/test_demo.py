@@ -14,7 +14,7 @@ from scripts.stack import process_environment
 from tests.scripts.test_stack import processes_of
 
 
-def test_the_copy_holds_what_git_lists_and_no_state(tmp_path: Path) -> None:
+def test_the_copy_holds_the_files_of_git_and_no_state(tmp_path: Path) -> None:
     target = tmp_path / "copy"
     target.mkdir()
     (target / "left-over").touch()

@@ -95,7 +95,7 @@ def test_the_command_looks_only_at_the_program_that_is_named_and_prints_its_port
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{free}\n", "")
 
 
-def test_a_port_that_is_no_number_is_told_in_one_line() -> None:
+def test_a_port_that_is_no_number_is_an_error_of_one_line() -> None:
     ended = check("api", API_PORT="eight")
     assert ended.returncode == 1
     assert ended.stderr.startswith("bad settings: API_PORT")

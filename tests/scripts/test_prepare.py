@@ -75,7 +75,7 @@ def test_a_second_command_says_that_it_waits_and_goes_on_when_the_first_is_done(
     assert output.read_text().endswith(ROWS)
 
 
-def test_conflict_marks_in_the_lock_are_told_with_what_to_do(folder: Path) -> None:
+def test_conflict_marks_in_the_lock_are_an_error_with_advice(folder: Path) -> None:
     text = (folder / "dvc.lock").read_text(encoding="utf-8")
     (folder / "dvc.lock").write_text(f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> theirs\n", encoding="utf-8")
     ended = prepare(folder)
@@ -87,7 +87,7 @@ def test_conflict_marks_in_the_lock_are_told_with_what_to_do(folder: Path) -> No
     )
 
 
-def test_bad_data_are_told_by_preprocess_and_by_dvc(folder: Path) -> None:
+def test_bad_data_are_reported_by_preprocess_and_by_dvc(folder: Path) -> None:
     data = folder / "data" / "iris" / "data.csv"
     data.write_text("5.1,3.5,1.4,0.2,Iris-japonica\n", encoding="utf-8")
     ended = prepare(folder)
@@ -97,7 +97,7 @@ def test_bad_data_are_told_by_preprocess_and_by_dvc(folder: Path) -> None:
     assert ended.stderr.splitlines()[-1] == "prepare: `dvc repro preprocess@iris` ended with code 255"
 
 
-def test_a_problem_that_dvc_does_not_know_is_told_with_the_line_to_add(folder: Path) -> None:
+def test_a_problem_that_dvc_does_not_know_is_an_error_with_the_line_to_add(folder: Path) -> None:
     ended = prepare(folder, "wine")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "prepare: problem wine is not in params.yaml: add the line `  - wine` at its end\n"
@@ -105,7 +105,7 @@ def test_a_problem_that_dvc_does_not_know_is_told_with_the_line_to_add(folder: P
 
 @pytest.mark.parametrize("arguments", [[], ["--all"]])
 @pytest.mark.parametrize("content", ["<<<<<<< HEAD\nproblems:\n  - iris\n", "", "problems: iris\n", "problems: [1]\n"])
-def test_a_damaged_list_of_problems_is_told_in_one_line(folder: Path, content: str, arguments: list[str]) -> None:
+def test_a_damaged_list_of_problems_is_an_error_of_one_line(folder: Path, content: str, arguments: list[str]) -> None:
     (folder / "params.yaml").write_text(content, encoding="utf-8")
     ended = prepare(folder, arguments=arguments)
     assert (ended.returncode, ended.stdout) == (1, "")

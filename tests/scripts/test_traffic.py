@@ -71,7 +71,7 @@ def test_noise_has_the_asked_share_of_each_deviation_and_few_digits(problem: Pro
     np.testing.assert_array_equal(noisy, noisy.round(3))
 
 
-def test_every_value_is_plausible_whatever_is_added(problem: Problem, data: Table) -> None:
+def test_every_value_is_plausible_with_any_noise(problem: Problem, data: Table) -> None:
     wild = Traffic(noise=50.0, outliers=0.2, drift=("petal_width", -5.0), seed=1)
     drawn = matrix(draw(wild, problem, data))
     assert (drawn.min(), drawn.max()) == (0.0, 30.0)
@@ -105,7 +105,7 @@ def test_outliers_are_far_from_the_data_in_each_feature_on_both_sides_and_have_n
     assert {row.label for row in rows} == {None}
 
 
-def test_outliers_of_a_feature_whose_data_fill_its_range_are_anywhere_in_it(problem: Problem) -> None:
+def test_outliers_are_anywhere_in_a_range_that_the_data_fill(problem: Problem) -> None:
     filling = Table(np.vstack([np.zeros(4), np.full(4, 30.0)]), np.array([0, 1]))
     drawn = matrix(draw(Traffic(outliers=1.0, seed=1), problem, filling))
     np.testing.assert_allclose(np.percentile(drawn, (0, 50, 100), axis=0).T, [[0.0, 15.0, 30.0]] * 4, atol=1.0)
@@ -173,7 +173,7 @@ def test_predictions_and_labels_arrive_and_are_tallied(
     assert seen[-1] == tally.seconds
 
 
-def test_what_the_api_gets_as_truth_is_right_but_for_the_wrong_labels(
+def test_the_api_gets_true_labels_but_for_the_wrong_ones(
     with_copy: Settings, start_api: StartApi, problem: Problem, data: Table
 ) -> None:
     traffic = Traffic(rate=50.0, seconds=2.0, noise=0.0, labels=1.0, label_delay=0.0, wrong_labels=0.3, seed=3)
@@ -184,7 +184,7 @@ def test_what_the_api_gets_as_truth_is_right_but_for_the_wrong_labels(
     assert dict(zip(problem.target.classes, map(sum, version["confusion"]), strict=True)) == expected
 
 
-def test_labels_that_are_due_after_the_last_row_are_still_told(
+def test_labels_due_after_the_last_row_are_still_sent(
     lone_api: httpx.Client, offline: Settings, problem: Problem, data: Table
 ) -> None:
     traffic = Traffic(rate=20.0, seconds=0.2, labels=1.0, label_delay=0.7, outliers=0.0)
@@ -244,16 +244,14 @@ def mute() -> Iterator[Mute]:
         thread.join()
 
 
-def test_what_a_slow_api_leaves_no_room_for_is_skipped_and_not_queued(
-    mute: Mute, problem: Problem, data: Table
-) -> None:
+def test_rows_beyond_the_limit_of_a_slow_api_are_skipped(mute: Mute, problem: Problem, data: Table) -> None:
     client = httpx.AsyncClient(base_url=mute.url, timeout=3.0)
     tally, _ = go(Traffic(rate=100.0, seconds=1.0), problem, data, client)
     assert (tally.sent, tally.skipped, tally.answered) == (IN_FLIGHT, 100 - IN_FLIGHT, 0)
     assert tally.failed == Counter({"/predict no answer": IN_FLIGHT})
 
 
-def test_what_was_due_while_nothing_could_be_sent_is_skipped(
+def test_rows_due_while_nothing_could_be_sent_are_skipped(
     lone_api: httpx.Client, offline: Settings, problem: Problem, data: Table
 ) -> None:
     def nap(tally: TrafficTally) -> None:
@@ -270,7 +268,7 @@ def test_what_was_due_while_nothing_could_be_sent_is_skipped(
     assert tally.answered == tally.sent > 0
 
 
-def test_what_is_cut_short_has_shown_its_last_tally(
+def test_a_traffic_that_is_cut_short_has_shown_its_last_tally(
     lone_api: httpx.Client, offline: Settings, problem: Problem, data: Table
 ) -> None:
     seen: list[TrafficTally] = []
@@ -305,7 +303,7 @@ def test_the_command_ends_by_itself_with_a_table_and_no_colours(lone_api: httpx.
     assert "\x1b" not in ended.stdout
 
 
-def test_without_a_terminal_a_line_every_five_seconds_tells_how_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_there_is_a_line_every_five_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     screen = _Screen()
     for second in (0.0, 4.9, 5.0, 5.2, 10.1):
         screen.show(TrafficTally(sent=9, answered=7, failed=Counter({"/predict 503": 2}), labels=3, seconds=second))
@@ -369,7 +367,7 @@ def test_an_api_that_answers_nothing_is_exit_code_1(mute: Mute, offline: Setting
         (["--url", "127.0.0.1:1"], "no api answers at"),
     ],
 )
-def test_what_cannot_be_meant_stops_with_one_line(offline: Settings, arguments: list[str], message: str) -> None:
+def test_invalid_arguments_are_an_error_of_one_line(offline: Settings, arguments: list[str], message: str) -> None:
     ended = command(offline, *arguments)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("traffic: ")

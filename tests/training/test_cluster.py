@@ -65,7 +65,7 @@ def several(name: str) -> Problem:
 
 
 @pytest.mark.parametrize("name", ["iris", "breast_cancer", "travel_insurance"])
-def test_wherever_candidates_are_fitted_the_registered_versions_are_the_same_to_the_last_bit(
+def test_the_registered_versions_are_the_same_to_the_last_bit_everywhere(
     name: str, settings: Settings, everywhere: tuple[FitAll, ...]
 ) -> None:
     problem = several(name)
@@ -80,7 +80,7 @@ def test_wherever_candidates_are_fitted_the_registered_versions_are_the_same_to_
     assert third == first
 
 
-def test_wherever_candidates_are_fitted_they_round_the_same_although_blas_would_use_all_cores(
+def test_fits_round_the_same_everywhere_although_blas_would_use_all_cores(
     everywhere: tuple[FitAll, ...],
 ) -> None:
     def fit(X: Floats, y: Ints) -> Classifier:
@@ -118,9 +118,7 @@ def done(client: Client) -> tuple[int, dict[str, int]]:
     return fits, tasks
 
 
-def test_the_command_fits_on_the_workers_and_registers_what_it_would_have_registered_here(
-    settings: Settings, dask_address: str
-) -> None:
+def test_the_command_fits_on_the_workers_and_registers_the_same(settings: Settings, dask_address: str) -> None:
     file = settings.lab_home / "models" / "iris" / "model.onnx"
     here = command(settings)
     assert (here.returncode, here.stderr) == (0, "")
@@ -156,7 +154,9 @@ def test_where_nobody_listens_the_command_says_so_in_one_line_and_soon(settings:
     assert registered(settings.mlflow_uri) == []
 
 
-def test_without_dask_the_command_says_what_to_install(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_dask_the_command_names_the_package_to_install(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not there
     monkeypatch.setenv("LAB_HOME", str(settings.lab_home))
     monkeypatch.setenv("MLFLOW_URI", settings.mlflow_uri)
@@ -179,7 +179,7 @@ def refused(address: str) -> str:
 @pytest.mark.parametrize(
     "address", ["nonsense", "http://127.0.0.1:5000", "tcp://127.0.0.1:none", "tls://127.0.0.1:8786", ""]
 )
-def test_what_is_no_address_of_a_scheduler_is_refused(address: str) -> None:
+def test_an_invalid_address_of_a_scheduler_is_refused(address: str) -> None:
     assert refused(address).startswith(f"no Dask scheduler at '{address}' (")
 
 

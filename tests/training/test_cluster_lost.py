@@ -125,7 +125,9 @@ def test_when_the_scheduler_is_gone_the_search_ends_and_registers_nothing(
         assert lost(running, settings).startswith("the Dask cluster is lost (")
 
 
-def test_a_candidate_of_which_workers_die_ends_the_search(settings: Settings, problem: Problem, tmp_path: Path) -> None:
+def test_a_candidate_that_kills_its_workers_ends_the_search(
+    settings: Settings, problem: Problem, tmp_path: Path
+) -> None:
     # Without tries again, which would each want another worker.
     patience = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     candidates = of(problem, signing(0), deadly(1, HERE), signing(2))
@@ -147,9 +149,7 @@ def test_a_candidate_that_cannot_be_sent_is_named(settings: Settings, problem: P
     assert message.startswith("candidate {'n': 7} cannot be sent to a worker (")
 
 
-def test_what_a_fit_raises_on_a_worker_is_what_it_raises_here(
-    settings: Settings, problem: Problem, dask_address: str
-) -> None:
+def test_the_error_of_a_fit_on_a_worker_is_raised_here(settings: Settings, problem: Problem, dask_address: str) -> None:
     def fail(X: Floats, y: Ints) -> Classifier:
         raise LookupError(f"not with {len(y)} rows of {X.shape[1]}")
 

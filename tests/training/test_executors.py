@@ -121,7 +121,7 @@ def test_a_candidate_that_cannot_be_sent_keeps_all_in_this_process(rows: tuple[T
 
 
 @pytest.mark.usefixtures("at_once")
-def test_what_a_fit_raises_in_a_process_is_what_it_raises_here(rows: tuple[Table, Table]) -> None:
+def test_the_error_of_a_fit_in_a_process_is_raised_here(rows: tuple[Table, Table]) -> None:
     def fail(X: Floats, y: Ints) -> Classifier:
         raise LookupError(f"not with {len(y)} rows of {X.shape[1]}")
 

@@ -135,7 +135,7 @@ def test_the_hash_is_that_of_the_code_and_of_nothing_else(tmp_path: Path) -> Non
     assert code_hash_in(copy) != code_hash_in(PROJECT)
 
 
-def test_a_process_keeps_the_hash_of_what_it_has_loaded(tmp_path: Path) -> None:
+def test_a_process_keeps_the_hash_of_the_code_it_has_loaded(tmp_path: Path) -> None:
     copy_project(tmp_path / "copy")
     edit = "pathlib.Path('problems/iris.py').write_text('')"
     assert code_hash_in(tmp_path / "copy", after=edit) == code_hash_in(PROJECT)

@@ -126,7 +126,7 @@ def test_each_run_has_its_validation_metrics_and_its_loss_by_epoch(outcome: Outc
 
 
 @pytest.mark.parametrize(("layers", "epochs"), [(2, 100), (4, 250)])
-def test_a_run_says_of_its_candidate_what_fitting_it_again_says(
+def test_a_run_has_the_metrics_of_a_second_fit_of_its_candidate(
     outcome: Outcome, problem: Problem, prepared_data: Path, layers: int, epochs: int
 ) -> None:
     fitting, validation = split(read_table(prepared_data / "train.csv", problem, indices=True))
@@ -181,7 +181,7 @@ def test_the_best_run_has_the_results_on_the_held_out(outcome: Outcome, held_out
     assert [key for run in others for key in run.data.metrics if key.startswith("test_")] == []
 
 
-def test_only_the_best_run_tells_of_outliers(outcome: Outcome) -> None:
+def test_only_the_best_run_has_metrics_of_outliers(outcome: Outcome) -> None:
     shown = {"outlier_threshold", "outlier_rate"}
     assert {name: f"{outcome.best.data.metrics[name]:.4f}" for name in shown} == {
         name: outcome.onnx.tags[name] for name in shown
@@ -218,7 +218,7 @@ def test_both_flavours_give_the_same_answers(outcome: Outcome, held_out: Table) 
     np.testing.assert_allclose(answer.probabilities, outcome.loaded.predict_proba(held_out.X), atol=1e-5)
 
 
-def test_the_screen_shows_the_best_candidates_and_what_was_registered(outcome: Outcome) -> None:
+def test_the_screen_shows_the_best_candidates_and_the_registered_versions(outcome: Outcome) -> None:
     assert "the best of 15 candidates, by validation log-loss" in outcome.output
     assert f"{outcome.best.data.metrics['val_log_loss']:.4f}" in outcome.output
     assert f"accuracy {outcome.onnx.tags['test_accuracy']}" in outcome.output
@@ -258,7 +258,7 @@ def test_a_server_that_never_answers_is_given_up_in_time(tmp_path: Path, prepare
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_without_prepared_data_the_command_says_what_to_run(
+def test_without_prepared_data_the_command_names_the_missing_file(
     tmp_path: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAB_HOME", str(tmp_path))

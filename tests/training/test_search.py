@@ -98,9 +98,7 @@ def test_an_export_that_differs_registers_nothing_and_writes_no_file(settings: S
     assert not (settings.lab_home / "models").exists()
 
 
-def test_a_candidate_that_cannot_be_converted_ends_in_one_line_that_names_it_and_registers_nothing(
-    settings: Settings, problem: Problem
-) -> None:
+def test_a_candidate_that_cannot_be_converted_is_named_in_one_line(settings: Settings, problem: Problem) -> None:
     odd = Candidate({"kind": "centroid", "size": 3}, lambda X, y: NearestCentroid().fit(X, y))
     told = r"the candidate kind=centroid size=3 cannot be served, .*: NearestCentroid cannot be converted"
     with pytest.raises(ModelError, match=told) as refused:
@@ -204,12 +202,12 @@ def result(accuracy: float, log_loss: float | None, name: str = "") -> search.Re
     return search.Result(Candidate({"name": name}, lambda _, __: model), model, metrics)
 
 
-def test_where_all_give_probabilities_the_smallest_log_loss_is_best() -> None:
+def test_with_probabilities_the_smallest_log_loss_is_best() -> None:
     results = [result(0.9, 0.3), result(1.0, 0.2), result(0.8, 0.1)]
     assert [each.log_loss for each in search.ranked(results)] == [0.1, 0.2, 0.3]
 
 
-def test_where_one_gives_none_the_fewest_errors_are_best_and_the_first_of_equals() -> None:
+def test_without_probabilities_the_fewest_errors_are_best() -> None:
     results = [result(0.8, 0.1, "a"), result(0.9, 0.3, "b"), result(0.9, None, "c"), result(1.0, 0.5, "d")]
     assert [each.candidate.params["name"] for each in search.ranked(results)] == ["d", "b", "c", "a"]
 

@@ -58,9 +58,7 @@ def write(store: Store, rows: int = SHARE_ROWS) -> None:
     store.predictions.write([prediction(f"{now} {number}", at=now) | {"is_outlier": True} for number in range(rows)])
 
 
-def test_windows_come_by_themselves_and_what_is_wrong_is_posted(
-    lab: Settings, learnt: Reference, receiver: Receiver
-) -> None:
+def test_windows_come_by_themselves_and_alerts_are_posted(lab: Settings, learnt: Reference, receiver: Receiver) -> None:
     posting = Settings(**lab.model_dump(exclude={"alert_webhook_url"}), alert_webhook_url=receiver.url)
     with running(posting, learnt) as store:
         write(store)

@@ -137,7 +137,7 @@ def test_each_day_is_a_run_and_each_export_a_step_in_it(either_lab: Settings, na
     assert found[DAY].info.start_time == datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1e3
 
 
-def test_what_is_written_is_noted_in_the_store(either_lab: Settings, name: str) -> None:
+def test_exported_rows_are_marked_in_the_store(either_lab: Settings, name: str) -> None:
     write_some(either_lab, name, 2)
     export_all(either_lab, 100)
     with closing(Store(either_lab.database_url)) as store:
@@ -178,7 +178,7 @@ def test_the_numbers_are_those_of_the_champions_rows(lab: Settings, name: str) -
     assert moment.timestamp == int(late.timestamp() * 1e3)
 
 
-def test_of_a_few_rows_the_numbers_that_take_more_are_not_told(lab: Settings, name: str) -> None:
+def test_metrics_that_need_more_rows_are_left_out(lab: Settings, name: str) -> None:
     write(lab, row(name, "a", is_outlier=True))
     export_all(lab, 100)
     found = runs(lab, name)[DAY].data.metrics
@@ -187,7 +187,7 @@ def test_of_a_few_rows_the_numbers_that_take_more_are_not_told(lab: Settings, na
     assert not [metric for metric in found if "/" in metric]
 
 
-def test_the_day_is_as_good_as_its_labels_say_and_is_told_again_when_more_come(lab: Settings, name: str) -> None:
+def test_the_performance_of_a_day_is_logged_again_when_labels_come(lab: Settings, name: str) -> None:
     answers = [*CLASSES, SETOSA, SETOSA, VIRGINICA]
     truths = [SETOSA, VERSICOLOR, VERSICOLOR, SETOSA, VIRGINICA]
     write(lab, *(row(name, str(number), answer) for number, answer in enumerate(answers)))
@@ -234,11 +234,11 @@ def test_where_nothing_is_new_nothing_is_written(lab: Settings, name: str) -> No
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_who_is_killed_has_neither_lost_nor_doubled_a_row(lab: Settings, name: str, point: str) -> None:
+def test_a_killed_export_neither_loses_nor_doubles_a_row(lab: Settings, name: str, point: str) -> None:
     assert_nothing_is_lost_or_doubled(lab, name, point)
 
 
-def test_nor_has_who_is_killed_while_claiming_in_postgresql(lab: Settings, name: str, postgres_url: str) -> None:
+def test_nor_does_one_that_is_killed_while_claiming_in_postgresql(lab: Settings, name: str, postgres_url: str) -> None:
     assert_nothing_is_lost_or_doubled(lab.model_copy(update={"database_url": postgres_url}), name, "within a claim")
 
 
@@ -270,7 +270,7 @@ def test_of_two_at_once_one_leaves_it_to_the_other(either_lab: Settings, name: s
     assert export_all(either_lab, 100).startswith("exported 14 rows")
 
 
-def test_a_place_is_free_again_when_its_holder_was_killed(either_lab: Settings) -> None:
+def test_the_lock_is_free_again_when_its_holder_was_killed(either_lab: Settings) -> None:
     with closing(Store(either_lab.database_url)):
         pass
     holding = (
@@ -318,7 +318,7 @@ def test_names_that_mlflow_would_refuse_are_written_too(lab: Settings, name: str
     assert profiled(lab, name, "names", "feature/..", "counts") == {"red": len(ids)}
 
 
-def test_drift_from_what_the_served_version_learnt_is_written(
+def test_drift_from_the_training_rows_of_the_served_version_is_logged(
     settings: Settings, trained: Version, problem: Problem, name: str
 ) -> None:
     table = read_table(settings.data_dir / "train.csv", problem, indices=True)
@@ -355,7 +355,7 @@ def test_without_mlflow_it_says_so_soon_and_claims_nothing(lab: Settings, name: 
         assert store.exports.waiting() == {name: 14}
 
 
-def test_what_mlflow_refuses_is_said_in_a_line_and_written_later(lab: Settings, name: str) -> None:
+def test_a_refusal_of_mlflow_is_one_line_and_the_rows_are_exported_later(lab: Settings, name: str) -> None:
     write_some(lab, name)
     client = mlflow.MlflowClient(lab.mlflow_uri)
     experiment = client.create_experiment(f"{name.title().replace('_', '')}Monitoring")
@@ -391,7 +391,7 @@ def test_the_same_numbers_logged_again_are_there_once(lab: Settings, name: str) 
         assert points(lab, found, metric) == [(1, values[metric])]
 
 
-def test_evidently_tells_of_each_new_day_if_it_is_installed(
+def test_evidently_reports_each_new_day_if_it_is_installed(
     lab: Settings, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[int, int]] = []

@@ -44,18 +44,18 @@ def test_a_report_is_one_page_that_needs_nothing_else(pages: dict[str, list[str]
         assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?http", page)
 
 
-def test_it_tells_of_features_and_answers(pages: dict[str, list[str]]) -> None:
+def test_the_report_covers_features_and_answers(pages: dict[str, list[str]]) -> None:
     for page in pages["many"]:
         assert all(name in page for name in ("size", "town", "predicted class", "confidence"))
 
 
-def test_it_tells_of_drift_where_there_is_a_day_before(pages: dict[str, list[str]]) -> None:
+def test_the_report_covers_drift_where_there_is_a_day_before(pages: dict[str, list[str]]) -> None:
     for after_another, first in pages.values():
         assert "Dataset Drift" in after_another
         assert "Dataset Drift" not in first
 
 
-def test_what_no_row_tells_is_left_out(pages: dict[str, list[str]]) -> None:
+def test_a_column_without_values_is_left_out(pages: dict[str, list[str]]) -> None:
     for page in pages["one"]:
         assert "size" in page
         assert "confidence" not in page

@@ -63,7 +63,7 @@ def test_intervals_are_within_the_scales_of_their_charts(visit: Visit) -> None:
     assert chart(page, "classes", "chart.scales.y.min") == 0
 
 
-def test_a_chart_tells_what_it_shows_and_has_its_table(visit: Visit) -> None:
+def test_a_chart_describes_its_content_and_has_a_table(visit: Visit) -> None:
     page = visit()
     drawing = page.get_by_role("img", name="Bar chart: Precision and recall by class")
     expect(drawing).to_have_accessible_name(re.compile("Recall: Iris-setosa 98.0 %, Iris-versicolor 96.7 %"))
@@ -107,7 +107,7 @@ def test_figures_are_shown_with_their_intervals(visit: Visit) -> None:
     expect(figure.locator("dd")).to_have_text(["96.7 %", "93.7–98.2", "of 412 labelled"])
 
 
-def test_an_empty_panel_says_what_to_do(visit: Visit) -> None:
+def test_an_empty_panel_gives_advice(visit: Visit) -> None:
     panel = visit("/tab/empty").get_by_role("region", name="Nothing yet")
     expect(panel.get_by_text(ALWAYS)).to_be_visible()
     expect(panel.get_by_role("link")).to_have_count(0)
@@ -167,7 +167,7 @@ def test_predictions_are_searched_by_id(visit: Visit, shown: Shown) -> None:
     expect(page).to_have_url(re.compile(r"/\?problem=iris$"))
 
 
-def test_a_table_comes_as_csv_of_what_is_filtered(visit: Visit) -> None:
+def test_a_table_comes_as_csv_of_the_filtered_rows(visit: Visit) -> None:
     page = visit("/?since=2026-11-01&until=2026-11-03")
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV of Accuracy by day").click()
@@ -200,7 +200,7 @@ def test_numbers_change_in_place(visit: Visit, shown: Shown) -> None:
     expect(page.get_by_role("img", name=re.compile("Iris-versicolor 50.0 %"))).to_be_attached()
 
 
-def test_what_was_empty_fills_without_reload_and_the_charts_around_it_stay(visit: Visit, shown: Shown) -> None:
+def test_an_empty_panel_fills_without_reload_and_other_charts_stay(visit: Visit, shown: Shown) -> None:
     page = visit("/tab/empty")
     page.evaluate("window.before = Chart.getChart('chart-classes')")
     shown.filled = True
@@ -234,7 +234,7 @@ def test_a_page_that_nobody_sees_asks_for_nothing(visit: Visit) -> None:
         page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
 
 
-def test_while_the_store_is_away_it_shows_what_it_read_and_says_so(visit: Visit, shown: Shown) -> None:
+def test_while_the_store_is_away_the_page_shows_its_last_content_and_a_notice(visit: Visit, shown: Shown) -> None:
     page = visit(noisy=True)
     read_at = page.locator("#updated").inner_text()
     notice = page.get_by_role("status")

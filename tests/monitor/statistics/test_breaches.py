@@ -79,13 +79,13 @@ def test_the_mean_of_few_training_rows_may_be_as_far_off(learnt_from: int, *, is
     assert found(window(x=subject)) == ({(FEATURE_MEAN, "x")} if is_out else set())
 
 
-def test_a_mean_that_was_not_told_for_want_of_rows_is_not_off() -> None:
+def test_a_mean_that_is_unknown_for_want_of_rows_is_not_off() -> None:
     assert found(window(x=number(None, MEAN_ROWS - 1))) == set()
     assert found(window(x=number(40.0, MEAN_ROWS))) == {(FEATURE_MEAN, "x")}
 
 
 @pytest.mark.parametrize("mean", [-0.04, 0.04])
-def test_a_mean_near_zero_may_be_off_by_what_chance_does_however_many_per_cent_that_is(mean: float) -> None:
+def test_a_mean_near_zero_may_be_off_by_chance_by_any_percentage(mean: float) -> None:
     assert found(window(x=number(mean, rows=1_000, learnt=0.004))) == set()
     message = breaches(window(x=number(0.1, rows=1_000, learnt=0.004)))[FEATURE_MEAN, "x"]
     assert message.endswith("; up to 0.06328 is allowed")
@@ -138,12 +138,12 @@ def test_nothing_is_out_of_bounds_without_rows_or_without_a_reference() -> None:
     assert found(window(x=Subject(kind="number", rows=1000, mean=99.0))) == set()
 
 
-def test_all_that_is_out_of_bounds_is_told_at_once() -> None:
+def test_all_breaches_are_found_at_once() -> None:
     evaluation = window(90, 100, x=number(9.0, verdict="drift"), y=number(9.0))
     assert found(evaluation) == {(OUTLIERS, ""), (FEATURE_MEAN, "x"), (FEATURE_MEAN, "y"), (DRIFT, "x")}
 
 
-def test_messages_say_in_words_and_numbers_what_is_wrong() -> None:
+def test_messages_describe_a_breach_with_its_numbers() -> None:
     messages = breaches(window(90, 100, x=number(4.4, verdict="drift"), y=number(3.6)))
     assert messages[OUTLIERS, ""] == (
         "90.0% of 100 rows are outliers, which are unlike the training rows; up to 20% is allowed"
@@ -155,7 +155,7 @@ def test_messages_say_in_words_and_numbers_what_is_wrong() -> None:
     assert messages[DRIFT, "x"] == "x has drifted from the reference: psi 0.312, ks 0.25, p = 0.0012, 10000 predictions"
 
 
-def test_a_recall_that_has_dropped_is_told_of_a_class_with_the_longest_name_too() -> None:
+def test_a_dropped_recall_is_a_breach_also_for_the_longest_class_name() -> None:
     long = "x" * 256
     results = Results((long, "b"), np.array([[50, 0], [0, 50]]))
     evaluation = window().model_copy(update={"performance": measured({(long, "b"): 50, ("b", "b"): 50}, results)})
@@ -163,7 +163,7 @@ def test_a_recall_that_has_dropped_is_told_of_a_class_with_the_longest_name_too(
     assert max(len(subject) for _, subject in found(evaluation)) <= 256
 
 
-def test_what_needs_a_reference_is_not_looked_for_without_one() -> None:
+def test_without_a_reference_only_outliers_are_looked_for() -> None:
     assert looked_for(window(x=number(MEAN))) == ALL_KINDS
     assert looked_for(window(x=Subject(kind="number", rows=1, mean=1.0))) == {OUTLIERS}
     assert looked_for(window()) == {OUTLIERS}

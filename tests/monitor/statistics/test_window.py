@@ -58,7 +58,7 @@ def test_no_rows_without_a_reference_say_nothing_of_features() -> None:
     assert window.class_counts == {}
 
 
-def test_shares_and_means_are_those_of_the_rows_that_tell(reference: Reference) -> None:
+def test_shares_and_means_are_those_of_the_rows_with_values(reference: Reference) -> None:
     rows: list[PredictionRow] = [
         prediction("a") | {"is_outlier": True, "confidence": 0.9, "features": {**FEATURES, "petal_width": 12.0}},
         prediction("b") | {"is_outlier": False, "confidence": 0.5},
@@ -74,7 +74,7 @@ def test_shares_and_means_are_those_of_the_rows_that_tell(reference: Reference) 
     assert width.mean == pytest.approx((0.2 + 1.2) / 2)
 
 
-def test_of_fewer_rows_than_they_need_means_and_shares_are_not_told(reference: Reference) -> None:
+def test_means_and_shares_need_a_number_of_rows(reference: Reference) -> None:
     assert MEAN_ROWS == SHARE_ROWS
     usual, outlier = prediction("a"), prediction("b") | {"is_outlier": True}
     few, enough = evaluate([usual] * (MEAN_ROWS - 1), reference), evaluate([usual] * MEAN_ROWS, reference)
@@ -104,7 +104,7 @@ def test_healthy_traffic_with_a_few_absurd_rows_is_in_bounds(problem: Problem, b
         assert breaches(evaluate(rows, known)) == {}, seed
 
 
-def test_a_feature_stands_beside_what_the_model_has_learnt(table: Table, reference: Reference) -> None:
+def test_a_feature_stands_beside_its_training_statistics(table: Table, reference: Reference) -> None:
     length = evaluate([prediction("a")], reference).features["sepal_length"]
     assert length.reference_rows == 150
     assert length.reference_mean == pytest.approx(table.X[:, 0].mean())
@@ -220,7 +220,7 @@ def test_a_category_without_a_reference_shows_its_most_frequent_names() -> None:
     assert agency.distribution.reference is None
 
 
-def test_what_is_no_number_is_left_out_where_numbers_were_learnt() -> None:
+def test_values_that_are_no_numbers_are_left_out_of_a_numeric_feature() -> None:
     values: list[float | str] = [1.0, "many", float("nan"), float("inf"), 3.0] * MEAN_ROWS
     x = evaluate(rows_of("x", *values), only(x=EDGES)).features["x"]
     assert (x.rows, x.mean) == (2 * MEAN_ROWS, 2.0)

@@ -59,7 +59,7 @@ def test_each_correction_says_where_it_is(sent: Store, backends: Backends) -> No
     assert received == sorted(received, reverse=True)
 
 
-def test_a_correction_whose_flow_run_is_gone_says_so(sent: Store, backends: Backends) -> None:
+def test_a_correction_whose_flow_run_is_gone_is_marked(sent: Store, backends: Backends) -> None:
     sent.suggestions.run_lost(RUN, "its flow run is gone")
     panel = by_id(corrections.build(View(backends, today())))["corrections"]
     places = {column.name: place for place, column in enumerate(panel.columns)}
@@ -68,9 +68,7 @@ def test_a_correction_whose_flow_run_is_gone_says_so(sent: Store, backends: Back
     assert told["learnt"] == "learnt by version 2"
 
 
-def test_fine_tunings_are_told_by_the_version_or_the_refusal_that_came_of_them(
-    store: Store, backends: Backends
-) -> None:
+def test_fine_tunings_are_listed_with_their_version_or_refusal(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("p")])
     for number, name in enumerate(("a", "b", "c", "d", "e", "f")):
         learn(store, name, number, flow_run=f"run-{name}")

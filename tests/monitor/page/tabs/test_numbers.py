@@ -29,9 +29,7 @@ asked = pytest.mark.parametrize(
 
 
 @asked
-def test_the_overview_counts_and_judges_what_the_champion_has_answered(
-    logged: Backends, log: Log, selection: Selection
-) -> None:
+def test_the_overview_counts_and_judges_the_champions_answers(logged: Backends, log: Log, selection: Selection) -> None:
     rows, (truth, predicted) = log.of("champion", selection), log.labelled("champion", selection)
     panels = by_id(overview.build(View(logged, selection)))
     counts = {name: each["value"] for name, each in table(panels["counts"]).items()}
@@ -70,7 +68,7 @@ def assert_day(log: Log, selection: Selection, name: str, day: str, found: dict[
         assert found.get(role) == pytest.approx(expected), (day, role)
 
 
-def test_the_coverage_of_each_day_tells_how_many_truths_are_known(logged: Backends, log: Log) -> None:
+def test_the_coverage_of_a_day_is_its_share_of_known_truths(logged: Backends, log: Log) -> None:
     panels = by_id(metrics.build(View(logged, asking())))
     delays = {str(each.day): each.mean_seconds for each in logged.store.history.delays(View(logged, asking()).span)}
     for day, found in table(panels["labels"]).items():

@@ -38,7 +38,7 @@ def ids(backends: Backends, selection: Selection) -> list[Cell]:
     return [row["id"] for row in cells(built(backends, selection))]
 
 
-def test_a_row_says_everything_that_is_known_of_it(store: Store, backends: Backends) -> None:
+def test_a_row_shows_all_that_is_known_of_a_prediction(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a") | {"is_outlier": True}, shadow("a", VERSICOLOR)])
     store.feedback.give("a", VERSICOLOR)
     champion, challenger = cells(built(backends, asking()))
@@ -60,7 +60,7 @@ def test_a_row_says_everything_that_is_known_of_it(store: Store, backends: Backe
     assert (challenger["role"], challenger["class"], challenger["outlier"]) == ("Challenger", VERSICOLOR, "no")
 
 
-def test_a_whole_id_finds_it_whenever_it_was_and_tells_what_became_of_it(store: Store, backends: Backends) -> None:
+def test_a_whole_id_finds_a_prediction_of_any_day_with_its_later_states(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a"), prediction("ab"), prediction("x", problem="other")])
     store.suggestions.add(suggestion("s", prediction_id="a"))
     store.suggestions.trained(["s"], 3)
