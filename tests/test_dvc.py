@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from common.files import md5
 from common.settings import PROJECT
 from scripts.demo import copy_project
 
@@ -83,22 +82,8 @@ def lab(prepared_once: Path, tmp_path: Path) -> Iterator[Lab]:
     shutil.rmtree(folder)
 
 
-def test_get_data_writes_the_bytes_that_dvc_recorded(lab: Lab) -> None:
-    recorded = yaml(PROJECT / "data" / "iris" / "data.csv.dvc")["outs"][0]
-    assert md5(lab.data / "data.csv") == recorded["md5"]
-    assert (lab.data / "data.csv").stat().st_size == recorded["size"]
-
-
-def test_repro_writes_all_files_and_records_their_hashes(lab: Lab) -> None:
-    assert tuple(sorted(lab.contents())) == FILES
-    stage = yaml(lab.folder / "dvc.lock")["stages"]["preprocess@iris"]
-    assert {out["path"]: out["md5"] for out in stage["outs"]} == {
-        f"data/iris/{name}": md5(lab.data / name) for name in FILES if name != "data.csv"
-    }
-
-
 def test_the_committed_lock_equals_that_of_a_fresh_repro(lab: Lab) -> None:
-    assert yaml(lab.folder / "dvc.lock") == yaml(PROJECT / "dvc.lock")
+    assert tuple(sorted(lab.contents())) == FILES
     assert (lab.folder / "dvc.lock").read_bytes() == (PROJECT / "dvc.lock").read_bytes()
     committed = PROJECT / "data" / "iris" / "data.csv.dvc"
     assert (lab.data / "data.csv.dvc").read_bytes() == committed.read_bytes()
@@ -130,14 +115,6 @@ def test_every_file_that_the_split_depends_on_is_watched(lab: Lab) -> None:
             file.write("# touched\n")
     status = lab.run("dvc", "status", "preprocess@iris")
     assert sorted(line.split()[1] for line in status.splitlines() if "modified:" in line) == sorted(watched)
-
-
-def test_another_script_runs_again(lab: Lab) -> None:
-    script = lab.folder / "common" / "problem.py"
-    text = script.read_text(encoding="utf-8")
-    script.write_text(text.replace("test_share: float = 0.2", "test_share: float = 0.4"), encoding="utf-8")
-    lab.run("dvc", "repro")
-    assert lab.contents()["test.csv"].count(b"\n") == 60
 
 
 def test_a_lost_output_is_brought_back(lab: Lab) -> None:

@@ -1,8 +1,6 @@
 """Rules of the whole project: its pins, its problems, and that importing it does nothing."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from ruamel.yaml import YAML
 from common.problem import Category, Number, get_problem
 from common.settings import PROJECT
 from scripts.demo import copy_project
+from tests.programs import run_python
 
 REQUIREMENTS = sorted(PROJECT.glob("requirements/*.txt")) + sorted(PROJECT.glob("*/requirements.txt"))
 PARTS = ("common", "problems", "api", "finetune", "monitor", "training", "scripts")
@@ -45,12 +44,6 @@ def modules() -> list[str]:
 
 def problems() -> list[str]:
     return sorted(path.stem for path in (PROJECT / "problems").glob("[!_]*.py"))
-
-
-def python(code: str, *arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-B", "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
 
 
 def written(folder: Path) -> dict[Path, int]:
@@ -132,7 +125,7 @@ def test_importing_everything_writes_nothing_reads_no_settings_and_asks_nobody(t
     # A module that loads the settings at import fails with this file.
     (folder / ".env").write_text("NO_SUCH_KEY=1\n", encoding="utf-8")
     before = written(folder)
-    ended = python(IMPORT, *modules(), cwd=folder)
+    ended = run_python("-B", "-c", IMPORT, *modules(), folder=folder)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert written(folder) == before
     assert list(tmp_path.iterdir()) == [folder]
@@ -140,7 +133,7 @@ def test_importing_everything_writes_nothing_reads_no_settings_and_asks_nobody(t
 
 @pytest.mark.parametrize("module", ["api.api", "common.store", "common.bundle.model", "common.table", "problems.iris"])
 def test_a_service_imports_no_heavy_package(module: str) -> None:
-    ended = python(f"import sys, {module}; print(*sys.modules)")
+    ended = run_python("-B", "-c", f"import sys, {module}; print(*sys.modules)")
     assert ended.returncode == 0, ended.stderr
     loaded = {name.partition(".")[0] for name in ended.stdout.split()}
     assert module.partition(".")[0] in loaded

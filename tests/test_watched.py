@@ -22,18 +22,12 @@ from scripts.pictures import PICTURES, chromium, take_pictures
 from scripts.stack import log_path, process_environment
 from tests.conftest import served_version
 from tests.monitor.page.browser import POLL, visiting
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 
 WINDOW = timedelta(seconds=20)
 BEFORE = 10  # seconds without drift
 STARTING = 15  # seconds that a program may take to start
 ALERTS = {("feature_mean", "petal_width"), ("drift", "petal_width")}
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 
 from common.settings import PROJECT, Settings
 from scripts.demo import copy_project
-from scripts.parts import free_port
 from scripts.stack import on_own_servers, wait_until_ready
+from tests.servers import free_ports
 
 PAGE = (PROJECT / "docs" / "your-problem.md").read_text(encoding="utf-8")
 # The blocks that the reader of the page writes, types and sees, in the order of the page: (language, content).
@@ -83,8 +83,8 @@ def check_shown(shown: str, printed: str) -> None:
 def copy_of(home: Path) -> Copy:
     """Copy the project, and commit it, as whoever has cloned it has it."""
     folder = home / "lab"
-    ports = {name: free_port() for name in ("mlflow_port", "prefect_port", "api_port", "monitor_port")}
-    settings = on_own_servers(Settings(problem="wine", lab_home=folder, **ports))  # type: ignore[arg-type]  # by name
+    ports = free_ports()
+    settings = on_own_servers(Settings(problem="wine", lab_home=folder, **ports))
     names = {name.upper() for name in Settings.model_fields} | {"MLFLOW_URL"}
     environment = {name: value for name, value in os.environ.items() if name not in names}
     environment |= {name.upper(): str(port) for name, port in ports.items()}

@@ -129,27 +129,6 @@ def test_continuing_leaves_the_given_model_as_it_was(problem: Problem, flowers: 
         np.testing.assert_array_equal(then, now)
 
 
-def test_continuing_goes_on_from_the_given_coefficients(
-    problem: Problem, flowers: Table, fitted: MLPClassifier
-) -> None:
-    tuned = problem.continue_training(fitted, flowers, correction(1))
-    assert isinstance(tuned, MLPClassifier)
-    for before, after in zip(coefficients(fitted), coefficients(tuned), strict=True):
-        assert not np.array_equal(before, after)
-        # Five epochs of one step each, Adam's first steps at most a few times the rate of 0.0001.
-        assert np.abs(before - after).max() < 0.005
-
-
-def test_continuing_takes_five_epochs_at_a_tenth_of_the_rate(
-    problem: Problem, flowers: Table, fitted: MLPClassifier
-) -> None:
-    tuned = problem.continue_training(fitted, flowers, correction(1))
-    assert isinstance(tuned, MLPClassifier)
-    assert tuned.learning_rate_init == pytest.approx(fitted.learning_rate_init / 10) == pytest.approx(0.0001)
-    assert tuned.n_iter_ == 5
-    assert tuned.t_ - fitted.t_ == 5 * (150 + 1)  # rows seen
-
-
 def test_continuing_really_steps_at_the_lower_rate(problem: Problem, flowers: Table, fitted: MLPClassifier) -> None:
     """Setting a parameter is not enough: the optimiser keeps the rate that it began with in some ways of going on."""
 
@@ -167,7 +146,9 @@ def test_continuing_really_steps_at_the_lower_rate(problem: Problem, flowers: Ta
     assert moved < step(0.001) / 5
 
 
-def test_corrections_weigh_one_and_original_rows_less(problem: Problem, flowers: Table, fitted: MLPClassifier) -> None:
+def test_continuing_takes_five_epochs_at_a_tenth_of_the_rate_in_which_corrections_weigh_more(
+    problem: Problem, flowers: Table, fitted: MLPClassifier
+) -> None:
     corrections = correction(1, times=30)
     X, y = np.concatenate([flowers.X, corrections.X]), np.concatenate([flowers.y, corrections.y])
     expected = deepcopy(fitted).set_params(warm_start=True, max_iter=5, learning_rate_init=0.0001)
@@ -175,20 +156,10 @@ def test_corrections_weigh_one_and_original_rows_less(problem: Problem, flowers:
         expected.fit(X, y, sample_weight=np.array([0.7] * 150 + [1.0] * 30))
     tuned = problem.continue_training(fitted, flowers, corrections)
     assert isinstance(tuned, MLPClassifier)
+    assert tuned.learning_rate_init == pytest.approx(fitted.learning_rate_init / 10) == pytest.approx(0.0001)
+    assert (tuned.n_iter_, tuned.t_ - fitted.t_) == (5, 5 * (150 + 30))  # epochs, rows seen
     for mine, theirs in zip(coefficients(tuned), coefficients(expected), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-
-
-def test_the_same_rows_move_the_model_more_as_corrections_than_as_original_rows(
-    problem: Problem, flowers: Table, fitted: MLPClassifier
-) -> None:
-    added = correction(0, times=30)
-    together = Table(np.concatenate([flowers.X, added.X]), np.concatenate([flowers.y, added.y]))
-    nothing = Table(np.empty((0, 4)), np.empty(0, dtype=np.int64))
-    as_original = problem.continue_training(fitted, together, nothing)
-    as_corrections = problem.continue_training(fitted, flowers, added)
-    share = added.X[:1]
-    assert as_corrections.predict_proba(share)[0, 0] > as_original.predict_proba(share)[0, 0]
 
 
 def test_continuing_twice_learns_more(problem: Problem, flowers: Table, fitted: MLPClassifier) -> None:

@@ -13,6 +13,7 @@ from filelock import FileLock
 from common.settings import PROJECT, Settings
 from scripts.demo import copy_project
 from scripts.parts import wait_for
+from tests.programs import Ended, error_line, run_python
 
 COMMAND = [sys.executable, "-m", "scripts.prepare"]
 WAITING = "waiting: another command prepares data …\n"
@@ -41,16 +42,8 @@ def environment(folder: Path, problem: str = "iris") -> dict[str, str]:
     return {**kept, **outside, "PROBLEM": problem, "DVC_NO_ANALYTICS": "1"}
 
 
-def prepare(folder: Path, problem: str = "iris", arguments: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=environment(folder, problem),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def prepare(folder: Path, problem: str = "iris", arguments: Sequence[str] = ()) -> Ended:
+    return run_python(*COMMAND[1:], *arguments, environment=environment(folder, problem), folder=folder)
 
 
 def test_the_chosen_problem_is_prepared_alone_and_the_second_time_nothing_is_done(folder: Path) -> None:
@@ -98,19 +91,16 @@ def test_bad_data_are_reported_by_preprocess_and_by_dvc(folder: Path) -> None:
 
 
 def test_a_problem_that_dvc_does_not_know_is_an_error_with_the_line_to_add(folder: Path) -> None:
-    ended = prepare(folder, "wine")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "prepare: problem wine is not in params.yaml: add the line `  - wine` at its end\n"
+    expected = "prepare: problem wine is not in params.yaml: add the line `  - wine` at its end"
+    assert error_line(prepare(folder, "wine")) == expected
 
 
 @pytest.mark.parametrize("arguments", [[], ["--all"]])
 @pytest.mark.parametrize("content", ["<<<<<<< HEAD\nproblems:\n  - iris\n", "", "problems: iris\n", "problems: [1]\n"])
 def test_a_damaged_list_of_problems_is_an_error_of_one_line(folder: Path, content: str, arguments: list[str]) -> None:
     (folder / "params.yaml").write_text(content, encoding="utf-8")
-    ended = prepare(folder, arguments=arguments)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith(f"prepare: {folder / 'params.yaml'}")
-    assert len(ended.stderr.splitlines()) == 1
+    line = error_line(prepare(folder, arguments=arguments))
+    assert line.startswith(f"prepare: {folder / 'params.yaml'}")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ from scripts.traffic import IN_FLIGHT, LATE_SECONDS, _Screen, new_client, send
 from scripts.traffic_rows import Row, RowSource, Traffic, TrafficError
 from scripts.traffic_tally import TrafficTally
 from tests.conftest import StartApi
+from tests.programs import Ended, error_line, run_python
+from tests.servers import QuietHandler, in_background
 
 DRAWS = 4000
 QUIET = Traffic(noise=0.0, outliers=0.0, labels=1.0, wrong_labels=0.0, seed=1)
@@ -219,7 +221,7 @@ class Mute(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class MuteHandler(BaseHTTPRequestHandler):
+class MuteHandler(QuietHandler, BaseHTTPRequestHandler):
     server: Mute
 
     def do_GET(self) -> None:
@@ -229,19 +231,12 @@ class MuteHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.over.wait()
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def mute() -> Iterator[Mute]:
-    with Mute() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with in_background(Mute()) as server:
         yield server
         server.over.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_rows_beyond_the_limit_of_a_slow_api_are_skipped(mute: Mute, problem: Problem, data: Table) -> None:
@@ -283,11 +278,8 @@ def test_a_traffic_that_is_cut_short_has_shown_its_last_tally(
     assert seen[-1].seconds >= seen[-1].latencies[-1][0]
 
 
-def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "scripts.traffic", *arguments],
-        cwd=PROJECT, env=process_environment(settings), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+def command(settings: Settings, *arguments: str) -> Ended:
+    return run_python("-m", "scripts.traffic", *arguments, environment=process_environment(settings))
 
 
 def test_the_command_ends_by_itself_with_a_table_and_no_colours(lone_api: httpx.Client, offline: Settings) -> None:
@@ -345,9 +337,8 @@ def test_ctrl_c_ends_it_early_with_the_table(with_copy: Settings, start_api: Sta
 
 
 def test_without_an_api_there_is_one_line_and_exit_code_1(offline: Settings) -> None:
-    ended = command(offline, "--url", f"http://127.0.0.1:{free_port()}")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert re.fullmatch(r"traffic: no api answers at http://127.0.0.1:\d+: start it .*`make up`.*\n", ended.stderr)
+    line = error_line(command(offline, "--url", f"http://127.0.0.1:{free_port()}"))
+    assert re.fullmatch(r"traffic: no api answers at http://127.0.0.1:\d+: start it .*`make up`.*", line)
 
 
 def test_an_api_that_answers_nothing_is_exit_code_1(mute: Mute, offline: Settings) -> None:
@@ -368,11 +359,9 @@ def test_an_api_that_answers_nothing_is_exit_code_1(mute: Mute, offline: Setting
     ],
 )
 def test_invalid_arguments_are_an_error_of_one_line(offline: Settings, arguments: list[str], message: str) -> None:
-    ended = command(offline, *arguments)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("traffic: ")
-    assert message in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    line = error_line(command(offline, *arguments))
+    assert line.startswith("traffic: ")
+    assert message in line
 
 
 @pytest.mark.parametrize("drift", ["petal_width", "petal_width=far", "petal_width=nan"])
@@ -384,6 +373,4 @@ def test_a_drift_without_a_number_is_a_mistake_in_the_command(offline: Settings,
 
 def test_missing_data_stop_with_one_line_that_says_make_data(offline: Settings) -> None:
     (offline.data_dir / "data.csv").unlink()
-    ended = command(offline)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert re.fullmatch(r"traffic: .*data\.csv is missing: run `make data`.*\n", ended.stderr)
+    assert re.fullmatch(r"traffic: .*data\.csv is missing: run `make data`.*", error_line(command(offline)))

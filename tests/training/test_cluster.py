@@ -1,7 +1,6 @@
 """`--dask ADDRESS`: a real scheduler, workers in processes of their own; the same results, and errors in one line."""
 
 import socket
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,9 @@ from common.settings import PROJECT, Settings
 from problems import travel_insurance
 from scripts.demo import copy_project
 from scripts.parts import free_port
-from scripts.stack import process_environment
 from tests import servers
+from tests.programs import error_line, run_python
+from tests.training.test_main import start
 from tests.training.test_search import registered, with_data
 from training import cluster, executors, search
 from training.cluster import fit_on, reach
@@ -99,14 +99,6 @@ def test_fits_round_the_same_everywhere_although_blas_would_use_all_cores(
 # The command
 
 
-def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "main.py", *arguments],
-        cwd=PROJECT, env={**process_environment(settings), "COLUMNS": "120"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 def done(client: Client) -> tuple[int, dict[str, int]]:
     """Return how many candidates the scheduler has seen done, and how many tasks each worker has."""
     fits: int = client.run_on_scheduler(
@@ -120,13 +112,13 @@ def done(client: Client) -> tuple[int, dict[str, int]]:
 
 def test_the_command_fits_on_the_workers_and_registers_the_same(settings: Settings, dask_address: str) -> None:
     file = settings.lab_home / "models" / "iris" / "model.onnx"
-    here = command(settings)
+    here = start(settings)
     assert (here.returncode, here.stderr) == (0, "")
     expected = file.read_bytes()
     file.unlink()
     with reach(dask_address) as client:
         before, tasks_before = done(client)
-        there = command(settings, "--dask", dask_address)
+        there = start(settings, "--dask", dask_address)
         assert (there.returncode, there.stderr) == (0, "")
         after, tasks = done(client)
     assert after - before == 15
@@ -139,18 +131,15 @@ def test_the_command_fits_on_the_workers_and_registers_the_same(settings: Settin
 def test_without_the_option_distributed_is_not_imported() -> None:
     # LightGBM imports what it finds of Dask itself.
     code = "import main, training.search, sys; print({'distributed'} & set(sys.modules))"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert ended.stdout == "set()\n"
+    assert run_python("-c", code).stdout == "set()\n"
 
 
 def test_where_nobody_listens_the_command_says_so_in_one_line_and_soon(settings: Settings) -> None:
     address = f"tcp://127.0.0.1:{free_port()}"
     began = time.monotonic()
-    ended = command(settings, "--dask", address)
+    ended = start(settings, "--dask", address)
     assert time.monotonic() - began < SOON
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith(f"main: no Dask scheduler at '{address}' (")
-    assert len(ended.stderr.splitlines()) == 1
+    assert error_line(ended).startswith(f"main: no Dask scheduler at '{address}' (")
     assert registered(settings.mlflow_uri) == []
 
 

@@ -1,8 +1,6 @@
 """Fitting a candidate: what comes of it does not depend on threads, on processes, or on the candidates before."""
 
 import shutil
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from common.problem import Classifier, Floats, Ints, Table, as_float32
 from common.settings import PROJECT
 from scripts.demo import copy_project
+from tests.programs import run_python
 from training.fitting import fit_and_score
 
 
@@ -117,8 +116,7 @@ def test_rows_that_may_not_be_changed_can_be_fitted_in_place(many: Table) -> Non
 
 def code_hash_in(folder: Path, *, after: str = "") -> str:
     code = f"import pathlib\nfrom training.cluster import code_hash\nprint(code_hash())\n{after}\nprint(code_hash())"
-    ended = subprocess.run([sys.executable, "-B", "-c", code], cwd=folder, capture_output=True, text=True, check=True)
-    first, second = ended.stdout.split()
+    first, second = run_python("-B", "-c", code, folder=folder).stdout.split()
     assert first == second
     return first
 

@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestCentroid
 from common.bundle.model import ModelError, OnnxModel
 from common.bundle.outliers import OutlierScorer, fit_outlier_scorer
 from common.files import write_atomic
-from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, as_float32, get_problem
+from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, as_float32
 from common.registry import publish
 from common.registry.client import Version
 from common.settings import Settings
@@ -77,25 +77,6 @@ def test_the_results_are_sorted_and_the_first_is_registered(settings: Settings, 
     losses = [result.metrics["val_log_loss"] for result in results]
     assert losses == sorted(losses)
     assert (version.name, version.number, version.tags["C"]) == ("IrisModel", 1, "10.0")
-
-
-def test_training_again_makes_the_next_version_and_moves_champion(settings: Settings, problem: Problem) -> None:
-    few = replace(problem, candidates=lambda: [regression(1.0)])
-    search.train(few, settings)
-    second = search.train(few, settings).champion
-    client = mlflow.MlflowClient(settings.mlflow_uri)
-    assert second.number == 2
-    assert second.tags["sklearn_version"] == "2"
-    for name in ("IrisModel", "IrisDev"):
-        assert client.get_model_version_by_alias(name, "champion").version == "2"
-        assert len(client.search_model_versions(f"name = '{name}'")) == 2
-
-
-def test_an_export_that_differs_registers_nothing_and_writes_no_file(settings: Settings, problem: Problem) -> None:
-    with pytest.raises(ModelError, match="the label of row 0 differs"):
-        search.train(replace(problem, candidates=lambda: [dishonest(1.0)]), settings)
-    assert registered(settings.mlflow_uri) == []
-    assert not (settings.lab_home / "models").exists()
 
 
 def test_a_candidate_that_cannot_be_converted_is_named_in_one_line(settings: Settings, problem: Problem) -> None:
@@ -180,22 +161,6 @@ def test_the_best_of_another_family_challenges_the_best(settings: Settings, prob
     assert aliases(settings, problem, "challenger") == [trained.challenger.number] * 2 == [2, 2]
 
 
-def test_one_family_has_no_challenger(settings: Settings, problem: Problem) -> None:
-    trained = search.train(replace(problem, candidates=lambda: [regression(10.0), regression(1.0)]), settings)
-    assert trained.challenger is None
-    assert aliases(settings, problem, "challenger") == [None, None]
-    assert len(mlflow.MlflowClient(settings.mlflow_uri).search_model_versions(f"name = '{problem.onnx_name}'")) == 1
-
-
-def test_the_file_on_disk_is_the_champions(settings: Settings, problem: Problem) -> None:
-    few = [regression(0.001, "b"), regression(10.0, "a")]
-    trained = search.train(replace(problem, candidates=lambda: few), settings)
-    X = read_table(settings.data_dir / "test.csv", problem, indices=True).X.astype(np.float32)
-    written = OnnxModel((settings.lab_home / "models" / "iris" / "model.onnx").read_bytes()).predict(X).probabilities
-    assert written is not None
-    np.testing.assert_allclose(written, trained.results[0].model.predict_proba(X), atol=1e-5)
-
-
 def result(accuracy: float, log_loss: float | None, name: str = "") -> search.Result:
     model: Any = None
     metrics = {"val_accuracy": accuracy} | ({} if log_loss is None else {"val_log_loss": log_loss})
@@ -237,21 +202,6 @@ def with_data(settings: Settings, problem: Problem, table: Table) -> Settings:
     write_atomic(chosen.data_dir / "data.csv", table_bytes(table, problem.target.classes))
     preprocess(problem, chosen.data_dir)
     return chosen
-
-
-def test_of_breast_cancer_both_families_are_registered_the_better_one_as_champion(settings: Settings) -> None:
-    problem = get_problem("breast_cancer")
-    lab = with_data(settings, problem, problem.load(None))
-    trained = search.train(problem, lab)
-    assert trained.challenger is not None
-    tags = trained.champion.tags, trained.challenger.tags
-    assert [each["family"] for each in tags] == ["logistic regression", "perceptron"]
-    accuracies = [each.metrics["val_accuracy"] for each in trained.results]
-    assert accuracies == sorted(accuracies, reverse=True)
-    # The gate of a fine-tuning asks for this accuracy, so the champion itself must reach it.
-    assert float(tags[0]["test_accuracy"]) > 0.9
-    assert aliases(lab, problem, "champion") == [1, 1]
-    assert aliases(lab, problem, "challenger") == [2, 2]
 
 
 def test_travel_insurance_is_one_run_with_a_metric_for_each_batch_and_goes_on_from_the_registry(

@@ -20,7 +20,7 @@ from monitor.jobs.job_alerts import JobAlerts
 from monitor.statistics.breaches import ACCURACY, DRIFT, FEATURE_MEAN, OUTLIERS, RECALL, RUN_FAILED
 from monitor.statistics.enough import CLASS_LABELS, LABELS, SHARE_ROWS
 from monitor.statistics.reference import Reference, Results
-from monitor.statistics.window import CLASS, CONFIDENCE, Evaluation
+from monitor.statistics.window import Evaluation
 from tests.common.store.rows import CLASSES, MODEL, SETOSA, VERSICOLOR, prediction
 from tests.monitor.references import answered, knowing
 
@@ -232,16 +232,6 @@ def test_drift_and_a_mean_that_is_off_are_alerts_of_their_features(
         (DRIFT, "petal_width"),
         (FEATURE_MEAN, "petal_width"),
     }
-
-
-def test_a_class_that_vanishes_and_lower_confidence_are_alerts(
-    kept: Store, job: Job, problem: Problem, table: Table
-) -> None:
-    rest = np.flatnonzero(table.y)
-    write(kept, answered(problem, Table(table.X[rest], table.y[rest]), times=6), 2, confidence=0.5)
-    job.run(5)
-    drifted = {alert.subject for alert in kept.alerts.open("iris") if alert.kind == DRIFT}
-    assert {CLASS, CONFIDENCE} <= drifted
 
 
 def judged(store: Store, minutes: float, right: int, wrong: int, version: int = 1) -> None:

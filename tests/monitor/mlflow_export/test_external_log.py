@@ -56,11 +56,9 @@ def lab(tmp_path: Path, mlflow_uri: str) -> Settings:
     return Settings(lab_home=tmp_path, database_url=f"sqlite:///{tmp_path}/data/lab.db", mlflow_uri=mlflow_uri)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either_lab(request: pytest.FixtureRequest, lab: Settings) -> Settings:
-    if request.param == "sqlite":
-        return lab
-    return lab.model_copy(update={"database_url": request.getfixturevalue("postgres_url")})
+@pytest.fixture
+def either_lab(lab: Settings, either_url: str) -> Settings:
+    return lab.model_copy(update={"database_url": either_url})
 
 
 def row(name: str, prediction_id: str, class_name: str = SETOSA, **changed: object) -> PredictionRow:

@@ -3,12 +3,10 @@
 import json
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
-from common.settings import PROJECT
+from tests.programs import run_python
 
 # In a process of its own: so is the real one, and evidently would stay in this one.
 WRITING = """
@@ -29,10 +27,7 @@ print(json.dumps({name: pages(rows(*case)) for name, case in cases.items()}))
 @pytest.fixture(scope="module")
 def pages() -> dict[str, list[str]]:
     """Pages of a day with many rows, and of one with one row and no confidence: after another day, and the first."""
-    environment = {**os.environ, "DO_NOT_TRACK": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", WRITING], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_python("-c", WRITING, environment={**os.environ, "DO_NOT_TRACK": "1"})
     assert (done.stderr, done.returncode) == ("", 0)
     found: dict[str, list[str]] = json.loads(done.stdout)
     return found

@@ -4,7 +4,6 @@ import csv
 import re
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +12,7 @@ from playwright.sync_api import expect
 
 from monitor.page.panels import Panel
 from scripts.parts import wait_for
-from tests.monitor.page.browser import PHONE, POLL, READY, WIDE, Visit, assert_usable, chart, painted
+from tests.monitor.page.browser import PHONE, POLL, READY, WIDE, Visit, assert_drawn, assert_usable, chart, painted
 from tests.monitor.page.samples import ALWAYS, Shown
 
 CHARTS = ("accuracy", "classes", "volume-by-day", "windows", "shares")
@@ -31,15 +30,7 @@ def test_charts_hold_the_numbers_of_their_panels(visit: Visit, client: httpx.Cli
     page = visit()
     panels = {panel["id"]: Panel(**panel) for panel in client.get("/api/overview").json()["panels"]}
     for name in CHARTS:
-        panel = panels[name]
-        columns = [column.name for column in panel.columns]
-        values: dict[str | None, list[Any]] = {None: []}
-        values |= zip(columns, map(list, zip(*panel.rows, strict=True)), strict=True)
-        drawn = chart(page, name, "chart.data.datasets.map((each) => [each.label, each.data, each.low, each.high])")
-        assert drawn == [
-            [each.label, *(values[end] for end in (each.name, each.low, each.high))] for each in panel.series()
-        ]
-        assert chart(page, name, "chart.data.labels") == values[columns[0]]
+        assert_drawn(page, panels[name])
 
 
 def test_charts_are_painted_in_colours_that_follow_the_scheme_at_once(visit: Visit) -> None:

@@ -47,11 +47,6 @@ def test_fields_that_a_form_left_empty_count_as_not_given(client: httpx.Client, 
     assert shown.asked[-1].until - shown.asked[-1].since == timedelta(days=29)
 
 
-def test_versions_of_another_problem_do_not_count(client: httpx.Client) -> None:
-    data = client.get("/api/overview?problem=breast_cancer&version=3").raise_for_status().json()
-    assert data["versions"] == []
-
-
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
