@@ -14,8 +14,9 @@ from common.problem import Category, Number, get_problem
 from common.settings import PROJECT
 from scripts.demo import copy_project
 from tests.programs import run_python
+from tests.test_containers import locked_packages, pinned
 
-REQUIREMENTS = sorted(PROJECT.glob("requirements/*.txt")) + sorted(PROJECT.glob("*/requirements.txt"))
+REQUIREMENTS = sorted({*PROJECT.glob("requirements/*.txt"), *PROJECT.glob("[a-z]*/**/requirements.txt")})
 PARTS = ("common", "problems", "api", "finetune", "monitor", "training", "scripts")
 HEAVY = ("mlflow", "sklearn", "pandas", "skl2onnx", "onnx", "matplotlib", "prefect", "scipy", "evidently")
 
@@ -60,22 +61,13 @@ def read_yaml(name: str) -> Any:
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: str(path.relative_to(PROJECT)))
-def test_every_pinned_requirement_is_the_locked_version(path: Path) -> None:
-    locked: dict[str, set[str]] = {}
-    for package in read_toml("poetry.lock")["package"]:
-        locked.setdefault(package["name"], set()).add(package["version"])
-    pinned = re.findall(
-        r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert pinned
-    assert [(name, version) for name, version in pinned if version not in locked.get(name, set())] == []
-
-
-@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: str(path.relative_to(PROJECT)))
-def test_every_requirement_is_pinned_with_hashes(path: Path) -> None:
+def test_every_requirement_is_pinned_to_a_locked_version_with_its_hashes(path: Path) -> None:
     logical = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
-    requirements = [line for line in logical if line.strip() and not line.startswith("#")]
-    assert [line.split()[0] for line in requirements if "==" not in line or "--hash=sha256:" not in line] == []
+    given = pinned(path)
+    assert len(given) == len([line for line in logical if line.strip() and not line.startswith("#")]) > 0
+    packages = [package for listed in locked_packages().values() for package in listed]
+    locked = {(each["name"], each["version"]): {file["hash"] for file in each["files"]} for each in packages}
+    assert [name for name, version, found in given if not found or found - locked.get((name, version), set())] == []
 
 
 def test_every_direct_dependency_is_locked_in_a_version_that_its_range_allows() -> None:

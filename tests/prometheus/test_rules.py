@@ -13,7 +13,7 @@ from monitor.monitor import create_app
 from monitor.statistics.breaches import ALL_KINDS
 from monitor.statistics.enough import DRIFT_ROWS, LABELS, SHARE_ROWS
 from tests.conftest import served
-from tests.prometheus.programs import RULE_FILES, metrics_in, rules, run, said
+from tests.prometheus.programs import RULE_FILES, exported, metrics_in, rules, run, said
 
 FOLDER = PROJECT / "prometheus"
 UNIT_TESTS = sorted((FOLDER / "tests").glob("*.yml"))
@@ -79,13 +79,6 @@ def test_every_alert_has_its_section_in_the_operations_page_and_no_other_has() -
     for alert in alerts():
         marks = re.findall(r"^\*\*(Means|Look at|Does not mean|Do)", by_title[alert], re.MULTILINE)
         assert marks == ["Means", "Look at", "Do", "Does not mean"], alert
-
-
-def exported(client: httpx.Client) -> set[str]:
-    """Return the names of all series that an exporter's metrics may have."""
-    families = re.findall(r"^# TYPE (\w+) (\w+)$", client.get("/metrics").raise_for_status().text, re.MULTILINE)
-    parts = {"histogram": ("_bucket", "_count", "_sum"), "summary": ("_count", "_sum", "")}
-    return {name + part for name, kind in families for part in parts.get(kind, ("",))}
 
 
 def test_every_metric_that_a_rule_or_the_operations_page_names_is_exported_or_recorded(

@@ -39,18 +39,14 @@ def test_it_is_made_once(tmp_path: Path, requirements: Path) -> None:
     assert mark.exists()
 
 
-def test_it_is_made_again_when_the_requirements_change(tmp_path: Path, requirements: Path) -> None:
+@pytest.mark.parametrize("cause", ["other requirements", "an incomplete environment"])
+def test_it_is_made_again_for(tmp_path: Path, requirements: Path, cause: str) -> None:
     made(tmp_path / "env", requirements)
     mark = leave_a_mark(tmp_path / "env")
-    requirements.write_text("# nothing else\n", encoding="utf-8")
-    made(tmp_path / "env", requirements)
-    assert not mark.exists()
-
-
-def test_an_incomplete_environment_is_made_again(tmp_path: Path, requirements: Path) -> None:
-    made(tmp_path / "env", requirements)
-    mark = leave_a_mark(tmp_path / "env")
-    (tmp_path / "env" / WHOLE).unlink()
+    if cause == "other requirements":
+        requirements.write_text("# nothing else\n", encoding="utf-8")
+    else:
+        (tmp_path / "env" / WHOLE).unlink()
     made(tmp_path / "env", requirements)
     assert not mark.exists()
 

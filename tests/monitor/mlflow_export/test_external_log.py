@@ -33,9 +33,9 @@ from monitor.statistics.enough import MEAN_ROWS
 from scripts.parts import free_port, wait_for
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction
 from tests.monitor.mlflow_export.dying_export import POINTS
+from tests.programs import Ended, error_line, run_python
 
 DAY, NEXT_DAY = NOON.date(), NOON.date() + timedelta(days=1)
-SECONDS = 120
 SIGKILLED = -9
 numbers = itertools.count(1)
 
@@ -108,15 +108,8 @@ def profiled(lab: Settings, name: str, *path: str, since: date = DAY) -> Counter
     return counts
 
 
-def command(lab: Settings, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", *words],
-        cwd=PROJECT,
-        env={**os.environ, **lab.environment()},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def command(lab: Settings, *words: str) -> Ended:
+    return run_python("-m", *words, environment={**os.environ, **lab.environment()})
 
 
 def test_each_day_is_a_run_and_each_export_a_step_in_it(either_lab: Settings, name: str) -> None:
@@ -133,15 +126,9 @@ def test_each_day_is_a_run_and_each_export_a_step_in_it(either_lab: Settings, na
     assert tags == {"problem": name, "model_name": f"{name}Model", "day": "2026-03-01"}
     assert found[DAY].info.run_name == "2026-03-01"
     assert found[DAY].info.start_time == datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1e3
-
-
-def test_exported_rows_are_marked_in_the_store(either_lab: Settings, name: str) -> None:
-    write_some(either_lab, name, 2)
-    export_all(either_lab, 100)
     with closing(Store(either_lab.database_url)) as store:
-        assert store.exports.waiting() == {}
-        assert store.exports.unfinished() == []
-        assert [found.exported_at is not None for found in store.predictions.get("0")] == [True, True]
+        assert (store.exports.waiting(), store.exports.unfinished()) == ({}, [])
+        assert [each.exported_at is not None for each in store.predictions.get("0")] == [True, True]
 
 
 def test_the_profiles_hold_every_row_once(either_lab: Settings, name: str) -> None:
@@ -231,19 +218,17 @@ def test_where_nothing_is_new_nothing_is_written(lab: Settings, name: str) -> No
     assert everything() == before
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_killed_export_neither_loses_nor_doubles_a_row(lab: Settings, name: str, point: str) -> None:
-    assert_nothing_is_lost_or_doubled(lab, name, point)
-
-
-def test_nor_does_one_that_is_killed_while_claiming_in_postgresql(lab: Settings, name: str, postgres_url: str) -> None:
-    assert_nothing_is_lost_or_doubled(lab.model_copy(update={"database_url": postgres_url}), name, "within a claim")
-
-
-def assert_nothing_is_lost_or_doubled(lab: Settings, name: str, point: str) -> None:
+@pytest.mark.parametrize(
+    ("point", "database"), [*((each, "sqlite") for each in POINTS), ("within a claim", "postgresql")]
+)
+def test_a_killed_export_neither_loses_nor_doubles_a_row(
+    lab: Settings, name: str, request: pytest.FixtureRequest, point: str, database: str
+) -> None:
+    if database == "postgresql":
+        lab = lab.model_copy(update={"database_url": request.getfixturevalue("postgres_url")})
     write_some(lab, name)
     killed = command(lab, "tests.monitor.mlflow_export.dying_export", point, "5")
-    assert (killed.communicate(timeout=SECONDS)[1], killed.returncode) == ("", SIGKILLED)
+    assert (killed.stderr, killed.returncode) == ("", SIGKILLED)
     done = export_all(lab, 5)
     assert done.startswith("exported 9 rows" if point == "after finish" else "exported 14 rows")
     assert profiled(lab, name) == {"champion": 7, "shadow": 7}
@@ -253,8 +238,7 @@ def assert_nothing_is_lost_or_doubled(lab: Settings, name: str, point: str) -> N
     assert all([step for step, _ in steps] == list(range(1, len(steps) + 1)) for steps in logged.values())
     assert {day: sum(rows for _, rows in steps) for day, steps in logged.items()} == {DAY: 4, NEXT_DAY: 3}
     with closing(Store(lab.database_url)) as store:
-        assert store.exports.waiting() == {}
-        assert store.exports.unfinished() == []
+        assert (store.exports.waiting(), store.exports.unfinished()) == ({}, [])
 
 
 def test_of_two_at_once_one_leaves_it_to_the_other(either_lab: Settings, name: str) -> None:
@@ -262,8 +246,8 @@ def test_of_two_at_once_one_leaves_it_to_the_other(either_lab: Settings, name: s
     with exporter_lock(either_lab.database_url) as first:
         assert first
         second = command(either_lab, "monitor.external_log")
-        assert second.communicate(timeout=SECONDS) == ("another process is writing the external log\n", "")
-        assert second.returncode == 0
+    expected = (0, "another process is writing the external log\n", "")
+    assert (second.returncode, second.stdout, second.stderr) == expected
     assert runs(either_lab, name) == {}
     assert export_all(either_lab, 100).startswith("exported 14 rows")
 
@@ -342,11 +326,8 @@ def test_without_mlflow_it_says_so_soon_and_claims_nothing(lab: Settings, name: 
     write_some(lab, name)
     away = lab.model_copy(update={"mlflow_uri": f"http://127.0.0.1:{free_port()}"})
     began = time.monotonic()
-    failed = command(away, "monitor.external_log")
-    said, complaint = failed.communicate(timeout=SECONDS)
-    assert (said, failed.returncode) == ("", 1)
-    assert complaint.startswith(f"external_log: no MLflow at {away.mlflow_uri}")
-    assert complaint.count("\n") == 1
+    line = error_line(command(away, "monitor.external_log"))
+    assert line.startswith(f"external_log: no MLflow at {away.mlflow_uri}")
     assert time.monotonic() - began < 30  # on a machine with nothing else to do: 2
     with closing(Store(lab.database_url)) as store:
         assert store.exports.unfinished() == []
@@ -358,11 +339,8 @@ def test_a_refusal_of_mlflow_is_one_line_and_the_rows_are_exported_later(lab: Se
     client = mlflow.MlflowClient(lab.mlflow_uri)
     experiment = client.create_experiment(f"{name.title().replace('_', '')}Monitoring")
     client.delete_experiment(experiment)
-    failed = command(lab, "monitor.external_log")
-    complaint = failed.communicate(timeout=SECONDS)[1]
-    assert failed.returncode == 1
-    assert complaint.startswith(f"external_log: MLflow at {lab.mlflow_uri}: ")
-    assert complaint.count("\n") == 1
+    line = error_line(command(lab, "monitor.external_log"))
+    assert line.startswith(f"external_log: MLflow at {lab.mlflow_uri}: ")
     client.restore_experiment(experiment)
     assert export_all(lab, 100).startswith("exported 14 rows")
     assert profiled(lab, name) == {"champion": 7, "shadow": 7}
@@ -370,9 +348,8 @@ def test_a_refusal_of_mlflow_is_one_line_and_the_rows_are_exported_later(lab: Se
 
 def test_a_batch_has_a_row_at_least(lab: Settings) -> None:
     failed = command(lab, "monitor.external_log", "--rows", "0")
-    complaint = failed.communicate(timeout=SECONDS)[1]
-    assert "--rows" in complaint
     assert failed.returncode == 2
+    assert "--rows" in failed.stderr
 
 
 def test_the_same_numbers_logged_again_are_there_once(lab: Settings, name: str) -> None:
