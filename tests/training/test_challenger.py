@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import mlflow
 import pytest
@@ -16,14 +15,11 @@ from common.registry import publish
 from common.registry.client import Version
 from common.settings import Settings
 from problems.breast_cancer import PERCEPTRON, REGRESSION
-from tests.training.test_search import aliases, dishonest, registered, regression, with_data
+from tests.training.conftest import aliases, bundle_of, of
+from tests.training.test_search import dishonest, registered, regression, with_data
 from training import search
 
 WEAK, STRONG = regression(0.001, "weak"), regression(10.0, "strong")
-
-
-def of(problem: Problem, *candidates: Candidate) -> Problem:
-    return replace(problem, candidates=lambda: list(candidates))
 
 
 def runs(settings: Settings, problem: Problem) -> list[Run]:
@@ -36,12 +32,6 @@ def runs(settings: Settings, problem: Problem) -> list[Run]:
 def run_of(settings: Settings, version: Version) -> Run:
     client = mlflow.MlflowClient(settings.mlflow_uri)
     return client.get_run(str(client.get_model_version(version.name, str(version.number)).run_id))
-
-
-def bundle(settings: Settings, version: Version) -> bytes:
-    folder = settings.lab_home / "downloaded" / str(version.number)
-    path = mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder))
-    return (Path(path) / "model.onnx").read_bytes()
 
 
 # Of breast cancer, by the command
@@ -125,7 +115,7 @@ def test_both_runs_have_test_results_and_a_picture_and_the_others_have_none(lab:
 
 def test_the_file_on_disk_is_the_champions_and_only_the_regression_gives_probabilities(lab: Lab) -> None:
     lab.train()
-    champion, challenger = (bundle(lab.settings, lab.version(alias)) for alias in ("champion", "challenger"))
+    champion, challenger = (bundle_of(lab.settings, lab.version(alias)) for alias in ("champion", "challenger"))
     assert (lab.settings.lab_home / "models" / "breast_cancer" / "model.onnx").read_bytes() == champion
     row = [[feature.example for feature in lab.problem.features]]
     answers = [model.predict(model.as_rows(row)) for model in (OnnxModel(champion), OnnxModel(challenger))]
@@ -210,7 +200,7 @@ def test_a_challenger_that_mlflow_refuses_leaves_a_whole_champion(
         assert sorted(int(each.version) for each in client.search_model_versions(f"name = '{name}'")) == [1, 2, 3]
     file = settings.lab_home / "models" / "iris" / "model.onnx"
     champion = Version(problem.onnx_name, 3, "", {})
-    assert file.read_bytes() == bundle(settings, champion)
+    assert file.read_bytes() == bundle_of(settings, champion)
 
 
 def test_of_equals_the_family_that_is_named_first_is_champion(settings: Settings, problem: Problem) -> None:

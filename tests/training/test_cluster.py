@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pytest
 from distributed import Client
@@ -15,13 +14,13 @@ from sklearn.linear_model import LogisticRegression
 
 import main
 from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, get_problem
-from common.registry.client import Version
 from common.settings import PROJECT, Settings
 from problems import travel_insurance
 from scripts.demo import copy_project
 from scripts.parts import free_port
 from tests import servers
 from tests.programs import error_line, run_python
+from tests.training.conftest import bundle_of
 from tests.training.test_main import start
 from tests.training.test_search import registered, with_data
 from training import cluster, executors, search
@@ -40,19 +39,13 @@ def everywhere(dask_address: str, monkeypatch: pytest.MonkeyPatch) -> tuple[FitA
     return one_after_the_other, executors.fit_on_all_cores, fit_on(dask_address)
 
 
-def bundle(settings: Settings, version: Version) -> bytes:
-    folder = settings.lab_home / "downloaded" / str(version.number)
-    path = mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder))
-    return (Path(path) / "model.onnx").read_bytes()
-
-
 def outcome(settings: Settings, trained: Trained) -> tuple[object, ...]:
     """Return everything that a training has found and registered, to the last bit."""
     results = [(dict(each.candidate.params), dict(each.metrics)) for each in trained.results]
     curves = [dict(search.learning_curves(each.model)) for each in trained.results]
     versions = [version for version in (trained.champion, trained.challenger) if version]
     tags = [{name: value for name, value in each.tags.items() if name != "sklearn_version"} for each in versions]
-    return results, curves, tags, [bundle(settings, each) for each in versions]
+    return results, curves, tags, [bundle_of(settings, each) for each in versions]
 
 
 def several(name: str) -> Problem:

@@ -1,6 +1,5 @@
 """Model search: its split, its winner, and that a failure registers nothing."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ from common.bundle.outliers import OutlierScorer, fit_outlier_scorer
 from common.files import write_atomic
 from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, as_float32
 from common.registry import publish
-from common.registry.client import Version
 from common.settings import Settings
 from common.split import split
 from common.table import DataError, read_table, table_bytes
 from preprocess import preprocess
 from problems import travel_insurance
+from tests.training.conftest import aliases, bundle_of, of
 from training import search
 
 
@@ -70,7 +69,7 @@ def test_a_quarter_of_each_class_is_kept_for_validation(prepared_data: Path, pro
 
 
 def test_the_results_are_sorted_and_the_first_is_registered(settings: Settings, problem: Problem) -> None:
-    few = replace(problem, candidates=lambda: [regression(0.001), regression(10.0), regression(0.1)])
+    few = of(problem, regression(0.001), regression(10.0), regression(0.1))
     trained = search.train(few, settings)
     version, results = trained.champion, trained.results
     assert [result.candidate.params["C"] for result in results] == [10.0, 0.1, 0.001]
@@ -83,7 +82,7 @@ def test_a_candidate_that_cannot_be_converted_is_named_in_one_line(settings: Set
     odd = Candidate({"kind": "centroid", "size": 3}, lambda X, y: NearestCentroid().fit(X, y))
     told = r"the candidate kind=centroid size=3 cannot be served, .*: NearestCentroid cannot be converted"
     with pytest.raises(ModelError, match=told) as refused:
-        search.train(replace(problem, candidates=lambda: [odd]), settings)
+        search.train(of(problem, odd), settings)
     assert "\n" not in str(refused.value)
     assert registered(settings.mlflow_uri) == []
 
@@ -91,7 +90,7 @@ def test_a_candidate_that_cannot_be_converted_is_named_in_one_line(settings: Set
 def test_the_scorer_is_fitted_on_the_fitting_rows_and_its_threshold_set_by_the_validation_rows(
     settings: Settings, problem: Problem
 ) -> None:
-    trained = search.train(replace(problem, candidates=lambda: [regression(1.0)]), settings)
+    trained = search.train(of(problem, regression(1.0)), settings)
     version, [best] = trained.champion, trained.results
     expected = fit_outlier_scorer(*split(read_table(settings.data_dir / "train.csv", problem, indices=True)))
     loaded = OnnxModel((settings.lab_home / "models" / "iris" / "model.onnx").read_bytes())
@@ -114,14 +113,14 @@ def test_an_export_whose_outlier_scores_differ_registers_nothing(
     # Only for the test rows: the golden rows are a few.
     monkeypatch.setattr(OutlierScorer, "score", lambda scorer, X: honest(scorer, X) + (1e-3 if len(X) == 30 else 0.0))
     with pytest.raises(ModelError, match=r"the outlier scores of row \d+ differ"):
-        search.train(replace(problem, candidates=lambda: [regression(1.0)]), settings)
+        search.train(of(problem, regression(1.0)), settings)
     assert registered(settings.mlflow_uri) == []
 
 
 def test_a_failed_registration_leaves_the_file_of_the_registered_model(
     settings: Settings, problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = replace(problem, candidates=lambda: [regression(1.0)])
+    few = of(problem, regression(1.0))
     search.train(few, settings)
     path = settings.lab_home / "models" / "iris" / "model.onnx"
     before = path.read_bytes()
@@ -131,7 +130,7 @@ def test_a_failed_registration_leaves_the_file_of_the_registered_model(
 
     monkeypatch.setattr(mlflow.MlflowClient, "create_model_version", refuse)
     with pytest.raises(MlflowException, match="no space left"):
-        search.train(replace(problem, candidates=lambda: [regression(10.0)]), settings)
+        search.train(of(problem, regression(10.0)), settings)
     assert path.read_bytes() == before
 
 
@@ -144,16 +143,9 @@ def test_damaged_data_are_refused_before_anything_is_logged(offline: Settings, p
         search.train(problem, offline)
 
 
-def aliases(settings: Settings, problem: Problem, alias: str) -> list[int | None]:
-    """Return the versions that an alias points at, of the ONNX and the scikit-learn model."""
-    client, names = mlflow.MlflowClient(settings.mlflow_uri), (problem.onnx_name, problem.sklearn_name)
-    found = [client.get_registered_model(name).aliases.get(alias) for name in names]
-    return [None if version is None else int(version) for version in found]
-
-
 def test_the_best_of_another_family_challenges_the_best(settings: Settings, problem: Problem) -> None:
     few = [regression(0.001, "b"), regression(10.0, "a"), regression(1.0, "a"), regression(0.01, "b")]
-    trained = search.train(replace(problem, candidates=lambda: few), settings)
+    trained = search.train(of(problem, *few), settings)
     assert [result.candidate.params["C"] for result in trained.results] == [10.0, 1.0, 0.01, 0.001]
     assert trained.challenger is not None
     assert (trained.champion.tags["C"], trained.challenger.tags["C"]) == ("10.0", "0.01")
@@ -178,7 +170,7 @@ def test_without_probabilities_the_fewest_errors_are_best() -> None:
 
 
 def test_a_model_without_probabilities_is_registered_and_has_no_log_loss(settings: Settings, problem: Problem) -> None:
-    trained = search.train(replace(problem, candidates=lambda: [perceptron(), regression(10.0)]), settings)
+    trained = search.train(of(problem, perceptron(), regression(10.0)), settings)
     best, other = trained.results
     assert (best.candidate.family, other.candidate.family) == ("", "perceptron")
     client = mlflow.MlflowClient(settings.mlflow_uri)
@@ -186,14 +178,8 @@ def test_a_model_without_probabilities_is_registered_and_has_no_log_loss(setting
     assert "val_log_loss" not in client.get_run(other.run_id).data.metrics
     assert trained.challenger is not None
     assert float(trained.challenger.tags["test_accuracy"]) > 0.5
-    bundle = onnx_of(trained.challenger, settings)
+    bundle = OnnxModel(bundle_of(settings, trained.challenger))
     assert bundle.predict(bundle.as_rows([[5.1, 3.5, 1.4, 0.2]])).probabilities is None
-
-
-def onnx_of(version: Version, settings: Settings) -> OnnxModel:
-    folder = settings.lab_home / "downloaded" / str(version.number)
-    path = mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder))
-    return OnnxModel((Path(path) / "model.onnx").read_bytes())
 
 
 def with_data(settings: Settings, problem: Problem, table: Table) -> Settings:
@@ -222,7 +208,7 @@ def test_travel_insurance_is_one_run_with_a_metric_for_each_batch_and_goes_on_fr
     assert base is not None
     loaded = publish.load_sklearn(base)
     np.testing.assert_array_equal(loaded.predict_proba(rows.X), best.model.predict_proba(rows.X))
-    answer = onnx_of(trained.champion, lab).predict(as_float32(rows.X)).probabilities
+    answer = OnnxModel(bundle_of(lab, trained.champion)).predict(as_float32(rows.X)).probabilities
     assert answer is not None
     np.testing.assert_allclose(answer, loaded.predict_proba(as_float32(rows.X)), rtol=0, atol=1e-5)
     continued: Any = problem.continue_training(loaded, rows, Table(rows.X[:5], 1 - rows.y[:5]))

@@ -61,27 +61,29 @@ def found(evaluation: Evaluation) -> set[Breach]:
 
 
 @pytest.mark.parametrize(
-    ("mean", "is_out"), [(4.0, False), (4.199, False), (4.201, True), (3.801, False), (3.799, True)]
+    ("subject", "is_out"),
+    [
+        # A mean may be five per cent off either way.
+        (number(4.0), False),
+        (number(4.199), False),
+        (number(4.201), True),
+        (number(3.801), False),
+        (number(3.799), True),
+        # Four standard errors of 0.5 / sqrt(rows) are 0.25 with 64 rows, and 0.224 with 80.
+        (number(4.24, rows=64), False),
+        (number(4.24, rows=80), True),
+        (number(4.24, rows=1_000_000, learnt_from=64), False),
+        (number(4.24, rows=1_000_000, learnt_from=80), True),
+        # A mean below zero is off by its distance.
+        (number(-4.1, learnt=-MEAN), False),
+        (number(-3.7, learnt=-MEAN), True),
+        # A mean of too few rows is unknown.
+        (number(None, MEAN_ROWS - 1), False),
+        (number(40.0, MEAN_ROWS), True),
+    ],
 )
-def test_a_mean_may_be_five_per_cent_off_either_way(mean: float, *, is_out: bool) -> None:
-    assert found(window(x=number(mean))) == ({(FEATURE_MEAN, "x")} if is_out else set())
-
-
-@pytest.mark.parametrize(("rows", "is_out"), [(64, False), (80, True)])
-def test_a_mean_of_few_rows_may_be_further_off_by_chance(rows: int, *, is_out: bool) -> None:
-    # Four standard errors of 0.5 / sqrt(rows) are 0.25 with 64 rows, and 0.224 with 80.
-    assert found(window(x=number(4.24, rows))) == ({(FEATURE_MEAN, "x")} if is_out else set())
-
-
-@pytest.mark.parametrize(("learnt_from", "is_out"), [(64, False), (80, True)])
-def test_the_mean_of_few_training_rows_may_be_as_far_off(learnt_from: int, *, is_out: bool) -> None:
-    subject = number(4.24, rows=1_000_000, learnt_from=learnt_from)
+def test_a_mean_is_a_breach_beyond_five_per_cent_and_four_standard_errors(subject: Subject, *, is_out: bool) -> None:
     assert found(window(x=subject)) == ({(FEATURE_MEAN, "x")} if is_out else set())
-
-
-def test_a_mean_that_is_unknown_for_want_of_rows_is_not_off() -> None:
-    assert found(window(x=number(None, MEAN_ROWS - 1))) == set()
-    assert found(window(x=number(40.0, MEAN_ROWS))) == {(FEATURE_MEAN, "x")}
 
 
 @pytest.mark.parametrize("mean", [-0.04, 0.04])
@@ -95,11 +97,6 @@ def test_a_mean_that_was_zero_has_a_distance_and_no_percentage() -> None:
     message = breaches(window(x=number(0.3, learnt=0.0)))[FEATURE_MEAN, "x"]
     assert "0.3 above the training mean 0;" in message
     assert found(window(x=number(0.01, learnt=0.0))) == set()
-
-
-def test_a_mean_below_zero_is_off_by_its_distance() -> None:
-    assert found(window(x=number(-4.1, learnt=-MEAN))) == set()
-    assert found(window(x=number(-3.7, learnt=-MEAN))) == {(FEATURE_MEAN, "x")}
 
 
 def test_false_alarms_of_means_are_rare_where_nothing_has_changed() -> None:
