@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from common.settings import PROJECT
@@ -23,3 +23,13 @@ def error_line(ended: Ended) -> str:
     assert (ended.returncode, ended.stdout) == (1, "")
     [line] = ended.stderr.splitlines()
     return line
+
+
+def output_of(command: Sequence[str], environment: Mapping[str, str], folder: Path, *, check: bool = True) -> str:
+    """Run a command that has to succeed if `check` is set; return its output with its errors."""
+    ended = subprocess.run(
+        command, cwd=folder, env=environment, check=False, timeout=180,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert not check or ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}"
+    return ended.stdout

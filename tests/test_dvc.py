@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from common.settings import PROJECT
 from scripts.demo import copy_project
+from tests.programs import output_of
 
 FILES = ("classes.json", "data.csv", "later.csv", "test.csv", "train.csv")
 
@@ -37,17 +38,7 @@ class Lab:
 
     def run(self, *command: str) -> str:
         """Run a command that has to succeed; return what it printed."""
-        ended = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stdout
-        return ended.stdout
+        return output_of(command, self._environment, self.folder)
 
     def files(self) -> dict[str, tuple[bytes, int]]:
         """Return content and time of writing of each data file that is there."""

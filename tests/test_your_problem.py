@@ -16,6 +16,7 @@ import pytest
 from common.settings import PROJECT, Settings
 from scripts.demo import copy_project
 from scripts.stack import on_own_servers, wait_until_ready
+from tests.programs import output_of
 from tests.servers import free_ports
 
 PAGE = (PROJECT / "docs" / "your-problem.md").read_text(encoding="utf-8")
@@ -38,12 +39,7 @@ class Copy:
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command; return what it printed."""
-        ended = subprocess.run(
-            command, cwd=self.folder, env=self.environment, check=False, timeout=180,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        assert not check or ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}"
-        return ended.stdout
+        return output_of(command, self.environment, self.folder, check=check)
 
     def follow(self, blocks: list[tuple[str, str]]) -> None:
         """Do what blocks of the page say."""

@@ -1,7 +1,6 @@
 """`python main.py` on a real MLflow server: its runs and versions there, its file in models/, its output."""
 
 import asyncio
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from common.split import split
 from common.table import read_table
 from scripts.parts import free_port
 from scripts.stack import process_environment
+from tests.conftest import offline_settings
 from tests.programs import Ended, error_line, run_python
 
 LINE_SECONDS = 5.0
@@ -57,8 +57,7 @@ class Outcome:
 
 
 def settings_of(home: Path, prepared_data: Path, mlflow_uri: str) -> Settings:
-    shutil.copytree(prepared_data, home / "data" / "iris")
-    return Settings(lab_home=home, database_url=f"sqlite:///{home}/lab.db", mlflow_uri=mlflow_uri)
+    return offline_settings(home, prepared_data).model_copy(update={"mlflow_uri": mlflow_uri})
 
 
 def start(settings: Settings, *arguments: str) -> Ended:

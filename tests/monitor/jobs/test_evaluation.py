@@ -22,7 +22,7 @@ from monitor.statistics.enough import CLASS_LABELS, LABELS, SHARE_ROWS
 from monitor.statistics.reference import Reference, Results
 from monitor.statistics.window import Evaluation
 from tests.common.store.rows import CLASSES, MODEL, SETOSA, VERSICOLOR, prediction
-from tests.monitor.references import answered, knowing
+from tests.monitor.references import answered, away, knowing
 
 MINUTE = timedelta(minutes=1)
 PACE = Pace(MINUTE, 5 * MINUTE)
@@ -426,12 +426,9 @@ def test_a_failure_that_interrupts_does_not_lose_the_windows_after_the_newest(
 def test_a_window_that_could_not_be_kept_is_settled_again_as_the_same_episode(
     kept: Store, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_nothing(_: object) -> None:
-        raise StoreError("gone")
-
     write(kept, outliers(), 2)
     with monkeypatch.context() as patch:
-        patch.setattr(kept.windows, "write", write_nothing)
+        patch.setattr(kept.windows, "write", away)
         job.run(5)
     job.run(5, seconds=40)
     assert ends(kept) == [5]
@@ -441,9 +438,6 @@ def test_a_window_that_could_not_be_kept_is_settled_again_as_the_same_episode(
 def test_a_failure_of_the_store_is_an_alert_with_its_moment_when_the_store_is_back(
     kept: Store, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object, **__: object) -> Any:
-        raise StoreError("the store is away")
-
     write(kept, [prediction("")], 2)
     with monkeypatch.context() as patch:
         patch.setattr(kept._database, "read", away)
@@ -501,9 +495,6 @@ def test_after_a_clock_that_was_ahead_windows_go_on(job: Job, kept: Store) -> No
 def test_rows_that_waited_for_the_store_are_written_before_they_are_evaluated(
     job: Job, kept: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away() -> Any:
-        raise StoreError("the store is away")
-
     write(kept, outliers(), 0)
     with monkeypatch.context() as patch:
         patch.setattr(kept.history, "models", away)

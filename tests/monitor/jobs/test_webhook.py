@@ -8,12 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from common.store import Store, StoreError
+from common.store import Store
 from common.store.delivery import NEVER
 from common.store.monitoring.alerts import Alert
 from monitor.jobs.webhook import AT_ONCE, GIVE_UP, Webhook
 from scripts.parts import free_port
 from tests.common.store.rows import NOON
+from tests.monitor.references import away
 from tests.receiver import Receiver
 
 PAGE = "http://127.0.0.1:5004"
@@ -207,9 +208,6 @@ def test_alerts_beyond_the_limit_of_a_run_are_posted_in_the_next(
 def test_a_post_that_could_not_be_noted_is_noted_later_and_not_repeated(
     kept: Store, posting: Posting, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def away(*_: object) -> None:
-        raise StoreError("the store is away")
-
     begin(kept, "x")
     with monkeypatch.context() as patch:
         patch.setattr(kept.alerts, "posted", away)
@@ -224,9 +222,6 @@ def test_a_post_that_could_not_be_noted_is_noted_later_and_not_repeated(
 def test_a_failure_of_the_store_is_logged_once_each_time(
     kept: Store, posting: Posting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def away(*_: object) -> None:
-        raise StoreError("the store is away")
-
     with caplog.at_level(logging.WARNING, "monitor"):
         for _ in range(2):
             with monkeypatch.context() as patch:

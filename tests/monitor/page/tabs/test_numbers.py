@@ -15,7 +15,7 @@ from monitor.page.view import Backends, Selection, View
 from monitor.statistics.estimates import CLASS_METRICS, METRICS
 from tests.common.store.rows import CLASSES, NOON, SETOSA, prediction
 from tests.monitor.page.tabs.judges import class_scores, scores
-from tests.monitor.page.tabs.log import FIRST, LAST, Log, asking, by_id, pairs, table
+from tests.monitor.page.tabs.log import FIRST, LAST, Log, asking, by_id, cells, pairs, table
 
 if TYPE_CHECKING:
     from common.store.tables import Role
@@ -90,9 +90,9 @@ def test_samples_are_counted_by_predicted_and_by_true_class(logged: Backends, lo
     counts = {name: each["samples"] for name, each in table(panels["validated"]).items()}
     assert counts == Counter(log.labelled("champion", selection)[0])
     for panel_id, field in (("predicted-by-day", "predicted"), ("validated-by-day", "truth")):
-        for day, cells in table(panels[panel_id]).items():
+        for day, counted in table(panels[panel_id]).items():
             expected = Counter(getattr(row, field) for row in rows if str(row.day) == day)
-            assert {name: cells[f"class:{name}"] for name in CLASSES} == {name: expected[name] for name in CLASSES}
+            assert {name: counted[f"class:{name}"] for name in CLASSES} == {name: expected[name] for name in CLASSES}
 
 
 @asked
@@ -112,17 +112,16 @@ def test_each_class_has_its_metrics_and_its_row_of_the_matrix(logged: Backends, 
 @asked
 def test_each_class_has_its_metrics_of_each_day(logged: Backends, log: Log, selection: Selection) -> None:
     panel = by_id(classes.build(View(logged, selection)))["by-day"]
-    names = [column.name for column in panel.columns]
-    found = {(row[0], row[1], row[2]): dict(zip(names, row, strict=True)) for row in panel.rows}
+    found = {(row[0], row[1], row[2]): named for row, named in zip(panel.rows, cells(panel), strict=True)}
     places: dict[str, Role] = {"Champion": "champion", "Challenger": "shadow"}
     days = {place: {row.day for row in log.of(role, selection) if row.truth} for place, role in places.items()}
     assert found.keys() == {(str(day), place, name) for place in places for day in days[place] for name in CLASSES}
-    for (day, place, name), cells in found.items():
+    for (day, place, name), row in found.items():
         truth, predicted = pairs([row for row in log.of(places[str(place)], selection) if str(row.day) == day])
-        assert [cells[metric] for metric in CLASS_METRICS] == pytest.approx(
+        assert [row[metric] for metric in CLASS_METRICS] == pytest.approx(
             class_scores(truth, predicted, CLASSES)[str(name)]
         )
-        assert cells["labels"] == truth.count(str(name))
+        assert row["labels"] == truth.count(str(name))
 
 
 def test_metrics_by_day_and_class_are_of_the_newest_days(store: Store, backends: Backends) -> None:

@@ -12,7 +12,7 @@ from monitor.page.tabs import predictions
 from monitor.page.tabs.predictions import MOST_ROWS
 from monitor.page.view import Backends, Selection, View
 from tests.common.store.rows import FEATURES, NOON, PROBABILITIES, SETOSA, VERSICOLOR, prediction, shadow, suggestion
-from tests.monitor.page.tabs.log import asking
+from tests.monitor.page.tabs.log import asking, cells
 
 if TYPE_CHECKING:
     from common.store.predictions import PredictionRow
@@ -27,11 +27,6 @@ def built(backends: Backends, selection: Selection) -> Panel:
 
 def looked_for(prediction_id: str, day: date = DAY, *versions: int) -> Selection:
     return asking(day, day, *versions, prediction_id=prediction_id)
-
-
-def cells(panel: Panel) -> list[dict[str, Cell]]:
-    names = [column.name for column in panel.columns]
-    return [dict(zip(names, row, strict=True)) for row in panel.rows]
 
 
 def ids(backends: Backends, selection: Selection) -> list[Cell]:

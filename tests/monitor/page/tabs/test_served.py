@@ -15,7 +15,7 @@ from monitor.page.tabs import overview, training
 from monitor.page.tabs.comparison import _verdict
 from monitor.page.view import Backends, Selection, View
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, suggestion
-from tests.monitor.page.tabs.log import asking, by_id, table
+from tests.monitor.page.tabs.log import asking, by_id, table, today
 from tests.monitor.references import backends_of
 
 DAY = NOON.date()
@@ -160,9 +160,7 @@ def test_training_rows_stand_beside_the_corrections(store: Store, known: Backend
         store.suggestions.add(replace(suggestion(f"s{number}"), class_name=name))
     store.suggestions.trained(["s0"], 2)
     store.suggestions.refused(["s3"], "not good enough")
-    today = datetime.now(UTC).date()
-    # And yesterday, in case that the day ends between what was sent and what is asked.
-    panels = by_id(training.build(View(known, asking(today - timedelta(days=1), today))))
+    panels = by_id(training.build(View(known, today())))
     assert panels["training"].title == "Training rows of version 2"
     assert panels["training"].rows == [[name, count] for name, count in zip(CLASSES, (40, 41, 39), strict=True)]
     assert panels["corrections"].rows == [["Iris-new", 1], [SETOSA, 1], [VIRGINICA, 1]]
