@@ -132,19 +132,6 @@ def test_a_service_imports_no_heavy_package(module: str) -> None:
     assert loaded & set(HEAVY) == set()
 
 
-def test_parts_import_common_and_problems_and_never_each_other() -> None:
-    parts = {"api", "finetune", "monitor", "training", "main", "preprocess", "scripts"}
-    allowed = {"main": {"training"}}  # its own steps
-    crossing = []
-    for module in modules():
-        own = module.partition(".")[0]
-        text = (PROJECT / Path(*module.split("."))).with_suffix(".py")
-        source = text if text.is_file() else PROJECT / Path(*module.split(".")) / "__init__.py"
-        imports = re.findall(r"^\s*(?:from|import)\s+(\w+)", source.read_text(encoding="utf-8"), re.MULTILINE)
-        crossing += [f"{module} imports {name}" for name in imports if name in parts - {own} - allowed.get(own, set())]
-    assert crossing == []
-
-
 def test_only_the_settings_read_the_environment() -> None:
     reading = [
         module

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from common.problem import Problem
+from common.problem import Problem, Table
 from common.store import Store
 from monitor.statistics.reference import Reference
 from tests.monitor.references import reference_of
@@ -19,6 +19,11 @@ def kept(either_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def learnt(problem: Problem) -> Reference:
+def table(problem: Problem) -> Table:
+    return problem.load(None)
+
+
+@pytest.fixture(scope="session")
+def learnt(problem: Problem, table: Table) -> Reference:
     """The reference of version 1, a model that has learnt from all of iris."""
-    return reference_of(problem, problem.load(None))
+    return reference_of(problem, table)

@@ -1,5 +1,6 @@
 """References for the tests, a holder that knows one, and a store that fails."""
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,16 @@ def knowing(store: Store, reference: Reference | None = None, aliases: AliasedVe
 def backends_of(store: Store, reference: Reference | None = None, aliases: AliasedVersions | None = None) -> Backends:
     """Return where tabs have what they show from."""
     return Backends(store, knowing(store, reference, aliases), "http://mlflow", "http://prefect")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 def away(*_: object, **__: object) -> Any:

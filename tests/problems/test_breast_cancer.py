@@ -131,17 +131,14 @@ def test_the_graph_says_the_same_on_all_rows(train_and_test: tuple[Table, Table]
     assert is_perceptron == (answer.probabilities is None) == (probabilities is None)
 
 
-def test_continuing_leaves_the_given_model_as_it_was(train_and_test: tuple[Table, Table], fitted: Classifier) -> None:
+def test_continuing_keeps_family_and_strength_and_leaves_the_given_model_as_it_was(
+    train_and_test: tuple[Table, Table], fitted: Classifier
+) -> None:
     train, test = train_and_test
     before = coefficients(fitted)
     tuned = PROBLEM.continue_training(fitted, train, corrections(test, 20))
     np.testing.assert_array_equal(coefficients(fitted), before)
     assert not np.array_equal(coefficients(tuned), before)
-
-
-def test_continuing_keeps_family_and_strength(train_and_test: tuple[Table, Table], fitted: Classifier) -> None:
-    train, test = train_and_test
-    tuned = PROBLEM.continue_training(fitted, train, corrections(test, 5))
     assert isinstance(tuned, Pipeline)
     assert tuned[-1].get_params() == fitted[-1].get_params()  # type: ignore[index]
 

@@ -36,6 +36,12 @@ def correction(label: int, times: int = 1) -> Table:
     return Table(np.array([[6.0, 2.7, 5.1, 1.6]] * times), np.array([label] * times))
 
 
+def loaded(problem: Problem, folder: Path, lines: list[str]) -> Table:
+    """Return the table of a file with these lines."""
+    (folder / "iris.data").write_text("\n".join(lines), encoding="utf-8")
+    return problem.load(folder / "iris.data")
+
+
 def coefficients(model: MLPClassifier) -> list[np.ndarray]:
     return [*model.coefs_, *model.intercepts_]
 
@@ -60,35 +66,30 @@ def test_the_two_wrong_rows_of_the_uci_file_are_mended(
     for row, wrong in WRONG.items():
         lines[row - 1] = wrong
     # The published file ends with a blank line.
-    (tmp_path / "iris.data").write_text("\n".join([*lines, "", ""]), encoding="utf-8")
-    loaded = problem.load(tmp_path / "iris.data")
-    np.testing.assert_array_equal(loaded.X, flowers.X)
-    np.testing.assert_array_equal(loaded.y, flowers.y)
+    found = loaded(problem, tmp_path, [*lines, "", ""])
+    np.testing.assert_array_equal(found.X, flowers.X)
+    np.testing.assert_array_equal(found.y, flowers.y)
 
 
 def test_the_wrong_values_are_mended_in_their_own_rows_only(problem: Problem, lines: list[str], tmp_path: Path) -> None:
     # Row 10 of Fisher's data is 4.9,3.1,1.5,0.1 rightly.
     assert lines[9] == WRONG[35]
-    (tmp_path / "iris.data").write_text("\n".join(lines), encoding="utf-8")
-    assert problem.load(tmp_path / "iris.data").X[9].tolist() == [4.9, 3.1, 1.5, 0.1]
+    assert loaded(problem, tmp_path, lines).X[9].tolist() == [4.9, 3.1, 1.5, 0.1]
 
 
 def test_other_values_in_those_rows_are_left_alone(problem: Problem, lines: list[str], tmp_path: Path) -> None:
     for row in ERRATA:
         lines[row - 1] = "5.0,3.0,1.0,0.5,Iris-setosa"
-    (tmp_path / "iris.data").write_text("\n".join(lines), encoding="utf-8")
-    assert problem.load(tmp_path / "iris.data").X[[34, 37]].tolist() == [[5.0, 3.0, 1.0, 0.5]] * 2
+    assert loaded(problem, tmp_path, lines).X[[34, 37]].tolist() == [[5.0, 3.0, 1.0, 0.5]] * 2
 
 
 def test_a_file_with_fewer_rows_is_read(problem: Problem, lines: list[str], tmp_path: Path) -> None:
-    (tmp_path / "iris.data").write_text("\n".join(lines[:36]), encoding="utf-8")
-    assert len(problem.load(tmp_path / "iris.data").y) == 36
+    assert len(loaded(problem, tmp_path, lines[:36]).y) == 36
 
 
 def test_a_bad_file_is_refused(problem: Problem, tmp_path: Path) -> None:
-    (tmp_path / "iris.data").write_text("5.1,3.5,1.4\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"iris\.data, row 1, column petal_width: missing"):
-        problem.load(tmp_path / "iris.data")
+        loaded(problem, tmp_path, ["5.1,3.5,1.4"])
 
 
 def test_every_feature_has_a_unit_and_an_example_within_its_range(problem: Problem, flowers: Table) -> None:
@@ -114,8 +115,12 @@ def test_each_candidate_fits_as_its_parameters_say(problem: Problem, flowers: Ta
         assert model.max_iter == candidate.params["epochs"]
 
 
-def test_fitting_twice_gives_the_same_model(problem: Problem, flowers: Table, fitted: MLPClassifier) -> None:
+def test_fitting_twice_gives_the_same_model_without_a_warning_of_its_epochs(
+    problem: Problem, flowers: Table, fitted: MLPClassifier
+) -> None:
+    # Warnings are errors in these tests.
     again: MLPClassifier = problem.candidates()[0].fit(flowers.X, flowers.y)
+    assert again.n_iter_ == 100
     for one, other in zip(coefficients(fitted), coefficients(again), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -169,10 +174,3 @@ def test_continuing_twice_learns_more(problem: Problem, flowers: Table, fitted: 
     shares = [model.predict_proba(added.X[:1])[0, 0] for model in (fitted, once, twice)]
     assert shares == sorted(shares)
     assert shares[0] < shares[2]
-
-
-def test_fitting_does_not_warn_of_the_epochs_that_the_grid_compares(problem: Problem, flowers: Table) -> None:
-    # Warnings are errors in these tests, so that fitting without one is all there is to see.
-    model = problem.candidates()[0].fit(flowers.X, flowers.y)
-    assert isinstance(model, MLPClassifier)
-    assert model.n_iter_ == 100

@@ -316,16 +316,12 @@ def test_the_curve_is_the_loss_of_the_tenth_held_out(rows: Table, small_batches:
 # Continuing
 
 
-def test_continuing_leaves_the_given_model_as_it_was(fitted: Pipeline, rows: Table) -> None:
-    before = fitted[-1].booster_.model_to_string()
+def test_continuing_adds_trees_and_leaves_the_given_model_as_it_was(fitted: Pipeline, rows: Table) -> None:
+    given = fitted[-1].booster_.model_to_string()
     continued = PROBLEM.continue_training(fitted, rows, Table(rows.X[:5], 1 - rows.y[:5]))
     assert continued is not fitted
-    assert fitted[-1].booster_.model_to_string() == before
+    assert fitted[-1].booster_.model_to_string() == given
     assert [name for name, _ in fitted.steps] == ["columns", "trees"]
-
-
-def test_continuing_adds_trees_to_those_that_there_are(fitted: Pipeline, rows: Table) -> None:
-    continued = PROBLEM.continue_training(fitted, rows, Table(rows.X[:5], 1 - rows.y[:5]))
     assert isinstance(continued, Pipeline)
     before, after = leaves(fitted[-1]), leaves(continued[-1])
     assert after[: len(before)] == before

@@ -20,6 +20,7 @@ from common.settings import PROJECT, Settings
 from scripts.parts import wait_for
 from scripts.stack import process_environment
 from tests import servers
+from training import executors
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,13 @@ def dask_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for name in ("first", "second"):
             workers.enter_context(servers.dask_worker(address, folder / name))
         yield address
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes pay after the first fit, and there are two cores."""
+    monkeypatch.setattr(executors, "START_SECONDS", 0.0)
+    monkeypatch.setattr(executors, "cpu_count", lambda: 2)
 
 
 def signing(number: int) -> Candidate:
@@ -109,11 +117,12 @@ def bundle_of(settings: Settings, version: Version) -> bytes:
     return (Path(path) / "model.onnx").read_bytes()
 
 
-def aliases(settings: Settings, problem: Problem, alias: str) -> list[int | None]:
-    """Return the versions that an alias points at, of the ONNX and the scikit-learn model."""
+def aliases(settings: Settings, problem: Problem) -> tuple[list[int | None], list[int | None]]:
+    """Return the versions of champion and of challenger, each of the ONNX and of the scikit-learn model."""
     client, names = mlflow.MlflowClient(settings.mlflow_uri), (problem.onnx_name, problem.sklearn_name)
-    found = [client.get_registered_model(name).aliases.get(alias) for name in names]
-    return [None if version is None else int(version) for version in found]
+    known = [client.get_registered_model(name).aliases for name in names]
+    champion, challenger = ([each.get(alias) for each in known] for alias in ("champion", "challenger"))
+    return [each and int(each) for each in champion], [each and int(each) for each in challenger]
 
 
 # main.py, whose candidates wait in the folder that is its last argument; `here` is a process that does not wait.

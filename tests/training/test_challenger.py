@@ -78,8 +78,7 @@ def test_the_command_shows_and_registers_the_best_of_each_family(lab: Lab) -> No
     output = lab.train()
     assert "the best of 6 candidates, by validation accuracy" in output
     assert registrations(output) == [("1", "1", "champion"), ("2", "2", "challenger")]
-    assert aliases(lab.settings, lab.problem, "champion") == [1, 1]
-    assert aliases(lab.settings, lab.problem, "challenger") == [2, 2]
+    assert aliases(lab.settings, lab.problem) == ([1, 1], [2, 2])
     tested = re.findall(
         r"^on test.csv: accuracy ([\d.]+), precision ([\d.]+), recall ([\d.]+), f1 ([\d.]+)$", output, re.MULTILINE
     )
@@ -125,8 +124,7 @@ def test_the_file_on_disk_is_the_champions_and_only_the_regression_gives_probabi
 def test_training_again_moves_both_aliases_to_the_next_pair(lab: Lab) -> None:
     lab.train()
     assert registrations(lab.train()) == [("3", "3", "champion"), ("4", "4", "challenger")]
-    assert aliases(lab.settings, lab.problem, "champion") == [3, 3]
-    assert aliases(lab.settings, lab.problem, "challenger") == [4, 4]
+    assert aliases(lab.settings, lab.problem) == ([3, 3], [4, 4])
 
 
 def test_one_family_shows_no_challenger_and_leaves_the_one_there_is(lab: Lab) -> None:
@@ -136,8 +134,7 @@ def test_one_family_shows_no_challenger_and_leaves_the_one_there_is(lab: Lab) ->
     assert registrations(output) == [("3", "3", "champion")]
     assert "challenger" not in output
     assert "by validation log-loss" in output
-    assert aliases(lab.settings, lab.problem, "champion") == [3, 3]
-    assert aliases(lab.settings, lab.problem, "challenger") == [2, 2]
+    assert aliases(lab.settings, lab.problem) == ([3, 3], [2, 2])
 
 
 def test_a_perceptron_that_is_better_is_champion(lab: Lab) -> None:
@@ -173,8 +170,7 @@ def test_a_challenger_that_cannot_be_exported_changes_nothing_of_an_earlier_trai
     before = file.read_bytes()
     with pytest.raises(ModelError):
         search.train(of(problem, regression(100.0, "strong"), dishonest(0.01)), settings)
-    assert aliases(settings, problem, "champion") == [1, 1]
-    assert aliases(settings, problem, "challenger") == [2, 2]
+    assert aliases(settings, problem) == ([1, 1], [2, 2])
     assert len(mlflow.MlflowClient(settings.mlflow_uri).search_model_versions(f"name = '{problem.onnx_name}'")) == 2
     assert file.read_bytes() == before
 
@@ -193,8 +189,7 @@ def test_a_challenger_that_mlflow_refuses_leaves_a_whole_champion(
     monkeypatch.setattr(publish, "_register", refuse)
     with pytest.raises(MlflowException, match="no space left"):
         search.train(of(problem, WEAK, STRONG), settings)
-    assert aliases(settings, problem, "champion") == [3, 3]
-    assert aliases(settings, problem, "challenger") == [2, 2]
+    assert aliases(settings, problem) == ([3, 3], [2, 2])
     client = mlflow.MlflowClient(settings.mlflow_uri)
     for name in (problem.onnx_name, problem.sklearn_name):
         assert sorted(int(each.version) for each in client.search_model_versions(f"name = '{name}'")) == [1, 2, 3]

@@ -32,10 +32,8 @@ SOON = 20.0  # seconds, also on a busy machine
 
 
 @pytest.fixture
-def everywhere(dask_address: str, monkeypatch: pytest.MonkeyPatch) -> tuple[FitAll, ...]:
+def everywhere(dask_address: str, at_once: None) -> tuple[FitAll, ...]:
     """The functions that fit candidates here, in two processes after the first candidate, and on a cluster."""
-    monkeypatch.setattr(executors, "cpu_count", lambda: 2)
-    monkeypatch.setattr(executors, "START_SECONDS", 0.0)
     return one_after_the_other, executors.fit_on_all_cores, fit_on(dask_address)
 
 

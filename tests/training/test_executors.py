@@ -29,13 +29,6 @@ def rows(prepared_data: Path, problem: Problem) -> tuple[Table, Table]:
     return split(read_table(prepared_data / "train.csv", problem, indices=True))
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes pay after the first fit, and there are two cores."""
-    monkeypatch.setattr(executors, "START_SECONDS", 0.0)
-    monkeypatch.setattr(executors, "cpu_count", lambda: 2)
-
-
 def fitted_by(candidates: Sequence[Candidate], rows: tuple[Table, Table]) -> list[int]:
     return [vars(fitted.model)["fitted_by"] for fitted in executors.fit_on_all_cores(candidates, *rows)]
 

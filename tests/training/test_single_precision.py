@@ -6,13 +6,14 @@ from dataclasses import replace
 import mlflow
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from common.bundle.model import ModelError, OnnxModel
 from common.files import write_atomic
-from common.problem import Candidate, Classifier, Floats, Ints, Number, Problem, Table, Target
+from common.problem import Candidate, Number, Problem, Table, Target
 from common.settings import Settings
 from common.table import table_bytes
 from tests.training.conftest import bundle_of
@@ -24,12 +25,8 @@ PARTS = ("night", "day", "evening")
 
 
 def forest() -> list[Candidate]:
-    def fit(X: Floats, y: Ints) -> Classifier:
-        trees = RandomForestClassifier(n_estimators=5, random_state=0)
-        model: Classifier = make_pipeline(StandardScaler(), trees).fit(X, y)
-        return model
-
-    return [Candidate({"trees": 5}, fit)]
+    trees = RandomForestClassifier(n_estimators=5, random_state=0)
+    return [Candidate({"trees": 5}, lambda X, y: make_pipeline(StandardScaler(), clone(trees)).fit(X, y))]
 
 
 def unused(*_: object) -> Table:

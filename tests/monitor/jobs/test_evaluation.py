@@ -22,7 +22,7 @@ from monitor.statistics.enough import CLASS_LABELS, LABELS, SHARE_ROWS
 from monitor.statistics.reference import Reference, Results
 from monitor.statistics.window import Evaluation
 from tests.common.store.rows import CLASSES, MODEL, SETOSA, VERSICOLOR, prediction
-from tests.monitor.references import answered, away, knowing
+from tests.monitor.references import Clock, answered, away, knowing
 
 MINUTE = timedelta(minutes=1)
 PACE = Pace(MINUTE, 5 * MINUTE)
@@ -30,21 +30,11 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FAR_PAST = START - timedelta(days=1)
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = FAR_PAST
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 class Job:
     """An evaluator, run as if at some moment; it is as if it had started long ago."""
 
     def __init__(self, store: Store, reference: Reference | None = None) -> None:
-        self.clock = Clock()
+        self.clock = Clock(FAR_PAST)
         self.references = knowing(store, reference)
         self.evaluator = Evaluator(store, self.references, JobAlerts(store), PACE, self.clock)
 
@@ -56,11 +46,6 @@ class Job:
 @pytest.fixture
 def job(kept: Store, learnt: Reference) -> Job:
     return Job(kept, learnt)
-
-
-@pytest.fixture(scope="module")
-def table(problem: Problem) -> Table:
-    return problem.load(None)
 
 
 _numbers = count()

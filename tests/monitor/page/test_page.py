@@ -4,11 +4,12 @@ import csv
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from monitor.page.panels import Panel
 from scripts.parts import wait_for
@@ -65,31 +66,27 @@ def test_a_chart_describes_its_content_and_has_a_table(visit: Visit) -> None:
     expect(row.get_by_role("cell")).to_have_text(["94.0 % (91.0–95.5)", "90.0 % (87.0–91.5)"])
 
 
+def tooltip(page: Page, panel: str) -> Any:
+    """Return title and body of the tooltip of a chart's second value."""
+    hovered = """(() => {
+        chart.tooltip.setActiveElements([{ datasetIndex: 0, index: 1 }], { x: 0, y: 0 });
+        chart.update();
+        return { title: chart.tooltip.title, body: chart.tooltip.body };
+    })()"""
+    return chart(page, panel, hovered)
+
+
 def test_a_tooltip_says_value_and_interval(visit: Visit) -> None:
     page = visit()
-    words = chart(
-        page,
-        "classes",
-        """(() => {
-            chart.tooltip.setActiveElements([{ datasetIndex: 0, index: 1 }], { x: 0, y: 0 });
-            chart.update();
-            return chart.tooltip.body[0].lines[0];
-        })()""",
-    )
-    assert words == "Precision: 93.0 % (90.0–94.5)"
+    assert tooltip(page, "classes")["body"][0]["lines"] == ["Precision: 93.0 % (90.0–94.5)"]
 
 
 def test_days_and_moments_are_short_on_the_axis_and_whole_in_the_tooltip(visit: Visit) -> None:
     page = visit("/?since=2026-11-01&until=2026-11-20")
     assert chart(page, "accuracy", "chart.scales.x.ticks[0].label") == "Nov 1"
     assert chart(page, "windows", "chart.scales.x.ticks[0].label") == "Nov 22, 06:00"
-    titles = """(() => {
-        chart.tooltip.setActiveElements([{ datasetIndex: 0, index: 1 }], { x: 0, y: 0 });
-        chart.update();
-        return chart.tooltip.title;
-    })()"""
-    assert chart(page, "accuracy", titles) == ["2026-11-02"]
-    assert chart(page, "windows", titles) == ["2026-11-22 06:01:30"]
+    assert tooltip(page, "accuracy")["title"] == ["2026-11-02"]
+    assert tooltip(page, "windows")["title"] == ["2026-11-22 06:01:30"]
 
 
 def test_figures_are_shown_with_their_intervals(visit: Visit) -> None:

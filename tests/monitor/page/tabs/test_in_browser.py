@@ -36,13 +36,11 @@ from tests.monitor.page.tabs.log import FIRST, LAST, Log, write_log
 from tests.monitor.references import backends_of
 
 if TYPE_CHECKING:
-    from common.store.tables import Role
     from tests.postgres import Postgres
 
 DAYS = f"since={FIRST}&until={LAST}"
 SINCE = f"since={FIRST}"  # until today, when the corrections came
 PATHS = ["/" if tab is TABS[0] else f"/tab/{tab.name}" for tab in TABS]
-ROLES: dict[str, "Role"] = {"champion": "champion", "challenger": "shadow"}
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # All of it; days of which both ends count; versions of which one was champion only on later days.
 SELECTIONS = [asking(), asking(date(2026, 3, 2), date(2026, 3, 3)), asking(FIRST, LAST, 2), asking(FIRST, LAST, 2, 3)]
+ROLES: dict[str, "Role"] = {"champion": "champion", "challenger": "shadow"}
 LABELS = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
 asked = pytest.mark.parametrize(
     "selection", SELECTIONS, ids=lambda selection: f"{selection.since}-{selection.until}-{selection.versions}"
@@ -61,8 +62,7 @@ def test_the_metrics_of_each_day_are_those_of_its_rows(logged: Backends, log: Lo
 
 
 def assert_day(log: Log, selection: Selection, name: str, day: str, found: dict[str, Cell]) -> None:
-    roles: tuple[Role, Role] = ("champion", "shadow")
-    for role in roles:
+    for role in ROLES.values():
         truth, predicted = pairs([row for row in log.of(role, selection) if str(row.day) == day])
         expected = scores(truth, predicted)[name] if truth else None
         assert found.get(role) == pytest.approx(expected), (day, role)
@@ -98,8 +98,7 @@ def test_samples_are_counted_by_predicted_and_by_true_class(logged: Backends, lo
 @asked
 def test_each_class_has_its_metrics_and_its_row_of_the_matrix(logged: Backends, log: Log, selection: Selection) -> None:
     panels = by_id(classes.build(View(logged, selection)))
-    roles: dict[str, Role] = {"champion": "champion", "challenger": "shadow"}
-    for panel_id, role in roles.items():
+    for panel_id, role in ROLES.items():
         truth, predicted = log.labelled(role, selection)
         expected = class_scores(truth, predicted, CLASSES)
         found = table(panels[panel_id])
@@ -170,11 +169,11 @@ def test_the_paired_test_is_over_the_rows_that_both_have_answered(logged: Backen
     second = {row.id: row for row in log.of("shadow", version=3)}
     both = [(row, second[row.id]) for row in log.of("champion", version=2) if row.id in second and row.truth]
     counts = Counter((one.predicted == one.truth, two.predicted == two.truth) for one, two in both)
-    pairs_of = table(panels["pairs"])
-    assert pairs_of["Champion right"]["right"] == counts[True, True]
-    assert pairs_of["Champion right"]["wrong"] == counts[True, False]
-    assert pairs_of["Champion wrong"]["right"] == counts[False, True]
-    assert pairs_of["Champion wrong"]["wrong"] == counts[False, False]
+    found = {name: (row["right"], row["wrong"]) for name, row in table(panels["pairs"]).items()}
+    assert found == {
+        "Champion right": (counts[True, True], counts[True, False]),
+        "Champion wrong": (counts[False, True], counts[False, False]),
+    }
     apart = counts[True, False] + counts[False, True]
     [test] = table(panels["test"]).values()
     assert test["value"] == pytest.approx(binomtest(counts[True, False], apart, 0.5).pvalue)
