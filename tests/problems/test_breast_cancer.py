@@ -131,7 +131,7 @@ def test_the_graph_says_the_same_on_all_rows(train_and_test: tuple[Table, Table]
     assert is_perceptron == (answer.probabilities is None) == (probabilities is None)
 
 
-def test_continuing_keeps_family_and_strength_and_leaves_the_given_model_as_it_was(
+def test_continuing_makes_another_model_of_the_same_family(
     train_and_test: tuple[Table, Table], fitted: Classifier
 ) -> None:
     train, test = train_and_test

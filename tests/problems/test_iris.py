@@ -115,9 +115,7 @@ def test_each_candidate_fits_as_its_parameters_say(problem: Problem, flowers: Ta
         assert model.max_iter == candidate.params["epochs"]
 
 
-def test_fitting_twice_gives_the_same_model_without_a_warning_of_its_epochs(
-    problem: Problem, flowers: Table, fitted: MLPClassifier
-) -> None:
+def test_fitting_twice_gives_the_same_model(problem: Problem, flowers: Table, fitted: MLPClassifier) -> None:
     # Warnings are errors in these tests.
     again: MLPClassifier = problem.candidates()[0].fit(flowers.X, flowers.y)
     assert again.n_iter_ == 100

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from common.files import md5
 from common.settings import PROJECT
+from common.table import table_bytes
 from problems import iris
 from scripts import get_data
 from tests.programs import run_python
@@ -33,16 +34,11 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 def uci_file(folder: Path) -> Path:
     """Write the file as UCI publishes it, with the two wrong rows and a blank line at the end."""
-    lines = [",".join([*map(str, row), iris.PROBLEM.target.classes[y]]) for row, y in _flowers()]
+    lines = table_bytes(iris.PROBLEM.load(None), iris.PROBLEM.target.classes).decode().splitlines()
     lines[34] = lines[37] = "4.9,3.1,1.5,0.1,Iris-setosa"
     path = folder / "iris.data"
     path.write_text("\n".join([*lines, "", ""]), encoding="utf-8")
     return path
-
-
-def _flowers() -> list[tuple[list[float], int]]:
-    table = iris.PROBLEM.load(None)
-    return list(zip(table.X.tolist(), table.y.tolist(), strict=True))
 
 
 def test_the_command_runs_as_a_module_and_its_file_has_the_recorded_hash(data: Path) -> None:

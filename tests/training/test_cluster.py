@@ -32,8 +32,9 @@ SOON = 20.0  # seconds, also on a busy machine
 
 
 @pytest.fixture
-def everywhere(dask_address: str, at_once: None) -> tuple[FitAll, ...]:
+def everywhere(dask_address: str, request: pytest.FixtureRequest) -> tuple[FitAll, ...]:
     """The functions that fit candidates here, in two processes after the first candidate, and on a cluster."""
+    request.getfixturevalue("at_once")
     return one_after_the_other, executors.fit_on_all_cores, fit_on(dask_address)
 
 
