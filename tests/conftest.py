@@ -31,6 +31,7 @@ from preprocess import preprocess
 from scripts.parts import free_port, wait_for
 from tests import servers
 from tests.postgres import Postgres, postgres_server
+from tests.receiver import Receiver
 from training.search import train
 
 # Files that take minutes are begun first, or one process would be left with them while the others have nothing to do.
@@ -228,11 +229,21 @@ def register_by_hand(settings: Settings) -> RegisterByHand:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def on_either(request: pytest.FixtureRequest, with_copy: Settings) -> Settings:
+def either_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, first in SQLite, then in PostgreSQL."""
+    return f"sqlite:///{tmp_path}/data/lab.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def on_either(with_copy: Settings, either_url: str) -> Settings:
     """The settings of a lab as `with_copy`, its store first in SQLite, then in PostgreSQL."""
-    if request.param == "sqlite":
-        return with_copy
-    return with_copy.model_copy(update={"database_url": request.getfixturevalue("postgres_url")})
+    return with_copy.model_copy(update={"database_url": either_url})
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with servers.in_background(Receiver()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

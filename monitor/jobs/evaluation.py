@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from common.store import Store, StoreError
 from common.store.monitoring.windows import WindowRecord
@@ -20,6 +20,8 @@ from monitor.statistics.performance import Measured, measured
 from monitor.statistics.reference import Results
 from monitor.statistics.window import WINDOWS_KEPT, Evaluation, evaluate
 
+if TYPE_CHECKING:
+    from common.store.monitoring.window_rows import Cells
 JOB = "evaluation"
 # An api writes its log at most a quarter of a second late, unless the store is away: after this time it is complete.
 SETTLED = timedelta(seconds=2)

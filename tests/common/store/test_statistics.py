@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from common import evaluate
 from common.store import Store
 from common.store.feedback import ContradictionError, UnknownPredictionError
 from common.store.predictions import PredictionRow
-from common.store.statistics import Paired, Span
+from common.store.statistics import LabelSum, Paired, Span
 from common.store.tables import Role
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow
@@ -135,9 +136,8 @@ def test_the_live_confusion_matrix_is_that_of_scikit_learn(play: Play, store: St
     for each in live:
         truth, predicted = played.labelled(each.model_version, each.role)
         expected = sklearn.metrics.confusion_matrix(truth, predicted, labels=play.classes) if truth else 0
-        np.testing.assert_array_equal(
-            evaluate.matrix_of(each.labels, play.classes), np.broadcast_to(expected, [len(play.classes)] * 2)
-        )
+        found = evaluate.matrix_of(each.labels, play.classes)
+        np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape))
 
 
 def test_nothing_is_known_of_a_model_that_has_not_answered(store: Store) -> None:
