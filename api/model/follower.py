@@ -78,7 +78,7 @@ class ModelFollower(ABC):
     async def start(self) -> None:
         """Serve the copy on disk, if there is one, then begin to follow the registry."""
         await asyncio.to_thread(self._serve_copy)
-        self._following.start()
+        await self._following.start()
 
     async def stop(self) -> None:
         """Stop following; the version in service stays."""
