@@ -71,7 +71,7 @@ def register(problem: Problem, serving: Version, fine_tuned: FineTuned, checked:
     """Register both flavours of the better candidate as the next version, with its verdict, still without an alias."""
     if checked.tested is None:
         raise ModelError(f"there is nothing to register: {checked.because}")
-    tags = {**fine_tuned.tags, **publish.metric_tags(checked.tested.metrics)}
+    tags = {**fine_tuned.tags, **publish.as_tags(checked.tested.results)}
     tags |= {VERDICT: checked.verdict, "candidate": checked.name, JUDGEMENT: fine_tuned.run_id}
     tags |= {SERVES_AS: ",".join(checked.aliases), COMPARED_WITH: str(serving.number)}
     # Without the alias the newest version serves, and this one may have to wait.

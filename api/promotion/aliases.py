@@ -127,9 +127,9 @@ class Aliases:
         """Remove the alias of the challenger, if it is set."""
         challenger = await self.registry.aliased(self.problem.onnx_name, CHALLENGER)
         if challenger:
-            await self.registry.delete_alias(self.problem.onnx_name, CHALLENGER)
+            await self.registry.set_alias(self.problem.onnx_name, CHALLENGER, None)
             if "sklearn_version" in challenger.tags:
-                await self.registry.delete_alias(self.problem.sklearn_name, CHALLENGER)
+                await self.registry.set_alias(self.problem.sklearn_name, CHALLENGER, None)
 
     async def _version(self, number: int) -> Version:
         version = await self.registry.version(self.problem.onnx_name, number)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic_core import from_json
 
-from common.store.database import Database
+from common.store.database import StorePart, records
 from common.store.statistics import Paired
 from common.store.tables import feedback, paired_truths, predictions, suggestions
 
@@ -24,12 +24,8 @@ class EvidenceRow:
     truth: str | None = None
 
 
-class LiveEvidence:
+class LiveEvidence(StorePart):
     """The evidence in the prediction log and in the roll-up of trusted pairs."""
-
-    def __init__(self, database: Database) -> None:
-        """Read from `database`."""
-        self._database = database
 
     def live_truths(
         self, problem: str, model_name: str, since: datetime, limit: int = 500, *, trusted_only: bool
@@ -48,7 +44,7 @@ class LiveEvidence:
         )
         if trusted_only:
             query = query.where(said.trusted)
-        return [EvidenceRow(**row) for row in self._database.read(query.limit(limit))]
+        return records(EvidenceRow, self._database.read(query.limit(limit)))
 
     def unlabelled(self, problem: str, model_name: str, limit: int = 1000) -> list[EvidenceRow]:
         """Return the champion's newest rows without ground truth, newest first: no outliers, equal features once.

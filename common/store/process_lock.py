@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,9 +14,8 @@ from common.store.database import CONNECT_TIMEOUT_SECONDS, StoreError
 LOCK_NUMBERS = {"exporting": 0x6C6163, "deciding": 0x6C6164}
 
 
-@contextmanager
-def process_lock(url: str, name: str) -> Iterator[bool]:
-    """Yield whether this process has the lock `name` of the store at `url`, and hold it to the end.
+def process_lock(url: str, name: str) -> AbstractContextManager[bool]:
+    """Return a context that takes the lock `name` of the store at `url`; its value is whether it could.
 
     PostgreSQL has such locks; beside SQLite's file, another file is locked. The operating system or the server
     releases the lock when the process ends, so nobody has to guess from a clock whether the holder still lives.
@@ -26,11 +25,8 @@ def process_lock(url: str, name: str) -> Iterator[bool]:
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        with _file_locked(Path(f"{parsed.database}-{name}")) as locked:
-            yield locked
-    else:
-        with _advisory_locked(parsed, LOCK_NUMBERS[name]) as locked:
-            yield locked
+        return _file_locked(Path(f"{parsed.database}-{name}"))
+    return _advisory_locked(parsed, LOCK_NUMBERS[name])
 
 
 @contextmanager
@@ -40,11 +36,9 @@ def _file_locked(path: Path) -> Iterator[bool]:
     except OSError as error:
         raise StoreError(f"{path} cannot be locked: {error.strerror}") from error
     with file:
-        try:
+        locked = False
+        with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            locked = False
-        else:
             locked = True
         yield locked
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from common.store import Store
-from common.store.suggestions import TRAIN_AT, Suggestion
+from common.store.suggestions import Suggestion
 from tests.common.store.rows import suggestion
 
 if TYPE_CHECKING:
@@ -149,20 +149,6 @@ def test_no_suggestion_joins_a_run_that_has_rows_for_all_of_its_own(store: Store
     assert due(store) == ["b"]
 
 
-def test_a_run_has_work_as_long_as_rows_are_to_be_written_or_five_wait(store: Store) -> None:
-    store.suggestions.add(suggestion("received"))
-    assert store.suggestions.in_hand("iris") is None
-    for row, name in enumerate("abcdef"):
-        add(store, name)
-        store.suggestions.delivered(name, f"run of {name}")
-        assert store.suggestions.in_hand("iris") == get(store, name)
-        store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
-        store.suggestions.row_written(name)
-        assert store.suggestions.in_hand("iris") == (get(store, name) if row >= TRAIN_AT - 1 else None)
-    store.suggestions.trained(list("abcdef"), 2)
-    assert store.suggestions.in_hand("iris") is None
-
-
 def test_another_run_takes_over_the_unfinished_suggestions(store: Store) -> None:
     add(store, "abcde")
     for name in "abcde":
@@ -170,9 +156,9 @@ def test_another_run_takes_over_the_unfinished_suggestions(store: Store) -> None
     reserve(store, "b")
     store.suggestions.trained(["c"], 2)
     store.suggestions.refused(["d"], "no")
-    store.suggestions.run_lost("lost", "Prefect was away")
+    store.suggestions.run_lost("lost", None, "Prefect was away")
     assert [get(store, name).last_error for name in "abcde"] == ["Prefect was away"] * 2 + [None] * 3
-    store.suggestions.moved("lost", "new")
+    store.suggestions.run_lost("lost", "new")
     assert [get(store, name).flow_run_id for name in "abcde"] == ["new", "new", "lost", "lost", "another"]
     assert [get(store, name).last_error for name in "abcde"] == [None] * 5
 
