@@ -1,10 +1,8 @@
 """The versions of a model in the registry: the one that serves, those that were taken back, and the next one."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import mlflow
-from common.store.judgements import JudgementRecord
 
 from common.bundle.model import ModelError
 from common.problem import Problem
@@ -12,6 +10,7 @@ from common.registry import publish
 from common.registry.client import CHALLENGER, CHAMPION, VERDICT, Version
 from common.settings import Settings
 from common.store import Store
+from common.store.judgements import JudgementRecord
 from finetune.append import remove_refused
 from finetune.gate import Checked
 from finetune.train import CORRECTIONS, LATER, Files, FineTuned, NothingToContinueError, data_tags, tag_of
@@ -78,7 +77,6 @@ def register(problem: Problem, serving: Version, fine_tuned: FineTuned, checked:
     publish.pin_champion(serving)
     with mlflow.start_run(run_id=fine_tuned.run_id):
         if fine_tuned.scorer:
-            tags |= fine_tuned.scorer.tags
             mlflow.log_metrics(fine_tuned.scorer.metrics)
         return publish.register(problem, fine_tuned.models[checked.name], checked.tested.graph, tags)
 
@@ -104,7 +102,7 @@ def record(problem: Problem, fine_tuned: FineTuned, checked: Checked) -> Judgeme
     )  # fmt: skip
 
 
-def note_learnt(store: Store, version: Version, batch: Sequence[str]) -> None:
+def note_learnt(store: Store, version: Version, batch: list[str]) -> None:
     """Write that a version has learnt a batch of corrections, and its judgement; a second call changes nothing."""
     judgement = version.tags.get(JUDGEMENT)
     if judgement:

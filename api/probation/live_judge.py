@@ -87,7 +87,7 @@ class LiveJudge:
 
     async def start(self) -> None:
         """Begin to look."""
-        self._following.start()
+        await self._following.start()
 
     async def stop(self) -> None:
         """Stop looking."""
@@ -109,7 +109,8 @@ class LiveJudge:
         if champion is None or challenger is None:
             return None
         duel = Duel(champion, challenger)
-        return await self._store.read(lambda of: self._decide(of, duel, new)) if (new := duel.new) else None
+        new = duel.new
+        return await self._store.read(lambda of: self._decide(of, duel, new)) if new else None
 
     def _decide(self, store: Store, duel: Duel, new: Version) -> Decision | None:
         """Decide by the verdict, if the ground truths of the wanted predictions settle it, else by betting."""
