@@ -11,7 +11,7 @@ from common.settings import Settings
 from common.store import Store
 from common.table import read_table
 from scripts.parts import wait_for
-from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, keep_challenger, live
+from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, keep_challenger, labels_of, live
 from tests.api.inference.test_prediction_log import CLASSES, SETOSA_ROW, by_hand, counted, logged, store_of, told
 from tests.api.metrics.test_declared import predicted
 from tests.api.routes.test_bad_requests import check_problem
@@ -210,8 +210,8 @@ def test_feedback_judges_the_challenger_too(with_copy: Settings) -> None:
         wait_for("its rows", lambda: counted(api, "shadow_predictions_total") == 2)
     with store_of(with_copy) as store:
         truths = ("Iris-virginica", "Iris-setosa")
-        assert live(store)["champion"].labels == {(truth, "Iris-setosa"): 1 for truth in truths}
-        assert live(store)["shadow"].labels == {(truth, "Iris-virginica"): 1 for truth in truths}
+        assert labels_of(live(store)["champion"]) == {(truth, "Iris-setosa"): 1 for truth in truths}
+        assert labels_of(live(store)["shadow"]) == {(truth, "Iris-virginica"): 1 for truth in truths}
 
 
 def test_a_model_without_probabilities_answers_with_the_index_of_the_class(offline: Settings) -> None:

@@ -69,10 +69,9 @@ def test_a_column_that_never_changes_can_be_scored() -> None:
     assert np.isfinite([scorer.threshold, *scorer.score(np.array([[1.0, 5.0]]))]).all()
 
 
-def test_the_tags_have_the_threshold_and_the_rate_with_four_digits() -> None:
+def test_the_metrics_have_the_threshold_and_the_rate() -> None:
     scorer = OutlierScorer(pipeline=None, threshold=-0.123456, training_rate=1 / 30)
     assert scorer.metrics == {"outlier_threshold": -0.123456, "outlier_rate": 1 / 30}
-    assert scorer.tags == {"outlier_threshold": "-0.1235", "outlier_rate": "0.0333"}
 
 
 def mixed(count: int, seed: int) -> Table:
