@@ -32,6 +32,7 @@ STATES = (
     ("waiting", f"waiting for {CORRECTIONS}"),
     ("trained", "learnt"),
     ("refused", "refused"),
+    ("quarantined", "quarantined"),
 )
 UNSETTLED = STATES[:3]
 
@@ -53,8 +54,8 @@ def _by_state() -> DashboardPanel:
         "none",
         "The number of corrections in each state, in order: the api has stored them (in the outbox), Prefect has a "
         f"flow run for them, they wait in finetune.csv until there are {CORRECTIONS}, a new version has learnt them, "
-        "or the gate has refused it. The first three should return to small numbers; if not, see *Oldest correction by "
-        "state*.",
+        "the gate has refused it, or the version that learnt them was rolled back. The first three should return to "
+        "small numbers; if not, see *Oldest correction by state*.",
         width=12,
         height=5,
     )

@@ -8,7 +8,7 @@ import uuid_utils.compat as uuid_utils
 from fastapi import APIRouter, HTTPException
 
 from api.corrections.ground_truth import check_class, record_feedback
-from api.http.access import NOT_TOO_OFTEN, WITH_KEY
+from api.http.access import NOT_TOO_OFTEN, WITH_KEY, TheSender
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
 from api.routes.dependencies import ServedModel, TheLog, TheOutbox, TheStore
@@ -32,8 +32,8 @@ def suggest_router(problem: Problem) -> APIRouter:
         dependencies=[NOT_TOO_OFTEN],
         responses=responses(400, 401, 404, 409, 413, 415, 422, 429, 503),
     )
-    async def post_suggest(
-        body: Body, served: ServedModel, store: TheStore, log: TheLog, outbox: TheOutbox
+    async def post_suggest(  # noqa: PLR0913, PLR0917  # FastAPI gives each by its name
+        body: Body, sender: TheSender, served: ServedModel, store: TheStore, log: TheLog, outbox: TheOutbox
     ) -> Accepted:
         """Store a correction to learn from. It is durable before the response.
 
@@ -47,6 +47,8 @@ def suggest_router(problem: Problem) -> APIRouter:
             features=dict(zip(problem.columns, features(body), strict=True)),
             class_name=body.class_name,
             prediction_id=str(body.prediction_id) if body.prediction_id else None,
+            source=sender.source,
+            trusted=sender.trusted,
         )
         keep = partial(Store.correct, suggestion=suggestion, replace=body.replace)
         await (record_feedback(body.prediction_id, keep, store, log) if body.prediction_id else store.write(keep))
@@ -83,6 +85,8 @@ def _detail(store: Store, suggestion: Suggestion) -> str:
             return f"trained in version {suggestion.trained_version}"
         case "refused":
             return f"refused: {suggestion.refused_because}"
+        case "quarantined":
+            return f"quarantined: {suggestion.quarantined_because}"
         case "received":
             return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
         case "delivered":

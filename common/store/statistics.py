@@ -1,10 +1,10 @@
 """The one reader of the roll-ups: a query costs the same with a thousand predictions and a million."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
@@ -110,6 +110,12 @@ class Paired:
     only_challenger_right: int = 0
     both_wrong: int = 0
 
+    @classmethod
+    def of(cls, labels: Mapping[tuple[bool, bool], int]) -> Self:
+        """Return the counts of labels, given by whether the champion and whether the challenger was right."""
+        rights = ((True, True), (True, False), (False, True), (False, False))
+        return cls(*(labels.get(right, 0) for right in rights))
+
 
 class Statistics:
     """Sums over the roll-ups."""
@@ -144,13 +150,7 @@ class Statistics:
         c = paired_counts.c
         versions = c.champion_version == champion, c.challenger_version == challenger
         found = sums(self._database, _PairSum, paired_counts, span, *versions)
-        counts = {(each.champion_right, each.challenger_right): each.labels for each in found}
-        return Paired(
-            both_right=counts.get((True, True), 0),
-            only_champion_right=counts.get((True, False), 0),
-            only_challenger_right=counts.get((False, True), 0),
-            both_wrong=counts.get((False, False), 0),
-        )
+        return Paired.of({(each.champion_right, each.challenger_right): each.labels for each in found})
 
 
 def sums(

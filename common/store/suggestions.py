@@ -1,6 +1,7 @@
 """Suggestions, which people call corrections: rows with their ground truth, on their way into a new version.
 
-A suggestion is received, delivered to Prefect, written to finetune.csv, and at last learnt by a version or refused.
+A suggestion is received, delivered to Prefect, written to finetune.csv, and at last learnt by a version or refused. If
+a version that learnt it is rolled back, it is quarantined.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,11 @@ from common.store.database import Database
 from common.store.delivery import RetryQueue
 from common.store.tables import suggestions
 
-State = Literal["received", "delivered", "waiting", "trained", "refused"]
+State = Literal["received", "delivered", "waiting", "trained", "refused", "quarantined"]
 STATES: tuple[State, ...] = get_args(State)
 # A suggestion is in the first of these states whose column is set; it is "received" if none is.
 STATE_COLUMNS: Mapping[State, str] = {
+    "quarantined": "quarantined_because",
     "refused": "refused_because",
     "trained": "trained_version",
     "waiting": "written",
@@ -25,8 +27,10 @@ STATE_COLUMNS: Mapping[State, str] = {
 }
 TRAIN_AT = 5  # waiting suggestions that make a new version
 # The values that a new suggestion may have. It has a flow run if somebody started one in Prefect itself.
-SENT = ("id", "problem", "features", "class_name", "prediction_id", "flow_run_id")
+SENT = ("id", "problem", "features", "class_name", "prediction_id", "flow_run_id", "source", "trusted")
 MAX_PAUSE = timedelta(seconds=30)  # between two attempts to deliver a suggestion
+# No version is to learn the others.
+_LEARNABLE = suggestions.c.refused_because.is_(None) & suggestions.c.quarantined_because.is_(None)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Suggestion:
     written: bool = False
     trained_version: int | None = None
     refused_because: str | None = None
+    quarantined_because: str | None = None
+    judgement_id: str | None = None
+    source: str | None = None
+    trusted: bool = False
     received_at: datetime | None = field(default=None, compare=False)
 
     @property
@@ -108,8 +116,8 @@ class Suggestions:
         """
         if handed_over := self.handed_over(problem, limit=1):
             return handed_over[0]
-        waiting = self.waiting(problem)
-        return waiting[-1] if len(waiting) >= TRAIN_AT else None
+        unjudged = self.unjudged(problem)
+        return unjudged[-1] if len(unjudged) >= TRAIN_AT else None
 
     def moved(self, run_id: str, other_run_id: str) -> None:
         """Give another flow run to the unfinished suggestions of the first."""
@@ -146,12 +154,12 @@ class Suggestions:
         return self._rows(problem, suggestions.c.written.is_(False))
 
     def rows_of_refused(self, problem: str) -> list[Suggestion]:
-        """Return refused suggestions that are still in finetune.csv, by row."""
-        return self._rows(problem, suggestions.c.written, suggestions.c.refused_because.is_not(None))
+        """Return refused and quarantined suggestions that are still in finetune.csv, by row."""
+        return self._rows(problem, suggestions.c.written, ~_LEARNABLE)
 
     def rows_to_keep(self, problem: str) -> list[Suggestion]:
-        """Return the suggestions in finetune.csv that are not refused, by row."""
-        return self._rows(problem, suggestions.c.written, suggestions.c.refused_because.is_(None))
+        """Return the suggestions in finetune.csv that are neither refused nor quarantined, by row."""
+        return self._rows(problem, suggestions.c.written, _LEARNABLE)
 
     def rows_removed(self, suggestion_ids: list[str]) -> None:
         """Write that these suggestions are no longer in finetune.csv."""
@@ -160,9 +168,16 @@ class Suggestions:
     # Training.
 
     def waiting(self, problem: str) -> list[Suggestion]:
-        """Return the suggestions in finetune.csv that no version has learnt and no gate has refused, by row."""
-        c = suggestions.c
-        return self._rows(problem, c.written, c.trained_version.is_(None), c.refused_because.is_(None))
+        """Return the suggestions in finetune.csv that are neither learnt nor refused nor quarantined, by row."""
+        return self._rows(problem, suggestions.c.written, suggestions.c.trained_version.is_(None), _LEARNABLE)
+
+    def unjudged(self, problem: str) -> list[Suggestion]:
+        """Return the waiting suggestions that no judgement names: TRAIN_AT of them make a new training."""
+        return [each for each in self.waiting(problem) if each.judgement_id is None]
+
+    def judged(self, suggestion_ids: list[str], judgement_id: str) -> None:
+        """Write the newest judgement of candidates that had learnt these suggestions."""
+        self._update(*suggestion_ids, judgement_id=judgement_id)
 
     def trained(self, suggestion_ids: list[str], version: int) -> None:
         """Write the version that learnt these suggestions."""
@@ -171,6 +186,10 @@ class Suggestions:
     def refused(self, suggestion_ids: list[str], reason: str) -> None:
         """Write why no version learnt these suggestions."""
         self._update(*suggestion_ids, refused_because=reason)
+
+    def quarantine(self, suggestion_ids: list[str], reason: str) -> None:
+        """Write why no version is to learn these suggestions again."""
+        self._update(*suggestion_ids, quarantined_because=reason)
 
     def has_learnt(self, problem: str, version: int) -> bool:
         """Return whether a version learnt any suggestion."""
@@ -181,8 +200,7 @@ class Suggestions:
     def taken_back(self, problem: str, champion: int, since: datetime) -> list[Suggestion]:
         """Return the suggestions that came after `since` and that a version newer than the champion learnt."""
         c = suggestions.c
-        newer = c.trained_version > champion, c.received_at > since, c.refused_because.is_(None)
-        return self._read(c.problem == problem, *newer)
+        return self._read(c.problem == problem, c.trained_version > champion, c.received_at > since, _LEARNABLE)
 
     def _without_row(self, problem: str, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
         order = suggestions.c.received_at, suggestions.c.id
@@ -200,7 +218,7 @@ class Suggestions:
 
     def _update_unfinished(self, run_id: str, **values: Any) -> None:
         c = suggestions.c
-        self._write(c.flow_run_id == run_id, c.trained_version.is_(None), c.refused_because.is_(None), **values)
+        self._write(c.flow_run_id == run_id, c.trained_version.is_(None), _LEARNABLE, **values)
 
     def _update(self, *suggestion_ids: str, **values: Any) -> None:
         self._write(suggestions.c.id.in_(suggestion_ids), **values)
@@ -226,4 +244,4 @@ def read_suggestion(row: sa.RowMapping) -> Suggestion:
 
 def _has_no_row(problem: str) -> tuple[sa.ColumnElement[bool], ...]:
     c = suggestions.c
-    return c.problem == problem, c.row_number.is_(None), c.refused_because.is_(None)
+    return c.problem == problem, c.row_number.is_(None), _LEARNABLE

@@ -80,8 +80,8 @@ def _detail(correction: Suggestion, waiting: int) -> str:
             return f"waiting ({waiting} of {TRAIN_AT})"
         case "trained":
             return f"learnt by version {correction.trained_version}"
-        case "refused":
-            return correction.refused_because or ""
+        case "refused" | "quarantined":
+            return _reason(correction) or ""
 
 
 def _runs(view: View, found: Sequence[Suggestion]) -> Panel:
@@ -91,14 +91,14 @@ def _runs(view: View, found: Sequence[Suggestion]) -> Panel:
             *columns("integer", corrections="Corrections"),
             *columns("text", state="Outcome"),
             VERSION,
-            *columns("text", reason="Refused because"),
+            *columns("text", reason="Refused or quarantined because"),
             *columns("ratio", **{name: f"{METRIC_LABELS[name]} on the test rows" for name in METRICS}),
             FLOW_RUN,
         ],
         (
             [
                 *(batch[0].received_at, len(batch), batch[0].state),
-                *(view.version_link(batch[0].trained_version), batch[0].refused_because),
+                *(view.version_link(batch[0].trained_version), _reason(batch[0])),
                 *_test_results(view, batch[0].trained_version),
                 view.flow_run_link(max(batch, key=_row_number).flow_run_id),
             ]
@@ -108,20 +108,26 @@ def _runs(view: View, found: Sequence[Suggestion]) -> Panel:
 
 
 def _batches(found: Sequence[Suggestion]) -> list[list[Suggestion]]:
-    """Return the corrections that fine-tuning has settled, newest first, grouped by their common version or refusal.
+    """Return the corrections that fine-tuning has settled, newest first, grouped by their common outcome.
 
     A correction that was refused before it had a row in the file belongs to no group.
     """
-    batches: dict[tuple[int | None, str | None], list[Suggestion]] = {}
+    batches: dict[tuple[int | None, str | None, str | None], list[Suggestion]] = {}
     for each in found:
-        if each.state in {"trained", "refused"} and each.row_number is not None:
-            batches.setdefault((each.trained_version, each.refused_because), []).append(each)
+        reasons = each.refused_because, each.quarantined_because
+        settled = each.state == "quarantined" or (each.state in {"trained", "refused"} and each.row_number is not None)
+        if settled:
+            batches.setdefault((each.trained_version, *reasons), []).append(each)
     return list(batches.values())
 
 
 def _test_results(view: View, version: int | None) -> list[float | None]:
     found = view.backends.references.tested(view.span.model_name, version) if version is not None else {}
     return [found.get(name) for name in METRICS]
+
+
+def _reason(correction: Suggestion) -> str | None:
+    return correction.quarantined_because or correction.refused_because
 
 
 def _row_number(correction: Suggestion) -> int:

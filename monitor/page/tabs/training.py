@@ -28,7 +28,7 @@ def build(view: View) -> list[Panel]:
     found = view.store.correction_history.by_class(view.span.problem, *view.bounds)
     learnt, ahead = Counter[str](), Counter[str]()
     for (class_name, state), number in found.items():
-        if state != "refused":
+        if state not in {"refused", "quarantined"}:
             (learnt if state == "trained" else ahead)[class_name] += number
     counts = Counter(reference.class_counts if reference else {})
     names = [*counts, *sorted((learnt.keys() | ahead.keys()) - counts.keys())]
@@ -43,7 +43,7 @@ def build(view: View) -> list[Panel]:
         "corrections",
         "Corrections since",
         ALL_SETTLED if found else NO_CORRECTIONS,
-        "Corrections of these days that no version has learnt from yet, without refused ones.",
+        "Corrections of these days that no version has learnt from yet, without refused and quarantined ones.",
         "pie",
     )
     return [

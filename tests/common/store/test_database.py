@@ -43,13 +43,13 @@ def test_what_one_store_adds_another_sees_at_once(store: Store, url: str) -> Non
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
     def fail() -> None:
         with store._database.writing() as connection:
-            connection.exec_driver_sql("INSERT INTO feedback VALUES ('p', 'Iris-setosa', '2026-03-01', NULL)")
+            connection.exec_driver_sql("INSERT INTO label_delays VALUES ('iris', 'm', '2026-03-01', 1, 1)")
             raise KeyError("p")
 
     with pytest.raises(KeyError):
         fail()
     with store._database.writing() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM feedback").scalar() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM label_delays").scalar() == 0
 
 
 def another_switches(path: Path) -> sqlite3.Connection:
@@ -226,7 +226,7 @@ def test_a_server_that_goes_away_in_the_middle_of_a_transaction_leaves_nothing_o
 ) -> None:
     def write_half() -> None:
         with postgres_store._database.writing() as connection:
-            connection.exec_driver_sql("INSERT INTO feedback VALUES ('p', 'Iris-setosa', now(), NULL)")
+            connection.exec_driver_sql("INSERT INTO label_delays VALUES ('iris', 'm', now(), 1, 1)")
             with postgres.stopped():
                 pass
 
@@ -234,7 +234,7 @@ def test_a_server_that_goes_away_in_the_middle_of_a_transaction_leaves_nothing_o
         write_half()
     assert_one_line(unwritten)
     with postgres_store._database.writing() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM feedback").scalar() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM label_delays").scalar() == 0
 
 
 def test_an_error_of_sqlite_does_not_show_the_features_of_people(sqlite_store: Store) -> None:

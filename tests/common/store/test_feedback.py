@@ -1,5 +1,6 @@
 """Feedback counts once for the champion and the challenger, in any order, and can be replaced."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,6 +27,15 @@ def pairs(store: Store) -> Paired:
 def truths(store: Store) -> dict[str, str]:
     found = store._database.read(sa.select(feedback.c.prediction_id, feedback.c.class_name))
     return {row["prediction_id"]: row["class_name"] for row in found}
+
+
+def trusted_pairs(store: Store) -> Paired:
+    return store.evidence.paired_truths("iris", MODEL, 1, 2, trusted_only=True)
+
+
+def senders(store: Store) -> dict[str, tuple[str | None, bool]]:
+    found = store._database.read(sa.select(feedback))
+    return {row["prediction_id"]: (row["source"], row["trusted"]) for row in found}
 
 
 def replaced(store: Store) -> list[bool]:
@@ -181,3 +191,49 @@ def test_a_ground_truth_is_not_kept_without_its_correction(store: Store) -> None
     with pytest.raises(StoreError):
         store.correct(suggestion("s", prediction_id="a"))
     assert (truths(store), labels(store)) == ({}, {})
+
+
+def test_a_ground_truth_has_its_source_and_whether_it_is_trusted(store: Store) -> None:
+    store.predictions.write([prediction("a"), prediction("b"), prediction("c")])
+    store.feedback.give("a", SETOSA)
+    store.feedback.give("b", SETOSA, source="10.0.0.7")
+    store.correct(replace(suggestion("s", prediction_id="c"), source="key", trusted=True))
+    store.feedback.give_new([prediction("d")], [SETOSA], source="key", trusted=True)
+    keyed = ("key", True)
+    assert senders(store) == {"a": (None, False), "b": ("10.0.0.7", False), "c": keyed, "d": keyed}
+    kept = store.suggestions.get("s")
+    assert kept is not None
+    assert (kept.source, kept.trusted) == keyed
+
+
+def test_a_trusted_replacement_takes_away_what_an_untrusted_ground_truth_counted(store: Store) -> None:
+    store.predictions.write([prediction("a"), shadow("a", VIRGINICA)])
+    store.feedback.give("a", SETOSA, source="10.0.0.7")
+    assert (pairs(store), trusted_pairs(store)) == (Paired(only_champion_right=1), Paired())
+    store.feedback.give("a", VIRGINICA, replace=True, source="key", trusted=True)
+    assert pairs(store) == trusted_pairs(store) == Paired(only_challenger_right=1)
+    store.feedback.give("a", SETOSA, replace=True, source="10.0.0.7")
+    assert (pairs(store), trusted_pairs(store)) == (Paired(only_champion_right=1), Paired())
+    assert senders(store) == {"a": ("10.0.0.7", False)}
+    assert_counted(store)
+
+
+def test_an_untrusted_ground_truth_is_trusted_once_somebody_with_the_key_confirms_it(store: Store) -> None:
+    store.predictions.write([prediction("a"), shadow("a", VIRGINICA)])
+    store.feedback.give("a", SETOSA, source="10.0.0.7")
+    before = labels(store), pairs(store)
+    store.feedback.give("a", SETOSA, source="key", trusted=True)
+    store.feedback.give("a", SETOSA, source="10.0.0.7")
+    assert (labels(store), pairs(store)) == before
+    assert trusted_pairs(store) == Paired(only_champion_right=1)
+    assert (senders(store), replaced(store)) == ({"a": ("key", True)}, [False])
+    assert_counted(store)
+
+
+def test_a_trusted_ground_truth_counts_as_trusted_when_the_challengers_row_comes_later(store: Store) -> None:
+    store.predictions.write([prediction("a")])
+    store.feedback.give("a", VIRGINICA, source="key", trusted=True)
+    assert trusted_pairs(store) == Paired()
+    store.predictions.write([shadow("a", VIRGINICA)])
+    assert trusted_pairs(store) == Paired(only_challenger_right=1)
+    assert_counted(store)

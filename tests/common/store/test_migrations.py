@@ -17,9 +17,9 @@ from alembic.script import ScriptDirectory
 from common import store as package
 from common.settings import PROJECT
 from common.store import Store, StoreError
-from common.store.statistics import Span
+from common.store.statistics import Paired, Span
 from common.store.tables import SCHEMA, label_delays, metadata
-from tests.common.store.rows import MODEL, NOON, SETOSA, prediction, suggestion
+from tests.common.store.rows import MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow, suggestion
 from tests.common.store.writer import assert_succeed, writers
 from tests.postgres import TIME_ZONE
 
@@ -234,3 +234,60 @@ def test_ground_truths_from_before_the_roll_up_of_delays_are_counted(url: str) -
         [after] = store.history.delays(span)
     assert (after.day, after.labels) == (NOON.date(), 2)
     assert after.mean_seconds == pytest.approx(before[0].mean_seconds, abs=1e-3)
+
+
+def step_back(url: str, revision: str) -> None:
+    """Undo a migration, as alembic's own command does."""
+    script = ScriptDirectory(str(Path(package.__file__).parent / "migrations")).get_revision(revision)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+        script.module.downgrade()
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{script.down_revision}'")  # noqa: S608
+    engine.dispose()
+
+
+@pytest.fixture
+def judged(url: str) -> str:
+    """The URL of a store with trusted and other truths on two days, and a suggestion in quarantine."""
+    with closing(Store(url)) as store:
+        for name, at in (("a", NOON), ("b", NOON + timedelta(days=1)), ("c", NOON)):
+            answers = prediction(name, at=at), shadow(name, VERSICOLOR)
+            store.predictions.write([each | {"predicted_at": at} for each in answers])
+            store.feedback.give(name, VERSICOLOR if name == "c" else SETOSA, source="key", trusted=True)
+        for name in ("s", "t"):
+            store.suggestions.add(suggestion(name))
+        store.suggestions.quarantine(["s"], "version 2 was rolled back")
+    return url
+
+
+def test_the_newest_migration_can_be_undone_and_done_again(judged: str) -> None:
+    step_back(judged, SCHEMA)
+    engine = sa.create_engine(judged)
+    known = sa.inspect(engine)
+    assert {"judgements", "paired_truths"}.isdisjoint(known.get_table_names())
+    left = [column["name"] for column in known.get_columns("feedback")]
+    assert left == ["prediction_id", "class_name", "received_at", "replaced_at"]
+    engine.dispose()
+    with closing(Store(judged)) as store:
+        assert (differences(store), schemas(store)) == ([], [SCHEMA])
+
+
+def test_old_ground_truths_are_counted_in_pairs_that_nobody_trusts(judged: str) -> None:
+    step_back(judged, "0004")
+    with closing(Store(judged)) as store:
+        pair = "iris", MODEL, 1, 2
+        expected = Paired(only_champion_right=2, only_challenger_right=1)
+        assert store.evidence.paired_truths(*pair, trusted_only=False) == expected
+        assert store.evidence.paired_truths(*pair, trusted_only=True) == Paired()
+        found = store.evidence.live_truths("iris", MODEL, NOON - timedelta(days=1), trusted_only=False)
+        assert sorted(each.prediction_id for each in found) == ["a", "b", "c"]
+
+
+def test_a_suggestion_in_quarantine_is_refused_one_step_back(judged: str) -> None:
+    step_back(judged, "0004")
+    with closing(Store(judged)) as store:
+        found = [store.suggestions.get(name) for name in "st"]
+    assert [each and (each.state, each.refused_because) for each in found] == [
+        ("refused", "version 2 was rolled back"),
+        ("received", None),
+    ]

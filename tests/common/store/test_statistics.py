@@ -33,6 +33,7 @@ class Message(NamedTuple):
     number: int
     class_name: str
     replace: bool
+    trusted: bool
 
 
 Step = list[tuple[int, Role]] | Message
@@ -64,7 +65,7 @@ def plays(draw: st.DrawFn) -> Play:
     keys = [(number, role) for number in range(draw(st.integers(1, 5))) for role in roles]
     answer = st.tuples(st.sampled_from(classes), st.integers(1, 2), st.booleans())
     batch = st.lists(st.sampled_from(keys), min_size=1, unique=True)
-    truth = st.builds(Message, st.integers(0, keys[-1][0]), st.sampled_from(classes), st.booleans())
+    truth = st.builds(Message, st.integers(0, keys[-1][0]), st.sampled_from(classes), st.booleans(), st.booleans())
     steps: list[Step] = draw(st.lists(st.one_of(batch, truth), min_size=1, max_size=15))
     return Play(classes, {key: draw(answer) for key in keys}, steps)
 
@@ -102,7 +103,8 @@ def perform(play: Play, store: Store) -> Played:
 def give_feedback(play: Play, store: Store, played: Played, message: Message) -> None:
     """Give feedback; the store must accept or refuse it by the rules."""
     known = played.truths.get(message.number)
-    give = partial(store.feedback.give, play.name(message.number), message.class_name, replace=message.replace)
+    give = partial(store.feedback.give, replace=message.replace, trusted=message.trusted)
+    give = partial(give, play.name(message.number), message.class_name)
     if not {(message.number, "champion"), (message.number, "shadow")} & played.written.keys():
         with pytest.raises(UnknownPredictionError):
             give()

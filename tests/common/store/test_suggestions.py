@@ -209,3 +209,56 @@ def test_eight_threads_write_at_once(store: Store) -> None:
     assert {(s.id, s.flow_run_id) for s in handed_over} == {
         (f"{t}-{n}", f"run {t}-{n}") for t in range(8) for n in range(10)
     }
+
+
+def test_a_version_that_is_rolled_back_leaves_its_suggestions_in_quarantine(store: Store) -> None:
+    write(store, "abc")
+    store.suggestions.trained(["a", "b"], 3)
+    store.suggestions.quarantine(["a"], "version 3 was rolled back")
+    states = [get(store, name).state for name in "abc"]
+    assert states == ["quarantined", "trained", "waiting"]
+    assert get(store, "a").quarantined_because == "version 3 was rolled back"
+
+
+def test_quarantined_suggestions_leave_the_file_and_never_come_back(store: Store) -> None:
+    write(store, "abc")
+    store.suggestions.quarantine(["b"], "no")
+    assert ids(store.suggestions.waiting("iris")) == ids(store.suggestions.rows_to_keep("iris")) == ["a", "c"]
+    assert ids(store.suggestions.rows_of_refused("iris")) == ["b"]
+    store.suggestions.rows_removed(["b"])
+    assert store.suggestions.rows_of_refused("iris") == store.suggestions.without_row("iris", 10) == []
+    assert get(store, "b").state == "quarantined"
+
+
+def test_quarantined_suggestions_are_not_delivered_again(store: Store) -> None:
+    add(store, "abc")
+    store.suggestions.quarantine(["a", "b"], "no")
+    assert due(store) == ["c"]
+    store.suggestions.delivered("b", "run")
+    assert store.suggestions.handed_over("iris", 10) == []
+    store.suggestions.moved("run", "another")
+    store.suggestions.join("iris", "another")
+    assert [get(store, name).flow_run_id for name in "abc"] == [None, "run", None]
+
+
+def test_a_version_that_is_taken_back_leaves_quarantined_suggestions_alone(store: Store) -> None:
+    write(store, "ab")
+    store.suggestions.trained(["a", "b"], 3)
+    store.suggestions.quarantine(["b"], "no")
+    assert ids(store.suggestions.taken_back("iris", 2, datetime(2026, 1, 1, tzinfo=UTC))) == ["a"]
+
+
+def test_a_judgement_leaves_suggestions_waiting_until_five_new_ones_have_come(store: Store) -> None:
+    names = "abcdefghij"
+    write(store, names[:5])
+    assert store.suggestions.in_hand("iris") == get(store, "e")
+    store.suggestions.judged(list("abcde"), "judgement")
+    assert ids(store.suggestions.waiting("iris")) == list("abcde")
+    assert {each.state for each in store.suggestions.waiting("iris")} == {"waiting"}
+    for row, name in enumerate(names[5:], start=5):
+        assert store.suggestions.in_hand("iris") is None
+        add(store, name)
+        store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
+        store.suggestions.row_written(name)
+    assert ids(store.suggestions.unjudged("iris")) == list("fghij")
+    assert store.suggestions.in_hand("iris") == get(store, "j")

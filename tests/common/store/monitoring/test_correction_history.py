@@ -50,8 +50,14 @@ def test_corrections_are_counted_by_problem_and_state_with_the_time_of_the_oldes
 
 
 def test_a_correction_has_the_same_state_in_python_and_in_sql(store: Store) -> None:
-    values = {"flow_run_id": "run", "written": True, "trained_version": 2, "refused_because": ""}
-    chosen = (dict(some) for size in range(5) for some in combinations(values.items(), size))
+    values = {
+        "flow_run_id": "run",
+        "written": True,
+        "trained_version": 2,
+        "refused_because": "",
+        "quarantined_because": "",
+    }
+    chosen = (dict(some) for size in range(6) for some in combinations(values.items(), size))
     for name, some in ((str(number), each) for number, each in enumerate(chosen)):
         store.suggestions.add(suggestion(name, problem=name))
         with store._database.writing() as connection:

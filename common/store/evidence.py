@@ -1,0 +1,91 @@
+"""Evidence: the logged rows on which versions are compared. Each query reads a bounded number of rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic_core import from_json
+
+from common.store.database import Database
+from common.store.statistics import Paired
+from common.store.tables import feedback, paired_truths, predictions, suggestions
+
+SCANNED = 10_000  # rows of the log that `unlabelled` looks at
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    """A row that the champion answered. `features` are by name; `truth` is its class, None if nobody has said it."""
+
+    prediction_id: str
+    features: Mapping[str, float | str]
+    truth: str | None = None
+
+
+class Evidence:
+    """The evidence in the prediction log and in the roll-up of trusted pairs."""
+
+    def __init__(self, database: Database) -> None:
+        """Read from `database`."""
+        self._database = database
+
+    def live_truths(
+        self, problem: str, model_name: str, since: datetime, limit: int = 500, *, trusted_only: bool
+    ) -> list[EvidenceRow]:
+        """Return the champion's rows whose ground truths came after `since`, the newest ground truth first.
+
+        Predictions that a suggestion names are left out: versions learn them.
+        """
+        c, said = predictions.c, feedback.c
+        taught = sa.select(suggestions.c.id).where(suggestions.c.prediction_id == said.prediction_id)
+        query = (
+            sa.select(said.prediction_id, c.features, said.class_name.label("truth"))
+            .join(predictions, (c.id == said.prediction_id) & (c.role == "champion") & (c.model_name == model_name))
+            .where(said.problem == problem, said.received_at > since, ~taught.exists())
+            .order_by(said.received_at.desc(), said.prediction_id.desc())
+        )
+        if trusted_only:
+            query = query.where(said.trusted)
+        return [EvidenceRow(**row) for row in self._database.read(query.limit(limit))]
+
+    def unlabelled(self, problem: str, model_name: str, limit: int = 1000) -> list[EvidenceRow]:
+        """Return the champion's newest rows without ground truth, newest first: no outliers, equal features once.
+
+        They are among the newest `SCANNED` rows of the problem's log.
+        """
+        c = predictions.c
+        columns = c.id, c.role, c.model_name, c.features, c.is_outlier, c.predicted_at
+        newest = sa.select(*columns).where(c.problem == problem).order_by(c.predicted_at.desc()).limit(SCANNED)
+        row = newest.subquery().c
+        # As text, because PostgreSQL cannot compare JSON. The log writes the features of a problem in one order.
+        features: Any = sa.cast(row.features, sa.Text)
+        labelled = sa.select(feedback.c.prediction_id).where(feedback.c.prediction_id == row.id)
+        last = sa.func.max(row.predicted_at)
+        query = (
+            sa.select(sa.func.max(row.id).label("id"), features.label("features"))
+            .where(row.role == "champion", row.model_name == model_name, row.is_outlier.is_not(sa.true()))
+            .where(~labelled.exists())
+            .group_by(features)
+            .order_by(last.desc(), sa.func.max(row.id).desc())
+        )
+        found = self._database.read(query.limit(limit))
+        return [EvidenceRow(each["id"], from_json(each["features"])) for each in found]
+
+    def paired_truths(
+        self, problem: str, model_name: str, champion: int, challenger: int, *, trusted_only: bool
+    ) -> Paired:
+        """Return how two versions compare on all rows that both answered and whose ground truth is known."""
+        c = paired_truths.c
+        right = c.champion_right, c.challenger_right
+        query = sa.select(*right, sa.func.sum(c.labels).label("labels")).where(
+            c.problem == problem,
+            c.model_name == model_name,
+            c.champion_version == champion,
+            c.challenger_version == challenger,
+        )
+        if trusted_only:
+            query = query.where(c.trusted)
+        found = self._database.read(query.group_by(*right))
+        return Paired.of({(row["champion_right"], row["challenger_right"]): row["labels"] for row in found})
