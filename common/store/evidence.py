@@ -25,7 +25,7 @@ class EvidenceRow:
 
 
 class Evidence:
-    """The evidence in the prediction log and in the roll-up of trusted pairs."""
+    """The evidence in the prediction log and in the roll-up of pairs."""
 
     def __init__(self, database: Database) -> None:
         """Read from `database`."""
