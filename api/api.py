@@ -35,6 +35,7 @@ from api.metrics.http import HttpMetrics  # room: http_metrics
 from api.model.follower import ChampionFollower
 from api.promotion.aliases import Aliases  # room: promotion
 from api.promotion.routes import promotion_router  # room: promotion
+from api.protocols.oip.fast import infer_routes  # room: protocols
 from api.protocols.oip.infer import Inference  # room: protocols
 from api.protocols.oip.routes import add_oip, oip_router  # room: protocols
 from api.protocols.seldon import seldon_router  # room: protocols
@@ -140,7 +141,9 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     services.append(state.challenger)  # room: challenger
     keep_copies(problem, settings, state.champion, state.challenger)  # room: disk_copy
     services.append(LostRuns(problem, settings, state.store))  # room: lost_runs
+    fast: list[Any] = []
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
+    fast += infer_routes(problem, state.champion, state.inference)  # room: protocols
     for thread in threads:
         thread.start()
         stack.push_async_callback(asyncio.to_thread, thread.stop)
@@ -152,7 +155,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     gc.enable()
     stack.callback(gc.unfreeze)
     shared: dict[str, Any] = {}
-    shared[FAST_ROUTES] = fast_routes(state)  # room: fastpath
+    shared[FAST_ROUTES] = fast_routes(state, fast)  # room: fastpath
     shared[LIMITS] = Limits(settings)  # room: connections
     return shared
 

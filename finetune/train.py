@@ -176,10 +176,9 @@ def register(problem: Problem, fine_tuned: FineTuned, checked: Checked) -> Versi
     """Register both flavours of a model that has passed the gate as the next version, and make it champion."""
     if checked.tested is None:
         raise ModelError(f"there is nothing to register: {checked.refused_because}")
-    tags = {**fine_tuned.tags, **publish.metric_tags(checked.tested.metrics)}
+    tags = {**fine_tuned.tags, **publish.as_tags(checked.tested.results)}
     with mlflow.start_run(run_id=fine_tuned.run_id):
         if fine_tuned.scorer:
-            tags |= fine_tuned.scorer.tags
             mlflow.log_metrics(fine_tuned.scorer.metrics)
         return publish.register(problem, fine_tuned.model, checked.tested.graph, tags)
 

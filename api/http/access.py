@@ -82,13 +82,11 @@ def _client(request: Request) -> str:
 
 
 async def _with_key(request: Request, key: Annotated[str | None, Security(KEY_HEADER)]) -> None:
-    access: Access = request.app.state.access
-    access.check_key(key)
+    request.app.state.access.check_key(key)
 
 
 async def _not_too_often(request: Request) -> None:
-    access: Access = request.app.state.access
-    await access.check_rate(_client(request))
+    await request.app.state.access.check_rate(_client(request))
 
 
 async def _sender(request: Request, key: Annotated[str | None, Security(KEY_HEADER)]) -> Sender:

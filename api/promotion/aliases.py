@@ -115,9 +115,9 @@ class Aliases:
         await self._point(CHAMPION, version)
         challenger = await self.registry.aliased(self.problem.onnx_name, CHALLENGER)
         if challenger and challenger.number == version.number:
-            await self.registry.delete_alias(self.problem.onnx_name, CHALLENGER)
+            await self.registry.set_alias(self.problem.onnx_name, CHALLENGER, None)
             if "sklearn_version" in version.tags:
-                await self.registry.delete_alias(self.problem.sklearn_name, CHALLENGER)
+                await self.registry.set_alias(self.problem.sklearn_name, CHALLENGER, None)
 
     async def _point(self, alias: str, version: Version) -> None:
         # The scikit-learn twin first: the services look at the ONNX version, and act when it moves.

@@ -108,9 +108,9 @@ def move_alias(problem: Problem, onnx: Version, alias: str = CHAMPION) -> None:
     client.set_registered_model_alias(onnx.name, alias, str(onnx.number))
 
 
-def metric_tags(metrics: Mapping[str, float]) -> dict[str, str]:
-    """Return results on the test rows as tags, such as `test_accuracy`, with four digits."""
-    return {f"test_{name}": f"{value:.4f}" for name, value in metrics.items()}
+def as_tags(results: Mapping[str, float]) -> dict[str, str]:
+    """Return results as tags of a version, with four digits."""
+    return {name: f"{value:.4f}" for name, value in results.items()}
 
 
 def git_commit() -> str:

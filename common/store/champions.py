@@ -6,7 +6,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import StorePart, records
 from common.store.tables import champions
 
 How = Literal["registered", "promoted", "rolled back"]
@@ -25,12 +25,8 @@ class ChampionPeriod:
     how: How
 
 
-class Champions:
+class Champions(StorePart):
     """The moves of the alias `champion`, as the services saw them."""
-
-    def __init__(self, database: Database) -> None:
-        """Use `database`."""
-        self._database = database
 
     def note(self, model_name: str, model_version: int, how: How = "registered") -> None:
         """Write that a version is champion now; nothing changes if it was already, for this or another process.
@@ -54,7 +50,7 @@ class Champions:
     def history(self, model_name: str, limit: int = 100) -> list[ChampionPeriod]:
         """Return the newest periods, oldest first."""
         found = self._database.read(_history(model_name).limit(limit))
-        return [ChampionPeriod(row["model_version"], row["since"], row["how"]) for row in reversed(found)]
+        return records(ChampionPeriod, reversed(found))
 
 
 def _history(model_name: str) -> sa.Select[tuple[int, str, int, datetime, str]]:

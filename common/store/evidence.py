@@ -9,7 +9,7 @@ from operator import itemgetter
 import sqlalchemy as sa
 from pydantic_core import from_json
 
-from common.store.database import Database
+from common.store.database import StorePart, records
 from common.store.statistics import Paired
 from common.store.tables import feedback, paired_truths, predictions, suggestions
 
@@ -25,12 +25,8 @@ class EvidenceRow:
     truth: str | None = None
 
 
-class Evidence:
+class Evidence(StorePart):
     """The evidence in the prediction log and in the roll-up of pairs."""
-
-    def __init__(self, database: Database) -> None:
-        """Read from `database`."""
-        self._database = database
 
     def live_truths(
         self, problem: str, model_name: str, since: datetime, limit: int = 500, *, trusted_only: bool
@@ -49,7 +45,7 @@ class Evidence:
         )
         if trusted_only:
             query = query.where(said.trusted)
-        return [EvidenceRow(**row) for row in self._database.read(query.limit(limit))]
+        return records(EvidenceRow, self._database.read(query.limit(limit)))
 
     def unlabelled(self, problem: str, model_name: str, limit: int = 1000) -> list[EvidenceRow]:
         """Return the champion's newest rows without ground truth, newest first: no outliers, equal features once.

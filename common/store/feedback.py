@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import StorePart
 from common.store.predictions import PredictionRow, insert_predictions, logged_rows
 from common.store.rollups import KnownTruth, add_delays, add_label_counts, label_counts
 from common.store.tables import feedback
@@ -25,12 +25,8 @@ class ContradictionError(ValueError):
         )
 
 
-class Feedback:
+class Feedback(StorePart):
     """The ground truths of predictions."""
-
-    def __init__(self, database: Database) -> None:
-        """Write to `database`."""
-        self._database = database
 
     def give(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import StorePart, records
 from common.store.tables import judgements, suggestions
 
 
@@ -36,12 +36,8 @@ class JudgementRecord:
     flow_run_id: str | None = None
 
 
-class Judgements:
+class Judgements(StorePart):
     """The judgements of all problems."""
-
-    def __init__(self, database: Database) -> None:
-        """Use `database`."""
-        self._database = database
 
     def add(self, judgement: JudgementRecord) -> None:
         """Insert a judgement, durably; one that is there already stays as it is."""
@@ -63,7 +59,7 @@ class Judgements:
         """Return the newest judgements of a problem, newest first."""
         c = judgements.c
         query = sa.select(judgements).where(c.problem == problem).order_by(c.judged_at.desc(), c.id.desc())
-        return [JudgementRecord(**row) for row in self._database.read(query.limit(limit))]
+        return records(JudgementRecord, self._database.read(query.limit(limit)))
 
     def _one(self, query: sa.Select[Any]) -> JudgementRecord | None:
-        return next((JudgementRecord(**row) for row in self._database.read(query)), None)
+        return next(iter(records(JudgementRecord, self._database.read(query))), None)

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, cast
 import sqlalchemy as sa
 
 from common.store.bulk_insert import insert_missing
-from common.store.database import Database
+from common.store.database import StorePart
 from common.store.rollups import (
     KnownTruth,
     LabelCounts,
@@ -57,15 +57,11 @@ class LoggedPrediction:
     trained_version: int | None
 
 
-class LoggedPredictions:
+class LoggedPredictions(StorePart):
     """The rows of the log."""
 
     # A query of the time at which a row reached the external log. The monitor's part of the store sets it.
     exported_at: sa.ColumnElement[Any] = sa.null()
-
-    def __init__(self, database: Database) -> None:
-        """Write to and read from `database`."""
-        self._database = database
 
     def write(self, rows: Sequence[PredictionRow]) -> None:
         """Insert and count rows, all or none; rows that are there already stay as they are.

@@ -4,20 +4,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import TYPE_CHECKING, Self, TypeVar
+from itertools import product
+from typing import Self
 
-import numpy as np
 import sqlalchemy as sa
 
-from common.problem import Ints
-from common.store.database import Database
+from common.store.database import Database, Record, StorePart, records
 from common.store.tables import Role, confusion_counts, paired_counts, prediction_counts
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Cells = dict[tuple[str, str], int]  # counts by true and predicted class
-Summed = TypeVar("Summed", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,7 @@ class LiveCounts:
     model_version: int
     role: Role
     volumes: dict[str, VolumeSum] = field(default_factory=dict)
-    labels: Cells = field(default_factory=dict)
+    labels: Sequence[LabelSum] = ()
 
     @property
     def predictions(self) -> int:
@@ -89,16 +82,6 @@ class LiveCounts:
     def outliers(self) -> int:
         """The number of outliers among them."""
         return sum(volume.outliers for volume in self.volumes.values())
-
-    def matrix(self, classes: tuple[str, ...]) -> Ints:
-        """Return the confusion matrix `[classes, classes]`: row is the true class, column the predicted one."""
-        counts = [[self.labels.get((true, predicted), 0) for predicted in classes] for true in classes]
-        return np.array(counts, dtype=np.int64)
-
-    @property
-    def classes(self) -> set[str]:
-        """The classes that occur in the labels."""
-        return {name for cell in self.labels for name in cell}
 
 
 @dataclass(frozen=True)
@@ -113,24 +96,21 @@ class Paired:
     @classmethod
     def of(cls, labels: Mapping[tuple[bool, bool], int]) -> Self:
         """Return the counts of labels, given by whether the champion and whether the challenger was right."""
-        rights = ((True, True), (True, False), (False, True), (False, False))
-        return cls(*(labels.get(right, 0) for right in rights))
+        # In the order of the fields.
+        both = product((True, False), repeat=2)
+        return cls(*(labels.get((champion, challenger), 0) for champion, challenger in both))
 
 
-class Statistics:
+class Statistics(StorePart):
     """Sums over the roll-ups."""
-
-    def __init__(self, database: Database) -> None:
-        """Read the roll-ups of `database`."""
-        self._database = database
 
     def live(self, problem: str, model_name: str) -> list[LiveCounts]:
         """Return the counts of each version and role that has predictions, by version and role."""
         span = Span(problem, model_name)
         # Labels first: a row that has a label by then is certainly among the volumes, which are read afterwards.
-        labels: defaultdict[tuple[int, Role], Cells] = defaultdict(dict)
+        labels: defaultdict[tuple[int, Role], list[LabelSum]] = defaultdict(list)
         for each in self.label_sums(span):
-            labels[each.model_version, each.role][each.true_class, each.predicted_class] = each.labels
+            labels[each.model_version, each.role].append(each)
         found: dict[tuple[int, Role], LiveCounts] = {}
         for volume in self.volume_sums(span):
             key = volume.model_version, volume.role
@@ -154,8 +134,8 @@ class Statistics:
 
 
 def sums(
-    database: Database, kind: type[Summed], table: sa.Table, span: Span, *conditions: sa.ColumnElement[bool]
-) -> list[Summed]:
+    database: Database, kind: type[Record], table: sa.Table, span: Span, *conditions: sa.ColumnElement[bool]
+) -> list[Record]:
     """Return sums of a roll-up's rows, without those whose first sum is zero.
 
     Args:
@@ -171,4 +151,4 @@ def sums(
     totals = {column.name: sa.func.sum(column) for column in columns if not column.primary_key}
     query = sa.select(*keys, *(total.label(name) for name, total in totals.items()))
     grouped = query.where(*span.clauses(table), *conditions).group_by(*keys).order_by(*keys)
-    return [kind(**row) for row in database.read(grouped.having(next(iter(totals.values())) > 0))]
+    return records(kind, database.read(grouped.having(next(iter(totals.values())) > 0)))

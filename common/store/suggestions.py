@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import Database, records
 from common.store.delivery import RetryQueue
 from common.store.tables import suggestions
 
@@ -62,13 +62,12 @@ class Suggestion:
         return next((state for state, value in values.items() if value is not None and value is not False), "received")
 
 
-class Suggestions:
-    """The suggestions of all problems."""
+class Suggestions(RetryQueue):
+    """The suggestions of all problems. One is delivered to Prefect when it has the flow run that was started for it."""
 
     def __init__(self, database: Database) -> None:
         """Use `database`."""
-        self._database = database
-        self._queue = RetryQueue(database, suggestions, "flow_run_id", MAX_PAUSE)
+        super().__init__(database, suggestions, "flow_run_id", MAX_PAUSE)
 
     def add(self, suggestion: Suggestion) -> None:
         """Insert a suggestion, durably; one that is there already stays as it is."""
@@ -83,15 +82,7 @@ class Suggestions:
 
     def due(self, problem: str, now: datetime, limit: int) -> list[Suggestion]:
         """Return suggestions that have no flow run yet and whose next attempt is due, oldest first."""
-        return self._without_row(problem, limit, self._queue.is_due(now))
-
-    def delivered(self, suggestion_id: str, flow_run_id: str) -> None:
-        """Write the flow run that was started for a suggestion."""
-        self._queue.delivered(suggestion_id, flow_run_id=flow_run_id)
-
-    def delivery_failed(self, suggestion_id: str, error: str, next_attempt_at: datetime) -> None:
-        """Write why an attempt failed and when the next one is due."""
-        self._queue.failed(suggestion_id, error, next_attempt_at)
+        return self.without_row(problem, limit, self.is_due(now))
 
     def join(self, problem: str, flow_run_id: str) -> None:
         """Give a flow run to all suggestions that have no row in finetune.csv yet: the run will take them in.
@@ -107,31 +98,20 @@ class Suggestions:
 
     def handed_over(self, problem: str, limit: int) -> list[Suggestion]:
         """Return delivered suggestions that have no row in finetune.csv yet, oldest first."""
-        return self._without_row(problem, limit, suggestions.c.flow_run_id.is_not(None))
+        return self.without_row(problem, limit, suggestions.c.flow_run_id.is_not(None))
 
-    def in_hand(self, problem: str) -> Suggestion | None:
-        """Return a suggestion whose flow run has work to do; None if no run has.
-
-        A run writes its suggestions to finetune.csv. The run of the last row also trains, once enough rows wait.
-        """
-        if handed_over := self.handed_over(problem, limit=1):
-            return handed_over[0]
-        unjudged = self.unjudged(problem)
-        return unjudged[-1] if len(unjudged) >= TRAIN_AT else None
-
-    def moved(self, run_id: str, other_run_id: str) -> None:
-        """Give another flow run to the unfinished suggestions of the first."""
-        self._update_unfinished(run_id, flow_run_id=other_run_id, last_error=None)
-
-    def run_lost(self, run_id: str, error: str) -> None:
-        """Write to the unfinished suggestions of a lost flow run why no other run was started yet."""
-        self._update_unfinished(run_id, last_error=error)
+    def run_lost(self, run_id: str, other_run_id: str | None, error: str | None = None) -> None:
+        """Give another flow run to the unfinished suggestions of a lost one, or write why none was started yet."""
+        c = suggestions.c
+        unfinished = c.flow_run_id == run_id, c.trained_version.is_(None), _LEARNABLE
+        self._write(*unfinished, flow_run_id=other_run_id or run_id, last_error=error)
 
     # Rows in finetune.csv.
 
-    def without_row(self, problem: str, limit: int) -> list[Suggestion]:
+    def without_row(self, problem: str, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
         """Return suggestions that have no row in finetune.csv yet, delivered or not, oldest first."""
-        return self._without_row(problem, limit)
+        order = suggestions.c.received_at, suggestions.c.id
+        return self._read(*_has_no_row(problem), *conditions, order=order, limit=limit)
 
     def reserve_row(self, *reserved: Suggestion) -> None:
         """Write the `row_number` in finetune.csv that each suggestion is about to get; for all or none.
@@ -202,10 +182,6 @@ class Suggestions:
         c = suggestions.c
         return self._read(c.problem == problem, c.trained_version > champion, c.received_at > since, _LEARNABLE)
 
-    def _without_row(self, problem: str, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
-        order = suggestions.c.received_at, suggestions.c.id
-        return self._read(*_has_no_row(problem), *conditions, order=order, limit=limit)
-
     def _rows(self, problem: str, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
         c = suggestions.c
         return self._read(c.problem == problem, c.row_number.is_not(None), *conditions, order=[c.row_number])
@@ -214,18 +190,10 @@ class Suggestions:
         self, *conditions: sa.ColumnElement[bool], order: Sequence[sa.Column[Any]] = (), limit: int | None = None
     ) -> list[Suggestion]:
         query = sa.select(suggestions).where(*conditions).order_by(*order).limit(limit)
-        return [read_suggestion(row) for row in self._database.read(query)]
-
-    def _update_unfinished(self, run_id: str, **values: Any) -> None:
-        c = suggestions.c
-        self._write(c.flow_run_id == run_id, c.trained_version.is_(None), _LEARNABLE, **values)
+        return records(Suggestion, self._database.read(query))
 
     def _update(self, *suggestion_ids: str, **values: Any) -> None:
         self._write(suggestions.c.id.in_(suggestion_ids), **values)
-
-    def _write(self, *conditions: sa.ColumnElement[bool], **values: Any) -> None:
-        with self._database.writing() as connection:
-            connection.execute(suggestions.update().where(*conditions).values(values))
 
 
 def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
@@ -235,11 +203,6 @@ def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
         now = datetime.now(UTC)
         sent = {name: getattr(suggestion, name) for name in SENT}
         connection.execute(suggestions.insert().values(sent | {"received_at": now, "next_attempt_at": now}))
-
-
-def read_suggestion(row: sa.RowMapping) -> Suggestion:
-    """Return a row of the table as a suggestion."""
-    return Suggestion(**{name: row[name] for name in Suggestion.__dataclass_fields__})
 
 
 def _has_no_row(problem: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,9 +14,8 @@ from common.store.database import CONNECT_TIMEOUT_SECONDS, StoreError
 LOCK_NUMBER = 0x6C6163
 
 
-@contextmanager
-def exporter_lock(url: str) -> Iterator[bool]:
-    """Yield whether this process has the lock of the exporter of the store at `url`, and hold it to the end.
+def exporter_lock(url: str) -> AbstractContextManager[bool]:
+    """Return a context that takes the lock of the exporter of the store at `url`; its value is whether it could.
 
     PostgreSQL has such locks; beside SQLite's file, another file is locked. The operating system or the server
     releases the lock when the process ends, so nobody has to guess from a clock whether the holder still lives.
@@ -25,12 +24,8 @@ def exporter_lock(url: str) -> Iterator[bool]:
         StoreError: the lock cannot be asked for.
     """
     parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        with _file_locked(Path(f"{parsed.database}-exporting")) as locked:
-            yield locked
-    else:
-        with _advisory_locked(parsed) as locked:
-            yield locked
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    return _file_locked(Path(f"{parsed.database}-exporting")) if is_sqlite else _advisory_locked(parsed)
 
 
 @contextmanager
@@ -40,11 +35,9 @@ def _file_locked(path: Path) -> Iterator[bool]:
     except OSError as error:
         raise StoreError(f"{path} cannot be locked: {error.strerror}") from error
     with file:
-        try:
+        locked = False
+        with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            locked = False
-        else:
             locked = True
         yield locked
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
-from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION
 from monitor.page.view import View
 from monitor.statistics.estimates import METRICS
@@ -41,23 +41,17 @@ def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel
         NONE_LEARNT if view.selection.versions else NO_CORRECTIONS,
         f"The newest {MOST_CORRECTIONS} at most; {TRAIN_AT} waiting corrections make a new version.",
     )
-    return text.panel(
-        [
-            *columns("moment", received="Received"),
-            CLASS,
-            *columns("link", prediction="Prediction"),
-            *columns("text", state="State", detail="Detail"),
-            VERSION,
-            FLOW_RUN,
-            *columns("text", id="Id"),
-        ],
-        (
-            [
-                *(each.received_at, each.class_name, _prediction_link(each), each.state, _detail(each, waiting)),
-                *(view.version_link(each.trained_version), view.flow_run_link(each.flow_run_id), each.id),
-            ]
-            for each in found
-        ),
+    return (
+        PanelTable(text, found)
+        .add("moment", "received", "Received", lambda each: each.received_at)
+        .column(CLASS, lambda each: each.class_name)
+        .add("link", "prediction", "Prediction", _prediction_link)
+        .add("text", "state", "State", lambda each: each.state)
+        .add("text", "detail", "Detail", lambda each: _detail(each, waiting))
+        .column(VERSION, lambda each: view.version_link(each.trained_version))
+        .column(FLOW_RUN, lambda each: view.flow_run_link(each.flow_run_id))
+        .add("text", "id", "Id", lambda each: each.id)
+        .panel()
     )
 
 
@@ -85,25 +79,17 @@ def _detail(correction: Suggestion, waiting: int) -> str:
 
 
 def _runs(view: View, found: Sequence[Suggestion]) -> Panel:
-    return RUNS.panel(
-        [
-            *columns("moment", received="Last correction"),
-            *columns("integer", corrections="Corrections"),
-            *columns("text", state="Outcome"),
-            VERSION,
-            *columns("text", reason="Refused or quarantined because"),
-            *columns("ratio", **{name: f"{METRIC_LABELS[name]} on the test rows" for name in METRICS}),
-            FLOW_RUN,
-        ],
-        (
-            [
-                *(batch[0].received_at, len(batch), batch[0].state),
-                *(view.version_link(batch[0].trained_version), _reason(batch[0])),
-                *_test_results(view, batch[0].trained_version),
-                view.flow_run_link(max(batch, key=_row_number).flow_run_id),
-            ]
-            for batch in _batches(found)
-        ),
+    tested = columns("ratio", **{name: f"{METRIC_LABELS[name]} on the test rows" for name in METRICS})
+    return (
+        PanelTable(RUNS, _batches(found))
+        .add("moment", "received", "Last correction", lambda batch: batch[0].received_at)
+        .add("integer", "corrections", "Corrections", len)
+        .add("text", "state", "Outcome", lambda batch: batch[0].state)
+        .column(VERSION, lambda batch: view.version_link(batch[0].trained_version))
+        .add("text", "reason", "Refused or quarantined because", lambda batch: _reason(batch[0]))
+        .columns(tested, lambda batch: _test_results(view, batch[0].trained_version))
+        .column(FLOW_RUN, lambda batch: view.flow_run_link(max(batch, key=_row_number).flow_run_id))
+        .panel()
     )
 
 

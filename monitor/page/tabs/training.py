@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, NO_CORRECTIONS, share
 from monitor.page.view import View
 
@@ -49,13 +49,11 @@ def build(view: View) -> list[Panel]:
     return [
         training.panel([CLASS, *columns("integer", rows="Rows")], counts.items()),
         corrections.panel([CLASS, *columns("integer", corrections="Corrections")], sorted(ahead.items())),
-        TOGETHER.panel(
-            [
-                CLASS,
-                *columns("integer", rows="Training rows"),
-                *columns("ratio", share="Share of them"),
-                *columns("integer", learnt="Corrections learnt", ahead="Corrections not learnt yet"),
-            ],
-            ([name, counts[name], share(counts[name], counts.total()), learnt[name], ahead[name]] for name in names),
-        ),
+        PanelTable(TOGETHER, names)
+        .column(CLASS, lambda name: name)
+        .add("integer", "rows", "Training rows", lambda name: counts[name])
+        .add("ratio", "share", "Share of them", lambda name: share(counts[name], counts.total()))
+        .add("integer", "learnt", "Corrections learnt", lambda name: learnt[name])
+        .add("integer", "ahead", "Corrections not learnt yet", lambda name: ahead[name])
+        .panel(),
     ]

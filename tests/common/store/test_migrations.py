@@ -19,6 +19,7 @@ from common.settings import PROJECT
 from common.store import Store, StoreError
 from common.store.statistics import Paired, Span
 from common.store.tables import SCHEMA, label_delays, metadata
+from tests.common.refusals import refused
 from tests.common.store.rows import MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow, suggestion
 from tests.common.store.writer import assert_succeed, writers
 from tests.postgres import TIME_ZONE
@@ -111,7 +112,7 @@ def shape(url: str) -> list[str]:
     return sorted(found)
 
 
-def test_a_new_file_is_what_the_migrations_make_of_one(tmp_path: Path) -> None:
+def test_a_new_file_has_the_shape_that_the_migrations_give_it(tmp_path: Path) -> None:
     made, migrated = (f"sqlite:///{tmp_path}/{name}.db" for name in ("made", "migrated"))
     run(migrated, "CREATE TABLE others (id INTEGER)")
     for url in (made, migrated):
@@ -129,9 +130,8 @@ def without_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("without_migrations")
 def test_an_old_store_without_the_migrations_is_refused_in_one_line_that_names_them(first_store: str) -> None:
     missing = rf"it has no schema, and common/store/migrations, the folder that makes schema {SCHEMA} of it, is missing"
-    with pytest.raises(StoreError, match=missing) as refused:
+    with refused(StoreError, missing):
         Store(first_store)
-    assert len(str(refused.value).splitlines()) == 1
 
 
 @pytest.mark.usefixtures("without_migrations")
@@ -152,14 +152,7 @@ sys.exit("alembic" in sys.modules)
     subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True)
 
 
-def test_a_table_that_is_not_as_the_code_has_it_would_be_found(store: Store) -> None:
-    with store._database.writing() as connection:
-        connection.exec_driver_sql("DROP INDEX ix_suggestions_prediction_id")
-        connection.exec_driver_sql("ALTER TABLE feedback DROP COLUMN replaced_at")
-    assert len(differences(store)) == 2
-
-
-def test_a_store_of_the_first_version_keeps_what_is_in_it(first_store: str) -> None:
+def test_a_store_of_the_first_version_keeps_its_rows(first_store: str) -> None:
     with closing(Store(first_store)) as store:
         kept = replace(suggestion("old"), flow_run_id="run", attempts=2, last_error="Prefect was down", row_number=4)
         assert store.suggestions.get("old") == replace(kept, written=True)
@@ -173,19 +166,10 @@ def test_a_store_of_the_first_version_keeps_what_is_in_it(first_store: str) -> N
         store.correct(suggestion("new", prediction_id="p"))
 
 
-def test_a_store_that_is_up_to_date_is_left_alone(url: str) -> None:
-    with closing(Store(url)) as first:
-        first.suggestions.add(suggestion("a"))
-    with closing(Store(url)) as second:
-        assert second.suggestions.get("a") == suggestion("a")
-        assert schemas(second) == [SCHEMA]
-
-
 def test_a_migration_that_fails_leaves_the_store_as_it_was(first_store: str) -> None:
     run(first_store, "CREATE TABLE champions (id INTEGER)")
-    with pytest.raises(StoreError, match=r"cannot be opened: .*champions") as refused:
+    with refused(StoreError, r"cannot be opened: .*champions"):
         Store(first_store)
-    assert len(str(refused.value).splitlines()) == 1
     engine = sa.create_engine(first_store)
     assert set(sa.inspect(engine).get_table_names()) == {"suggestions", "champions"}
     engine.dispose()
@@ -198,9 +182,8 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(first_store: str) -> 
 def test_a_store_of_a_newer_version_is_refused_in_one_line_that_names_its_schema(url: str) -> None:
     Store(url).close()
     run(url, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(StoreError, match="this version of the lab does not know its schema 9999") as refused:
+    with refused(StoreError, "this version of the lab does not know its schema 9999"):
         Store(url)
-    assert len(str(refused.value).splitlines()) == 1
     run(url, f"UPDATE alembic_version SET version_num = '{SCHEMA}'")  # noqa: S608
     Store(url).close()
 

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from common.store import Store
-from common.store.suggestions import STATES, read_suggestion
+from common.store.database import records
+from common.store.suggestions import STATES, Suggestion
 from common.store.tables import suggestions
 from tests.common.store.rows import SETOSA, suggestion
 
@@ -63,7 +64,7 @@ def test_a_correction_has_the_same_state_in_python_and_in_sql(store: Store) -> N
         with store._database.writing() as connection:
             connection.execute(suggestions.update().where(suggestions.c.id == name).values(attempts=0, **some))
     found = store._database.read(sa.select(suggestions))
-    states = {each.problem: each.state for each in map(read_suggestion, found)}
+    states = {each.problem: each.state for each in records(Suggestion, found)}
     assert {each.problem: each.state for each in store.correction_history.by_state()} == states
     assert set(states.values()) == set(STATES)
 
