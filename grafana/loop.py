@@ -54,8 +54,8 @@ def _now() -> tuple[DashboardPanel, ...]:
             "none",
             "The number of corrections in each state, in order: the api has stored them (in the outbox), Prefect has a "
             f"flow run for them, they wait in finetune.csv until there are {CORRECTIONS}, a new version has learnt "
-            "them, or the gate has refused it. The first three should return to small numbers; if not, see *Oldest "
-            "correction by state*.",
+            "them, the gate has refused it, or the version that learnt them was rolled back. The first three should "
+            "return to small numbers; if not, see *Oldest correction by state*.",
             {name: corrections(state) for state, name in STATES},
         ),
         number(

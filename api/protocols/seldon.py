@@ -5,7 +5,6 @@ understands `ndarray` only.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
 
@@ -106,7 +105,9 @@ def _protocol(problem: Problem) -> APIRouter:
         rows = body.request.data.ndarray
         truths = class_names(body.truth.data.ndarray, len(rows), served.model.classes)
         answered = await offload(partial(answer, served, rows))
-        await store.write(lambda of: of.feedback.give_new(answered.log_rows(problem), truths, **asdict(sender)))
+        source, trusted = sender.source, sender.trusted
+        rows = answered.log_rows(problem)
+        await store.write(lambda of: of.feedback.give_new(rows, truths, source=source, trusted=trusted))
         predictor.offer(answered)
         return judged(answered)
 

@@ -1,6 +1,6 @@
 """Feedback on predictions, and the predictions in the log, over HTTP."""
 
-from dataclasses import asdict
+from operator import methodcaller
 from typing import Any
 from uuid import UUID
 
@@ -31,12 +31,9 @@ def feedback_router(problem: Problem) -> APIRouter:
         """
         check_class(body.class_name, champion.current, problem)
         prediction_id = str(body.prediction_id)
-        await record_feedback(
-            body.prediction_id,
-            lambda of: of.feedback.give(prediction_id, body.class_name, replace=body.replace, **asdict(sender)),
-            store,
-            log,
-        )
+        said = {"replace": body.replace, "source": sender.source, "trusted": sender.trusted}
+        give = methodcaller("give", prediction_id, body.class_name, **said)
+        await record_feedback(body.prediction_id, lambda of: give(of.feedback), store, log)
         return Told(prediction_id=body.prediction_id, class_name=body.class_name)
 
     @router.get("/predictions/{prediction_id}", responses=responses(401, 404, 422, 503))

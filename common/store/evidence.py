@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from operator import itemgetter
 
 import sqlalchemy as sa
 from pydantic_core import from_json
@@ -12,7 +13,7 @@ from common.store.database import StorePart, records
 from common.store.statistics import Paired
 from common.store.tables import feedback, paired_truths, predictions, suggestions
 
-SCANNED = 10_000  # rows of the log that `unlabelled` looks at
+SCANNED = 5_000  # rows of the log that `unlabelled` looks at
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class EvidenceRow:
 
 
 class LiveEvidence(StorePart):
-    """The evidence in the prediction log and in the roll-up of trusted pairs."""
+    """The evidence in the prediction log and in the roll-up of pairs."""
 
     def live_truths(
         self, problem: str, model_name: str, since: datetime, limit: int = 500, *, trusted_only: bool
@@ -55,19 +56,17 @@ class LiveEvidence(StorePart):
         columns = c.id, c.role, c.model_name, c.features, c.is_outlier, c.predicted_at
         newest = sa.select(*columns).where(c.problem == problem).order_by(c.predicted_at.desc()).limit(SCANNED)
         row = newest.subquery().c
-        # As text, because PostgreSQL cannot compare JSON. The log writes the features of a problem in one order.
-        features: Any = sa.cast(row.features, sa.Text)
         labelled = sa.select(feedback.c.prediction_id).where(feedback.c.prediction_id == row.id)
-        last = sa.func.max(row.predicted_at)
-        query = (
-            sa.select(sa.func.max(row.id).label("id"), features.label("features"))
-            .where(row.role == "champion", row.model_name == model_name, row.is_outlier.is_not(sa.true()))
-            .where(~labelled.exists())
-            .group_by(features)
-            .order_by(last.desc(), sa.func.max(row.id).desc())
+        # Features as text: only those that are returned are parsed. The log writes a problem's features in one order.
+        query = sa.select(row.id, row.predicted_at, sa.cast(row.features, sa.Text).label("features")).where(
+            row.role == "champion", row.model_name == model_name, row.is_outlier.is_not(sa.true()), ~labelled.exists()
         )
-        found = self._database.read(query.limit(limit))
-        return [EvidenceRow(each["id"], from_json(each["features"])) for each in found]
+        # Sorted here: for large features, SQLite would sort in a temporary file.
+        found = sorted(self._database.read(query), key=itemgetter("predicted_at", "id"), reverse=True)
+        distinct: dict[str, str] = {}
+        for each in found:
+            distinct.setdefault(each["features"], each["id"])
+        return [EvidenceRow(each, from_json(features)) for features, each in islice(distinct.items(), limit)]
 
     def truths_of(self, prediction_ids: Sequence[str], *, trusted_only: bool) -> dict[str, str]:
         """Return the ground truths that are known of these predictions, by prediction id."""

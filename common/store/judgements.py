@@ -1,4 +1,4 @@
-"""What the gate said about candidates: a row for each fine-tuning that was judged."""
+"""The gate's verdicts on candidates: a row for each fine-tuning that was judged."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -168,7 +168,7 @@ paired_counts = sa.Table(
     _day_column(),
     *_right_columns(),
 )
-# The same without the day, by whether the ground truth is trusted: two versions are compared on trusted ones.
+# Labels of all days by whether the ground truth is trusted: the loop compares two versions on trusted ones.
 paired_truths = sa.Table(
     "paired_truths",
     metadata,
@@ -229,7 +229,7 @@ suggestions = sa.Table(
     sa.Index("ix_suggestions_problem_received_at", "problem", "received_at"),
 )
 
-# What the gate said about the candidates of one fine-tuning; `version` is what was registered from it.
+# The gate's verdicts on the candidates of a fine-tuning; `version` is the one that was registered from the candidate.
 judgements = sa.Table(
     "judgements",
     metadata,

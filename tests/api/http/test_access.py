@@ -6,9 +6,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from common.settings import Settings
+from common.store.tables import feedback, suggestions
 from scripts.parts import wait_for
 from scripts.stack import log_path
 from tests import servers
@@ -100,6 +102,35 @@ def test_a_request_without_a_key_is_refused_before_its_other_mistakes(api: httpx
     check_problem(api.post("/suggest", json={}), 401)
     check_problem(api.get("/suggest/seven"), 401)
     check_problem(api.post("/models/seven/promote"), 401)
+
+
+TRUTHS_BY_ROUTE: dict[str, Callable[[httpx.Client, dict[str, str]], httpx.Response]] = {
+    "a correction": lambda api, headers: api.post("/suggest", json=GOOD | predicted(api), headers=headers),
+    "a truth": lambda api, headers: api.post(
+        "/feedback", json={**predicted(api), "class_name": "Iris-setosa"}, headers=headers
+    ),
+    "a truth in Seldon's way": lambda api, headers: api.post("/api/v1.0/feedback", json=SELDON_TRUTH, headers=headers),
+}
+
+
+def predicted(api: httpx.Client) -> dict[str, str]:
+    return {"prediction_id": api.post("/predict", json=SETOSA).json()["prediction_id"]}
+
+
+@pytest.mark.parametrize("what", TRUTHS_BY_ROUTE)
+@pytest.mark.parametrize(("key", "headers"), [(KEY, RIGHT), (None, {}), (None, RIGHT)])
+def test_a_truth_is_trusted_if_a_key_is_set_and_came_with_it(
+    with_copy: Settings, what: str, key: str | None, headers: dict[str, str]
+) -> None:
+    with running_api(with_key(with_copy, key) if key else with_copy) as api:
+        TRUTHS_BY_ROUTE[what](api, headers).raise_for_status()
+    with store_of(with_copy) as store:
+        said = store._database.read(sa.select(feedback))
+        corrections = store._database.read(sa.select(suggestions))
+    expected = ("key", True) if key else ("127.0.0.1", False)
+    assert [(row["source"], row["trusted"]) for row in said] == [expected]
+    assert {(row["source"], row["trusted"]) for row in corrections} <= {expected}
+    assert len(corrections) == (what == "a correction")
 
 
 def test_a_key_may_have_letters_beyond_ascii(with_copy: Settings) -> None:

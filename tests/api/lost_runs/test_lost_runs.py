@@ -20,3 +20,15 @@ def test_a_run_has_work_as_long_as_rows_are_to_be_written_or_five_wait(store: St
         assert in_hand(store, "iris") == (store.suggestions.get(name) if row >= TRAIN_AT - 1 else None)
     store.suggestions.trained(list("abcdef"), 2)
     assert in_hand(store, "iris") is None
+
+
+def test_judged_corrections_wait_without_a_run_until_five_new_ones_have_come(store: Store) -> None:
+    for row, name in enumerate("abcdefghij"):
+        assert in_hand(store, "iris") is None
+        store.suggestions.add(suggestion(name))
+        store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
+        store.suggestions.row_written(name)
+        if name == "e":
+            assert in_hand(store, "iris") == store.suggestions.get("e")
+            store.suggestions.judged(list("abcde"), "judgement")
+    assert in_hand(store, "iris") == store.suggestions.get("j")

@@ -71,6 +71,15 @@ def test_its_status_is_found_by_its_id(api: httpx.Client) -> None:
     assert status["model_version"] is None
 
 
+def test_a_correction_in_quarantine_says_why(api: httpx.Client, with_copy: Settings) -> None:
+    suggestion_id = api.post("/suggest", json=GOOD).json()["suggestion_id"]
+    store = Store(with_copy.database_url)
+    store.suggestions.quarantine([suggestion_id], "version 8 was rolled back")
+    store.close()
+    status = api.get(f"/suggest/{suggestion_id}").json()
+    assert (status["state"], status["detail"]) == ("quarantined", "quarantined: version 8 was rolled back")
+
+
 def test_while_prefect_is_away_the_status_says_so(api: httpx.Client, with_copy: Settings) -> None:
     suggestion_id = api.post("/suggest", json=GOOD).json()["suggestion_id"]
     detail = wait_for(

@@ -57,7 +57,7 @@ def _recount(connection: sa.Connection) -> RollUps:
             versions = champion["model_version"], shadow["model_version"]
             right = champion["class_name"] == truth, shadow["class_name"] == truth
             day = champion["predicted_at"].date()
-            model = champion["problem"], champion["model_name"]
-            found.pairs[*model, *versions, day, *right] += 1
-            found.truths[*model, *versions, known[prediction_id].trusted, *right] += 1
+            pair = champion["problem"], champion["model_name"], *versions
+            found.pairs[*pair, day, *right] += 1
+            found.truths[*pair, known[prediction_id].trusted, *right] += 1
     return found

@@ -40,15 +40,13 @@ def test_one_store_sees_at_once_the_rows_that_another_adds(store: Store, url: st
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
     def fail() -> None:
         with store._database.writing() as connection:
-            connection.exec_driver_sql(
-                "INSERT INTO feedback (prediction_id, class_name, received_at) VALUES ('p', 'x', '2026-03-01')"
-            )
+            connection.exec_driver_sql("INSERT INTO label_delays VALUES ('iris', 'm', '2026-03-01', 1, 1)")
             raise KeyError("p")
 
     with pytest.raises(KeyError):
         fail()
     with store._database.writing() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM feedback").scalar() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM label_delays").scalar() == 0
 
 
 def another_switches(path: Path) -> sqlite3.Connection:
@@ -201,16 +199,14 @@ def test_a_server_that_goes_away_in_the_middle_of_a_transaction_leaves_nothing_o
 ) -> None:
     def write_half() -> None:
         with postgres_store._database.writing() as connection:
-            connection.exec_driver_sql(
-                "INSERT INTO feedback (prediction_id, class_name, received_at) VALUES ('p', 'x', now())"
-            )
+            connection.exec_driver_sql("INSERT INTO label_delays VALUES ('iris', 'm', now(), 1, 1)")
             with postgres.stopped():
                 pass
 
     with refused(StoreError, "cannot be written"):
         write_half()
     with postgres_store._database.writing() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM feedback").scalar() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM label_delays").scalar() == 0
 
 
 def test_an_error_does_not_show_the_features_of_people(store: Store, url: str) -> None:

@@ -20,7 +20,7 @@ LONG_AGO = NOON - timedelta(days=365)
 
 def row(name: str, width: float = 0.2, **changes: Any) -> PredictionRow:
     """Return a champion's row with a petal of that width."""
-    return prediction(name) | {"features": FEATURES | {"petal_width": width}, **changes}  # type: ignore[return-value,typeddict-item]
+    return prediction(name) | {"features": FEATURES | {"petal_width": width}, **changes}  # type: ignore[return-value]
 
 
 def features(width: float) -> Mapping[str, float | str]:
@@ -118,18 +118,25 @@ def test_pairs_are_compared_on_all_days_on_trusted_truths_or_on_all(store: Store
     assert store.evidence.paired_truths("iris", MODEL, 2, 1, trusted_only=False) == Paired()
 
 
-def test_the_newest_truths_are_found_by_an_index(sqlite_store: Store) -> None:
+def test_evidence_is_found_by_indexes(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries: list[sa.Select[Any]] = []
+
+    def read(query: sa.Select[Any]) -> list[sa.RowMapping]:
+        queries.append(query)
+        return []
+
+    monkeypatch.setattr(sqlite_store._database, "read", read)
+    sqlite_store.evidence.live_truths("iris", MODEL, LONG_AGO, trusted_only=True)
+    sqlite_store.evidence.unlabelled("iris", MODEL)
     with sqlite_store._database._engine.connect().execution_options(reads=True) as connection:
-        seen: list[Any] = []
-        sa.event.listen(connection, "before_cursor_execute", lambda *event: seen.append(event[2:4]))
-        sqlite_store._database.read = lambda query: list(connection.execute(query).mappings())  # type: ignore[method-assign]
-        sqlite_store.evidence.live_truths("iris", MODEL, LONG_AGO, trusted_only=True)
-        sqlite_store.evidence.unlabelled("iris", MODEL)
-        plans = [
-            " ".join(step[3] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
-            for statement, values in list(seen)
-        ]
-    assert "ix_feedback_problem_received_at" in plans[0]
-    assert "ix_predictions_problem_predicted_at" in plans[1]
-    assert "SCAN feedback" not in " ".join(plans)
-    assert "SCAN predictions" not in " ".join(plans)
+        truths_plan, unlabelled_plan = (plan(connection, query) for query in queries)
+    assert "feedback USING INDEX ix_feedback_problem_received_at" in truths_plan
+    assert "predictions USING INDEX ix_predictions_problem_predicted_at" in unlabelled_plan
+    assert "SCAN feedback" not in truths_plan + unlabelled_plan
+    assert "SCAN predictions" not in truths_plan + unlabelled_plan
+
+
+def plan(connection: sa.Connection, query: sa.Select[Any]) -> str:
+    """Return SQLite's plan for a query, one step after the other."""
+    statement = query.compile(connection, compile_kwargs={"literal_binds": True, "render_postcompile": True})
+    return " ".join(step[3] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}"))

@@ -235,7 +235,7 @@ def judged(url: str) -> str:
     with closing(Store(url)) as store:
         for name, at in (("a", NOON), ("b", NOON + timedelta(days=1)), ("c", NOON)):
             answers = prediction(name, at=at), shadow(name, VERSICOLOR)
-            store.predictions.write([each | {"predicted_at": at} for each in answers])  # type: ignore[list-item]
+            store.predictions.write([each | {"predicted_at": at} for each in answers])
             store.feedback.give(name, VERSICOLOR if name == "c" else SETOSA, source="key", trusted=True)
         for name in ("s", "t"):
             store.suggestions.add(suggestion(name))

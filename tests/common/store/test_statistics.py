@@ -102,8 +102,8 @@ def perform(play: Play, store: Store) -> Played:
 def give_feedback(play: Play, store: Store, played: Played, message: Message) -> None:
     """Give feedback; the store must accept or refuse it by the rules."""
     known = played.truths.get(message.number)
-    options = {"replace": message.replace, "trusted": message.trusted}
-    give = partial(store.feedback.give, play.name(message.number), message.class_name, **options)
+    give = partial(store.feedback.give, replace=message.replace, trusted=message.trusted)
+    give = partial(give, play.name(message.number), message.class_name)
     if not {(message.number, "champion"), (message.number, "shadow")} & played.written.keys():
         with pytest.raises(UnknownPredictionError):
             give()

@@ -222,7 +222,7 @@ def test_quarantined_suggestions_are_not_delivered_again(store: Store) -> None:
     assert due(store) == ["c"]
     store.suggestions.delivered("b", "run")
     assert store.suggestions.handed_over("iris", 10) == []
-    store.suggestions.moved("run", "another")
+    store.suggestions.run_lost("run", "another")
     store.suggestions.join("iris", "another")
     assert [get(store, name).flow_run_id for name in "abc"] == [None, "run", None]
 
@@ -234,17 +234,14 @@ def test_a_version_that_is_taken_back_leaves_quarantined_suggestions_alone(store
     assert ids(store.suggestions.taken_back("iris", 2, datetime(2026, 1, 1, tzinfo=UTC))) == ["a"]
 
 
-def test_a_judgement_leaves_suggestions_waiting_until_five_new_ones_have_come(store: Store) -> None:
+def test_suggestions_that_were_judged_wait_and_do_not_count_for_the_next_training(store: Store) -> None:
     names = "abcdefghij"
     write(store, names[:5])
-    assert store.suggestions.in_hand("iris") == get(store, "e")
     store.suggestions.judged(list("abcde"), "judgement")
     assert ids(store.suggestions.waiting("iris")) == list("abcde")
     assert {each.state for each in store.suggestions.waiting("iris")} == {"waiting"}
     for row, name in enumerate(names[5:], start=5):
-        assert store.suggestions.in_hand("iris") is None
         add(store, name)
         store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
         store.suggestions.row_written(name)
     assert ids(store.suggestions.unjudged("iris")) == list("fghij")
-    assert store.suggestions.in_hand("iris") == get(store, "j")

@@ -26,6 +26,9 @@ def sent(store: Store) -> Store:
     store.suggestions.trained(["learnt"], 2)
     store.suggestions.add(suggestion("bad"))
     store.suggestions.refused(["bad"], "no such class")
+    learn(store, "lie", 2)
+    store.suggestions.trained(["lie"], 3)
+    store.suggestions.quarantine(["lie"], "version 3 was rolled back")
     store.suggestions.add(suggestion("elsewhere", problem="other"))
     return store
 
@@ -41,6 +44,7 @@ def test_each_correction_says_where_it_is(sent: Store, backends: Backends) -> No
         "waiting": ("waiting", "waiting (1 of 5)"),
         "learnt": ("trained", "learnt by version 2"),
         "bad": ("refused", "no such class"),
+        "lie": ("quarantined", "version 3 was rolled back"),
     }
     assert found["learnt"]["version"] == "version 2|http://mlflow/#/models/IrisModel/versions/2"
     assert found["learnt"]["flow_run"] == f"flow run|http://prefect/runs/flow-run/{RUN}"
