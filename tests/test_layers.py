@@ -38,6 +38,7 @@ TOWER = (
     "finetune.finetune",
     "finetune.later",
     "finetune.serve",
+    "finetune.forks",
     "finetune.train",
     "finetune.gate",
     "finetune.append",
@@ -93,6 +94,7 @@ RING_1 = (
     "common/connections",
     "common/store/migrations",
     "common/store/monitoring",
+    "finetune/forks.py",
     "finetune/later.py",
     "grafana",
     "monitor",
@@ -105,7 +107,14 @@ RING_1 = (
 )
 # Ring 0, the loop: everything in here that is not in ring 1.
 LOOP = ("main.py", "preprocess.py", "problems", "common", "training", "finetune", "api")
-WIRING = ("api/api.py", "api/serve.py", "common/bundle/converters.py", "common/store/__init__.py", "main.py")
+WIRING = (
+    "api/api.py",
+    "api/serve.py",
+    "common/bundle/converters.py",
+    "common/store/__init__.py",
+    "finetune/finetune.py",
+    "main.py",
+)
 
 LOOP_LINES = 4_550
 FILE_LINES = 250
