@@ -31,7 +31,6 @@ from common.settings import PROJECT, Settings, load_settings
 from common.store import Store
 from common.store.suggestions import TRAIN_AT, Suggestion
 from finetune import append
-from finetune.forks import fork_flow_runs  # room: forks
 from finetune.serve import serve, try_again_later
 
 Arguments = ParamSpec("Arguments")
@@ -128,7 +127,6 @@ def main() -> None:
     # Prefect starts each flow run in the worker's folder, and imports the flow's module from there.
     os.chdir(PROJECT)
     settings = load_settings()
-    fork_flow_runs()  # room: forks
     with temporary_settings({PREFECT_API_URL: settings.prefect_api_url}):
         asyncio.run(serve(finetune_flow(settings), settings))
 

@@ -112,7 +112,7 @@ WIRING = (
     "api/serve.py",
     "common/bundle/converters.py",
     "common/store/__init__.py",
-    "finetune/finetune.py",
+    "finetune/serve.py",
     "main.py",
 )
 
