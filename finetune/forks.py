@@ -23,8 +23,8 @@ def fork_flow_runs() -> None:
         return  # macOS's own libraries do not survive a fork; flow runs start as Prefect starts them
     multiprocessing.set_forkserver_preload(IMPORTED)
     forkserver.ensure_running()
-    # Prefect starts a flow run's process with this function, and has no setting for another one.
-    _starter_engine.run_process = _run_in_fork
+    # Prefect's runner starts the process of a flow run with this function, and has no setting for another one.
+    vars(_starter_engine)["run_process"] = _run_in_fork
 
 
 async def _run_in_fork(

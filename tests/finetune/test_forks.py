@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only on Linux a
 def forking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Flow runs are forks, and their Prefect accepts connections and never answers."""
     monkeypatch.setattr(forks, "IMPORTED", ["prefect.flow_engine"])
-    monkeypatch.setattr(_starter_engine, "run_process", _starter_engine.run_process)
+    monkeypatch.setitem(vars(_starter_engine), "run_process", None)  # and set it back afterwards
     forks.fork_flow_runs()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
