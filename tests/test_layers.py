@@ -40,6 +40,7 @@ TOWER = (
     "finetune.finetune",
     "finetune.later",
     "finetune.serve",
+    "finetune.forks",
     "finetune.versions",
     "finetune.gate",
     "finetune.evidence",
@@ -106,6 +107,7 @@ RING_1 = (
     "common/store/migrations",
     "common/store/monitoring",
     "common/store/process_lock.py",
+    "finetune/forks.py",
     "finetune/later.py",
     "grafana",
     "monitor",
@@ -118,7 +120,14 @@ RING_1 = (
 )
 # Ring 0, the loop: everything in here that is not in ring 1.
 LOOP = ("main.py", "preprocess.py", "problems", "common", "training", "finetune", "api")
-WIRING = ("api/api.py", "api/serve.py", "common/bundle/converters.py", "common/store/__init__.py", "main.py")
+WIRING = (
+    "api/api.py",
+    "api/serve.py",
+    "common/bundle/converters.py",
+    "common/store/__init__.py",
+    "finetune/serve.py",
+    "main.py",
+)
 
 LOOP_LINES = 5_000
 FILE_LINES = 250

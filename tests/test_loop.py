@@ -411,6 +411,22 @@ def test_a_run_whose_process_is_killed_is_tried_again_by_the_same_worker(lab: Se
     assert sorted(rows(lab)) == [row(number) for number in range(5)]
 
 
+def test_a_run_that_is_cancelled_in_prefect_ends_and_the_worker_goes_on(lab: Settings) -> None:
+    with servers.worker(lab):
+        # The run gets no further than the lock of the file.
+        with FileLock(lab.data_dir / "finetune.lock"):
+            cancelled = start_run(lab, **correction(0), suggestion_id=str(uuid4()))
+            wait_for("its start", lambda: running(lab))
+            ask_prefect(lab, "POST", f"/flow_runs/{cancelled}/set_state", {"state": {"type": "CANCELLING"}})
+            (run,) = wait_until_over(lab)
+            assert run["state_type"] == "CANCELLED"
+        start_run(lab, **correction(1), suggestion_id=str(uuid4()))
+        runs = wait_until_over(lab)
+    assert {run["id"]: run["state_type"] for run in runs}[cancelled] == "CANCELLED"
+    assert sorted(run["state_type"] for run in runs) == ["CANCELLED", "COMPLETED"]
+    assert rows(lab) == [row(1)]
+
+
 def test_a_training_that_finds_no_mlflow_is_tried_again_until_it_succeeds(lab: Settings, problem: Problem) -> None:
     let_wait(lab, problem, range(4))
     port = free_port()
