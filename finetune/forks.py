@@ -14,7 +14,14 @@ from prefect.runner import _starter_engine
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 # Not the modules of problems/: a run imports its problem anew, so that a changed file counts from the next run on.
-IMPORTED = ["prefect.flow_engine", "prefect.task_engine", "finetune.finetune", "finetune.train", "mlflow.pyfunc", "git"]
+IMPORTED = [
+    "prefect.flow_engine",
+    "prefect.task_engine",
+    "finetune.finetune",
+    "finetune.versions",
+    "mlflow.pyfunc",
+    "git",
+]
 
 
 def fork_flow_runs() -> None:
