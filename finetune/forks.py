@@ -19,6 +19,7 @@ IMPORTED = [
     "prefect.task_engine",
     "finetune.finetune",
     "finetune.versions",
+    "finetune.picture",
     "mlflow.pyfunc",
     "git",
 ]

@@ -41,6 +41,7 @@ TOWER = (
     "finetune.later",
     "finetune.serve",
     "finetune.forks",
+    "finetune.picture",
     "finetune.versions",
     "finetune.gate",
     "finetune.evidence",
@@ -109,6 +110,7 @@ RING_1 = (
     "common/store/process_lock.py",
     "finetune/forks.py",
     "finetune/later.py",
+    "finetune/picture.py",
     "grafana",
     "monitor",
     "problems/breast_cancer.py",
@@ -125,6 +127,7 @@ WIRING = (
     "api/serve.py",
     "common/bundle/converters.py",
     "common/store/__init__.py",
+    "finetune/finetune.py",
     "finetune/serve.py",
     "main.py",
 )
