@@ -28,7 +28,7 @@ class ClassChange:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """A candidate against a reference.
 
     Attributes:
@@ -80,7 +80,7 @@ class Comparison:
 
 def compare(
     candidate: Ints, reference: Ints, truth: Ints, classes: Sequence[str], alphas: tuple[float, float]
-) -> Comparison:
+) -> PairedComparison:
     """Compare two versions on rows.
 
     Args:
@@ -101,4 +101,4 @@ def compare(
         better, worse, rows = int(gains[own].sum()), int(harms[own].sum()), int(own.sum())
         limit = -tango(worse, better, rows, alphas[1] / len(classes))
         changes.append(ClassChange(name, better, worse, rows, limit))
-    return Comparison(gain, harm, unknown, n, low, high, tuple(changes))
+    return PairedComparison(gain, harm, unknown, n, low, high, tuple(changes))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from common.judgement.comparison import Comparison, compare
+from common.judgement.comparison import PairedComparison, compare
 from common.judgement.intervals import fisher
 from common.problem import Ints
 
@@ -95,7 +95,7 @@ class Judgement:
     verdict: Verdict
     because: str
     words: str
-    against: Mapping[str, Comparison]
+    against: Mapping[str, PairedComparison]
     taught: int
     taught_before: int
     taught_after: int
@@ -179,7 +179,7 @@ def pick(judgements: Mapping[str, Judgement]) -> str:
     )
 
 
-def _refusal(name: str, against: Comparison, rules: Rules) -> str | None:
+def _refusal(name: str, against: PairedComparison, rules: Rules) -> str | None:
     if lost := against.lost(rules.class_loss):
         counts = f"right alone on {lost.gain}, wrong alone on {lost.harm} of its {lost.n} rows"
         limit = f"{_points(lost.change)}, at best {_points(lost.high)}"
