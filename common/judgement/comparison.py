@@ -35,7 +35,8 @@ class PairedComparison:
         gain: number of rows that only the candidate answers rightly.
         harm: number of rows that only the reference answers rightly.
         unknown: number of rows without ground truth that they answer differently.
-        n: number of all rows.
+        n: number of rows that the limits are made from.
+        set_aside: whether the limits are made from rows with ground truth alone.
         low: the lower limit of the difference of accuracy; it counts each unknown row as harm.
         high: the upper limit; it counts each unknown row as a gain.
         classes: the changes of recall.
@@ -45,6 +46,7 @@ class PairedComparison:
     harm: int
     unknown: int
     n: int
+    set_aside: bool
     low: float
     high: float
     classes: tuple[ClassChange, ...]
@@ -56,17 +58,24 @@ class PairedComparison:
         return worst if worst in lost else next(iter(lost), None)
 
     @property
+    def is_worth_a_class(self) -> bool:
+        """Whether accuracy is certainly higher, and the mean recall of the classes is higher, too."""
+        return self.low > 0 and sum(each.change for each in self.classes) > 0
+
+    @property
     def text(self) -> str:
         """The counts in words."""
-        unknown = f", differs on {self.unknown} of unknown truth" if self.unknown else ""
+        others = "others " if self.set_aside else ""
+        unknown = f", differs on {self.unknown} {others}of unknown truth" if self.unknown else ""
         return f"is right alone on {self.gain} and wrong alone on {self.harm} of {self.n} rows{unknown}"
 
     def rows_missing(self, margin: float, alpha: float) -> int:
-        """Return how many further rows, which both answer alike, would lift the lower limit above -margin."""
+        """Return how many further rows with ground truth, which both answer alike, lift `low` above -margin at most."""
 
         def is_enough(rows: int) -> bool:
-            return tango(self.gain, self.harm + self.unknown, self.n + rows, alpha) > -margin
+            return tango(self.gain, self.harm + unknown, self.n + rows, alpha) > -margin
 
+        unknown = 0 if self.set_aside else self.unknown
         if is_enough(0):
             return 0
         few, many = 0, 1
@@ -83,22 +92,29 @@ def compare(
 ) -> PairedComparison:
     """Compare two versions on rows.
 
+    Where the versions differ on many rows of unknown truth, the rows without ground truth make the limit worse, and are
+    set aside. The choice supposes that the versions are equally good where they differ: it looks at no version's
+    being right, so that the limits hold.
+
     Args:
         candidate: its answers, class indices `[rows]`.
         reference: the other version's answers.
-        truth: class indices, -1 where unknown.
+        truth: class indices, -1 where unknown; the rows with a ground truth are as any others.
         classes: the class names, by index.
-        alphas: the level of the lower limit, then of the upper limits; the latter is shared out among the classes.
+        alphas: the level of the lower limit, then of the upper ones; the classes share out the latter.
     """
-    differ = candidate != reference
+    differ, known = candidate != reference, truth >= 0
     gains, harms = differ & (candidate == truth), differ & (reference == truth)
-    gain, harm, n = int(gains.sum()), int(harms.sum()), len(truth)
-    unknown = int((differ & (truth < 0)).sum())
-    low, high = tango(gain, harm + unknown, n, alphas[0]), -tango(harm, gain + unknown, n, alphas[1])
+    gain, harm, unknown = int(gains.sum()), int(harms.sum()), int((differ & ~known).sum())
+    half, other = (differing := int((differ & known).sum())) // 2, differing - differing // 2
+    labelled, (alpha, high_alpha) = int(known.sum()), alphas
+    set_aside = tango(half, other, labelled, alpha) > tango(half, other + unknown, len(truth), alpha)
+    n, counted = (labelled, 0) if set_aside else (len(truth), unknown)
+    low, high = tango(gain, harm + counted, n, alpha), -tango(harm, gain + counted, n, high_alpha)
     changes = []
     for index, name in enumerate(classes):
         own = truth == index
         better, worse, rows = int(gains[own].sum()), int(harms[own].sum()), int(own.sum())
-        limit = -tango(worse, better, rows, alphas[1] / len(classes))
+        limit = -tango(worse, better, rows, high_alpha / len(classes))
         changes.append(ClassChange(name, better, worse, rows, limit))
-    return PairedComparison(gain, harm, unknown, n, low, high, tuple(changes))
+    return PairedComparison(gain, harm, unknown, n, set_aside, low, high, tuple(changes))

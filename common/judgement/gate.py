@@ -133,16 +133,16 @@ def judge(  # noqa: PLR0913, PLR0917  # three versions on the same rows
     references = {CHAMPION: champion, ANCHOR: anchor}
     changed = any(_contradict(answers, evidence, rules.alpha) for answers in references.values())
     counted = evidence.fresh | (not changed)
-    alpha = rules.spent_alpha if evidence.fresh.sum() >= SPEND_FROM else rules.alpha
+    truth, fresh = evidence.truth[counted], evidence.fresh[counted]
     against = {
-        name: compare(candidate[counted], answers[counted], evidence.truth[counted], classes, (alpha, rules.alpha))
+        name: _against(candidate[counted], answers[counted], Evidence(truth, fresh, ()), rules, classes)
         for name, answers in references.items()
     }
     labels, before, after = taught
     learnt_before, learnt_after = int((before == labels).sum()), int((after == labels).sum())
     if refusal := next(filter(None, (_refusal(name, each, rules) for name, each in against.items())), None):
         verdict, because = REFUSED, refusal
-    elif learnt_after <= learnt_before < len(labels):
+    elif learnt_after <= learnt_before < len(labels) and against[CHAMPION].low <= 0:
         verdict = NO_EFFECT
         because = (
             f"of {len(labels)} rows taught, the champion answers {learnt_before} as taught, and the candidate "
@@ -155,7 +155,7 @@ def judge(  # noqa: PLR0913, PLR0917  # three versions on the same rows
         because = f"against the {name}, the candidate {worst.text}: {limit}"
     open_ = verdict == INSUFFICIENT
     wanted = _wanted(candidate, champion, anchor, evidence) if open_ else ()
-    missing = max(each.rows_missing(rules.margin, alpha) for each in against.values()) if open_ else 0
+    missing = max(each.rows_missing(rules.margin, rules.alpha) for each in against.values()) if open_ else 0
     if open_:
         labels_or = f"ground truths of the {len(wanted)} wanted predictions, or " if wanted else ""
         because += f"; {labels_or}{missing} more rows that all answer alike would decide"
@@ -179,8 +179,22 @@ def pick(judgements: Mapping[str, Judgement]) -> str:
     )
 
 
+def _against(
+    candidate: Ints, reference: Ints, evidence: Evidence, rules: Rules, classes: Sequence[str]
+) -> PairedComparison:
+    """Compare on all rows of the evidence.
+
+    Many fresh rows can afford the lower level of this try. The two references share out the level of the upper limits.
+    """
+    found = compare(candidate, reference, evidence.truth, classes, (rules.alpha, rules.alpha / 2))
+    fresh = evidence.fresh & (evidence.truth >= 0) if found.set_aside else evidence.fresh
+    if fresh.sum() < SPEND_FROM:
+        return found
+    return compare(candidate, reference, evidence.truth, classes, (rules.spent_alpha, rules.alpha / 2))
+
+
 def _refusal(name: str, against: PairedComparison, rules: Rules) -> str | None:
-    if lost := against.lost(rules.class_loss):
+    if (lost := against.lost(rules.class_loss)) and not against.is_worth_a_class:
         counts = f"right alone on {lost.gain}, wrong alone on {lost.harm} of its {lost.n} rows"
         limit = f"{_points(lost.change)}, at best {_points(lost.high)}"
         return f"against the {name}, the candidate loses recall of {lost.name}: {counts} ({limit})"
