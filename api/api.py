@@ -29,12 +29,15 @@ from api.http.errors import add_error_handlers
 from api.http.large_bodies import OffloadLarge
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
+from api.label_queue.routes import label_router  # room: label_queue
 from api.lost_runs.lost_runs import LostRuns  # room: lost_runs
 from api.metrics.declared import Metrics
 from api.metrics.http import HttpMetrics  # room: http_metrics
 from api.model.follower import ChampionFollower
+from api.probation.live_judge import LiveJudge  # room: probation
 from api.promotion.aliases import Aliases  # room: promotion
 from api.promotion.routes import promotion_router  # room: promotion
+from api.protocols.oip.fast import infer_routes  # room: protocols
 from api.protocols.oip.infer import Inference  # room: protocols
 from api.protocols.oip.routes import add_oip, oip_router  # room: protocols
 from api.protocols.seldon import seldon_router  # room: protocols
@@ -62,6 +65,7 @@ ROUTERS = [
     oip_router,  # room: protocols
     feedback_router,
     suggest_router,
+    label_router,  # room: label_queue
     model_router,
     promotion_router,  # room: promotion
     service_router,
@@ -139,8 +143,11 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     threads.append(shadow)  # room: challenger
     services.append(state.challenger)  # room: challenger
     keep_copies(problem, settings, state.champion, state.challenger)  # room: disk_copy
+    services.append(LiveJudge(problem, settings, registry, state.store, state.aliases))  # room: probation
     services.append(LostRuns(problem, settings, state.store))  # room: lost_runs
+    fast: list[Any] = []
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
+    fast += infer_routes(problem, state.champion, state.inference)  # room: protocols
     for thread in threads:
         thread.start()
         stack.push_async_callback(asyncio.to_thread, thread.stop)
@@ -152,7 +159,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     gc.enable()
     stack.callback(gc.unfreeze)
     shared: dict[str, Any] = {}
-    shared[FAST_ROUTES] = fast_routes(state)  # room: fastpath
+    shared[FAST_ROUTES] = fast_routes(state, fast)  # room: fastpath
     shared[LIMITS] = Limits(settings)  # room: connections
     return shared
 

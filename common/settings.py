@@ -4,10 +4,10 @@ import base64
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, ValidationInfo
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
 # Keys of `.env` that only docker-compose.yaml reads; .env.example explains them.
@@ -42,11 +42,6 @@ Wait = Annotated[float, Field(gt=0, le=3600)]  # in seconds
 
 class SettingsError(ValueError):
     """A setting has a wrong value, or `.env` has an unknown key."""
-
-
-class _DotEnv(DotEnvSettingsSource):
-    def __call__(self) -> dict[str, Any]:
-        return {key: value for key, value in super().__call__().items() if key not in COMPOSE_KEYS}
 
 
 class MlflowLogin(BaseSettings):
@@ -120,6 +115,13 @@ class Settings(MlflowLogin):
         pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$",
         description="number of corrections that one client may send",
     )
+    gate: Literal["evidence", "threshold"] = Field(
+        "evidence",
+        description="the rule for a new version: the evidence of many rows, or 90 % accuracy on test.csv (threshold)",
+    )
+    promotion: Literal["optimistic", "cautious", "manual"] = Field(
+        "optimistic", description="which new versions serve at once; docs/judgement.md explains the three values"
+    )
     max_connections: int = Field(800, ge=1, le=100_000, description="most connections in one process of api or monitor")
     max_header_bytes: int = Field(65_536, ge=1024, le=2**20, description="largest head of a request")
     max_unread_bytes: int = Field(
@@ -150,18 +152,10 @@ class Settings(MlflowLogin):
         None, description="JSON list of class names for a model that has none, instead of the problem's classes.json"
     )
 
+    @model_validator(mode="before")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the lab has no secret files
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read given values first, then the environment, then `.env` without `COMPOSE_KEYS`."""
-        file = dotenv_settings.env_file if isinstance(dotenv_settings, DotEnvSettingsSource) else None
-        return init_settings, env_settings, _DotEnv(settings_cls, env_file=file)
+    def _without_compose_keys(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in values.items() if key not in COMPOSE_KEYS}
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that give a child process the same settings."""

@@ -1,6 +1,7 @@
 """The Prefect flow `finetune/finetune`, and the worker process that serves it: `python finetune/finetune.py`.
 
-This file has the order of the steps. The steps themselves are plain functions in `append`, `train` and `gate`.
+This file has the order of the steps. The steps themselves are plain functions in `append`, `train`, `evidence`, `gate`
+and `versions`.
 """
 
 import asyncio
@@ -56,7 +57,7 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
             append_to_file(store, problem, suggestion, settings.corrections)
         except append.BadCorrectionError as error:
             refused = Failed(name="Refused", message=str(error))
-        waiting = len(store.suggestions.waiting(problem.name))
+        waiting = len(store.suggestions.unjudged(problem.name))
         if waiting >= TRAIN_AT:
             learnt = _train(problem, settings, store)
         else:
@@ -68,26 +69,34 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
     # MLflow's own retries would keep the worker busy for minutes; Prefect starts a failed run again later.
     check_mlflow(settings.mlflow_uri)
     # Imported late: MLflow and scikit-learn take seconds, and four flow runs of five do not train.
-    from common.registry.publish import move_alias
-    from finetune import train
+    from finetune import evidence, gate, train, versions
 
-    serving = train.serving_version(problem, settings)
-    train.drop_taken_back(problem, settings, store, serving)
-    batch = [waiting.id for waiting in store.suggestions.waiting(problem.name)]
+    serving = versions.serving_version(problem, settings)
+    versions.quarantine_taken_back(problem, settings, store, serving)
+    waiting = store.suggestions.waiting(problem.name)
+    batch = [each.id for each in waiting]
     files = train.added_files(settings, serving)
-    version = train.version_of_same_data(problem, settings, files)
-    if version and not store.suggestions.has_learnt(problem.name, version.number):
-        # An earlier run ended after it had registered this version, perhaps before it had moved both aliases.
-        move_alias(problem, version)
-    else:
+    version = versions.version_of_same_data(problem, settings, files)
+    # A version that no correction names is of an earlier run, which ended after it had registered the version.
+    if version is None or store.suggestions.has_learnt(problem.name, version.number):
         fine_tuned = step("fine-tune", train.fine_tune)(problem, settings, serving, files)
-        checked = step("check-accuracy", train.check_accuracy)(problem, settings, fine_tuned)
-        if checked.refused_because:
-            store.suggestions.refused(batch, checked.refused_because)
-            append.remove_refused(store, problem, settings.corrections)
-            return Completed(name="Refused", message=f"refused: {checked.refused_because}")
-        version = step("register-version", train.register)(problem, fine_tuned, checked)
-    store.suggestions.trained(batch, version.number)
+        exam = None
+        if settings.gate == "evidence":
+            exam = step("collect-evidence", evidence.set_exam)(problem, settings, store, serving, waiting)
+        checked = step("judge", gate.check)(problem, settings, fine_tuned, exam)
+        judgement = versions.record(problem, fine_tuned, checked)
+        store.judgements.add(judgement)
+        if not checked.aliases:
+            if checked.verdict == gate.REFUSED:
+                # Corrections that an earlier judgement found without effect are not to blame.
+                new = [each.id for each in store.suggestions.unjudged(problem.name)]
+                store.suggestions.refused(new, checked.because)
+                append.remove_refused(store, problem, settings.corrections)
+            store.suggestions.judged(batch, judgement.id)
+            return Completed(name=checked.verdict.capitalize(), message=f"{checked.verdict}: {checked.because}")
+        version = step("register-version", versions.register)(problem, serving, fine_tuned, checked)
+    versions.put_into_service(problem, settings, version)
+    versions.note_learnt(store, version, batch)
     return Completed(message=f"trained in version {version.number}")
 
 

@@ -25,28 +25,32 @@ def learn_later(settings: Settings) -> str:
         DataError: later.csv or another file is missing, empty or damaged.
         LookupError: there is no version to continue.
     """
-    from common.registry import publish
-    from finetune import train
+    from finetune import evidence, gate, train, versions
 
     problem = get_problem(settings.problem)
     later = _check_data(problem, settings)
     with FileLock(settings.data_dir / "finetune.lock"), closing(Store(settings.database_url)) as store:
-        serving = train.serving_version(problem, settings)
-        train.drop_taken_back(problem, settings, store, serving)
+        serving = versions.serving_version(problem, settings)
+        versions.quarantine_taken_back(problem, settings, store, serving)
         files = {train.LATER: later}
         if settings.corrections.exists() and settings.corrections.read_bytes().strip():
             files[train.CORRECTIONS] = settings.corrections
-        if known := train.version_of_same_data(problem, settings, files):
-            publish.move_alias(problem, known)
-            moved = "" if known.number == serving.number else ", and is champion now"
+        if known := versions.version_of_same_data(problem, settings, files):
+            versions.put_into_service(problem, settings, known)
+            moved = "" if known.number == serving.number else f", and is {known.tags.get(versions.SERVES_AS)} now"
             return f"version {known.number} has learnt {later.name} already{moved}"
         fine_tuned = train.fine_tune(problem, settings, serving, files)
-        checked = train.check_accuracy(problem, settings, fine_tuned)
-        if checked.refused_because:
-            return f"refused: {checked.refused_because}"
-        version = train.register(problem, fine_tuned, checked)
+        exam = evidence.set_exam(problem, settings, store, serving, ()) if settings.gate == "evidence" else None
+        checked = gate.check(problem, settings, fine_tuned, exam)
+        judgement = versions.record(problem, fine_tuned, checked)
+        store.judgements.add(judgement)
+        if not checked.aliases:
+            return f"{checked.verdict}: {checked.because}"
+        version = versions.register(problem, serving, fine_tuned, checked)
+        versions.put_into_service(problem, settings, version)
+        store.judgements.registered(judgement.id, version.number)
     tested = [f"{name[5:]} {value}" for name, value in version.tags.items() if name.startswith("test_")]
-    return f"registered {version.name} version {version.number}; on test.csv: {', '.join(tested)}"
+    return f"registered {version.name} version {version.number} ({checked.verdict}); on test.csv: {', '.join(tested)}"
 
 
 def _check_data(problem: Problem, settings: Settings) -> Path:

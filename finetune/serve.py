@@ -18,6 +18,7 @@ from prefect.runner import Runner
 from prefect.states import Scheduled
 
 from common.settings import Settings
+from finetune.forks import fork_flow_runs  # room: forks
 
 # The flow's module by its full name, because flow runs start in the project's folder and import it from there.
 ENTRYPOINT = "finetune.finetune.finetune"
@@ -42,6 +43,7 @@ async def serve(flow: Flow[Any, Any], settings: Settings) -> None:
             deployment_id = await runner.aadd_deployment(deployment)
             await _reschedule_interrupted(deployment_id)
             print(f"serving {flow.name}/{settings.deployment}", flush=True)
+            fork_flow_runs()  # room: forks
             keeping = asyncio.create_task(_keep_registered(runner, deployment, deployment_id))
             try:
                 await runner.start()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models.dashboard import (
@@ -33,10 +34,17 @@ FIRING = 'max by (alertname) (ALERTS{alertstate="firing", problem=~"$problem|"})
 
 @dataclass(frozen=True)
 class Section:
-    """A row of panels with its title."""
+    """A row of panels with its title.
+
+    Attributes:
+        widths: the number of columns of each panel, of the 24 of a dashboard; repeated for further panels.
+        height: the number of Grafana's grid lines.
+    """
 
     title: str
     panels: Sequence[DashboardPanel]
+    widths: Sequence[int] = (8,)
+    height: int = 8
 
 
 class Marks(AnnotationQuery):
@@ -64,28 +72,21 @@ def frame(uid: str, title: str, description: str, sections: Sequence[Section]) -
     board = board.with_variable(_problem()).link(_links())
     for section in sections:
         board = board.with_row(build.Row(section.title))
-        for panel in section.panels:
-            board = board.with_panel(panel)
-    return _completed(board.build())
-
-
-def _completed(board: Dashboard) -> Dashboard:
+        for panel, width in zip(section.panels, cycle(section.widths), strict=False):
+            board = board.with_panel(panel.span(width).height(section.height))
+    built = board.build()
     champions = Marks("new champion", NEW_CHAMPION, "version {{model_version}} is champion", CHAMPION)
-    board.annotations = AnnotationContainer([champions, Marks("alert", FIRING, "{{alertname}}", BAD)])
+    built.annotations = AnnotationContainer([champions, Marks("alert", FIRING, "{{alertname}}", BAD)])
     # Grafana gives panels without an id a new one at each start, which would break links to single panels.
-    for number, panel in enumerate(board.panels or (), start=1):
-        panel.id_val = number
-    return board
+    for number, each in enumerate(built.panels or (), start=1):
+        each.id_val = number
+    return built
 
 
 def _problem() -> build.QueryVariable:
     variable = build.QueryVariable("problem").label("problem").datasource(PROMETHEUS).query(PROBLEMS)
-    variable = (
-        variable.description("the problem whose predictions are shown")
-        .sort(VariableSort.ALPHABETICAL_ASC)
-        .multi(multi=False)
-    )
-    variable = variable.include_all(include_all=False).refresh(VariableRefresh.ON_DASHBOARD_LOAD)
+    variable = variable.description("the problem whose predictions are shown").sort(VariableSort.ALPHABETICAL_ASC)
+    variable = variable.multi(multi=False).include_all(include_all=False).refresh(VariableRefresh.ON_DASHBOARD_LOAD)
     return variable.current(VariableOption(selected=True, text="iris", value="iris"))
 
 

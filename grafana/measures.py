@@ -1,7 +1,8 @@
 """The measures of quality with their meanings, and the PromQL of the live ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from grafana.panels import TableColumn
 from grafana.queries import MODEL
 
 MEANINGS: Mapping[str, tuple[str, str]] = {
@@ -18,3 +19,8 @@ VERSION = "{{role}}, version {{model_version}}"
 ACCURACIES = 'live_overall_accuracy_ratio{problem="$problem"}'
 LABELS = f'sum by ({MODEL}) (live_labels{{problem="$problem"}})'
 COVERAGE = 'live_label_coverage_ratio{problem="$problem"}'
+
+
+def measure_columns(names: Sequence[str], letters: str) -> list[TableColumn]:
+    """Return a column for each measure, from the queries with these letters."""
+    return [TableColumn(f"Value #{letter}", MEANINGS[name][0]) for letter, name in zip(letters, names, strict=True)]

@@ -1,11 +1,11 @@
 """The kinds of panels, with the same style on all dashboards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import TypeAlias, TypeVar
 
-from grafana_foundation_sdk.builders import common, stat, table, timeseries
+from grafana_foundation_sdk.builders import common, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
@@ -33,7 +33,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.queries import PROMETHEUS, PromQuery
+from grafana.queries import PROMETHEUS
 
 DashboardPanel: TypeAlias = timeseries.Panel | stat.Panel | table.Panel
 AnyPanel = TypeVar("AnyPanel", timeseries.Panel, stat.Panel, table.Panel)
@@ -43,31 +43,8 @@ Steps: TypeAlias = Sequence[tuple[str, float | None]]
 CHAMPION, CHALLENGER = "blue", "orange"
 GOOD, WATCH, BAD, PLAIN = "green", "yellow", "red", "text"
 NO_LIMIT: Steps = ((PLAIN, None),)
-
-
-@dataclass(frozen=True)
-class About:
-    """The texts, the unit, the size and the limits of a panel.
-
-    Attributes:
-        title: the quantity in a few words.
-        unit: Grafana's name of the unit, or `suffix:` and a word.
-        description: the text behind the panel's *i*: the quantity, good values, and what to do about bad ones.
-        width: the number of columns, of the 24 of a dashboard.
-        height: the number of Grafana's grid lines.
-        limits: pairs of a colour and the value from which on the colour applies.
-        empty: the text of a panel without data.
-        decimals: the number of decimals; Grafana's choice if None.
-    """
-
-    title: str
-    unit: str
-    description: str
-    width: int = 8
-    height: int = 8
-    limits: Steps = NO_LIMIT
-    empty: str = "no data yet"
-    decimals: int | None = None
+SHARE = "percentunit, 1 decimal"  # in place of Grafana's name of the unit; lines of shares end at 100 %
+ROLE_LEGEND = "{{role}}"  # the beginning of the names of series that a role answers for
 
 
 def at_most(limit: float) -> Steps:
@@ -80,58 +57,66 @@ def at_least(limit: float) -> Steps:
     return ((BAD, None), (GOOD, limit))
 
 
-def lines(about: About, *queries: PromQuery) -> timeseries.Panel:
-    """Return lines over time, with the limits as dashed lines."""
-    panel = _described(timeseries.Panel(), about, queries).legend(_legend()).tooltip(_tooltip())
+def lines(
+    title: str, unit: str, description: str, queries: Mapping[str, str], limits: Steps = NO_LIMIT
+) -> timeseries.Panel:
+    """Return lines over time, with the limits as dashed lines.
+
+    Args:
+        title: the quantity in a few words.
+        unit: Grafana's name of the unit, or `suffix:` and a word, or `SHARE`.
+        description: the text behind the panel's *i*: the quantity, good values, and what to do about bad ones.
+        queries: PromQL by the name of its series, in which `{{label}}` stands for the value of a label. The PromQL must
+            select the problem by `$problem`.
+        limits: pairs of a colour and the value from which on the colour applies.
+    """
+    targets = [_target(expr).legend_format(legend).range() for legend, expr in queries.items()]
+    panel = _described(timeseries.Panel(), title, unit, description, targets)
+    panel = _by_role(panel, queries).thresholds(_thresholds(limits)).legend(_legend()).tooltip(_tooltip())
+    if unit == SHARE:
+        panel = panel.max(1)
     panel = panel.color_scheme(FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)).line_width(2)
     panel = panel.fill_opacity(5).show_points(VisibilityMode.NEVER).axis_soft_min(0)
-    style = GraphThresholdsStyleMode.OFF if about.limits == NO_LIMIT else GraphThresholdsStyleMode.DASHED
+    style = GraphThresholdsStyleMode.OFF if limits == NO_LIMIT else GraphThresholdsStyleMode.DASHED
     return panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(style))
 
 
-def steps(about: About, *queries: PromQuery) -> timeseries.Panel:
+def steps(
+    title: str, unit: str, description: str, queries: Mapping[str, str], limits: Steps = NO_LIMIT
+) -> timeseries.Panel:
     """Return lines with steps, for quantities that seldom change."""
-    return lines(about, *queries).line_interpolation(LineInterpolation.STEP_AFTER)
+    return lines(title, unit, description, queries, limits).line_interpolation(LineInterpolation.STEP_AFTER)
 
 
-def stacked(about: About, *queries: PromQuery) -> timeseries.Panel:
+def stacked(title: str, unit: str, description: str, queries: Mapping[str, str]) -> timeseries.Panel:
     """Return stacked areas over time."""
-    panel = lines(about, *queries).fill_opacity(40).line_width(1)
+    panel = lines(title, unit, description, queries).fill_opacity(40).line_width(1)
     return panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
 
 
-def number(about: About, *queries: PromQuery) -> stat.Panel:
-    """Return the newest value of each query as a large number, in the colour of its limit."""
-    panel = _described(stat.Panel(), about, queries).graph_mode(BigValueGraphMode.NONE)
-    panel = panel.color_mode(BigValueColorMode.VALUE)
+def number(title: str, unit: str, description: str, queries: Mapping[str, str], limits: Steps = NO_LIMIT) -> stat.Panel:
+    """Return the present value of each query as a large number, in the colour of its limit; see `lines`."""
+    targets = [_target(expr).legend_format(legend).instant() for legend, expr in queries.items()]
+    panel = _described(stat.Panel(), title, unit, description, targets).thresholds(_thresholds(limits))
+    panel = _by_role(panel, queries, colors=limits == NO_LIMIT)
+    panel = panel.graph_mode(BigValueGraphMode.NONE).color_mode(BigValueColorMode.VALUE)
     panel = panel.color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS)).text_mode(BigValueTextMode.AUTO)
     return panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False))
 
 
-def rows(about: About, *queries: PromQuery) -> table.Panel:
-    """Return a table of the queries' present values."""
-    panel = _described(table.Panel(), about, queries, PromQueryFormat.TABLE).cell_height(TableCellHeight.SM)
-    panel = panel.align(FieldTextAlignment.AUTO).inspect(inspect=False)
+def rows(title: str, unit: str, description: str, *exprs: str) -> table.Panel:
+    """Return a table of the present values of PromQL expressions; see `lines`."""
+    targets = [_target(expr).legend_format("").format(PromQueryFormat.TABLE).instant() for expr in exprs]
+    panel = _described(table.Panel(), title, unit, description, targets).thresholds(_thresholds(NO_LIMIT))
+    panel = panel.cell_height(TableCellHeight.SM).align(FieldTextAlignment.AUTO).inspect(inspect=False)
     return panel.color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS)).show_header(show_header=True)
 
 
-def role_names(panel: AnyPanel) -> AnyPanel:
-    """Show the role `shadow` as *challenger* in the names of series."""
-    renamed = {"regex": "/^shadow/", "renamePattern": "challenger"}
-    return panel.with_transformation(DataTransformerConfig("renameByRegex", options=renamed))
-
-
-def by_role(panel: AnyPanel) -> AnyPanel:
-    """Give champion and challenger their names and colours."""
-    panel = role_names(panel)
-    for regexp, color in (("/^champion/", CHAMPION), ("/^challenger/", CHALLENGER)):
-        panel = panel.override_by_regexp(regexp, [fixed(color)])
+def colored(panel: AnyPanel, colors: Mapping[str, str]) -> AnyPanel:
+    """Give the series with these names their colours."""
+    for name, color in colors.items():
+        panel = panel.override_by_name(name, [_fixed(color)])
     return panel
-
-
-def fixed(color: str) -> DynamicConfigValue:
-    """Return the property that gives a series this colour."""
-    return DynamicConfigValue("color", {"mode": FieldColorModeId.FIXED, "fixedColor": color})
 
 
 def words(texts: Mapping[str, tuple[str, str]]) -> ValueMap:
@@ -152,6 +137,9 @@ class TableColumn:
     properties: Sequence[DynamicConfigValue] = field(default=())
 
 
+ROLE = TableColumn("role", "role", (DynamicConfigValue("mappings", [ROLES]),))
+
+
 def newest_first(panel: table.Panel) -> table.Panel:
     """Sort the rows by the column `version`, whose labels are converted to numbers; the newest is first."""
     conversions = [{"targetField": "version", "destinationType": "number"}]
@@ -160,7 +148,7 @@ def newest_first(panel: table.Panel) -> table.Panel:
     return panel.sort_by([common.TableSortByFieldState().display_name("version").desc(desc=True)])
 
 
-def columns(panel: table.Panel, shown: Sequence[TableColumn]) -> table.Panel:
+def columns(panel: table.Panel, *shown: TableColumn) -> table.Panel:
     """Make one row for each set of labels, with the columns `shown` in their order and no others."""
     names = [column.name for column in shown]
     organized = {
@@ -179,14 +167,31 @@ def columns(panel: table.Panel, shown: Sequence[TableColumn]) -> table.Panel:
     return panel
 
 
+def _by_role(panel: AnyPanel, queries: Mapping[str, str], *, colors: bool = True) -> AnyPanel:
+    """Give series of champion and challenger their names, and their colours; the stored role `shadow` is renamed."""
+    if not any(legend.startswith(ROLE_LEGEND) for legend in queries):
+        return panel
+    renamed = {"regex": "/^shadow/", "renamePattern": "challenger"}
+    panel = panel.with_transformation(DataTransformerConfig("renameByRegex", options=renamed))
+    for regexp, color in (("/^champion/", CHAMPION), ("/^challenger/", CHALLENGER)) if colors else ():
+        panel = panel.override_by_regexp(regexp, [_fixed(color)])
+    return panel
+
+
+def _target(expr: str) -> prometheus.Dataquery:
+    return prometheus.Dataquery().datasource(PROMETHEUS).expr(expr).format(PromQueryFormat.TIME_SERIES)
+
+
 def _described(
-    panel: AnyPanel, about: About, queries: Sequence[PromQuery], shape: PromQueryFormat = PromQueryFormat.TIME_SERIES
+    panel: AnyPanel, title: str, unit: str, description: str, targets: Iterable[prometheus.Dataquery]
 ) -> AnyPanel:
-    panel = panel.title(about.title).description(about.description).unit(about.unit).no_value(about.empty)
-    panel = panel.datasource(PROMETHEUS).span(about.width).height(about.height).thresholds(_thresholds(about.limits))
-    if about.decimals is not None:
-        panel = panel.decimals(about.decimals)
-    return panel.targets([query.target(letter, shape) for letter, query in zip(ascii_uppercase, queries, strict=False)])
+    panel = panel.title(title).description(description).no_value("no data yet").datasource(PROMETHEUS)
+    panel = panel.unit("percentunit").decimals(1) if unit == SHARE else panel.unit(unit)
+    return panel.targets([target.ref_id(letter) for letter, target in zip(ascii_uppercase, targets, strict=False)])
+
+
+def _fixed(color: str) -> DynamicConfigValue:
+    return DynamicConfigValue("color", {"mode": FieldColorModeId.FIXED, "fixedColor": color})
 
 
 def _thresholds(limits: Steps) -> ThresholdsConfig:

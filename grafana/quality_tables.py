@@ -5,16 +5,14 @@ from grafana_foundation_sdk.builders.dashboard import FieldColor
 from grafana_foundation_sdk.models.common import TableColoredBackgroundCellOptions
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue, FieldColorModeId
 
-from grafana.measures import ACCURACIES, BY_CLASS, COVERAGE, LABELS, MEANINGS
-from grafana.panels import ROLES, WHOLE, About, DashboardPanel, TableColumn, columns, newest_first, rows
-from grafana.queries import MODEL, PromQuery, in_service
-
-ROLE = TableColumn("role", "role", (DynamicConfigValue("mappings", [ROLES]),))
+from grafana.measures import ACCURACIES, BY_CLASS, COVERAGE, LABELS, measure_columns
+from grafana.panels import ROLE, SHARE, WHOLE, DashboardPanel, TableColumn, columns, newest_first, rows
+from grafana.queries import MODEL, in_service
 
 
 def confusion() -> tuple[DashboardPanel, ...]:
     """Return the confusion matrices of champion and challenger."""
-    return _confusion("champion"), _confusion("shadow")
+    return _confusion("champion", "champion"), _confusion("shadow", "challenger")
 
 
 def by_class_and_version() -> tuple[DashboardPanel, ...]:
@@ -22,29 +20,26 @@ def by_class_and_version() -> tuple[DashboardPanel, ...]:
     return _classes(), _versions()
 
 
-def _confusion(role: str) -> DashboardPanel:
-    name = "challenger" if role == "shadow" else role
-    about = About(
-        f"Confusion of the {name}",
-        "none",
-        f"Predictions by their ground truth (rows) and by the answer of the {name} (columns). Right answers are on the "
-        "diagonal. A dark cell elsewhere shows two classes that the model confuses: send corrections for them. All 0: "
-        f"no feedback has come, or no {name} serves.",
-        width=12,
-        decimals=0,
-        empty="no predictions yet",
-    )
-    return _matrix(rows(about, PromQuery(_cells(role), now=True)), FieldColorModeId.CONTINUOUS_BLUES)
-
-
-def _cells(role: str) -> str:
-    pairs = "sum by (true_class, predicted_class)"
-    found = f'{pairs} ({in_service(f"""live_labels{{problem="$problem", role="{role}"}}""")})'
+def _confusion(role: str, name: str) -> DashboardPanel:
+    pairs, labels = "sum by (true_class, predicted_class)", 'live_labels{problem="$problem"'
+    found = in_service(f'{labels}, role="{role}"}}')
     # Classes without labels of this role get zeros, so that the matrix always has all classes.
-    return f'{found} or 0 * {pairs} (live_labels{{problem="$problem"}})'
+    cells = f"{pairs} ({found}) or 0 * {pairs} ({labels}}})"
+    return _matrix(
+        rows(
+            f"Confusion of the {name}",
+            "none",
+            f"Predictions by their ground truth (rows) and by the answer of the {name} (columns). Right answers are on "
+            "the diagonal. A dark cell elsewhere shows two classes that the model confuses: send corrections for them. "
+            f"All 0: no feedback has come, or no {name} serves.",
+            cells,
+        )
+        .no_value("no predictions yet")
+        .decimals(0)
+    )
 
 
-def _matrix(panel: table.Panel, colors: FieldColorModeId) -> table.Panel:
+def _matrix(panel: table.Panel) -> table.Panel:
     # Rows and columns need the same order of classes, so that the right answers are on the diagonal.
     for name in ("predicted_class", "true_class"):
         panel = panel.with_transformation(DataTransformerConfig("sortBy", options={"sort": [{"field": name}]}))
@@ -54,55 +49,52 @@ def _matrix(panel: table.Panel, colors: FieldColorModeId) -> table.Panel:
         DynamicConfigValue("custom.cellOptions", {"type": "auto"}),
     ]
     panel = panel.with_transformation(DataTransformerConfig("groupingToMatrix", options=pivot))
-    panel = panel.color_scheme(FieldColor().mode(colors)).cell_options(TableColoredBackgroundCellOptions())
+    panel = panel.color_scheme(FieldColor().mode(FieldColorModeId.CONTINUOUS_BLUES))
+    panel = panel.cell_options(TableColoredBackgroundCellOptions())
     return panel.override_by_name("true_class\\predicted_class", corner)
 
 
 def _classes() -> DashboardPanel:
-    about = About(
-        "By class",
-        "percentunit",
-        "The measures of the versions in service for each class against all others. Near 100 % is good. A low "
-        "precision means that other classes get this answer; a low recall means that rows of this class get other "
-        "answers. Send corrections for such classes. An empty cell has no labels to compute it from.",
-        width=12,
-        height=10,
-        decimals=1,
-    )
     labels = in_service('(true_pos{problem="$problem"} + false_neg{problem="$problem"})')
     shares = (in_service(f'live_{name}_ratio{{problem="$problem"}}') for name in BY_CLASS)
-    places = "class_name, model_version, role"
-    queries = (PromQuery(f"max by ({places}) ({expr})", now=True) for expr in (labels, *shares))
-    shown = (
+    exprs = (f"max by (class_name, model_version, role) ({expr})" for expr in (labels, *shares))
+    return columns(
+        rows(
+            "By class",
+            SHARE,
+            "The measures of the versions in service for each class against all others. Near 100 % is good. A low "
+            "precision means that other classes get this answer; a low recall means that rows of this class get other "
+            "answers. Send corrections for such classes. An empty cell has no labels to compute it from.",
+            *exprs,
+        ),
         TableColumn("class_name", "class"),
         ROLE,
         TableColumn("model_version", "version"),
         TableColumn("Value #A", "labels", WHOLE),
-        *(TableColumn(f"Value #{letter}", MEANINGS[name][0]) for letter, name in zip("BCDE", BY_CLASS, strict=True)),
+        *measure_columns(BY_CLASS, "BCDE"),
     )
-    return columns(rows(about, *queries), shown)
 
 
 def _versions() -> DashboardPanel:
-    about = About(
-        "By version",
-        "percentunit",
-        "The measures of all versions that have answered, also of versions that no longer serve. Precision, recall, "
-        "specificity and F1 are means over the classes. Near 100 % is good. Versions that served at different times "
-        "answered different rows, so compare them with care.",
-        width=12,
-        height=10,
-        decimals=1,
-    )
     means = (f'avg by ({MODEL}) (live_{name}_ratio{{problem="$problem"}})' for name in BY_CLASS)
     sums = (LABELS, f"max by ({MODEL}) ({COVERAGE})", f"max by ({MODEL}) ({ACCURACIES})")
-    shown = (
-        TableColumn("model_name", "model"),
-        TableColumn("model_version", "version"),
-        ROLE,
-        TableColumn("Value #A", "labels", WHOLE),
-        TableColumn("Value #B", "coverage"),
-        TableColumn("Value #C", "Accuracy"),
-        *(TableColumn(f"Value #{letter}", MEANINGS[name][0]) for letter, name in zip("DEFG", BY_CLASS, strict=True)),
+    return newest_first(
+        columns(
+            rows(
+                "By version",
+                SHARE,
+                "The measures of all versions that have answered, also of versions that no longer serve. Precision, "
+                "recall, specificity and F1 are means over the classes. Near 100 % is good. Versions that served at "
+                "different times answered different rows, so compare them with care.",
+                *sums,
+                *means,
+            ),
+            TableColumn("model_name", "model"),
+            TableColumn("model_version", "version"),
+            ROLE,
+            TableColumn("Value #A", "labels", WHOLE),
+            TableColumn("Value #B", "coverage"),
+            TableColumn("Value #C", "Accuracy"),
+            *measure_columns(BY_CLASS, "DEFG"),
+        )
     )
-    return newest_first(columns(rows(about, *(PromQuery(expr, now=True) for expr in (*sums, *means))), shown))

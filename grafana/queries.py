@@ -1,34 +1,9 @@
-"""A PromQL query of a panel, and the PromQL that several panels share."""
+"""The PromQL that several panels share."""
 
-from dataclasses import dataclass
-
-from grafana_foundation_sdk.builders import prometheus as build
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="prometheus")
 MODEL = "model_name, model_version, role"
-
-
-@dataclass(frozen=True)
-class PromQuery:
-    """A PromQL expression with the names of its series.
-
-    Attributes:
-        expr: the expression; it must select the problem by `$problem`.
-        legend: the name of each series; `{{label}}` stands for the value of a label.
-        now: ask for the present value only, not for the whole time range.
-    """
-
-    expr: str
-    legend: str = ""
-    now: bool = False
-
-    def target(self, letter: str, shape: PromQueryFormat = PromQueryFormat.TIME_SERIES) -> build.Dataquery:
-        """Return the query for Grafana under its letter A, B, C, … in the panel."""
-        target = build.Dataquery().ref_id(letter).datasource(PROMETHEUS).expr(self.expr).legend_format(self.legend)
-        target = target.format(shape)
-        return target.instant() if self.now else target.range()
 
 
 def per_second(counter: str, by: str = "", where: str = "") -> str:

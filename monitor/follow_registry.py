@@ -85,7 +85,7 @@ class References:
 
     async def start(self) -> None:
         """Begin to follow the registry."""
-        self._following.start()
+        await self._following.start()
 
     async def stop(self) -> None:
         """Stop following."""

@@ -32,7 +32,7 @@ from scripts.demo_steps import (
     served_version,
     serving,
 )
-from scripts.parts import wait_for
+from scripts.parts import process, wait_for
 from scripts.ports import PortInUseError, check_free
 from scripts.stack import on_own_servers, process_environment, wait_until_ready
 from scripts.traffic import api_address, key_header
@@ -56,12 +56,8 @@ class Outcome:
     models: dict[str, Any]
 
 
-class Hops:
+class Hops(dict[str, float]):
     """The steps of the loop, each with the seconds it took."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.seconds: dict[str, float] = {}
 
     @contextmanager
     def hop(self, name: str, *, announce: bool = True) -> Iterator[None]:
@@ -70,7 +66,7 @@ class Hops:
             console.print(f"[bold]▶ {name}[/]")
         start = time.monotonic()
         yield
-        self.seconds[name] = time.monotonic() - start
+        self[name] = time.monotonic() - start
 
 
 def copy_project(target: Path) -> None:
@@ -92,18 +88,10 @@ def copy_project(target: Path) -> None:
 @contextmanager
 def running_stack(settings: Settings, environment: dict[str, str]) -> Iterator[None]:
     """Start the stack in the copy and wait until it is ready; stop all of it at the end, also after an error."""
-    output = settings.state_dir / "stack.log"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with output.open("w", encoding="utf-8") as log:
-        stack = subprocess.Popen(
-            [sys.executable, "-m", "scripts.stack"], cwd=DEMO, env=environment, stdout=log, stderr=log
-        )
-        try:
-            wait_until_ready(settings, stopped=lambda: stack.poll() is not None)
-            yield
-        finally:
-            stack.send_signal(signal.SIGTERM)
-            stack.wait(timeout=60)
+    command, log = [sys.executable, "-m", "scripts.stack"], settings.state_dir / "stack.log"
+    with process(command, log, environment, DEMO) as stack:
+        wait_until_ready(settings, stopped=lambda: stack.poll() is not None)
+        yield
 
 
 def run(command: list[str], environment: dict[str, str]) -> None:
@@ -161,7 +149,7 @@ def show(problem: Problem, settings: Settings, outcome: Outcome, hops: Hops) -> 
     table = Table(title="the loop is closed", show_header=False)
     for (number, accuracy), made in zip(outcome.versions, ("trained", "fine-tuned"), strict=True):
         table.add_row(f"{problem.onnx_name} version {number} ({made}), accuracy over HTTP", f"{accuracy:.3f}")
-    for name, seconds in hops.seconds.items():
+    for name, seconds in hops.items():
         table.add_row(name, f"{seconds:.1f} s", style="dim")
     console.print(table)
     console.print(live_table(outcome.models))
@@ -195,10 +183,8 @@ def main() -> None:
         play(problem, chosen.model_copy(update={"lab_home": DEMO, "database_url": f"sqlite:///{DEMO}/data/lab.db"}))
     except TimeoutError as error:
         sys.exit(f"demo: {error}; the logs are in {DEMO / '.lab' / 'logs'}")
-    except (DemoError, SettingsError, ProblemError) as error:
+    except (DemoError, SettingsError, ProblemError, PortInUseError) as error:
         sys.exit(f"demo: {error}")
-    except PortInUseError as error:
-        sys.exit(f"demo: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit("demo: interrupted")
 

@@ -46,19 +46,17 @@ def chromium() -> Iterator[Browser]:
 
 def take_pictures(browser: Browser, host: str, folder: Path) -> list[Path]:
     """Write all pictures of the monitor at an address; return their files."""
-    return [_take(browser, host, picture, folder / f"monitor-{picture.name}.png") for picture in PICTURES]
-
-
-def _take(browser: Browser, host: str, picture: Picture, file: Path) -> Path:
-    context = browser.new_context(
-        viewport={"width": picture.width, "height": HEIGHT}, color_scheme=picture.scheme, device_scale_factor=1
-    )
-    page = context.new_page()
-    page.goto(f"{host}{picture.path}")
-    page.wait_for_selector("html[data-ready=true]")
-    page.screenshot(path=file)
-    context.close()
-    return file
+    files = []
+    for picture in PICTURES:
+        page = browser.new_page(
+            viewport={"width": picture.width, "height": HEIGHT}, color_scheme=picture.scheme, device_scale_factor=1
+        )
+        page.goto(f"{host}{picture.path}")
+        page.wait_for_selector("html[data-ready=true]")
+        files.append(folder / f"monitor-{picture.name}.png")
+        page.screenshot(path=files[-1])
+        page.close()
+    return files
 
 
 def main() -> None:

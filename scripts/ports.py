@@ -19,6 +19,9 @@ HOST = "127.0.0.1"
 class PortInUseError(OSError):
     """Another program listens on a port that the stack needs; the message names port, program and variable."""
 
+    def __str__(self) -> str:
+        return self.strerror or ""
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -92,10 +95,8 @@ def main() -> None:
         for name in sys.argv[1:]:
             known[name].check_free()
             print(known[name].port)
-    except SettingsError as error:
+    except (SettingsError, PortInUseError) as error:
         sys.exit(str(error))
-    except PortInUseError as error:
-        sys.exit(error.strerror)
 
 
 if __name__ == "__main__":

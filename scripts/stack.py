@@ -109,6 +109,12 @@ def log_path(settings: Settings, name: str) -> Path:
     return settings.state_dir / "logs" / f"{name}.log"
 
 
+def log_end(path: Path) -> str:
+    """Return the last lines of a log file; only its name if it does not exist."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return "\n  ".join([f"The end of {path}:", *text.splitlines()[-TAIL:]])
+
+
 def beside(settings: Settings) -> Settings:
     """Return the settings of a problem that runs beside another one, with a port of its own unless API_PORT is set.
 
@@ -181,7 +187,9 @@ def run(settings: Settings, only: Sequence[str] = ()) -> int:
             announcer.join()
     if manager.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM):
         return 0
-    _explain_end(settings, logs.ended or "a process", manager.returncode)
+    name = logs.ended or "a process"
+    ended = f"{name} ended (exit code {manager.returncode}), so the stack stopped the rest."
+    print(ended, log_end(log_path(settings, name)), file=sys.stderr)
     return 1
 
 
@@ -198,14 +206,6 @@ def _announce(settings: Settings, logs: Mapping[str, str], over: threading.Event
     print(f"  MLflow   {settings.mlflow_page}\n  Prefect  {settings.prefect_page}")
     print(f"  logs     {log_path(settings, '*')}")
     print("ready; Ctrl-C stops everything. No model yet? `make train` in another terminal.", flush=True)
-
-
-def _explain_end(settings: Settings, name: str, code: int | None) -> None:
-    path = log_path(settings, name)
-    print(f"{name} ended (exit code {code}), so the stack stopped the rest. The end of {path}:", file=sys.stderr)
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines()[-TAIL:]:
-            print(f"  {line}", file=sys.stderr)
 
 
 def _answers(client: httpx.Client, address: str) -> bool:
@@ -229,10 +229,8 @@ def main() -> int:
             settings = beside(settings)
             check_free(settings, OF_ONE_PROBLEM)
             return run(settings, OF_ONE_PROBLEM)
-    except SettingsError as error:
+    except (SettingsError, PortInUseError) as error:
         sys.exit(str(error))
-    except PortInUseError as error:
-        sys.exit(error.strerror)
 
 
 if __name__ == "__main__":

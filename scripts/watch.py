@@ -20,13 +20,12 @@ from common.settings import PROJECT, Settings, SettingsError, load_settings
 from scripts import apis
 from scripts.parts import answers, process, wait_for
 from scripts.ports import HOST, Listener, PortInUseError
-from scripts.stack import log_path, process_environment
+from scripts.stack import log_end, log_path, process_environment
 
 PROGRAM = "prometheus"
 INSTALL = "install Prometheus (Debian, Ubuntu: `apt-get install prometheus`; macOS: `brew install prometheus`)"
 READY_WITHIN = 60.0
 LOOK_SECONDS = 0.5
-TAIL = 15
 # Keys by which a job finds its targets in containers; here the targets are given.
 DISCOVERY = ("static_configs", "dns_sd_configs", "relabel_configs")
 
@@ -72,18 +71,31 @@ def prometheus(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """
     if shutil.which(PROGRAM) is None:
         raise WatchError(INSTALL)
-    log = log_path(settings, PROGRAM)
-    with process(_command(settings), log, process_environment(settings)) as started:
-        wait_for("Prometheus", lambda: _is_ready(started, settings), READY_WITHIN)
+    folder = _folder(settings)
+    command = [
+        PROGRAM,
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={HOST}:{settings.prometheus_port}",
+    ]
+    with process(command, log_path(settings, PROGRAM), process_environment(settings)) as started:
+
+        def ready() -> bool:
+            _check_alive(started, settings)
+            return answers(f"{address(settings)}/-/ready")
+
+        wait_for("Prometheus", ready, READY_WITHIN)
         yield started
 
 
 def _with_target(job: Config, settings: Settings) -> Config:
     kept = {name: value for name, value in job.items() if name not in DISCOVERY}
     # The api's own series do not name their problem; in containers, relabelling adds this label.
-    labels = {"problem": settings.problem} if job["job_name"] == "api" else {}
-    target = {"targets": [f"{HOST}:{_ports(settings)[job['job_name']]}"], "labels": labels}
-    if job["job_name"] != "api":
+    name = job["job_name"]
+    labels = {"problem": settings.problem} if name == "api" else {}
+    # A job has the name of its part, whose port has a setting of its own.
+    target = {"targets": [f"{HOST}:{getattr(settings, f'{name}_port')}"], "labels": labels}
+    if name != "api":
         return {**kept, "static_configs": [target]}
     # Each api of `make up` writes a file with its address; an api that a person has started writes none.
     files = apis.folder(settings) / "*.json"
@@ -97,39 +109,14 @@ def _with_interval(config: Config, every: str) -> Config:
     return {**config, "global": {**pace, "evaluation_interval": every}, "scrape_configs": jobs}
 
 
-def _ports(settings: Settings) -> dict[str, int]:
-    return {
-        "api": settings.api_port,
-        "monitor": settings.monitor_port,
-        "prefect": settings.prefect_port,
-        "prometheus": settings.prometheus_port,
-    }
-
-
 def _folder(settings: Settings) -> Path:
     return settings.state_dir / PROGRAM
 
 
-def _command(settings: Settings) -> list[str]:
-    folder = _folder(settings)
-    return [
-        PROGRAM,
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={HOST}:{settings.prometheus_port}",
-    ]
-
-
-def _is_ready(started: subprocess.Popen[bytes], settings: Settings) -> bool:
-    _check_alive(started, settings)
-    return answers(f"{address(settings)}/-/ready")
-
-
 def _check_alive(started: subprocess.Popen[bytes], settings: Settings) -> None:
     if started.poll() is not None:
-        log = log_path(settings, PROGRAM)
-        last = "\n  ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:])
-        raise WatchError(f"Prometheus ended with code {started.returncode}. The end of {log}:\n  {last}")
+        end = log_end(log_path(settings, PROGRAM))
+        raise WatchError(f"Prometheus ended with code {started.returncode}. {end}")
 
 
 def run(settings: Settings) -> None:
@@ -160,10 +147,8 @@ def main() -> None:
         run(load_settings())
     except KeyboardInterrupt:
         print("stopped")
-    except (WatchError, SettingsError, TimeoutError) as error:
+    except (WatchError, SettingsError, TimeoutError, PortInUseError) as error:
         sys.exit(f"watch: {error}")
-    except PortInUseError as error:
-        sys.exit(f"watch: {error.strerror}")
 
 
 if __name__ == "__main__":

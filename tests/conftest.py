@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 import mlflow
@@ -26,11 +25,13 @@ from common.problem import Problem, get_problem
 from common.registry.client import Version
 from common.settings import Settings
 from common.split import split
+from common.store import Store
 from common.table import read_table, table_bytes
 from preprocess import preprocess
 from scripts.parts import free_port, wait_for
 from tests import servers
 from tests.postgres import Postgres, postgres_server
+from tests.receiver import Receiver
 from training.search import train
 
 # Files that take minutes are begun first, or one process would be left with them while the others have nothing to do.
@@ -57,9 +58,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+IRIS = get_problem("iris")
+
+
 @pytest.fixture(scope="session")
 def problem() -> Problem:
-    return get_problem("iris")
+    return IRIS
 
 
 @pytest.fixture(scope="session")
@@ -142,20 +146,23 @@ def served(app: FastAPI) -> Iterator[httpx.Client]:
         assert not thread.is_alive(), "the application does not stop"
 
 
-class StartApi(Protocol):
-    def __call__(self, settings: Settings) -> AbstractContextManager[httpx.Client]: ...
+def running_api(settings: Settings) -> AbstractContextManager[httpx.Client]:
+    """Serve the api with some settings: `with running_api(settings) as client`."""
+    return served(create_app(settings))
+
+
+StartApi = Callable[[Settings], AbstractContextManager[httpx.Client]]
 
 
 @pytest.fixture(scope="session")
 def start_api() -> StartApi:
-    """Serve the api with some settings: `with start_api(settings) as client`."""
-    return lambda settings: served(create_app(settings))
+    return running_api
 
 
 @pytest.fixture
-def api(settings: Settings, trained: Version, start_api: StartApi) -> Iterator[httpx.Client]:
+def api(settings: Settings, trained: Version) -> Iterator[httpx.Client]:
     """A client of an api that serves the trained version."""
-    with start_api(settings) as client:
+    with running_api(settings) as client:
         wait_for("the version", lambda: served_version(client) == trained.number)
         yield client
 
@@ -171,62 +178,72 @@ def bundle(prepared_data: Path, problem: Problem) -> bytes:
 KEPT = 7
 
 
-def keep_copy(settings: Settings, problem: Problem, content: bytes) -> None:
+def keep_copy(settings: Settings, content: bytes) -> None:
     """Leave version 7 on disk, as an api does that has served it."""
-    kept = DiskCopy(settings.state_dir / "served" / problem.onnx_name / "champion")
-    kept.write(Version(problem.onnx_name, KEPT, "models:/m-kept", {}), content)
+    name = get_problem(settings.problem).onnx_name
+    kept = DiskCopy(settings.state_dir / "served" / name / "champion")
+    kept.write(Version(name, KEPT, "models:/m-kept", {}), content)
 
 
 @pytest.fixture
-def with_copy(offline: Settings, problem: Problem, bundle: bytes) -> Settings:
+def with_copy(offline: Settings, bundle: bytes) -> Settings:
     """The settings of a lab without servers, whose api can serve the copy on its disk."""
-    keep_copy(offline, problem, bundle)
+    keep_copy(offline, bundle)
     return offline
 
 
 @pytest.fixture(scope="session")
-def lone_api(
-    tmp_path_factory: pytest.TempPathFactory,
-    prepared_data: Path,
-    problem: Problem,
-    bundle: bytes,
-    start_api: StartApi,
-) -> Iterator[httpx.Client]:
+def lone_api(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, bundle: bytes) -> Iterator[httpx.Client]:
     """A client of an api without servers, for all the tests that only ask what it answers."""
     settings = offline_settings(tmp_path_factory.mktemp("lone"), prepared_data)
-    keep_copy(settings, problem, bundle)
-    with start_api(settings) as client:
+    keep_copy(settings, bundle)
+    with running_api(settings) as client:
         yield client
 
 
-def register_onnx(settings: Settings, problem: Problem, content: bytes) -> int:
+def register_onnx(settings: Settings, content: bytes) -> int:
     """Register bytes as the next version of the ONNX model, unseen and without an alias; return its number."""
-    client = mlflow.MlflowClient(settings.mlflow_uri)
-    if not client.search_registered_models(f"name = '{problem.onnx_name}'"):
-        client.create_registered_model(problem.onnx_name)
+    client, name = mlflow.MlflowClient(settings.mlflow_uri), get_problem(settings.problem).onnx_name
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
     run = client.create_run("0")
     file = settings.lab_home / "by_hand" / "model.onnx"
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(content)
     client.log_artifact(run.info.run_id, str(file), "onnx")
     source = f"{run.info.artifact_uri}/onnx"
-    return int(client.create_model_version(problem.onnx_name, source, run.info.run_id).version)
+    return int(client.create_model_version(name, source, run.info.run_id).version)
+
+
+def set_alias(settings: Settings, alias: str, number: int) -> None:
+    name = get_problem(settings.problem).onnx_name
+    mlflow.MlflowClient(settings.mlflow_uri).set_registered_model_alias(name, alias, str(number))
 
 
 RegisterByHand = Callable[[bytes], int]
 
 
 @pytest.fixture
-def register_by_hand(settings: Settings, problem: Problem) -> RegisterByHand:
-    return partial(register_onnx, settings, problem)
+def register_by_hand(settings: Settings) -> RegisterByHand:
+    return partial(register_onnx, settings)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def on_either(request: pytest.FixtureRequest, with_copy: Settings) -> Settings:
+def either_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, first in SQLite, then in PostgreSQL."""
+    return f"sqlite:///{tmp_path}/data/lab.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def on_either(with_copy: Settings, either_url: str) -> Settings:
     """The settings of a lab as `with_copy`, its store first in SQLite, then in PostgreSQL."""
-    if request.param == "sqlite":
-        return with_copy
-    return with_copy.model_copy(update={"database_url": request.getfixturevalue("postgres_url")})
+    return with_copy.model_copy(update={"database_url": either_url})
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with servers.in_background(Receiver()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -240,3 +257,27 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     """The URL of an empty PostgreSQL database of the test's own."""
     with postgres.database() as url:
         yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/data/lab.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database: a test that asks for it runs on both."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    return str(request.getfixturevalue(fixture))
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """An empty store, once on SQLite and once on PostgreSQL."""
+    yield from opened(url)
+
+
+def opened(url: str) -> Iterator[Store]:
+    found = Store(url)
+    yield found
+    found.close()

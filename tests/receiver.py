@@ -1,18 +1,18 @@
-"""A webhook that keeps what it is told."""
+"""A webhook for the tests."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.servers import QuietHandler
+
 
 class Receiver(ThreadingHTTPServer):
-    """A webhook that keeps what is posted to it, with its headers, and answers as it is told to."""
+    """A webhook that keeps the posts to it, with their paths and keys, and answers with `status`."""
 
     def __init__(self) -> None:
         self.posted: list[dict[str, Any]] = []
+        self.paths: list[str] = []
         self.keys: list[str] = []
         self.status = 204
         super().__init__(("127.0.0.1", 0), Handler)
@@ -22,31 +22,16 @@ class Receiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/hook?token=secret"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler, BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         assert self.headers["content-type"] == "application/json"
+        self.server.paths.append(self.path)
         self.server.posted.append(body)
         self.server.keys.append(self.headers["idempotency-key"])
         self.send_response(self.server.status)
         self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Run a webhook."""
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()

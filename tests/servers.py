@@ -9,12 +9,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 
 from common.settings import PROJECT, Settings
 from scripts.parts import free_port, part, process, wait_for
 from scripts.stack import log_path, process_environment
+
+Server = TypeVar("Server", bound=socketserver.BaseServer)
+
+
+def free_ports() -> dict[str, Any]:
+    """Return free ports by the settings of a stack."""
+    return {name: free_port() for name in ("mlflow_port", "prefect_port", "api_port", "monitor_port")}
 
 
 @contextmanager
@@ -92,19 +100,32 @@ def relay(port: int, url: str) -> Iterator[None]:
                 pump(self.request, server)
                 back.join()
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", port), Connection, bind_and_activate=False) as listener:
-        listener.allow_reuse_address = True
-        listener.daemon_threads = True
-        listener.block_on_close = False
-        listener.server_bind()
-        listener.server_activate()
-        thread = threading.Thread(target=listener.serve_forever)
-        thread.start()
-        try:
-            yield
-        finally:
-            listener.shutdown()
-            thread.join()
+    class Listener(socketserver.ThreadingTCPServer):
+        allow_reuse_address = daemon_threads = True
+        block_on_close = False
+
+    with in_background(Listener(("127.0.0.1", port), Connection)):
+        yield
+
+
+class QuietHandler:
+    """A part of a handler of HTTP requests: it logs none."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def in_background(server: Server) -> Iterator[Server]:
+    """Let a server answer in a thread until the end."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def pump(source: socket.socket, target: socket.socket) -> None:

@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 
 from api.inference.prediction_log import MAX_WAITING_ROWS
-from common.problem import Problem
 from common.settings import Settings
 from common.store import Store
 from common.store.tables import confusion_counts, paired_counts, prediction_counts
@@ -35,7 +34,7 @@ from tests.api.inference.test_prediction_log import (
     store_of,
     told,
 )
-from tests.api.routes.test_suggest import check_problem
+from tests.api.routes.test_bad_requests import check_problem
 
 BEHIND = 0.25
 ROWS = ([5.1, 3.5, 1.4, 0.2], [5.7, 2.8, 4.1, 1.3], [6.3, 3.3, 6.0, 2.5], [1.0, 2.0, 3.0, 4.0])
@@ -72,13 +71,13 @@ def only_predict(api: httpx.Client, number: int, seen: Acknowledged) -> None:
     predict_once(api, number, seen)
 
 
-def predict_tell_and_correct(api: httpx.Client, number: int, seen: Acknowledged) -> None:
-    """Predict three rows, and for some of them tell the truth or send a correction."""
-    told_of, corrected, _ = predict_once(api, number, seen)
+def predict_label_and_correct(api: httpx.Client, number: int, seen: Acknowledged) -> None:
+    """Predict three rows, and for some of them send feedback or a correction."""
+    labelled, corrected, _ = predict_once(api, number, seen)
     if number % 4 == 0:
         truth = CLASSES[number % 3]
-        api.post("/feedback", json={"prediction_id": told_of, "class_name": truth}).raise_for_status()
-        seen.truths[told_of] = truth
+        api.post("/feedback", json={"prediction_id": labelled, "class_name": truth}).raise_for_status()
+        seen.truths[labelled] = truth
     if number % 5 == 0:
         sent = {**SETOSA, "class_name": "Iris-setosa", "prediction_id": corrected}
         seen.suggestions.append(api.post("/suggest", json=sent).raise_for_status().json()["suggestion_id"])
@@ -86,7 +85,7 @@ def predict_tell_and_correct(api: httpx.Client, number: int, seen: Acknowledged)
 
 
 def kill_under_load(settings: Settings, use: Use, requests: int) -> tuple[list[Acknowledged], float]:
-    """Kill an api while three clients use it, after so many requests; return what each was told, and the moment."""
+    """Kill an api while three clients use it, after so many requests; return the answers of each, and the moment."""
     with servers.api_process(settings) as (url, process), ThreadPoolExecutor(3) as pool:
         seen = [Acknowledged() for _ in range(3)]
         uses = [pool.submit(use_until_it_ends, url, use, each) for each in seen]
@@ -130,10 +129,10 @@ def rolled_up(store: Store, table: sa.Table, counts: str, *key: str) -> dict[tup
     return {tuple(row[name] for name in key): row[counts] for row in found if row[counts]}
 
 
-def test_a_kill_under_load_loses_nothing_acknowledged(on_either: Settings, problem: Problem) -> None:
-    keep_challenger(on_either, problem, by_hand(2.5, 4.8))
+def test_a_kill_under_load_loses_nothing_acknowledged(on_either: Settings) -> None:
+    keep_challenger(on_either, by_hand(2.5, 4.8))
     for requests in (60, 21):
-        seen, killed = kill_under_load(on_either, predict_tell_and_correct, requests)
+        seen, killed = kill_under_load(on_either, predict_label_and_correct, requests)
         with store_of(on_either) as store:
             check_acknowledged(store, seen, killed)
             check_whole(store)
@@ -157,8 +156,8 @@ def check_acknowledged(store: Store, seen: list[Acknowledged], killed: float) ->
         assert len(missing) < len(each.predictions)
 
 
-def test_what_was_acknowledged_before_a_kill_is_worked_with_by_the_next_process(on_either: Settings) -> None:
-    seen, _ = kill_under_load(on_either, predict_tell_and_correct, 30)
+def test_the_next_process_works_on_with_all_that_was_acknowledged(on_either: Settings) -> None:
+    seen, _ = kill_under_load(on_either, predict_label_and_correct, 30)
     with servers.api_process(on_either) as (url, _), httpx.Client(base_url=url, timeout=30.0) as api:
         for each in seen:
             for prediction_id, truth in each.truths.items():
@@ -166,7 +165,7 @@ def test_what_was_acknowledged_before_a_kill_is_worked_with_by_the_next_process(
                 assert row["truth"] == truth
             for one in each.suggestions:
                 assert api.get(f"/suggest/{one}").json()["state"] == "received"
-        predict_tell_and_correct(api, 0, Acknowledged())
+        predict_label_and_correct(api, 0, Acknowledged())
 
 
 @contextmanager
@@ -186,7 +185,7 @@ needs_prlimit = pytest.mark.skipif(
 
 
 @needs_prlimit
-def test_on_a_full_disk_predictions_go_on_and_all_else_is_refused_and_afterwards_all_is_well(
+def test_on_a_full_disk_predictions_go_on_and_other_writes_are_refused(
     with_copy: Settings,
 ) -> None:
     with servers.api_process(with_copy) as (url, process), httpx.Client(base_url=url, timeout=30.0) as api:

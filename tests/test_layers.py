@@ -22,10 +22,12 @@ TOWER = (
     "api.api",
     "api.fastpath",
     "api.protocols",
+    "api.probation",
     "api.promotion",
     "api.challenger",
     "api.lost_runs",
     "api.version_check",
+    "api.label_queue",
     "api.routes",
     "api.corrections",
     "api.inference",
@@ -38,9 +40,12 @@ TOWER = (
     "finetune.finetune",
     "finetune.later",
     "finetune.serve",
+    "finetune.forks",
+    "finetune.versions",
+    "finetune.gate",
+    "finetune.evidence",
     "finetune.train",
     "finetune.candidates",
-    "finetune.gate",
     "finetune.append",
     "training.executors",
     "training.cluster",
@@ -85,8 +90,10 @@ RING_1 = (
     "api/disk_copy.py",
     "api/fastpath",
     "api/guards",
+    "api/label_queue",
     "api/lost_runs",
     "api/metrics/http.py",
+    "api/probation",
     "api/promotion",
     "api/protocols",
     "api/version_check",
@@ -95,8 +102,12 @@ RING_1 = (
     "common/bundle/lightgbm_trees.py",
     "common/columns.py",
     "common/connections",
+    "common/judgement/betting.py",
+    "common/judgement/settle.py",
     "common/store/migrations",
     "common/store/monitoring",
+    "common/store/process_lock.py",
+    "finetune/forks.py",
     "finetune/later.py",
     "grafana",
     "monitor",
@@ -109,7 +120,14 @@ RING_1 = (
 )
 # Ring 0, the loop: everything in here that is not in ring 1.
 LOOP = ("main.py", "preprocess.py", "problems", "common", "training", "finetune", "api")
-WIRING = ("api/api.py", "api/serve.py", "common/bundle/converters.py", "common/store/__init__.py", "main.py")
+WIRING = (
+    "api/api.py",
+    "api/serve.py",
+    "common/bundle/converters.py",
+    "common/store/__init__.py",
+    "finetune/serve.py",
+    "main.py",
+)
 
 LOOP_LINES = 5_000
 FILE_LINES = 250

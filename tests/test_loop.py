@@ -190,7 +190,7 @@ def test_a_model_that_got_worse_is_refused_and_the_champion_stays(
     assert mlflow.MlflowClient(lab.mlflow_uri).get_model_version_by_alias("IrisModel", "champion").version in {1, "1"}
 
 
-def test_what_is_suggested_while_prefect_is_down_is_learnt_when_it_is_back(
+def test_corrections_sent_while_prefect_is_down_are_learnt_when_it_is_back(
     settings: Settings, trained: Version, start_api: StartApi, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert trained.number == 1
@@ -411,6 +411,22 @@ def test_a_run_whose_process_is_killed_is_tried_again_by_the_same_worker(lab: Se
     assert sorted(rows(lab)) == [row(number) for number in range(5)]
 
 
+def test_a_run_that_is_cancelled_in_prefect_ends_and_the_worker_goes_on(lab: Settings) -> None:
+    with servers.worker(lab):
+        # The run gets no further than the lock of the file.
+        with FileLock(lab.data_dir / "finetune.lock"):
+            cancelled = start_run(lab, **correction(0), suggestion_id=str(uuid4()))
+            wait_for("its start", lambda: running(lab))
+            ask_prefect(lab, "POST", f"/flow_runs/{cancelled}/set_state", {"state": {"type": "CANCELLING"}})
+            (run,) = wait_until_over(lab)
+            assert run["state_type"] == "CANCELLED"
+        start_run(lab, **correction(1), suggestion_id=str(uuid4()))
+        runs = wait_until_over(lab)
+    assert {run["id"]: run["state_type"] for run in runs}[cancelled] == "CANCELLED"
+    assert sorted(run["state_type"] for run in runs) == ["CANCELLED", "COMPLETED"]
+    assert rows(lab) == [row(1)]
+
+
 def test_a_training_that_finds_no_mlflow_is_tried_again_until_it_succeeds(lab: Settings, problem: Problem) -> None:
     let_wait(lab, problem, range(4))
     port = free_port()
@@ -425,9 +441,7 @@ def test_a_training_that_finds_no_mlflow_is_tried_again_until_it_succeeds(lab: S
     assert sorted(rows(lab)) == [row(number) for number in range(5)]
 
 
-def test_a_run_started_in_prefect_itself_is_learnt_from_and_a_bad_one_is_refused_for_good(
-    lab: Settings, start_api: StartApi
-) -> None:
+def test_a_run_started_in_prefect_is_learnt_from_and_a_bad_one_is_refused(lab: Settings, start_api: StartApi) -> None:
     good, bad = str(uuid4()), str(uuid4())
     with servers.worker(lab), start_api(lab) as api:
         # Runs are one at a time: when the second is over, all that follows the first one's end has happened.
@@ -445,7 +459,7 @@ def test_a_run_started_in_prefect_itself_is_learnt_from_and_a_bad_one_is_refused
     assert rows(lab) == [row(0)]
 
 
-def test_a_suggestion_whose_class_the_data_do_not_know_is_told_to_be_refused(
+def test_a_suggestion_of_a_class_unknown_to_the_data_is_refused(
     lab: Settings, problem: Problem, start_api: StartApi
 ) -> None:
     bad = Suggestion(str(uuid4()), problem.name, dict.fromkeys(problem.columns, 1.0), "a class of a model by hand")

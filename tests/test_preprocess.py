@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,9 @@ import numpy as np
 import pytest
 
 from common.problem import Problem, Table
-from common.settings import PROJECT
 from common.table import DataError, read_table, table_bytes
 from preprocess import main, merged_columns, preprocess, split
+from tests.programs import Ended, error_line, run_python
 
 NAMES = ("classes.json", "later.csv", "test.csv", "train.csv")
 
@@ -23,26 +22,20 @@ def raw(problem: Problem) -> bytes:
     return table_bytes(problem.load(None), problem.target.classes)
 
 
-def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LAB_HOME": str(home), "PROBLEM": "iris"}
-    return subprocess.run(
-        [sys.executable, "preprocess.py", *arguments],
-        cwd=PROJECT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run(home: Path, *arguments: str) -> Ended:
+    return run_python("preprocess.py", *arguments, environment={**os.environ, "LAB_HOME": str(home), "PROBLEM": "iris"})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_fifth_of_each_class_is_kept_for_testing(problem: Problem) -> None:
+def test_the_rows_are_shuffled_and_a_fifth_of_each_class_is_kept_for_testing(problem: Problem) -> None:
     train, test = split(problem.load(None), 0.2)
     assert np.bincount(train.y).tolist() == [40, 40, 40]
     assert np.bincount(test.y).tolist() == [10, 10, 10]
+    assert train.y.tolist() != sorted(train.y.tolist())
+    assert test.y.tolist() != sorted(test.y.tolist())
 
 
 def test_every_row_is_in_one_of_the_two_parts(problem: Problem) -> None:
@@ -50,12 +43,6 @@ def test_every_row_is_in_one_of_the_two_parts(problem: Problem) -> None:
     parts = split(table, 0.2)
     rows = sorted([*row, y] for part in parts for row, y in zip(part.X.tolist(), part.y.tolist(), strict=True))
     assert rows == sorted([*row, y] for row, y in zip(table.X.tolist(), table.y.tolist(), strict=True))
-
-
-def test_the_rows_are_shuffled(problem: Problem) -> None:
-    train, test = split(problem.load(None), 0.2)
-    assert train.y.tolist() != sorted(train.y.tolist())
-    assert test.y.tolist() != sorted(test.y.tolist())
 
 
 def test_the_same_data_give_the_same_bytes(problem: Problem, raw: bytes, tmp_path: Path) -> None:
@@ -75,11 +62,6 @@ def test_labels_are_indices_into_the_list_of_classes(prepared_data: Path, proble
         for row in _lines(prepared_data / name):
             *features, index = row.split(",")
             assert classes[int(index)] == named[tuple(features)]
-
-
-def test_the_files_can_be_read_as_tables(prepared_data: Path, problem: Problem) -> None:
-    assert len(read_table(prepared_data / "train.csv", problem, indices=True).y) == 120
-    assert len(read_table(prepared_data / "test.csv", problem, indices=True).y) == 30
 
 
 def test_the_command_writes_the_three_files_and_says_how_many_rows(tmp_path: Path, raw: bytes) -> None:
@@ -125,17 +107,13 @@ def test_bad_data_stop_the_command_with_that_line_alone(tmp_path: Path, raw: byt
     folder = tmp_path / "data" / "iris"
     folder.mkdir(parents=True)
     (folder / "data.csv").write_bytes(raw + b"5.1,3.5,x,0.2,Iris-setosa\n")
-    ended = run(tmp_path, "iris")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    expected = f"preprocess: {folder / 'data.csv'}, row 151, column petal_length: 'x' is not a number\n"
-    assert ended.stderr == expected
+    expected = f"preprocess: {folder / 'data.csv'}, row 151, column petal_length: 'x' is not a number"
+    assert error_line(run(tmp_path, "iris")) == expected
     assert list(contents(folder)) == ["data.csv"]
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 1e39])
-def test_a_number_that_the_problem_itself_makes_of_the_data_is_refused_if_no_model_can_be_asked_it(
-    problem: Problem, tmp_path: Path, value: float
-) -> None:
+def test_a_loaded_number_that_float32_cannot_hold_is_refused(problem: Problem, tmp_path: Path, value: float) -> None:
     def load(_: Path | None) -> Table:
         table = problem.load(None)
         table.X[6, 2] = value
@@ -157,7 +135,7 @@ def hours(problem: Problem, folder: Path, origin: int) -> Problem:
     return problem
 
 
-def test_a_column_whose_values_float32_merges_is_warned_of(
+def test_a_column_whose_values_merge_in_float32_is_warned_of(
     problem: Problem, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     preprocess(hours(problem, tmp_path / "stamps", 2024031500), tmp_path / "stamps")

@@ -1,8 +1,6 @@
 """Rules of the whole project: its pins, its problems, and that importing it does nothing."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,10 @@ from ruamel.yaml import YAML
 from common.problem import Category, Number, get_problem
 from common.settings import PROJECT
 from scripts.demo import copy_project
+from tests.programs import run_python
+from tests.test_containers import locked_packages, pinned
 
-REQUIREMENTS = sorted(PROJECT.glob("requirements/*.txt")) + sorted(PROJECT.glob("*/requirements.txt"))
+REQUIREMENTS = sorted({*PROJECT.glob("requirements/*.txt"), *PROJECT.glob("[a-z]*/**/requirements.txt")})
 PARTS = ("common", "problems", "api", "finetune", "monitor", "training", "scripts")
 HEAVY = ("mlflow", "sklearn", "pandas", "skl2onnx", "onnx", "matplotlib", "prefect", "scipy", "evidently")
 
@@ -47,12 +47,6 @@ def problems() -> list[str]:
     return sorted(path.stem for path in (PROJECT / "problems").glob("[!_]*.py"))
 
 
-def python(code: str, *arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-B", "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
-
-
 def written(folder: Path) -> dict[Path, int]:
     """Return when each file below `folder` was written last."""
     return {path: path.lstat().st_mtime_ns for path in folder.rglob("*") if not path.is_dir()}
@@ -67,22 +61,13 @@ def read_yaml(name: str) -> Any:
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: str(path.relative_to(PROJECT)))
-def test_every_pinned_requirement_is_the_locked_version(path: Path) -> None:
-    locked: dict[str, set[str]] = {}
-    for package in read_toml("poetry.lock")["package"]:
-        locked.setdefault(package["name"], set()).add(package["version"])
-    pinned = re.findall(
-        r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert pinned
-    assert [(name, version) for name, version in pinned if version not in locked.get(name, set())] == []
-
-
-@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: str(path.relative_to(PROJECT)))
-def test_every_requirement_is_pinned_with_hashes(path: Path) -> None:
+def test_every_requirement_is_pinned_to_a_locked_version_with_its_hashes(path: Path) -> None:
     logical = path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
-    requirements = [line for line in logical if line.strip() and not line.startswith("#")]
-    assert [line.split()[0] for line in requirements if "==" not in line or "--hash=sha256:" not in line] == []
+    given = pinned(path)
+    assert len(given) == len([line for line in logical if line.strip() and not line.startswith("#")]) > 0
+    packages = [package for listed in locked_packages().values() for package in listed]
+    locked = {(each["name"], each["version"]): {file["hash"] for file in each["files"]} for each in packages}
+    assert [name for name, version, found in given if not found or found - locked.get((name, version), set())] == []
 
 
 def test_every_direct_dependency_is_locked_in_a_version_that_its_range_allows() -> None:
@@ -132,32 +117,19 @@ def test_importing_everything_writes_nothing_reads_no_settings_and_asks_nobody(t
     # A module that loads the settings at import fails with this file.
     (folder / ".env").write_text("NO_SUCH_KEY=1\n", encoding="utf-8")
     before = written(folder)
-    ended = python(IMPORT, *modules(), cwd=folder)
+    ended = run_python("-B", "-c", IMPORT, *modules(), folder=folder)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert written(folder) == before
     assert list(tmp_path.iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("module", ["api.api", "common.store", "common.bundle.model", "common.table", "problems.iris"])
-def test_what_a_service_imports_is_light(module: str) -> None:
-    ended = python(f"import sys, {module}; print(*sys.modules)")
+def test_a_service_imports_no_heavy_package(module: str) -> None:
+    ended = run_python("-B", "-c", f"import sys, {module}; print(*sys.modules)")
     assert ended.returncode == 0, ended.stderr
     loaded = {name.partition(".")[0] for name in ended.stdout.split()}
     assert module.partition(".")[0] in loaded
     assert loaded & set(HEAVY) == set()
-
-
-def test_parts_import_common_and_problems_and_never_each_other() -> None:
-    parts = {"api", "finetune", "monitor", "training", "main", "preprocess", "scripts"}
-    allowed = {"main": {"training"}}  # its own steps
-    crossing = []
-    for module in modules():
-        own = module.partition(".")[0]
-        text = (PROJECT / Path(*module.split("."))).with_suffix(".py")
-        source = text if text.is_file() else PROJECT / Path(*module.split(".")) / "__init__.py"
-        imports = re.findall(r"^\s*(?:from|import)\s+(\w+)", source.read_text(encoding="utf-8"), re.MULTILINE)
-        crossing += [f"{module} imports {name}" for name in imports if name in parts - {own} - allowed.get(own, set())]
-    assert crossing == []
 
 
 def test_only_the_settings_read_the_environment() -> None:

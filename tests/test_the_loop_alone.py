@@ -2,8 +2,6 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -15,9 +13,11 @@ from honcho.environ import parse_procfile
 
 from common.settings import Settings
 from scripts.demo import copy_project
-from scripts.parts import answers, free_port, process, wait_for
+from scripts.parts import answers, process, wait_for
 from scripts.stack import health_checks, log_path, on_own_servers, process_environment
 from tests.conftest import served_version
+from tests.programs import run_python
+from tests.servers import free_ports
 from tests.test_layers import RING_1, WIRING
 from tests.test_loop import correction, rows, suggest, versions, wait_for_details
 
@@ -49,21 +49,15 @@ def alone(tmp_path: Path) -> Settings:
             problem="iris",
             lab_home=tmp_path,
             database_url=f"sqlite:///{tmp_path}/data/lab.db",
-            mlflow_port=free_port(),
-            prefect_port=free_port(),
-            api_port=free_port(),
-            monitor_port=free_port(),
+            **free_ports(),
         )
     )
 
 
 def run(settings: Settings, *command: str) -> str:
     """Run a Python program of the copy to its end; return its output."""
-    ended = subprocess.run(
-        [sys.executable, *command], cwd=settings.lab_home, env=process_environment(settings),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}"
+    ended = run_python(*command, environment=process_environment(settings), folder=settings.lab_home)
+    assert ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}{ended.stderr}"
     return ended.stdout
 
 

@@ -22,18 +22,12 @@ from scripts.pictures import PICTURES, chromium, take_pictures
 from scripts.stack import log_path, process_environment
 from tests.conftest import served_version
 from tests.monitor.page.browser import POLL, visiting
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 
 WINDOW = timedelta(seconds=20)
 BEFORE = 10  # seconds without drift
 STARTING = 15  # seconds that a program may take to start
 ALERTS = {("feature_mean", "petal_width"), ("drift", "petal_width")}
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 @pytest.fixture
@@ -77,7 +71,7 @@ def shows(page: Page, kind: str, subject: str) -> bool:
     return page.locator("#alerts tbody tr").filter(has_text=words).count() == 1
 
 
-def test_drift_is_told_by_the_page_the_metrics_and_a_webhook_within_two_windows(
+def test_drift_reaches_page_metrics_and_webhook_within_two_windows(
     lab: Settings, receiver: Receiver, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:

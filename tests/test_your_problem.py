@@ -15,8 +15,9 @@ import pytest
 
 from common.settings import PROJECT, Settings
 from scripts.demo import copy_project
-from scripts.parts import free_port
 from scripts.stack import on_own_servers, wait_until_ready
+from tests.programs import output_of
+from tests.servers import free_ports
 
 PAGE = (PROJECT / "docs" / "your-problem.md").read_text(encoding="utf-8")
 # The blocks that the reader of the page writes, types and sees, in the order of the page: (language, content).
@@ -38,12 +39,7 @@ class Copy:
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command; return what it printed."""
-        ended = subprocess.run(
-            command, cwd=self.folder, env=self.environment, check=False, timeout=180,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        assert not check or ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout}"
-        return ended.stdout
+        return output_of(command, self.environment, self.folder, check=check)
 
     def follow(self, blocks: list[tuple[str, str]]) -> None:
         """Do what blocks of the page say."""
@@ -83,8 +79,8 @@ def check_shown(shown: str, printed: str) -> None:
 def copy_of(home: Path) -> Copy:
     """Copy the project, and commit it, as whoever has cloned it has it."""
     folder = home / "lab"
-    ports = {name: free_port() for name in ("mlflow_port", "prefect_port", "api_port", "monitor_port")}
-    settings = on_own_servers(Settings(problem="wine", lab_home=folder, **ports))  # type: ignore[arg-type]  # by name
+    ports = free_ports()
+    settings = on_own_servers(Settings(problem="wine", lab_home=folder, **ports))
     names = {name.upper() for name in Settings.model_fields} | {"MLFLOW_URL"}
     environment = {name: value for name, value in os.environ.items() if name not in names}
     environment |= {name.upper(): str(port) for name, port in ports.items()}
@@ -189,12 +185,14 @@ MISTAKES: dict[str, Callable[[Copy], None]] = {
 }
 
 
-def test_the_page_tells_of_every_mistake_that_is_tried() -> None:
+def test_the_page_describes_every_mistake_of_the_tests() -> None:
     assert list(SAID) == list(MISTAKES)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_by_dvc_repro_in_the_words_of_the_page(prepared: Copy, tmp_path: Path, mistake: str) -> None:
+def test_a_mistake_is_reported_by_dvc_repro_in_the_words_of_the_page(
+    prepared: Copy, tmp_path: Path, mistake: str
+) -> None:
     lab = Copy(tmp_path / "lab", prepared.settings, prepared.environment)
     shutil.copytree(prepared.folder, lab.folder, symlinks=True, ignore=shutil.ignore_patterns(".lab", ".git"))
     lab.run("git", "init", "--quiet")

@@ -17,7 +17,7 @@ from common.bundle.parity import check_parity
 from common.files import md5, write_atomic
 from common.problem import Candidate, Classifier, Ints, Problem, Table, epochs_run
 from common.registry import publish
-from common.registry.client import CHALLENGER, CHAMPION, Version
+from common.registry.client import ANCHOR, CHALLENGER, CHAMPION, Version
 from common.settings import Settings
 from common.split import split
 from common.table import read_table
@@ -56,15 +56,6 @@ class Result:
 
 
 LogMore = Callable[[Ints, Sequence[str]], None]
-
-
-@dataclass(frozen=True)
-class _Exported:
-    """A result as ONNX bundle, with its metrics on the test rows and the outlier scorer in the bundle."""
-
-    result: Result
-    tested: Tested
-    scorer: OutlierScorer | None
 
 
 @dataclass(frozen=True)
@@ -110,11 +101,11 @@ def train(
     other = next((each for each in results if each.candidate.family != best.candidate.family), None)
     scorer = outlier_scorer_for(problem, data.fitting, data.validation)
     # Both are exported before either is registered: a challenger that fails here must leave no champion behind.
-    first = _export(problem, best, data, scorer)
-    second = _export(problem, other, data, scorer) if other else None
-    champion = _register(problem, settings, first, CHAMPION, log_more)
-    write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", first.tested.graph.SerializeToString())
-    challenger = _register(problem, settings, second, CHALLENGER, log_more) if second else None
+    first = best, _export(problem, best, data, scorer)
+    second = (other, _export(problem, other, data, scorer)) if other else None
+    champion = _register(problem, settings, first, (ANCHOR, CHAMPION), log_more)
+    write_atomic(settings.lab_home / "models" / problem.name / "model.onnx", first[1].graph.SerializeToString())
+    challenger = _register(problem, settings, second, (CHALLENGER,), log_more) if second else None
     return Trained(champion, challenger, results)
 
 
@@ -157,7 +148,7 @@ def _read(problem: Problem, settings: Settings) -> Data:
     return Data(*split(rows), read_table(settings.data_dir / "test.csv", problem, indices=True))
 
 
-def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer | None) -> _Exported:
+def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer | None) -> Tested:
     try:
         tested = export_tested(result.model, problem, data.fitting, data.test, scorer)
         # The candidate won by its answers to these rows, so the exported file must give the same ones.
@@ -165,19 +156,22 @@ def _export(problem: Problem, result: Result, data: Data, scorer: OutlierScorer 
     except ModelError as error:
         named = " ".join(f"{name}={value}" for name, value in result.candidate.params.items())
         raise ModelError(f"the candidate {named} cannot be served, so nothing is registered: {error}") from error
-    return _Exported(result, tested, scorer)
+    return tested
 
 
 def _register(
-    problem: Problem, settings: Settings, exported: _Exported, alias: str, log_more: LogMore | None
+    problem: Problem,
+    settings: Settings,
+    exported: tuple[Result, Tested],
+    aliases: Sequence[str],
+    log_more: LogMore | None,
 ) -> Version:
-    result, scorer, metrics = exported.result, exported.scorer, exported.tested.metrics
-    tags = publish.metric_tags(metrics) | (scorer.tags if scorer else {})
+    result, tested = exported
+    tags = publish.as_tags(tested.results)
     tags |= {name: str(value) for name, value in result.candidate.params.items()}
     tags["train_md5"] = md5(settings.data_dir / "train.csv")
-    logged = {f"test_{name}": value for name, value in metrics.items()} | (scorer.metrics if scorer else {})
     with mlflow.start_run(run_id=result.run_id):
-        mlflow.log_metrics(logged)
+        mlflow.log_metrics(tested.results)
         if log_more:
-            log_more(exported.tested.matrix, problem.target.classes)
-        return publish.register(problem, result.model, exported.tested.graph, tags, alias)
+            log_more(tested.matrix, problem.target.classes)
+        return publish.register(problem, result.model, tested.graph, tags, *aliases)

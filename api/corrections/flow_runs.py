@@ -12,16 +12,22 @@ PREFECT_ERRORS = (httpx.HTTPError, ValueError, KeyError, TypeError)  # Prefect i
 class FlowRuns:
     """Runs of a problem's deployment.
 
+    Attributes:
+        prefect: a client for Prefect's API.
+
     Raises:
         one of PREFECT_ERRORS: from every method, when Prefect does not answer as it should.
     """
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
-        """Use the deployment of the settings."""
+        """Use the deployment, and the Prefect, of the settings."""
+        url, seconds = settings.prefect_api_url, httpx.Timeout(10.0, connect=2.0)
+        # Without https, the client need not load certificates, which take 1 MB of memory.
+        self.prefect = httpx.AsyncClient(base_url=url, timeout=seconds, verify=url.startswith("https:"))
         self._problem = problem
         self._deployment = f"/deployments/name/finetune/{settings.deployment}"
 
-    async def start(self, prefect: httpx.AsyncClient, suggestion: Suggestion) -> str:
+    async def start(self, suggestion: Suggestion) -> str:
         """Start a run for a suggestion, in place of the one that it has, if it has one; return the new one's id.
 
         Two calls, here or in another process, start one run.
@@ -33,12 +39,12 @@ class FlowRuns:
             "suggestion_id": suggestion.id,
         }
         before = f" after {suggestion.flow_run_id}" if suggestion.flow_run_id else ""
-        run = await prefect.post(
-            f"/deployments/{await self.deployment_id(prefect)}/create_flow_run",
+        run = await self.prefect.post(
+            f"/deployments/{await self.deployment_id()}/create_flow_run",
             json={"parameters": parameters, "idempotency_key": f"{suggestion.id}{before}"},
         )
         return str(run.raise_for_status().json()["id"])
 
-    async def deployment_id(self, prefect: httpx.AsyncClient) -> str:
+    async def deployment_id(self) -> str:
         """Return the id of the deployment, which changes when a worker registers it again."""
-        return str((await prefect.get(self._deployment)).raise_for_status().json()["id"])
+        return str((await self.prefect.get(self._deployment)).raise_for_status().json()["id"])

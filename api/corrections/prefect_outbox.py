@@ -7,10 +7,8 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import httpx
-
 from api.corrections.flow_runs import PREFECT_ERRORS, FlowRuns
-from common.background import BackgroundTask
+from common.background import GuardedLoop
 from common.problem import Problem
 from common.settings import Settings
 from common.store import StoreError
@@ -25,7 +23,7 @@ FIRST_PAUSE = timedelta(seconds=1)
 logger = logging.getLogger(__name__)
 
 
-class Outbox:
+class Outbox(GuardedLoop):
     """Starts a flow run for the corrections in the store, from `start` to `stop`.
 
     A run learns from all corrections that are there when it begins, so that they share it; later corrections get
@@ -35,6 +33,7 @@ class Outbox:
 
     def __init__(self, problem: Problem, settings: Settings, store: StoreThreads) -> None:
         """Deliver `problem`'s suggestions to the Prefect of the settings."""
+        super().__init__("deliver suggestions", "suggestions wait", LOOK_SECONDS, StoreError)
         self._problem = problem
         self._store = store
         self._url = settings.prefect_api_url
@@ -42,56 +41,43 @@ class Outbox:
         # Its own generator: draws from the shared one would change the results of other code that uses it.
         self._random = random.Random()  # noqa: S311  # no secret
         self._wake = asyncio.Event()
-        self._delivering = BackgroundTask("deliver suggestions", self._run)
-
-    async def start(self) -> None:
-        """Begin to deliver."""
-        self._delivering.start()
-
-    async def stop(self) -> None:
-        """Stop delivering; undelivered corrections stay in the store."""
-        await self._delivering.stop()
 
     def wake(self) -> None:
         """Look for undelivered corrections at once."""
         self._wake.set()
 
-    async def _run(self) -> None:
-        async with httpx.AsyncClient(base_url=self._url, timeout=httpx.Timeout(10.0, connect=2.0)) as prefect:
-            while True:
-                self._wake.clear()
-                try:
-                    await self._deliver_due(prefect)
-                except StoreError as error:
-                    logger.error("suggestions wait: %s", error)
-                except Exception:  # an unexpected error must not end the task, because nobody would notice
-                    logger.exception("suggestions wait")
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+    async def _repeat(self) -> None:
+        async with self._runs.prefect:
+            await super()._repeat()
 
-    async def _deliver_due(self, prefect: httpx.AsyncClient) -> None:
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), self._seconds)
+
+    async def _look(self) -> None:
+        self._wake.clear()
         name = self._problem.name
         due = await self._store.read(lambda of: of.suggestions.due(name, datetime.now(UTC), BATCH))
         if not due:
             return
         under_way = await self._store.read(lambda of: of.suggestions.handed_over(name, 1))
-        run_id = under_way[0].flow_run_id if under_way else await self._start_for_one(prefect, due)
+        run_id = under_way[0].flow_run_id if under_way else await self._start_for_one(due)
         if run_id:
             await self._store.write(lambda of: of.suggestions.join(name, run_id))
 
-    async def _start_for_one(self, prefect: httpx.AsyncClient, due: Sequence[Suggestion]) -> str | None:
+    async def _start_for_one(self, due: Sequence[Suggestion]) -> str | None:
         """Start a flow run for the first suggestion that Prefect takes one for; return its id."""
         for suggestion in due:
             try:
-                run_id = await self._runs.start(prefect, suggestion)
+                run_id = await self._runs.start(suggestion)
             except PREFECT_ERRORS as error:
                 await self._postpone(suggestion, error)
             else:
-                await self._note(suggestion, run_id)
+                await self._keep(suggestion, run_id)
                 return run_id
         return None
 
-    async def _note(self, suggestion: Suggestion, run_id: str) -> None:
+    async def _keep(self, suggestion: Suggestion, run_id: str) -> None:
         await self._store.write(lambda store: store.suggestions.delivered(suggestion.id, run_id))
 
     async def _postpone(self, suggestion: Suggestion, error: Exception) -> None:

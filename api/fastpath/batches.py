@@ -10,6 +10,7 @@ import simdjson
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from api.fastpath.answer_json import answer_json
 from api.fastpath.routes import JSON_HEADER, Reply
 from api.http.json_bodies import NO_NUMBERS, SIMD_BYTES, TooHeavyError, check_weight, flat_numbers
 from api.http.large_bodies import OffloadLarge
@@ -46,7 +47,7 @@ class BatchAnswers:
         if rows is None or served is None:
             return None
         try:
-            return self._predictor.predict(served, rows).json_batch(), JSON_HEADER
+            return answer_json(served).batch(self._predictor.predict(served, rows)), JSON_HEADER
         except Exception:  # noqa: BLE001  # FastAPI's route meets the error again, and reports it
             return None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, ValidationError
 
+from api.fastpath.answer_json import answer_json
 from api.fastpath.routes import JSON_HEADER, PendingReply, Reply
 from api.inference.predictor import Predictor
 from api.model.follower import ChampionFollower
@@ -59,6 +60,7 @@ class RowAnswers:
         if served is None:
             return [None] * len(rows)
         try:
-            return [(content, JSON_HEADER) for content in self._predictor.predict(served, rows).json_rows()]
+            contents = answer_json(served).rows(self._predictor.predict(served, rows))
+            return [(content, JSON_HEADER) for content in contents]
         except Exception:  # noqa: BLE001  # FastAPI's route meets the error again for each row, and reports it
             return [None] * len(rows)

@@ -3,6 +3,7 @@
 import hmac
 import math
 import time
+from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from fastapi import Depends, HTTPException, Request, Security
@@ -14,6 +15,21 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from common.settings import Settings
 
 KEY_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="needed when API_KEY is set")
+
+
+@dataclass(frozen=True)
+class Sender:
+    """From whom a request comes.
+
+    Attributes:
+        source: "key" for a request with the key, else the address of the client.
+        trusted: whether the request has the key.
+        sees_figures: whether the sender may see the figures of a judgement, which would show a liar how far to go.
+    """
+
+    source: str
+    trusted: bool
+    sees_figures: bool
 
 
 class Limit(Protocol):
@@ -51,9 +67,18 @@ class Access:
 
     def check_key(self, key: str | None) -> None:
         """Raise 401 unless no key is set, or this is the key."""
-        if self._key is None or hmac.compare_digest(self._key, (key or "").encode("latin-1")):
+        if self._key is None or self._fits(key):
             return
         raise HTTPException(401, "this needs the key in the header X-API-Key", {"WWW-Authenticate": "ApiKey"})
+
+    def sender(self, key: str | None, client: str) -> Sender:
+        """Return the sender of a request with this key: without a key in the settings nobody is trusted."""
+        if self._fits(key):
+            return Sender("key", trusted=True, sees_figures=True)
+        return Sender(client, trusted=False, sees_figures=self._key is None)
+
+    def _fits(self, key: str | None) -> bool:
+        return self._key is not None and hmac.compare_digest(self._key, (key or "").encode("latin-1"))
 
     async def check_rate(self, client: str) -> None:
         """Raise 429, with the seconds to wait, if the client sends too many requests."""
@@ -61,15 +86,23 @@ class Access:
             raise HTTPException(429, f"more than {self._rate}: try again in {wait} s", {"Retry-After": str(wait)})
 
 
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
 async def _with_key(request: Request, key: Annotated[str | None, Security(KEY_HEADER)]) -> None:
-    access: Access = request.app.state.access
-    access.check_key(key)
+    request.app.state.access.check_key(key)
 
 
 async def _not_too_often(request: Request) -> None:
+    await request.app.state.access.check_rate(_client(request))
+
+
+async def _sender(request: Request, key: Annotated[str | None, Security(KEY_HEADER)]) -> Sender:
     access: Access = request.app.state.access
-    await access.check_rate(request.client.host if request.client else "")
+    return access.sender(key, _client(request))
 
 
 WITH_KEY = Depends(_with_key)
 NOT_TOO_OFTEN = Depends(_not_too_often)
+TheSender = Annotated[Sender, Depends(_sender)]

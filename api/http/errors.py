@@ -23,13 +23,14 @@ from common.store.feedback import ContradictionError, UnknownPredictionError
 PARTS = ("body", "query", "path")
 MAX_ERRORS = 20
 
-# Errors of the store whose messages are for the client, with the status of the answer.
-STORE_ERRORS = {UnknownPredictionError: 404, ContradictionError: 409}
-# Errors whose messages are for the log, with the message for the client.
-UNAVAILABLE = {
-    RegistryUnavailableError: "MLflow cannot be reached: try again",
-    RegistryError: "MLflow does not answer as it should: try again",
-    StoreError: "the store does not answer: nothing was stored, try again",
+# Errors of `common`, with the status of the answer, and with the message for the client if the error's own message is
+# for the log.
+ANSWERS = {
+    UnknownPredictionError: (404, ""),
+    ContradictionError: (409, ""),
+    RegistryUnavailableError: (503, "MLflow cannot be reached: try again"),
+    RegistryError: (503, "MLflow does not answer as it should: try again"),
+    StoreError: (503, "the store does not answer: nothing was stored, try again"),
 }
 
 # By the beginning of a path: how the protocol that owns these paths writes an error, given its detail.
@@ -102,18 +103,13 @@ def add_error_handlers(app: FastAPI) -> None:
     async def for_the_client(request: Request, error: ServiceError) -> JSONResponse:
         return error_response(error.status, f"{error}", request.url.path)
 
-    for kind, status in STORE_ERRORS.items():
+    for kind, (status, detail) in ANSWERS.items():
 
         @app.exception_handler(kind)
-        async def of_the_store(request: Request, error: Exception, status: int = status) -> JSONResponse:
-            return error_response(status, f"{error}", request.url.path)
-
-    for kind, detail in UNAVAILABLE.items():
-
-        @app.exception_handler(kind)
-        async def unavailable(request: Request, error: Exception, detail: str = detail) -> JSONResponse:
-            logger.error("%s", error)
-            return error_response(503, detail, request.url.path)
+        async def known(request: Request, error: Exception, status: int = status, detail: str = detail) -> JSONResponse:
+            if detail:
+                logger.error("%s", error)
+            return error_response(status, detail or f"{error}", request.url.path)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, _: Exception) -> JSONResponse:

@@ -1,13 +1,14 @@
 """The predictions of one version for rows that are answered together: for the client, the log and the challenger."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
-from api.inference.answer_json import AnswerJson, answer_json
 from api.inference.prediction_ids import ends
 from api.model.follower import ServedVersion
 from common.bundle.model import Answer, ModelError
@@ -70,20 +71,31 @@ class PredictionBatch:
         return list(map(self.served.model.classes.__getitem__, self.labels))
 
     def json_rows(self) -> list[bytes]:
-        """Return the answer to each row as JSON."""
-        return self._json().rows(self.start, self.labels, self.flags, self.answer)
+        """Return the answer to each row as JSON: the text that pydantic would make of `Prediction`."""
+        return list(map(orjson.dumps, self._answers()))
 
     def json_batch(self) -> bytes:
         """Return the answers to all rows as JSON, as the response to a batch."""
-        return self._json().batch(self.start, self.labels, self.flags, self.answer)
+        return orjson.dumps({"predictions": self._answers()})
 
-    def _json(self) -> AnswerJson:
-        return answer_json(self.served.model.classes, self.served.version.name, self.served.version.number)
+    def _answers(self) -> list[dict[str, Any]]:
+        name, number = self.served.version.name, self.served.version.number
+        return [
+            {
+                "class_name": class_name,
+                "probabilities": probabilities,
+                "prediction_id": prediction_id,
+                "model_name": name,
+                "model_version": number,
+                "is_outlier": is_outlier,
+                "outlier_score": score,
+            }
+            for prediction_id, class_name, probabilities, is_outlier, score in self._columns()
+        ]
 
     def log_rows(self, problem: Problem) -> list[PredictionRow]:
         """Return rows of the prediction log."""
-        classes, version, columns, answer = self.served.model.classes, self.served.version, problem.columns, self.answer
-        nothing: list[None] = [None] * len(self)
+        version, columns = self.served.version, problem.columns
         rows = self.rows.tolist() if isinstance(self.rows, np.ndarray) else self.rows
         return [
             {
@@ -95,21 +107,28 @@ class PredictionBatch:
                 "predicted_at": self.at,
                 "features": dict(zip(columns, row, strict=True)),
                 "class_name": class_name,
-                "probabilities": dict(zip(classes, shares, strict=True)) if shares is not None else None,
-                "confidence": max(shares) if shares is not None else None,
+                "probabilities": probabilities,
+                "confidence": max(probabilities.values()) if probabilities is not None else None,
                 "is_outlier": is_outlier,
                 "outlier_score": score,
             }
-            for prediction_id, row, class_name, shares, is_outlier, score in zip(
-                self.ids,
-                rows,
-                self.class_names,
-                answer.probabilities.tolist() if answer.probabilities is not None else nothing,
-                self.flags or nothing,
-                answer.outlier_scores.tolist() if answer.outlier_scores is not None else nothing,
-                strict=True,
+            for row, (prediction_id, class_name, probabilities, is_outlier, score) in zip(
+                rows, self._columns(), strict=True
             )
         ]
+
+    def _columns(self) -> Iterable[tuple[str, str, dict[str, float] | None, bool | None, float | None]]:
+        """Return id, class, probabilities by class, whether it is an outlier, and outlier score, for each row."""
+        classes, shares, scores = self.served.model.classes, self.answer.probabilities, self.answer.outlier_scores
+        nothing: list[None] = [None] * len(self)
+        return zip(
+            self.ids,
+            self.class_names,
+            nothing if shares is None else [dict(zip(classes, row, strict=True)) for row in shares.tolist()],
+            self.flags or nothing,
+            nothing if scores is None else scores.tolist(),
+            strict=True,
+        )
 
 
 def class_counts(labels: Ints, rows: int, classes: int) -> list[int]:

@@ -1,15 +1,15 @@
 """Looks at the flow run that has corrections in hand, and replaces it if it is gone or over."""
 
-import asyncio
 import logging
 
 import httpx
 
 from api.corrections.flow_runs import PREFECT_ERRORS, FlowRuns
-from common.background import BackgroundTask
+from common.background import GuardedLoop
 from common.problem import Problem
 from common.settings import Settings
-from common.store import StoreError
+from common.store import Store, StoreError
+from common.store.suggestions import TRAIN_AT, Suggestion
 from common.store.threads import StoreThreads
 
 LOOK_SECONDS = 5.0
@@ -19,73 +19,68 @@ OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLING", "CANCELLED")
 logger = logging.getLogger(__name__)
 
 
-class LostRuns:
+class LostRuns(GuardedLoop):
     """Replaces flow runs that will do nothing more for their corrections, from `start` to `stop`."""
 
     def __init__(self, problem: Problem, settings: Settings, store: StoreThreads) -> None:
         """Look at the runs of `problem`'s deployment in the Prefect of the settings."""
+        super().__init__("replace lost flow runs", "lost flow runs are not replaced", LOOK_SECONDS, StoreError)
         self._problem = problem
         self._store = store
         self._url = settings.prefect_api_url
         self._runs = FlowRuns(problem, settings)
         self._suspect: str | None = None  # the run that the last look found to be gone or over
-        self._tries = 0  # replacements since a look last found no corrections in hand
-        self._looking = BackgroundTask("replace lost flow runs", self._run)
 
-    async def start(self) -> None:
-        """Begin to look."""
-        self._looking.start()
+    async def _repeat(self) -> None:
+        async with self._runs.prefect:
+            await super()._repeat()
 
-    async def stop(self) -> None:
-        """Stop looking."""
-        await self._looking.stop()
-
-    async def _run(self) -> None:
-        async with httpx.AsyncClient(base_url=self._url, timeout=httpx.Timeout(10.0, connect=2.0)) as prefect:
-            while True:
-                try:
-                    await self._look(prefect)
-                except StoreError as error:
-                    logger.error("lost flow runs are not replaced: %s", error)
-                except Exception:  # an unexpected error must not end the task, because nobody would notice
-                    logger.exception("lost flow runs are not replaced")
-                await asyncio.sleep(min(LOOK_SECONDS * 2.0**self._tries, MAX_LOOK_SECONDS))
-
-    async def _look(self, prefect: httpx.AsyncClient) -> None:
+    async def _look(self) -> None:
         """Replace the flow run that has corrections in hand if this look and the last one find it gone or over.
 
         One look is not enough: the run may just have ended well, or be scheduled again after a failure.
         """
-        in_hand = await self._store.read(lambda store: store.suggestions.in_hand(self._problem.name))
-        run_id = in_hand.flow_run_id if in_hand else None
-        if in_hand is None or run_id is None:
-            self._suspect, self._tries = None, 0
+        found = await self._store.read(lambda store: in_hand(store, self._problem.name))
+        run_id = found.flow_run_id if found else None
+        if found is None or run_id is None:
+            self._suspect, self._seconds = None, LOOK_SECONDS
             return
         try:
-            over = await self._reason(prefect, run_id)
+            over = await self._reason(run_id)
         except PREFECT_ERRORS:  # Prefect is away
             over = None
         suspect, self._suspect = self._suspect, run_id if over else None
         if not over or suspect != run_id:
             return
         logger.warning("flow run %s %s, and another run gets its corrections", run_id, over)
-        self._tries += 1
+        self._seconds = min(self._seconds * 2, MAX_LOOK_SECONDS)
         try:
-            other_run_id = await self._runs.start(prefect, in_hand)
+            other_run_id = await self._runs.start(found)
         except PREFECT_ERRORS as error:
             reason = f"its flow run {over}; Prefect at {self._url}: {error!r}"
-            await self._store.write(lambda store: store.suggestions.run_lost(run_id, reason))
+            await self._store.write(lambda store: store.suggestions.run_lost(run_id, None, reason))
         else:
-            await self._store.write(lambda store: store.suggestions.moved(run_id, other_run_id))
+            await self._store.write(lambda store: store.suggestions.run_lost(run_id, other_run_id))
 
-    async def _reason(self, prefect: httpx.AsyncClient, run_id: str) -> str | None:
+    async def _reason(self, run_id: str) -> str | None:
         """Return the reason, in words, why a run will do nothing more; None if it will do something."""
-        response = await prefect.get(f"/flow_runs/{run_id}")
+        response = await self._runs.prefect.get(f"/flow_runs/{run_id}")
         if response.status_code == httpx.codes.NOT_FOUND:
             return "is gone"
         run = response.raise_for_status().json()
         if run["state"]["type"] in OVER:
             return f"is {run['state']['type'].lower()}"
         # The worker looks for runs of the deployment that it registered last.
-        same = run["deployment_id"] == await self._runs.deployment_id(prefect)
+        same = run["deployment_id"] == await self._runs.deployment_id()
         return None if same else "is of a deployment that is gone"
+
+
+def in_hand(store: Store, problem: str) -> Suggestion | None:
+    """Return a suggestion whose flow run has work to do; None if no run has.
+
+    A run writes its suggestions to finetune.csv. The run of the last row also trains, once enough rows wait.
+    """
+    if handed_over := store.suggestions.handed_over(problem, limit=1):
+        return handed_over[0]
+    unjudged = store.suggestions.unjudged(problem)
+    return unjudged[-1] if len(unjudged) >= TRAIN_AT else None

@@ -78,7 +78,7 @@ class ModelFollower(ABC):
     async def start(self) -> None:
         """Serve the copy on disk, if there is one, then begin to follow the registry."""
         await asyncio.to_thread(self._serve_copy)
-        self._following.start()
+        await self._following.start()
 
     async def stop(self) -> None:
         """Stop following; the version in service stays."""
@@ -112,10 +112,7 @@ class ModelFollower(ABC):
         if version.tags.get(REFUSED) == reason:
             return
         try:
-            if reason is None:
-                await self._registry.delete_tag(version, REFUSED)
-            else:
-                await self._registry.set_tag(version, REFUSED, reason)
+            await self._registry.set_tag(version, REFUSED, reason)
         except (RegistryError, RegistryUnavailableError) as error:
             logger.warning("cannot write the tag %s of version %d: %s", REFUSED, version.number, error)
 

@@ -2,7 +2,7 @@
 
 from api.model.follower import ServedVersion
 from api.schemas.responses import ClassStatistics, Comparison, Models, Reign, VersionStatistics
-from common.evaluate import mcnemar, mean, per_class, wilson
+from common.evaluate import classes_of, matrix_of, mcnemar, mean, per_class, wilson
 from common.problem import Problem
 from common.store import Store
 from common.store.statistics import LiveCounts, Span
@@ -29,8 +29,8 @@ def overview(
 
 def version_statistics(live: LiveCounts, known: tuple[str, ...]) -> VersionStatistics:
     """Return the statistics of one version in one role; `known` classes come first, in their order."""
-    classes = (*known, *sorted(live.classes - set(known)))
-    matrix = live.matrix(classes)
+    classes = classes_of(known, live.labels)
+    matrix = matrix_of(live.labels, classes)
     found = per_class(matrix)
     labels, right = int(matrix.sum()), int(matrix.trace())
     return VersionStatistics(

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from api.http.errors import ServiceError
 from common.problem import Problem
-from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
+from common.registry.client import ANCHOR, CHALLENGER, CHAMPION, Registry, Version
 from common.store.champions import ChampionPeriod, How
 from common.store.threads import StoreThreads
 
@@ -76,6 +76,7 @@ class Aliases:
         # Set the alias even if this version serves already: without an alias the newest version serves, so the next
         # registration would replace it.
         await self._make_champion(version)
+        await self._confirm(version)
         if changes:
             await self._record(number, "promoted")
         return await self._now()
@@ -99,8 +100,36 @@ class Aliases:
         if version is None:
             raise RefusedError(f"version {previous}, the champion before, is not in the registry any more")
         await self._make_champion(version)
+        await self._confirm(version)
         await self._record(previous, "rolled back")
         return await self._now()
+
+    async def replace_champion(self, version: Version, shadow: Version | None, how: How, because: str) -> None:
+        """Make a version the champion for a reason; `shadow` becomes the challenger, or there is none afterwards.
+
+        After a kill at any point, a second call completes the first one.
+        """
+        champion = await self.registry.aliased(self.problem.onnx_name, CHAMPION)
+        # Recorded first, so that the history has the reason even if this process ends before it has finished. The
+        # follower may record the old champion once more meanwhile, so the record is repeated.
+        await self._record(version.number, how, because)
+        await self._point(CHAMPION, version)
+        await self._record(version.number, how, because)
+        anchor = await self.registry.aliased(self.problem.onnx_name, ANCHOR)
+        if how == "rolled back" and anchor and champion and anchor.number == champion.number:
+            await self._confirm(version)
+        if shadow:
+            await self._point(CHALLENGER, shadow)
+        else:
+            await self.retire_challenger()
+
+    async def retire_challenger(self) -> None:
+        """Remove the alias of the challenger, if it is set."""
+        challenger = await self.registry.aliased(self.problem.onnx_name, CHALLENGER)
+        if challenger:
+            await self.registry.set_alias(self.problem.onnx_name, CHALLENGER, None)
+            if "sklearn_version" in challenger.tags:
+                await self.registry.set_alias(self.problem.sklearn_name, CHALLENGER, None)
 
     async def _version(self, number: int) -> Version:
         version = await self.registry.version(self.problem.onnx_name, number)
@@ -108,16 +137,18 @@ class Aliases:
             raise NoVersionError(f"there is no {self.problem.onnx_name} version {number}")
         return version
 
-    async def _record(self, number: int, how: How = "registered") -> None:
-        await self.store.write(lambda store: store.champions.note(self.problem.onnx_name, number, how))
+    async def _record(self, number: int, how: How = "registered", because: str | None = None) -> None:
+        await self.store.write(lambda store: store.champions.note(self.problem.onnx_name, number, how, because))
+
+    async def _confirm(self, version: Version) -> None:
+        """Make a version the anchor, against which the gate judges: a person, or the judge, vouches for it."""
+        await self._point(ANCHOR, version)
 
     async def _make_champion(self, version: Version) -> None:
         await self._point(CHAMPION, version)
         challenger = await self.registry.aliased(self.problem.onnx_name, CHALLENGER)
         if challenger and challenger.number == version.number:
-            await self.registry.delete_alias(self.problem.onnx_name, CHALLENGER)
-            if "sklearn_version" in version.tags:
-                await self.registry.delete_alias(self.problem.sklearn_name, CHALLENGER)
+            await self.retire_challenger()
 
     async def _point(self, alias: str, version: Version) -> None:
         # The scikit-learn twin first: the services look at the ONNX version, and act when it moves.

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, create_model
 
-from api.http.access import WITH_KEY
+from api.http.access import WITH_KEY, TheSender
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
 from api.inference.prediction_batch import PredictionBatch
@@ -90,8 +90,13 @@ def _protocol(problem: Problem) -> APIRouter:
         return found
 
     @router.post("/feedback", dependencies=[WITH_KEY], responses=responses(400, 401, 413, 415, 422, 503))
-    async def post_seldon_feedback(
-        body: FeedbackBody, served: ServedModel, store: TheStore, predictor: ThePredictor, offload: Offload
+    async def post_seldon_feedback(  # noqa: PLR0913, PLR0917  # FastAPI gives each by its name
+        body: FeedbackBody,
+        sender: TheSender,
+        served: ServedModel,
+        store: TheStore,
+        predictor: ThePredictor,
+        offload: Offload,
     ) -> Judged:
         """Predict rows whose ground truth is known, and keep both, durably.
 
@@ -100,7 +105,9 @@ def _protocol(problem: Problem) -> APIRouter:
         rows = body.request.data.ndarray
         truths = class_names(body.truth.data.ndarray, len(rows), served.model.classes)
         answered = await offload(partial(answer, served, rows))
-        await store.write(lambda of: of.feedback.give_new(answered.log_rows(problem), truths))
+        source, trusted = sender.source, sender.trusted
+        rows = answered.log_rows(problem)
+        await store.write(lambda of: of.feedback.give_new(rows, truths, source=source, trusted=trusted))
         predictor.offer(answered)
         return judged(answered)
 

@@ -1,12 +1,13 @@
 """Feedback on predictions, and the predictions in the log, over HTTP."""
 
+from operator import methodcaller
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException
 
 from api.corrections.ground_truth import check_class, record_feedback
-from api.http.access import WITH_KEY
+from api.http.access import WITH_KEY, TheSender
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
 from api.routes.dependencies import TheChampion, TheLog, TheStore
@@ -23,19 +24,16 @@ def feedback_router(problem: Problem) -> APIRouter:
     Body: Any = truth_model(problem)
 
     @router.post("/feedback", responses=responses(400, 401, 404, 409, 413, 415, 422, 503))
-    async def post_feedback(body: Body, champion: TheChampion, store: TheStore, log: TheLog) -> Told:
+    async def post_feedback(body: Body, sender: TheSender, champion: TheChampion, store: TheStore, log: TheLog) -> Told:
         """Store the ground truth of a prediction, whenever it is known. It is durable before the response.
 
         The same ground truth again changes nothing; another one needs `replace`.
         """
         check_class(body.class_name, champion.current, problem)
         prediction_id = str(body.prediction_id)
-        await record_feedback(
-            body.prediction_id,
-            lambda of: of.feedback.give(prediction_id, body.class_name, replace=body.replace),
-            store,
-            log,
-        )
+        said = {"replace": body.replace, "source": sender.source, "trusted": sender.trusted}
+        give = methodcaller("give", prediction_id, body.class_name, **said)
+        await record_feedback(body.prediction_id, lambda of: give(of.feedback), store, log)
         return Told(prediction_id=body.prediction_id, class_name=body.class_name)
 
     @router.get("/predictions/{prediction_id}", responses=responses(401, 404, 422, 503))

@@ -8,20 +8,22 @@ import uuid_utils.compat as uuid_utils
 from fastapi import APIRouter, HTTPException
 
 from api.corrections.ground_truth import check_class, record_feedback
-from api.http.access import NOT_TOO_OFTEN, WITH_KEY
+from api.http.access import NOT_TOO_OFTEN, WITH_KEY, TheSender
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
 from api.routes.dependencies import ServedModel, TheLog, TheOutbox, TheStore
 from api.schemas.requests import row_reader, suggestion_model
-from api.schemas.responses import Accepted, SuggestionStatus
+from api.schemas.responses import Accepted, SuggestionStatus, VerdictOnCorrection
+from common.judgement.gate import in_words
 from common.problem import Problem
 from common.store import Store
+from common.store.judgements import JudgementRecord
 from common.store.suggestions import TRAIN_AT, Suggestion
 
 
 def suggest_router(problem: Problem) -> APIRouter:
     """Return the routes for corrections of `problem`'s predictions."""
-    router = APIRouter(prefix="/suggest", tags=["suggest"], dependencies=[WITH_KEY], route_class=BoundedRoute)
+    router = APIRouter(prefix="/suggest", tags=["suggest"], route_class=BoundedRoute)
     # Made from the problem's features at run time, so that a type checker cannot know it.
     Body: Any = suggestion_model(problem)
     features = row_reader(problem)
@@ -29,11 +31,11 @@ def suggest_router(problem: Problem) -> APIRouter:
     @router.post(
         "",
         status_code=202,
-        dependencies=[NOT_TOO_OFTEN],
+        dependencies=[WITH_KEY, NOT_TOO_OFTEN],
         responses=responses(400, 401, 404, 409, 413, 415, 422, 429, 503),
     )
-    async def post_suggest(
-        body: Body, served: ServedModel, store: TheStore, log: TheLog, outbox: TheOutbox
+    async def post_suggest(  # noqa: PLR0913, PLR0917  # FastAPI gives each by its name
+        body: Body, sender: TheSender, served: ServedModel, store: TheStore, log: TheLog, outbox: TheOutbox
     ) -> Accepted:
         """Store a correction to learn from. It is durable before the response.
 
@@ -47,16 +49,21 @@ def suggest_router(problem: Problem) -> APIRouter:
             features=dict(zip(problem.columns, features(body), strict=True)),
             class_name=body.class_name,
             prediction_id=str(body.prediction_id) if body.prediction_id else None,
+            source=sender.source,
+            trusted=sender.trusted,
         )
         keep = partial(Store.correct, suggestion=suggestion, replace=body.replace)
         await (record_feedback(body.prediction_id, keep, store, log) if body.prediction_id else store.write(keep))
         outbox.wake()
         return Accepted(suggestion_id=suggestion_id)
 
-    @router.get("/{suggestion_id}", responses=responses(401, 404, 422, 503))
-    async def get_suggestion(suggestion_id: UUID, store: TheStore) -> SuggestionStatus:
-        """Show the state of a correction."""
-        status = await store.read(lambda of: _status(of, str(suggestion_id)))
+    @router.get("/{suggestion_id}", responses=responses(404, 422, 503))
+    async def get_suggestion(suggestion_id: UUID, sender: TheSender, store: TheStore) -> SuggestionStatus:
+        """Show the state of a correction, and the verdict on the candidates that had learnt it.
+
+        If the service has a key, a client without it gets the verdict in words, without figures.
+        """
+        status = await store.read(lambda of: _status(of, str(suggestion_id), figures=sender.sees_figures))
         if status is None:
             raise HTTPException(404, f"there is no suggestion {suggestion_id}")
         return status
@@ -64,17 +71,27 @@ def suggest_router(problem: Problem) -> APIRouter:
     return router
 
 
-def _status(store: Store, suggestion_id: str) -> SuggestionStatus | None:
+def _status(store: Store, suggestion_id: str, *, figures: bool) -> SuggestionStatus | None:
     suggestion = store.suggestions.get(suggestion_id)
     if suggestion is None:
         return None
+    judgement = store.judgements.of(suggestion.judgement_id) if suggestion.judgement_id else None
     return SuggestionStatus(
         suggestion_id=UUID(suggestion.id),
         state=suggestion.state,
-        detail=_detail(store, suggestion),
+        # Reasons and errors have figures and addresses.
+        detail=_detail(store, suggestion) if figures else suggestion.state,
         flow_run_id=UUID(suggestion.flow_run_id) if suggestion.flow_run_id else None,
         model_version=suggestion.trained_version,
+        judgement=_verdict(judgement, figures=figures) if judgement else None,
     )
+
+
+def _verdict(judgement: JudgementRecord, *, figures: bool) -> VerdictOnCorrection:
+    if figures:
+        details = dict(judgement.details)
+        return VerdictOnCorrection(verdict=judgement.verdict, reason=details.pop("because"), figures=details)
+    return VerdictOnCorrection(verdict=judgement.verdict, reason=in_words(judgement.verdict))
 
 
 def _detail(store: Store, suggestion: Suggestion) -> str:
@@ -83,10 +100,14 @@ def _detail(store: Store, suggestion: Suggestion) -> str:
             return f"trained in version {suggestion.trained_version}"
         case "refused":
             return f"refused: {suggestion.refused_because}"
+        case "quarantined":
+            return f"quarantined: {suggestion.quarantined_because}"
         case "received":
             return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
         case "delivered":
             state = "delivered"
+        case "waiting" if suggestion.judgement_id:
+            state = "waiting: the last version that learnt it had no effect, and the next one will learn it again"
         case "waiting":
-            state = f"waiting ({min(len(store.suggestions.waiting(suggestion.problem)), TRAIN_AT)} of {TRAIN_AT})"
+            state = f"waiting ({min(len(store.suggestions.unjudged(suggestion.problem)), TRAIN_AT)} of {TRAIN_AT})"
     return f"{state}, to be delivered anew: {suggestion.last_error}" if suggestion.last_error else state

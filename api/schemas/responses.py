@@ -144,6 +144,14 @@ class Accepted(BaseModel):
     suggestion_id: UUID
 
 
+class VerdictOnCorrection(BaseModel):
+    """The gate's verdict on the candidates that had learnt a correction."""
+
+    verdict: str = Field(examples=["accepted"])
+    reason: str
+    figures: dict[str, Any] | None = Field(None, description="for clients with the key, if API_KEY is set")
+
+
 class SuggestionStatus(BaseModel):
     """The state of a correction on its way into a model."""
 
@@ -152,6 +160,7 @@ class SuggestionStatus(BaseModel):
     detail: str = Field(examples=["waiting (3 of 5)"])
     flow_run_id: UUID | None = Field(None, description="its run in Prefect, once there is one")
     model_version: int | None = Field(None, description="the version that has learnt from it")
+    judgement: VerdictOnCorrection | None = Field(None, description="the newest verdict, once there is one")
 
 
 class Told(BaseModel):

@@ -25,10 +25,10 @@ def check_as_used(model: OnnxModel, sample: Sequence[Sequence[Value]], run_secon
     if model.width not in (None, len(sample[0])):
         raise ModelError(f"the model takes {model.width} features, the problem has {len(sample[0])}")
     model.check_golden()
-    golden = model.golden_rows
-    if golden is not None and len(golden) > max(SIZES):
-        raise ModelError(f"the file has {len(golden)} golden rows, more than {max(SIZES)}")
-    rows = sample if golden is None else golden.tolist()
+    golden = model.golden()
+    rows = golden[0].tolist() if golden else sample
+    if len(rows) > max(SIZES):
+        raise ModelError(f"the file has {len(rows)} golden rows, more than {max(SIZES)}")
     for size in SIZES:
         _check_size(model, model.as_rows(list(islice(cycle(rows), size))), run_seconds)
 

@@ -6,7 +6,7 @@ Candidates, verdicts and choices come from the functions that fine-tuning calls.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from common.bundle.outliers import outlier_scorer_for
 from common.judgement.gate import ACCEPTED, INSUFFICIENT, NO_EFFECT, Evidence, Judgement, Rules, judge, pick
 from common.problem import Classifier, Ints, Problem, Rows, Table, as_float32, get_problem
 from common.split import split
-from finetune.candidates import CONTINUED, candidates, ways
+from finetune.candidates import candidates, ways
 
 BATCH = 5  # corrections that start a fine-tuning
 TRUTHS, SILENT = 500, 1_000  # most rows of the evidence with and without ground truth

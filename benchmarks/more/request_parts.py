@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from api.api import create_app
+from api.fastpath.answer_json import answer_json
 from api.fastpath.routes import FAST_ROUTES
 from api.fastpath.uvicorn_protocol import FastPathProtocol
 from api.fastpath.wiring import fast_routes
@@ -146,8 +147,9 @@ def _validating(problem: Problem, body: bytes) -> Part:
 
 def _to_json(answered: PredictionBatch) -> Part:
     fields = Prediction.model_validate_json(answered.json_rows()[0]).model_dump()
+    writer = answer_json(answered.served)
     return Part(
-        "the answer as JSON", best(answered.json_rows) / len(answered),
+        "the answer as JSON", best(lambda: writer.rows(answered)) / len(answered),
         "by pydantic", best(lambda: Prediction(**fields).model_dump_json().encode()),
     )  # fmt: skip
 

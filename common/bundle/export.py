@@ -34,16 +34,24 @@ class Tested:
         graph: the bundle; its metadata hold the `metrics` of `matrix`.
         bundle: the bundle as it was loaded for the test, still without these metrics.
         matrix: counts `[classes, classes]`: row is the true class, column the answered one.
+        scorer: the outlier scorer in the bundle, if there is one.
     """
 
     graph: ModelProto
     bundle: OnnxModel
     matrix: Ints
+    scorer: OutlierScorer | None
 
     @property
     def metrics(self) -> dict[str, float]:
         """Accuracy and macro precision, recall and F1 on the test rows."""
         return evaluate.summary(self.matrix)
+
+    @property
+    def results(self) -> dict[str, float]:
+        """The metrics and those of the outlier scorer, by their names in MLflow."""
+        tested = {f"test_{name}": value for name, value in self.metrics.items()}
+        return tested | (self.scorer.metrics if self.scorer else {})
 
 
 def export_tested(
@@ -64,7 +72,7 @@ def export_tested(
     graph = export_onnx(model, problem, train, scorer)
     bundle = OnnxModel(graph.SerializeToString())
     answers = answer_statistics(check_parity(bundle, model, test.X, scorer), problem, test.y)
-    tested = Tested(graph, bundle, np.array(answers["confusion"], dtype=np.int64))
+    tested = Tested(graph, bundle, np.array(answers["confusion"], dtype=np.int64), scorer)
     reference = {**bundle.metadata["reference"], "answers": answers}
     _set_metadata(graph, bundle.metadata | {"metrics": tested.metrics, "reference": reference})
     return tested

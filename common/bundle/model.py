@@ -90,7 +90,7 @@ class OnnxModel:
         Raises:
             ModelError: the golden rows are damaged, an answer differs, or the model cannot answer.
         """
-        golden = self._golden()
+        golden = self.golden()
         rows, right = golden or (self._any_row(), None)
         try:
             answer = self.predict(rows)
@@ -100,22 +100,12 @@ class OnnxModel:
         if right:
             answer.check_equal(right)
 
-    @property
-    def golden_rows(self) -> Rows | None:
-        """The golden rows; None if the file has none."""
-        golden = self._golden()
-        return golden[0] if golden else None
+    def golden(self) -> tuple[Rows, Answer] | None:
+        """Return the golden rows with their right answers; None if the file has none.
 
-    def _feed(self, X: Rows) -> dict[str, Rows]:
-        if not self._has_columns:
-            return {self._inputs[0].name: X}
-        return {
-            column.name: X[:, [index]].astype(object if column.type == TEXT else np.float32)
-            for index, column in enumerate(self._inputs)
-        }
-
-    def _golden(self) -> tuple[Rows, Answer] | None:
-        """Return the golden rows with their right answers; None if the file has none."""
+        Raises:
+            ModelError: the golden rows are damaged.
+        """
         golden = self.metadata.get("golden")
         if golden is None:
             return None
@@ -128,6 +118,14 @@ class OnnxModel:
             return self.as_rows(golden["input"]), right
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the golden rows are damaged: {error!r}") from error
+
+    def _feed(self, X: Rows) -> dict[str, Rows]:
+        if not self._has_columns:
+            return {self._inputs[0].name: X}
+        return {
+            column.name: X[:, [index]].astype(object if column.type == TEXT else np.float32)
+            for index, column in enumerate(self._inputs)
+        }
 
     def _any_row(self) -> Rows:
         if self._has_columns:

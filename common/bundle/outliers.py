@@ -51,11 +51,6 @@ class OutlierScorer:
         """The threshold and the training rate, by their names in MLflow."""
         return {"outlier_threshold": self.threshold, "outlier_rate": self.training_rate}
 
-    @property
-    def tags(self) -> dict[str, str]:
-        """The metrics as tags of a version, with four digits."""
-        return {name: f"{value:.4f}" for name, value in self.metrics.items()}
-
 
 def outlier_scorer_for(problem: Problem, fitting: Table, validation: Table) -> OutlierScorer | None:
     """Fit a scorer as `fit_outlier_scorer` does; return None for a problem without numbers."""

@@ -1,1 +1,4 @@
-"""The judge: evidence on rows becomes a verdict on a candidate. Pure functions, without reading or writing."""
+"""The judge: is a version better than another one? Pure functions; the package imports `problem` only.
+
+Open `gate.py` first: it judges a candidate before it serves. `betting.py` judges versions that answer live rows.
+"""

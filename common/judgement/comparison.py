@@ -1,11 +1,11 @@
-"""The comparison of a candidate with a reference, row by row.
+"""The comparison of a candidate with a baseline, row by row.
 
 A row on which two versions answer alike makes no difference between them, whatever its ground truth. So rows without
 ground truth count in full where the versions agree, and a ground truth is needed only where they differ.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.judgement.intervals import tango
 from common.problem import Ints
@@ -19,7 +19,7 @@ class ClassChange:
     gain: int
     harm: int
     n: int
-    high: float
+    high: float = 1.0
 
     @property
     def change(self) -> float:
@@ -29,14 +29,15 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """A candidate against a reference.
+    """A candidate against a baseline.
 
     Attributes:
         gain: number of rows that only the candidate answers rightly.
-        harm: number of rows that only the reference answers rightly.
+        harm: number of rows that only the baseline answers rightly.
         unknown: number of rows without ground truth that they answer differently.
-        n: number of rows that the limits are made from.
-        set_aside: whether the limits are made from rows with ground truth alone.
+        n: number of all rows.
+        known: number of rows with ground truth.
+        set_aside: whether the limits are made from the rows with ground truth alone.
         low: the lower limit of the difference of accuracy; it counts each unknown row as harm.
         high: the upper limit; it counts each unknown row as a gain.
         classes: the changes of recall.
@@ -46,10 +47,11 @@ class PairedComparison:
     harm: int
     unknown: int
     n: int
-    set_aside: bool
-    low: float
-    high: float
-    classes: tuple[ClassChange, ...]
+    known: int
+    set_aside: bool = False
+    low: float = -1.0
+    high: float = 1.0
+    classes: tuple[ClassChange, ...] = ()
 
     def lost(self, class_loss: float) -> ClassChange | None:
         """Return the class that has certainly lost recall, and at least `class_loss` of it; None if there is none."""
@@ -65,17 +67,17 @@ class PairedComparison:
     @property
     def text(self) -> str:
         """The counts in words."""
-        others = "others " if self.set_aside else ""
+        rows, others = (self.known, "others ") if self.set_aside else (self.n, "")
         unknown = f", differs on {self.unknown} {others}of unknown truth" if self.unknown else ""
-        return f"is right alone on {self.gain} and wrong alone on {self.harm} of {self.n} rows{unknown}"
+        return f"is right alone on {self.gain} and wrong alone on {self.harm} of {rows} rows{unknown}"
 
     def rows_missing(self, margin: float, alpha: float) -> int:
         """Return how many further rows with ground truth, which both answer alike, lift `low` above -margin at most."""
+        harm, n = (self.harm, self.known) if self.set_aside else (self.harm + self.unknown, self.n)
 
         def is_enough(rows: int) -> bool:
-            return tango(self.gain, self.harm + unknown, self.n + rows, alpha) > -margin
+            return tango(self.gain, harm, n + rows, alpha) > -margin
 
-        unknown = 0 if self.set_aside else self.unknown
         if is_enough(0):
             return 0
         few, many = 0, 1
@@ -88,33 +90,41 @@ class PairedComparison:
 
 
 def compare(
-    candidate: Ints, reference: Ints, truth: Ints, classes: Sequence[str], alphas: tuple[float, float]
+    candidate: Ints, baseline: Ints, truth: Ints, classes: Sequence[str], alphas: tuple[float, float]
 ) -> PairedComparison:
     """Compare two versions on rows.
 
-    Where the versions differ on many rows of unknown truth, the rows without ground truth make the limit worse, and are
-    set aside. The choice supposes that the versions are equally good where they differ: it looks at no version's
-    being right, so that the limits hold.
-
     Args:
         candidate: its answers, class indices `[rows]`.
-        reference: the other version's answers.
-        truth: class indices, -1 where unknown; the rows with a ground truth are as any others.
+        baseline: the other version's answers.
+        truth: class indices, -1 where unknown; ground truths are known of rows drawn by chance.
         classes: the class names, by index.
-        alphas: the level of the lower limit, then of the upper ones; the classes share out the latter.
+        alphas: the level of the lower limit, then of the upper limits; the latter is shared out among the classes.
     """
-    differ, known = candidate != reference, truth >= 0
-    gains, harms = differ & (candidate == truth), differ & (reference == truth)
-    gain, harm, unknown = int(gains.sum()), int(harms.sum()), int((differ & ~known).sum())
-    half, other = (differing := int((differ & known).sum())) // 2, differing - differing // 2
-    labelled, (alpha, high_alpha) = int(known.sum()), alphas
-    set_aside = tango(half, other, labelled, alpha) > tango(half, other + unknown, len(truth), alpha)
-    n, counted = (labelled, 0) if set_aside else (len(truth), unknown)
-    low, high = tango(gain, harm + counted, n, alpha), -tango(harm, gain + counted, n, high_alpha)
+    differ = candidate != baseline
+    gains, harms = differ & (candidate == truth), differ & (baseline == truth)
     changes = []
     for index, name in enumerate(classes):
         own = truth == index
-        better, worse, rows = int(gains[own].sum()), int(harms[own].sum()), int(own.sum())
-        limit = -tango(worse, better, rows, high_alpha / len(classes))
-        changes.append(ClassChange(name, better, worse, rows, limit))
-    return PairedComparison(gain, harm, unknown, n, set_aside, low, high, tuple(changes))
+        changes.append(ClassChange(name, int(gains[own].sum()), int(harms[own].sum()), int(own.sum())))
+    unknown, known = int((differ & (truth < 0)).sum()), int((truth >= 0).sum())
+    counted = PairedComparison(int(gains.sum()), int(harms.sum()), unknown, len(truth), known, classes=tuple(changes))
+    return with_limits(counted, alphas)
+
+
+def with_limits(counted: PairedComparison, alphas: tuple[float, float]) -> PairedComparison:
+    """Return a comparison with the limits that belong to its counts; the arguments are as for `compare`.
+
+    Where the versions differ on many rows of unknown truth, the rows without ground truth would only widen the limits,
+    and are set aside. The choice supposes that half of the differing rows are gains. It looks at no version's being
+    right, so that the limits hold.
+    """
+    gain, harm, unknown, n = counted.gain, counted.harm, counted.unknown, counted.n
+    half, other = (gain + harm) // 2, (gain + harm + 1) // 2
+    set_aside = tango(half, other, counted.known, alphas[0]) > tango(half, other + unknown, n, alphas[0])
+    if set_aside:
+        unknown, n = 0, counted.known
+    low, high = tango(gain, harm + unknown, n, alphas[0]), -tango(harm, gain + unknown, n, alphas[1])
+    level = alphas[1] / max(len(counted.classes), 1)
+    classes = tuple(replace(each, high=-tango(each.harm, each.gain, each.n, level)) for each in counted.classes)
+    return replace(counted, set_aside=set_aside, low=low, high=high, classes=classes)

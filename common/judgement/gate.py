@@ -1,4 +1,4 @@
-"""The gate: from the answers of a candidate and of two references on the same rows to one of four verdicts.
+"""The gate: from the answers of a candidate and of two baselines on the same rows to one of four verdicts.
 
 `comparison.py` says how two versions are compared.
 """
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from common.judgement.comparison import PairedComparison, compare
+from common.judgement.comparison import ClassChange, PairedComparison, compare, with_limits
 from common.judgement.intervals import fisher
 from common.problem import Ints
 
@@ -88,8 +88,10 @@ class Judgement:
         wanted: ids of predictions whose ground truth would help to decide, the most helpful first.
         rows_missing: how many further rows, which all versions answer alike, would make the candidate accepted.
         better: whether the candidate is certainly better than the anchor on fresh rows with ground truth.
-        nothing_against: whether no reference is ahead on rows with ground truth.
+        nothing_against: whether no baseline is ahead on rows with ground truth.
         world_changed: whether live ground truths contradict test.csv, so that its rows do not count.
+        rules: the limits of the gate.
+        alphas: the levels of the lower and of the upper limits.
     """
 
     verdict: Verdict
@@ -104,6 +106,20 @@ class Judgement:
     better: bool
     nothing_against: bool
     world_changed: bool
+    rules: Rules
+    alphas: tuple[float, float]
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """The numbers to compare candidates by: those against the champion, and the lower limit against the anchor."""
+        champion = self.against[CHAMPION]
+        return {
+            **{name: getattr(champion, name) for name in ("gain", "harm", "unknown", "n", "low", "high")},
+            "anchor_low": self.against[ANCHOR].low,
+            "taught": self.taught,
+            "taught_before": self.taught_before,
+            "taught_after": self.taught_after,
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON has."""
@@ -130,14 +146,20 @@ def judge(  # noqa: PLR0913, PLR0917  # three versions on the same rows
         rules: the limits.
         classes: the class names, by index.
     """
-    references = {CHAMPION: champion, ANCHOR: anchor}
-    changed = any(_contradict(answers, evidence, rules.alpha) for answers in references.values())
+    baselines = {CHAMPION: champion, ANCHOR: anchor}
+    changed = any(_contradict(answers, evidence, rules.alpha) for answers in baselines.values())
     counted = evidence.fresh | (not changed)
-    truth, fresh = evidence.truth[counted], evidence.fresh[counted]
+    # The two baselines share out the level of the upper limits.
+    levels = (rules.alpha, rules.alpha / 2)
     against = {
-        name: _against(candidate[counted], answers[counted], Evidence(truth, fresh, ()), rules, classes)
-        for name, answers in references.items()
+        name: compare(candidate[counted], answers[counted], evidence.truth[counted], classes, levels)
+        for name, answers in baselines.items()
     }
+    known = evidence.fresh & (evidence.truth >= 0)
+    rows = known if any(each.set_aside for each in against.values()) else evidence.fresh
+    if rows.sum() >= SPEND_FROM:
+        levels = (rules.spent_alpha, rules.alpha / 2)
+        against = {name: with_limits(each, levels) for name, each in against.items()}
     labels, before, after = taught
     learnt_before, learnt_after = int((before == labels).sum()), int((after == labels).sum())
     if refusal := next(filter(None, (_refusal(name, each, rules) for name, each in against.items())), None):
@@ -155,19 +177,18 @@ def judge(  # noqa: PLR0913, PLR0917  # three versions on the same rows
         because = f"against the {name}, the candidate {worst.text}: {limit}"
     open_ = verdict == INSUFFICIENT
     wanted = _wanted(candidate, champion, anchor, evidence) if open_ else ()
-    missing = max(each.rows_missing(rules.margin, rules.alpha) for each in against.values()) if open_ else 0
+    missing = max(each.rows_missing(rules.margin, levels[0]) for each in against.values()) if open_ else 0
     if open_:
         labels_or = f"ground truths of the {len(wanted)} wanted predictions, or " if wanted else ""
         because += f"; {labels_or}{missing} more rows that all answer alike would decide"
     if changed:
         because += "; test.csv does not count, because live ground truths contradict it"
-    known = evidence.fresh & (evidence.truth >= 0)
     alphas = (rules.spent_alpha, rules.alpha)
     live = compare(candidate[known], anchor[known], evidence.truth[known], classes, alphas)
     return Judgement(
         verdict, because, WORDS[verdict], against, len(labels), learnt_before, learnt_after, wanted, missing,
         better=live.low > 0, nothing_against=all(each.gain >= each.harm for each in against.values()),
-        world_changed=changed,
+        world_changed=changed, rules=rules, alphas=levels,
     )  # fmt: skip
 
 
@@ -179,22 +200,23 @@ def pick(judgements: Mapping[str, Judgement]) -> str:
     )
 
 
-def _against(
-    candidate: Ints, reference: Ints, evidence: Evidence, rules: Rules, classes: Sequence[str]
-) -> PairedComparison:
-    """Compare on all rows of the evidence.
+def in_words(verdict: str) -> str:
+    """Return the verdict as a sentence without figures."""
+    return next(words for known, words in WORDS.items() if known == verdict)
 
-    Many fresh rows can afford the lower level of this try. The two references share out the level of the upper limits.
-    """
-    found = compare(candidate, reference, evidence.truth, classes, (rules.alpha, rules.alpha / 2))
-    fresh = evidence.fresh & (evidence.truth >= 0) if found.set_aside else evidence.fresh
-    if fresh.sum() < SPEND_FROM:
-        return found
-    return compare(candidate, reference, evidence.truth, classes, (rules.spent_alpha, rules.alpha / 2))
+
+def is_worse(against: PairedComparison, class_loss: float) -> bool:
+    """Return whether a candidate is certainly worse than a baseline, or has lost too much recall of a class."""
+    return against.high < 0 or _lost(against, class_loss) is not None
+
+
+def _lost(against: PairedComparison, class_loss: float) -> ClassChange | None:
+    """Return a class that has lost too much recall, unless the candidate is certainly better for all together."""
+    return None if against.is_worth_a_class else against.lost(class_loss)
 
 
 def _refusal(name: str, against: PairedComparison, rules: Rules) -> str | None:
-    if (lost := against.lost(rules.class_loss)) and not against.is_worth_a_class:
+    if lost := _lost(against, rules.class_loss):
         counts = f"right alone on {lost.gain}, wrong alone on {lost.harm} of its {lost.n} rows"
         limit = f"{_points(lost.change)}, at best {_points(lost.high)}"
         return f"against the {name}, the candidate loses recall of {lost.name}: {counts} ({limit})"
@@ -206,7 +228,7 @@ def _refusal(name: str, against: PairedComparison, rules: Rules) -> str | None:
 def _contradict(answers: Ints, evidence: Evidence, alpha: float) -> bool:
     """Return whether a version is right more, or less, often on live rows than on those of test.csv.
 
-    The test is Fisher's exact one. Its level is a quarter of alpha: there are two references and two directions.
+    The test is Fisher's exact one. Its level is a quarter of alpha: there are two baselines and two directions.
     """
     right, known = answers == evidence.truth, evidence.truth >= 0
     live, test = right[known & evidence.fresh], right[known & ~evidence.fresh]

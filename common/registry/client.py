@@ -14,6 +14,11 @@ from common.settings import MlflowLogin
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+# The last version that somebody vouched for: training, a person, or the gate on fresh ground truths. The gate judges
+# against it, because many small steps down, each too small to see, would add up.
+ANCHOR = "anchor"
+# The tag of a version that fine-tuning made; its value is the gate's verdict.
+VERDICT = "verdict"
 API = "/api/2.0/mlflow"
 NOT_MLFLOW = "another program than MLflow answers"
 LOG_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
@@ -107,14 +112,10 @@ class Registry:
             for each in (await self._ask(f"{API}/model-versions/search", wanted)).get("model_versions", [])
         ]
 
-    async def set_alias(self, name: str, alias: str, number: int) -> None:
-        """Move an alias to a version."""
-        alias_of = {"name": name, "alias": alias, "version": str(number)}
-        await self._send("POST", f"{API}/registered-models/alias", json=alias_of)
-
-    async def delete_alias(self, name: str, alias: str) -> None:
-        """Remove an alias; it may be absent."""
-        await self._send("DELETE", f"{API}/registered-models/alias", json={"name": name, "alias": alias})
+    async def set_alias(self, name: str, alias: str, number: int | None) -> None:
+        """Move an alias to a version; None removes the alias, which may be absent."""
+        method, version = ("DELETE", {}) if number is None else ("POST", {"version": str(number)})
+        await self._send(method, f"{API}/registered-models/alias", json={"name": name, "alias": alias, **version})
 
     async def download(self, version: Version) -> bytes:
         """Return the ONNX file of a version. MLflow names it model.onnx."""
@@ -122,15 +123,13 @@ class Registry:
         path = "/model-versions/get-artifact"
         return (await self._send("GET", path, self._file_bytes, self._file_seconds, params=query)).content
 
-    async def set_tag(self, version: Version, key: str, value: str) -> None:
-        """Set a tag of a version."""
-        tag = {"name": version.name, "version": str(version.number), "key": key, "value": value}
-        await self._send("POST", f"{API}/model-versions/set-tag", json=tag)
-
-    async def delete_tag(self, version: Version, key: str) -> None:
-        """Remove a tag of a version; it may be absent."""
+    async def set_tag(self, version: Version, key: str, value: str | None) -> None:
+        """Set a tag of a version; None removes the tag, which may be absent."""
         tag = {"name": version.name, "version": str(version.number), "key": key}
-        await self._send("DELETE", f"{API}/model-versions/delete-tag", json=tag)
+        if value is None:
+            await self._send("DELETE", f"{API}/model-versions/delete-tag", json=tag)
+        else:
+            await self._send("POST", f"{API}/model-versions/set-tag", json={**tag, "value": value})
 
     async def _ask(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         try:

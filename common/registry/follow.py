@@ -1,22 +1,18 @@
 """Following the registry: looks at regular intervals that no error ends, and pauses before a version is tried again."""
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 
-from common.background import BackgroundTask
+from common.background import GuardedLoop
 from common.registry.client import RegistryError, RegistryUnavailableError, Version
 
 MAX_RETRY_SECONDS = 60.0
 # A version that takes long to fail waits this many times as long, but less than the alert on failures looks back.
 PAUSES_PER_TRY, MAX_PAUSE_SECONDS = 10, 120.0
 
-logger = logging.getLogger(__name__)
 
-
-class RegistryFollower(BackgroundTask):
+class RegistryFollower(GuardedLoop):
     """Awaits `look` every few seconds, from `start` to `stop`, whatever it raises.
 
     An error of the registry, or another that is expected, is logged once until a look succeeds. After an unexpected
@@ -40,35 +36,29 @@ class RegistryFollower(BackgroundTask):
             expected: errors of `look`, beside those of the registry, that say that another service is away.
             on_unexpected: is called after each unexpected error.
         """
-        super().__init__(f"follow the registry for {subject}", self._follow)
+        errors = (RegistryError, RegistryUnavailableError, expected)
+        super().__init__(f"follow the registry for {subject}", f"{subject} cannot be updated", seconds, *errors)
         self._subject = subject
-        self._look = look
-        self._seconds = seconds
-        self._expected = (RegistryError, RegistryUnavailableError, expected)
+        self._look_once = look
+        self._first_seconds = seconds
         self._on_unexpected = on_unexpected
         self._failing: type[Exception] | None = None
 
-    async def _follow(self) -> None:
-        pause = self._seconds
-        while True:
-            try:
-                await self._look()
-                self._note(None)
-                pause = self._seconds
-            except self._expected as error:
-                self._note(error)
-            except Exception:  # an unexpected error must not end the task, because nobody would notice
-                self._on_unexpected()
-                logger.exception("%s cannot be updated", self._subject)
-                pause = min(pause * 2, MAX_RETRY_SECONDS)
-            await asyncio.sleep(pause)
+    async def _look(self) -> None:
+        await self._look_once()
+        self._seconds = self._first_seconds
 
     def _note(self, error: Exception | None) -> None:
+        if error and not isinstance(error, self._expected):
+            super()._note(error)
+            self._on_unexpected()
+            self._seconds = min(self._seconds * 2, MAX_RETRY_SECONDS)
+            return
         failed_before, self._failing = self._failing, type(error) if error else None
         if error and failed_before is not type(error):
-            logger.warning("%s cannot be updated until MLflow and the store work: %s", self._subject, error)
+            self._logger.warning("%s until MLflow and the store work: %s", self._failure, error)
         elif failed_before and not error:
-            logger.warning("%s can be updated again", self._subject)
+            self._logger.warning("%s can be updated again", self._subject)
 
 
 class RetryPauses:

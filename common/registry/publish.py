@@ -18,8 +18,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 from onnx import ModelProto
 
+from common.bundle.model import OnnxModel
 from common.problem import Classifier, Problem
-from common.registry.client import CHAMPION, Version
+from common.registry.client import ANCHOR, CHAMPION, Version
 from common.settings import PROJECT
 
 
@@ -58,25 +59,57 @@ def load_sklearn(version: Version) -> Classifier:
     return model
 
 
+def load_bundle(version: Version) -> OnnxModel:
+    """Load the bundle of an ONNX version, as the services do.
+
+    Raises:
+        ModelError: the file is no model that the lab can ask.
+    """
+    graph = mlflow.onnx.load_model(f"models:/{version.name}/{version.number}")
+    return OnnxModel(graph.SerializeToString())
+
+
+def registered_at(version: Version) -> datetime:
+    """Return the time at which a version was registered."""
+    found = mlflow.MlflowClient().get_model_version(version.name, str(version.number))
+    return datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
+
+
+def anchor(problem: Problem, champion: Version) -> Version:
+    """Return the version under the alias `anchor`; without the alias, the training's version behind the champion.
+
+    If that one is not in the registry any more, the champion itself is the anchor.
+    """
+    if number := _aliases(mlflow.MlflowClient(), problem.onnx_name).get(ANCHOR):
+        return version(problem.onnx_name, int(number)) or champion
+    base = champion.tags.get("continued_from")
+    return (newest(problem.onnx_name, {"sklearn_version": base}) if base else None) or champion
+
+
 def champion(name: str) -> Version | None:
     """Return the version of `name` under the alias `champion`, or else the newest; None if there is none."""
-    number = _aliased(mlflow.MlflowClient(), name, CHAMPION)
+    number = _aliases(mlflow.MlflowClient(), name).get(CHAMPION)
     return _version(mlflow.MlflowClient().get_model_version(name, number)) if number else newest(name)
 
 
-def register(
-    problem: Problem, model: Classifier, graph: ModelProto, tags: Mapping[str, str], alias: str = CHAMPION
-) -> Version:
-    """Log both flavours to the active run, register both, then move the alias to them.
+def pin_champion(serving: Version) -> None:
+    """Set the alias `champion` if it is not set: without it, the newest version serves, and not `serving`."""
+    client = mlflow.MlflowClient()
+    if CHAMPION not in _aliases(client, serving.name):
+        client.set_registered_model_alias(serving.name, CHAMPION, str(serving.number))
 
-    If a step fails, the function deletes the versions that it has made, and sets the alias back.
+
+def register(problem: Problem, model: Classifier, graph: ModelProto, tags: Mapping[str, str], *aliases: str) -> Version:
+    """Log both flavours to the active run, register both, then move the aliases to them.
+
+    If a step fails, the function deletes the versions that it has made, and sets the aliases back.
 
     Args:
         problem: gives the names to register under.
         model: the fitted scikit-learn model.
         graph: the same model as a bundle.
         tags: tags of both versions; the function adds the git commit, and the version of the scikit-learn twin.
-        alias: the alias to move.
+        aliases: the aliases to move, in this order.
 
     Returns:
         The ONNX version, which the services follow.
@@ -85,32 +118,34 @@ def register(
     client = mlflow.MlflowClient()
     tags = {**tags, "git_commit": git_commit()}
     made: list[ModelVersion] = []
-    before = {name: _aliased(client, name, alias) for name in (problem.sklearn_name, problem.onnx_name)}
+    before = {name: _aliases(client, name) for name in (problem.sklearn_name, problem.onnx_name)}
     try:
         made.append(_register(client, problem.sklearn_name, sklearn_uri, tags))
         tags["sklearn_version"] = str(made[0].version)
         made.append(_register(client, problem.onnx_name, onnx_uri, tags))
-        move_alias(problem, _version(made[1]), alias)
+        move_aliases(problem, _version(made[1]), *aliases)
     except BaseException:
         for version in made:
             client.delete_model_version(version.name, version.version)
-            if number := before[version.name]:
-                client.set_registered_model_alias(version.name, alias, number)
+            for alias in aliases:
+                if number := before[version.name].get(alias):
+                    client.set_registered_model_alias(version.name, alias, number)
         raise
     return _version(made[1])
 
 
-def move_alias(problem: Problem, onnx: Version, alias: str = CHAMPION) -> None:
-    """Move an alias to an ONNX version and to its scikit-learn twin; a second call changes nothing."""
+def move_aliases(problem: Problem, onnx: Version, *aliases: str) -> None:
+    """Move aliases to an ONNX version and to its scikit-learn twin; a second call changes nothing."""
     client = mlflow.MlflowClient()
-    # The ONNX alias moves last: when the services see it move, the rest is complete.
-    client.set_registered_model_alias(problem.sklearn_name, alias, onnx.tags["sklearn_version"])
-    client.set_registered_model_alias(onnx.name, alias, str(onnx.number))
+    for alias in aliases:
+        # The ONNX alias moves last: when the services see it move, the rest is complete.
+        client.set_registered_model_alias(problem.sklearn_name, alias, onnx.tags["sklearn_version"])
+        client.set_registered_model_alias(onnx.name, alias, str(onnx.number))
 
 
-def metric_tags(metrics: Mapping[str, float]) -> dict[str, str]:
-    """Return results on the test rows as tags, such as `test_accuracy`, with four digits."""
-    return {f"test_{name}": f"{value:.4f}" for name, value in metrics.items()}
+def as_tags(results: Mapping[str, float]) -> dict[str, str]:
+    """Return results as tags of a version, with four digits."""
+    return {name: f"{value:.4f}" for name, value in results.items()}
 
 
 def git_commit() -> str:
@@ -144,9 +179,9 @@ def _register(client: mlflow.MlflowClient, name: str, uri: str, tags: Mapping[st
     return client.create_model_version(name, uri, tags=dict(tags), model_id=uri.rpartition("/")[2])
 
 
-def _aliased(client: mlflow.MlflowClient, name: str, alias: str) -> str | None:
+def _aliases(client: mlflow.MlflowClient, name: str) -> Mapping[str, str]:
     found = client.search_registered_models(f"name = '{name}'", max_results=1)
-    return found[0].aliases.get(alias) if found else None
+    return found[0].aliases if found else {}
 
 
 def _pinned(*packages: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The store: predictions, ground truths, corrections and champions. The only package that speaks SQL.
+"""The store: predictions, ground truths, corrections, judgements and champions. The only package that speaks SQL.
 
 One code path serves SQLite and PostgreSQL; many processes may use one database at once. The package imports
 `common.problem` only. Begin with `tables.py`. Lines that end in `# room:` connect a folder that can be deleted.
@@ -6,7 +6,9 @@ One code path serves SQLite and PostgreSQL; many processes may use one database 
 
 from common.store.champions import Champions
 from common.store.database import Database, StoreError
+from common.store.evidence import LiveEvidence
 from common.store.feedback import Feedback, record_feedback
+from common.store.judgements import Judgements
 from common.store.migrations.upgrade import upgrade  # room: migrations
 from common.store.monitoring.alerts import Alerts  # room: monitoring
 from common.store.monitoring.correction_history import CorrectionHistory  # room: monitoring
@@ -17,6 +19,7 @@ from common.store.monitoring.tables import EXPORTED_AT  # room: monitoring
 from common.store.monitoring.window_rows import WindowRows  # room: monitoring
 from common.store.monitoring.windows import Windows  # room: monitoring
 from common.store.predictions import LoggedPredictions
+from common.store.rollups import KnownTruth
 from common.store.statistics import Statistics
 from common.store.suggestions import Suggestion, Suggestions, add_suggestion
 
@@ -45,6 +48,8 @@ class Store:
         self.suggestions = Suggestions(self._database)
         self.champions = Champions(self._database)
         self.statistics = Statistics(self._database)
+        self.judgements = Judgements(self._database)
+        self.evidence = LiveEvidence(self._database)
         self.predictions.exported_at = EXPORTED_AT  # room: monitoring
         self.prediction_search = PredictionSearch(self._database, self.predictions)  # room: monitoring
         self.correction_history = CorrectionHistory(self._database)  # room: monitoring
@@ -66,5 +71,6 @@ class Store:
         """
         with self._database.writing() as connection:
             if suggestion.prediction_id:
-                record_feedback(connection, suggestion.prediction_id, suggestion.class_name, replace=replace)
+                truth = KnownTruth(suggestion.class_name, suggestion.trusted)
+                record_feedback(connection, suggestion.prediction_id, truth, suggestion.source, replace=replace)
             add_suggestion(connection, suggestion)

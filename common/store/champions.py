@@ -6,7 +6,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import StorePart, records
 from common.store.tables import champions
 
 How = Literal["registered", "promoted", "rolled back"]
@@ -23,27 +23,26 @@ class ChampionPeriod:
     model_version: int
     since: datetime
     how: How
+    because: str | None = None
 
 
-class Champions:
+class Champions(StorePart):
     """The moves of the alias `champion`, as the services saw them."""
 
-    def __init__(self, database: Database) -> None:
-        """Use `database`."""
-        self._database = database
-
-    def note(self, model_name: str, model_version: int, how: How = "registered") -> None:
+    def note(self, model_name: str, model_version: int, how: How = "registered", because: str | None = None) -> None:
         """Write that a version is champion now; nothing changes if it was already, for this or another process.
 
-        The process that moved the alias gives `how`, before or after other processes see the move.
+        The process that moves the alias gives `how` and, if the judge decided, `because`, before or after other
+        processes see the move.
         """
         with self._database.writing() as connection:
             newest = connection.execute(_history(model_name).limit(1)).mappings().first()
             if newest is None or newest["model_version"] != model_version:
-                row = {"model_name": model_name, "model_version": model_version, "since": datetime.now(UTC), "how": how}
-                connection.execute(champions.insert().values(row))
+                row = {"model_name": model_name, "model_version": model_version, "since": datetime.now(UTC)}
+                connection.execute(champions.insert().values(row | {"how": how, "because": because}))
             elif how != "registered":
-                connection.execute(champions.update().where(champions.c.id == newest["id"]).values(how=how))
+                this_row = champions.c.id == newest["id"]
+                connection.execute(champions.update().where(this_row).values(how=how, because=because))
 
     def changes(self) -> dict[tuple[str, How], int]:
         """Return how many periods began, by model name and by how they began."""
@@ -54,9 +53,9 @@ class Champions:
     def history(self, model_name: str, limit: int = 100) -> list[ChampionPeriod]:
         """Return the newest periods, oldest first."""
         found = self._database.read(_history(model_name).limit(limit))
-        return [ChampionPeriod(row["model_version"], row["since"], row["how"]) for row in reversed(found)]
+        return records(ChampionPeriod, reversed(found))
 
 
-def _history(model_name: str) -> sa.Select[tuple[int, str, int, datetime, str]]:
+def _history(model_name: str) -> sa.Select[tuple[int, str, int, datetime, str, str]]:
     # By id, not by time: somebody may set the clock back.
     return sa.select(champions).where(champions.c.model_name == model_name).order_by(champions.c.id.desc())

@@ -3,16 +3,22 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from pydantic_core import to_json
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from common.store.schema import Upgrade, bring_up_to_date
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 BUSY_TIMEOUT_MS = 10_000
 RETRY_SECONDS = 0.01
@@ -117,6 +123,20 @@ class Database:
             hopeless = isinstance(error, (DataError, IntegrityError, *ENCODING_ERRORS)) or type(error) is StatementError
             kind = BadRowError if hopeless else StoreError
             raise kind(f"the store cannot be written: {_reason(error)}") from error
+
+
+class StorePart:
+    """A part of the store: the questions to some of its tables."""
+
+    def __init__(self, database: Database) -> None:
+        """Use `database`."""
+        self._database = database
+
+
+def records(kind: type[Record], rows: Iterable[sa.RowMapping]) -> list[Record]:
+    """Return rows as dataclasses of this kind: each field has the value of the column of its name."""
+    names = [each.name for each in fields(kind)]
+    return [kind(**{name: row[name] for name in names}) for row in rows]
 
 
 def _create_engine(url: str) -> sa.Engine:

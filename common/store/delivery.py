@@ -6,13 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import Database, StorePart
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # the next attempt of a row that is given up
 MOST_DOUBLINGS = 16  # of a pause; the longest pause comes long before
 
 
-class RetryQueue:
+class RetryQueue(StorePart):
     """Rows of a table that are delivered once, and tried again until then.
 
     The table has an `id` and the columns `attempts`, `next_attempt_at` and `last_error`.
@@ -20,9 +20,9 @@ class RetryQueue:
 
     def __init__(self, database: Database, table: sa.Table, delivered: str, longest_pause: timedelta) -> None:
         """Use `table`, whose column `delivered` is null until a row is delivered."""
-        self._database = database
+        super().__init__(database)
         self._table = table
-        self._is_waiting = table.c[delivered].is_(None)
+        self._delivered = delivered
         self._longest_pause = longest_pause
 
     def is_due(self, now: datetime) -> sa.ColumnElement[bool]:
@@ -30,20 +30,20 @@ class RetryQueue:
         next_attempt_at = self._table.c.next_attempt_at
         # An attempt that is further ahead than any pause was planned before somebody set the clock back.
         clock_was_set_back = (next_attempt_at > now + self._longest_pause) & (next_attempt_at < NEVER)
-        return self._is_waiting & ((next_attempt_at <= now) | clock_was_set_back)
+        return self._table.c[self._delivered].is_(None) & ((next_attempt_at <= now) | clock_was_set_back)
 
-    def delivered(self, row_id: str | int, **values: Any) -> None:
-        """Write the values of a delivered row, and clear its last error."""
-        self._update(row_id, last_error=None, **values)
+    def delivered(self, row_id: str | int, value: Any) -> None:
+        """Write the value that says that a row is delivered, and clear its last error."""
+        self._write(self._table.c.id == row_id, **{self._delivered: value}, last_error=None)
 
-    def failed(self, row_id: str | int, error: str, next_attempt_at: datetime) -> None:
+    def delivery_failed(self, row_id: str | int, error: str, next_attempt_at: datetime) -> None:
         """Count an attempt, and write why it failed and when the next one is due."""
         attempts = self._table.c.attempts + 1
-        self._update(row_id, attempts=attempts, last_error=error, next_attempt_at=next_attempt_at)
+        self._write(self._table.c.id == row_id, attempts=attempts, last_error=error, next_attempt_at=next_attempt_at)
 
-    def _update(self, row_id: str | int, **values: Any) -> None:
+    def _write(self, *conditions: sa.ColumnElement[bool], **values: Any) -> None:
         with self._database.writing() as connection:
-            connection.execute(self._table.update().where(self._table.c.id == row_id).values(values))
+            connection.execute(self._table.update().where(*conditions).values(values))
 
 
 def pause(attempts: int, first: timedelta, longest: timedelta, rng: random.Random) -> timedelta:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import StorePart
 from common.store.predictions import PredictionRow, insert_predictions, logged_rows
-from common.store.rollups import add_delays, add_label_counts, label_counts
+from common.store.rollups import KnownTruth, add_delays, add_label_counts, label_counts
 from common.store.tables import feedback
 
 
@@ -25,35 +25,49 @@ class ContradictionError(ValueError):
         )
 
 
-class Feedback:
+class Feedback(StorePart):
     """The ground truths of predictions."""
 
-    def __init__(self, database: Database) -> None:
-        """Write to `database`."""
-        self._database = database
-
-    def give(self, prediction_id: str, class_name: str, *, replace: bool = False) -> None:
+    def give(
+        self,
+        prediction_id: str,
+        class_name: str,
+        *,
+        replace: bool = False,
+        source: str | None = None,
+        trusted: bool = False,
+    ) -> None:
         """Write the ground truth of a prediction, durably, and count it for the champion and the challenger.
 
-        The same feedback a second time changes nothing.
+        The same feedback a second time changes nothing, unless the first was not trusted and this one is.
 
         Args:
             prediction_id: which prediction.
             class_name: the class that its row really has.
             replace: whether this replaces a ground truth that was wrong; the counts are then corrected.
+            source: "key", or the address of the client that sends it.
+            trusted: whether the ground truth counts where only trusted ones do.
 
         Raises:
             UnknownPredictionError: the store has no such prediction (yet).
             ContradictionError: the store knows another ground truth, and `replace` is not set.
         """
         with self._database.writing() as connection:
-            record_feedback(connection, prediction_id, class_name, replace=replace)
+            truth = KnownTruth(class_name, trusted)
+            record_feedback(connection, prediction_id, truth, source, replace=replace)
 
-    def give_new(self, rows: Sequence[PredictionRow], class_names: Sequence[str]) -> None:
-        """Write new predictions together with their ground truths, durably, all or none."""
-        now = datetime.now(UTC)
+    def give_new(
+        self,
+        rows: Sequence[PredictionRow],
+        class_names: Sequence[str],
+        *,
+        source: str | None = None,
+        trusted: bool = False,
+    ) -> None:
+        """Write new predictions together with their ground truths, durably, all or none; the rest is as for `give`."""
+        said = {"received_at": datetime.now(UTC), "source": source, "trusted": trusted}
         truths = [
-            {"prediction_id": row["id"], "class_name": class_name, "received_at": now}
+            said | {"prediction_id": row["id"], "problem": row["problem"], "class_name": class_name}
             for row, class_name in zip(rows, class_names, strict=True)
         ]
         with self._database.writing() as connection:
@@ -61,24 +75,30 @@ class Feedback:
             insert_predictions(connection, rows)
 
 
-def record_feedback(connection: sa.Connection, prediction_id: str, class_name: str, *, replace: bool = False) -> None:
+def record_feedback(
+    connection: sa.Connection, prediction_id: str, truth: KnownTruth, source: str | None, *, replace: bool = False
+) -> None:
     """Do the work of `Feedback.give` in a transaction."""
     rows = logged_rows(connection, {prediction_id})
     if not rows:
         raise UnknownPredictionError(f"there is no prediction {prediction_id}")
     this_row = feedback.c.prediction_id == prediction_id
-    known = connection.execute(sa.select(feedback.c.class_name).where(this_row)).scalar()
-    if known == class_name:
+    found = connection.execute(sa.select(feedback.c.class_name, feedback.c.trusted).where(this_row)).first()
+    known = KnownTruth(*found) if found else None
+    is_same = known is not None and known.class_name == truth.class_name
+    if known and is_same and known.trusted >= truth.trusted:
         return
-    if known is not None and not replace:
-        raise ContradictionError(prediction_id, known)
+    if known and not is_same and not replace:
+        raise ContradictionError(prediction_id, known.class_name)
     now = datetime.now(UTC)
+    values = {**truth._asdict(), "source": source}
     if known is None:
-        values = {"prediction_id": prediction_id, "class_name": class_name, "received_at": now}
-        connection.execute(feedback.insert().values(values))
+        new = {"prediction_id": prediction_id, "problem": rows[0]["problem"], "received_at": now}
+        connection.execute(feedback.insert().values(new | values))
         add_delays(connection, rows, {prediction_id: now})
     else:
-        connection.execute(feedback.update().where(this_row).values(class_name=class_name, replaced_at=now))
-    change = label_counts(rows, class_name)
+        replaced = {} if is_same else {"replaced_at": now}
+        connection.execute(feedback.update().where(this_row).values(values | replaced))
+    change = label_counts(rows, truth)
     change.subtract(label_counts(rows, known))
     add_label_counts(connection, change)

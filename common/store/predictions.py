@@ -10,8 +10,16 @@ from typing import Any, TypedDict, cast
 import sqlalchemy as sa
 
 from common.store.bulk_insert import insert_missing
-from common.store.database import Database
-from common.store.rollups import LabelCounts, LoggedRow, add_counts, add_delays, add_label_counts, label_counts
+from common.store.database import StorePart
+from common.store.rollups import (
+    KnownTruth,
+    LabelCounts,
+    LoggedRow,
+    add_counts,
+    add_delays,
+    add_label_counts,
+    label_counts,
+)
 from common.store.tables import ROLES, Role, feedback, prediction_counts, predictions, suggestions
 
 ROWS_AT_ONCE = 512
@@ -49,15 +57,11 @@ class LoggedPrediction:
     trained_version: int | None
 
 
-class LoggedPredictions:
+class LoggedPredictions(StorePart):
     """The rows of the log."""
 
     # A query of the time at which a row reached the external log. The monitor's part of the store sets it.
     exported_at: sa.ColumnElement[Any] = sa.null()
-
-    def __init__(self, database: Database) -> None:
-        """Write to and read from `database`."""
-        self._database = database
 
     def write(self, rows: Sequence[PredictionRow]) -> None:
         """Insert and count rows, all or none; rows that are there already stay as they are.
@@ -125,20 +129,21 @@ def _count(connection: sa.Connection, new: Sequence[PredictionRow]) -> None:
     for row in logged_rows(connection, set(truths)):
         by_id[row["id"]].append(row)
     change: LabelCounts = Counter()
-    for prediction_id, (class_name, _) in truths.items():
+    for prediction_id, (truth, _) in truths.items():
         rows = by_id[prediction_id]
-        change.update(label_counts(rows, class_name))
-        change.subtract(label_counts([row for row in rows if (row["id"], row["role"]) not in inserted], class_name))
+        change.update(label_counts(rows, truth))
+        change.subtract(label_counts([row for row in rows if (row["id"], row["role"]) not in inserted], truth))
     add_label_counts(connection, change)
     add_delays(connection, new, {prediction_id: received for prediction_id, (_, received) in truths.items()})
 
 
-def _ground_truths(connection: sa.Connection, ids: set[str]) -> dict[str, tuple[str, datetime]]:
+def _ground_truths(connection: sa.Connection, ids: set[str]) -> dict[str, tuple[KnownTruth, datetime]]:
     """Return the known ground truths of these predictions, and when they were received, by id."""
     c = feedback.c
     # Ids begin with their time, so that few other ids lie between those of one batch.
-    between = sa.select(c.prediction_id, c.class_name, c.received_at).where(c.prediction_id.between(min(ids), max(ids)))
-    return {row[0]: (row[1], row[2]) for row in connection.execute(between) if row[0] in ids}
+    columns = c.prediction_id, c.class_name, c.trusted, c.received_at
+    between = sa.select(*columns).where(c.prediction_id.between(min(ids), max(ids)))
+    return {row[0]: (KnownTruth(row[1], row[2]), row[3]) for row in connection.execute(between) if row[0] in ids}
 
 
 def logged_rows(connection: sa.Connection, ids: set[str]) -> Sequence[LoggedRow]:

@@ -3,11 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from common.store.tables import confusion_counts, label_delays, paired_counts
+from common.store.tables import confusion_counts, label_delays, paired_counts, paired_truths
 
 # The columns of a logged row that the labels depend on: id, role, problem, model, version, time and class.
 LoggedRow = Mapping[str, Any]
@@ -16,26 +16,31 @@ Key = tuple[Any, ...]  # the primary key of a row in a roll-up
 LabelCounts = Counter[tuple[sa.Table, Key]]
 
 
-def label_counts(rows: Sequence[LoggedRow], ground_truth: str | None) -> LabelCounts:
+class KnownTruth(NamedTuple):
+    """A ground truth, and whether it counts where two versions are compared by trusted ones only."""
+
+    class_name: str
+    trusted: bool
+
+
+def label_counts(rows: Sequence[LoggedRow], truth: KnownTruth | None) -> LabelCounts:
     """Return the labels that a ground truth gives to the rows of one prediction; none without a ground truth."""
-    if ground_truth is None:
+    if truth is None:
         return Counter()
-    found = Counter((confusion_counts, _cell(row, ground_truth)) for row in rows)
+    found = Counter((confusion_counts, _cell(row, truth.class_name)) for row in rows)
     by_role = {row["role"]: row for row in rows}
     if by_role.keys() == {"champion", "shadow"}:
-        found[paired_counts, _pair(by_role["champion"], by_role["shadow"], ground_truth)] = 1
+        champion, shadow = by_role["champion"], by_role["shadow"]
+        pair = champion["problem"], champion["model_name"], champion["model_version"], shadow["model_version"]
+        right = champion["class_name"] == truth.class_name, shadow["class_name"] == truth.class_name
+        found[paired_counts, (*pair, champion["predicted_at"].date(), *right)] = 1
+        found[paired_truths, (*pair, truth.trusted, *right)] = 1
     return found
 
 
 def _cell(row: LoggedRow, ground_truth: str) -> Key:
     model = row["problem"], row["model_name"], row["model_version"], row["role"]
     return (*model, row["predicted_at"].date(), ground_truth, row["class_name"])
-
-
-def _pair(champion: LoggedRow, shadow: LoggedRow, ground_truth: str) -> Key:
-    versions = champion["model_version"], shadow["model_version"]
-    right = champion["class_name"] == ground_truth, shadow["class_name"] == ground_truth
-    return (champion["problem"], champion["model_name"], *versions, champion["predicted_at"].date(), *right)
 
 
 def add_label_counts(connection: sa.Connection, change: LabelCounts) -> None:

@@ -1,23 +1,15 @@
 """The one reader of the roll-ups: a query costs the same with a thousand predictions and a million."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import TYPE_CHECKING, TypeVar
+from typing import Self
 
-import numpy as np
 import sqlalchemy as sa
 
-from common.problem import Ints
-from common.store.database import Database
+from common.store.database import Database, Record, StorePart, records
 from common.store.tables import Role, confusion_counts, paired_counts, prediction_counts
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Cells = dict[tuple[str, str], int]  # counts by true and predicted class
-Summed = TypeVar("Summed", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ class LiveCounts:
     model_version: int
     role: Role
     volumes: dict[str, VolumeSum] = field(default_factory=dict)
-    labels: Cells = field(default_factory=dict)
+    labels: Sequence[LabelSum] = ()
 
     @property
     def predictions(self) -> int:
@@ -90,16 +82,6 @@ class LiveCounts:
         """The number of outliers among them."""
         return sum(volume.outliers for volume in self.volumes.values())
 
-    def matrix(self, classes: tuple[str, ...]) -> Ints:
-        """Return the confusion matrix `[classes, classes]`: row is the true class, column the predicted one."""
-        counts = [[self.labels.get((true, predicted), 0) for predicted in classes] for true in classes]
-        return np.array(counts, dtype=np.int64)
-
-    @property
-    def classes(self) -> set[str]:
-        """The classes that occur in the labels."""
-        return {name for cell in self.labels for name in cell}
-
 
 @dataclass(frozen=True)
 class Paired:
@@ -110,21 +92,23 @@ class Paired:
     only_challenger_right: int = 0
     both_wrong: int = 0
 
+    @classmethod
+    def of(cls, labels: Mapping[tuple[bool, bool], int]) -> Self:
+        """Return the counts of labels, given by whether the champion and whether the challenger was right."""
+        rights = ((True, True), (True, False), (False, True), (False, False))
+        return cls(*(labels.get(right, 0) for right in rights))
 
-class Statistics:
+
+class Statistics(StorePart):
     """Sums over the roll-ups."""
-
-    def __init__(self, database: Database) -> None:
-        """Read the roll-ups of `database`."""
-        self._database = database
 
     def live(self, problem: str, model_name: str) -> list[LiveCounts]:
         """Return the counts of each version and role that has predictions, by version and role."""
         span = Span(problem, model_name)
         # Labels first: a row that has a label by then is certainly among the volumes, which are read afterwards.
-        labels: defaultdict[tuple[int, Role], Cells] = defaultdict(dict)
+        labels: defaultdict[tuple[int, Role], list[LabelSum]] = defaultdict(list)
         for each in self.label_sums(span):
-            labels[each.model_version, each.role][each.true_class, each.predicted_class] = each.labels
+            labels[each.model_version, each.role].append(each)
         found: dict[tuple[int, Role], LiveCounts] = {}
         for volume in self.volume_sums(span):
             key = volume.model_version, volume.role
@@ -144,18 +128,12 @@ class Statistics:
         c = paired_counts.c
         versions = c.champion_version == champion, c.challenger_version == challenger
         found = sums(self._database, _PairSum, paired_counts, span, *versions)
-        counts = {(each.champion_right, each.challenger_right): each.labels for each in found}
-        return Paired(
-            both_right=counts.get((True, True), 0),
-            only_champion_right=counts.get((True, False), 0),
-            only_challenger_right=counts.get((False, True), 0),
-            both_wrong=counts.get((False, False), 0),
-        )
+        return Paired.of({(each.champion_right, each.challenger_right): each.labels for each in found})
 
 
 def sums(
-    database: Database, kind: type[Summed], table: sa.Table, span: Span, *conditions: sa.ColumnElement[bool]
-) -> list[Summed]:
+    database: Database, kind: type[Record], table: sa.Table, span: Span, *conditions: sa.ColumnElement[bool]
+) -> list[Record]:
     """Return sums of a roll-up's rows, without those whose first sum is zero.
 
     Args:
@@ -171,4 +149,4 @@ def sums(
     totals = {column.name: sa.func.sum(column) for column in columns if not column.primary_key}
     query = sa.select(*keys, *(total.label(name) for name, total in totals.items()))
     grouped = query.where(*span.clauses(table), *conditions).group_by(*keys).order_by(*keys)
-    return [kind(**row) for row in database.read(grouped.having(next(iter(totals.values())) > 0))]
+    return records(kind, database.read(grouped.having(next(iter(totals.values())) > 0)))

@@ -1,6 +1,7 @@
 """Suggestions, which people call corrections: rows with their ground truth, on their way into a new version.
 
-A suggestion is received, delivered to Prefect, written to finetune.csv, and at last learnt by a version or refused.
+A suggestion is received, delivered to Prefect, written to finetune.csv, and at last learnt by a version or refused. If
+a version that learnt it is rolled back, it is quarantined.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,14 +11,15 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import Database, records
 from common.store.delivery import RetryQueue
 from common.store.tables import suggestions
 
-State = Literal["received", "delivered", "waiting", "trained", "refused"]
+State = Literal["received", "delivered", "waiting", "trained", "refused", "quarantined"]
 STATES: tuple[State, ...] = get_args(State)
 # A suggestion is in the first of these states whose column is set; it is "received" if none is.
 STATE_COLUMNS: Mapping[State, str] = {
+    "quarantined": "quarantined_because",
     "refused": "refused_because",
     "trained": "trained_version",
     "waiting": "written",
@@ -25,8 +27,10 @@ STATE_COLUMNS: Mapping[State, str] = {
 }
 TRAIN_AT = 5  # waiting suggestions that make a new version
 # The values that a new suggestion may have. It has a flow run if somebody started one in Prefect itself.
-SENT = ("id", "problem", "features", "class_name", "prediction_id", "flow_run_id")
+SENT = ("id", "problem", "features", "class_name", "prediction_id", "flow_run_id", "source", "trusted")
 MAX_PAUSE = timedelta(seconds=30)  # between two attempts to deliver a suggestion
+# No version is to learn the others.
+_LEARNABLE = suggestions.c.refused_because.is_(None) & suggestions.c.quarantined_because.is_(None)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Suggestion:
     written: bool = False
     trained_version: int | None = None
     refused_because: str | None = None
+    quarantined_because: str | None = None
+    judgement_id: str | None = None
+    source: str | None = None
+    trusted: bool = False
     received_at: datetime | None = field(default=None, compare=False)
 
     @property
@@ -54,13 +62,12 @@ class Suggestion:
         return next((state for state, value in values.items() if value is not None and value is not False), "received")
 
 
-class Suggestions:
-    """The suggestions of all problems."""
+class Suggestions(RetryQueue):
+    """The suggestions of all problems. One is delivered to Prefect when it has the flow run that was started for it."""
 
     def __init__(self, database: Database) -> None:
         """Use `database`."""
-        self._database = database
-        self._queue = RetryQueue(database, suggestions, "flow_run_id", MAX_PAUSE)
+        super().__init__(database, suggestions, "flow_run_id", MAX_PAUSE)
 
     def add(self, suggestion: Suggestion) -> None:
         """Insert a suggestion, durably; one that is there already stays as it is."""
@@ -75,15 +82,7 @@ class Suggestions:
 
     def due(self, problem: str, now: datetime, limit: int) -> list[Suggestion]:
         """Return suggestions that have no flow run yet and whose next attempt is due, oldest first."""
-        return self._without_row(problem, limit, self._queue.is_due(now))
-
-    def delivered(self, suggestion_id: str, flow_run_id: str) -> None:
-        """Write the flow run that was started for a suggestion."""
-        self._queue.delivered(suggestion_id, flow_run_id=flow_run_id)
-
-    def delivery_failed(self, suggestion_id: str, error: str, next_attempt_at: datetime) -> None:
-        """Write why an attempt failed and when the next one is due."""
-        self._queue.failed(suggestion_id, error, next_attempt_at)
+        return self.without_row(problem, limit, self.is_due(now))
 
     def join(self, problem: str, flow_run_id: str) -> None:
         """Give a flow run to all suggestions that have no row in finetune.csv yet: the run will take them in.
@@ -99,31 +98,20 @@ class Suggestions:
 
     def handed_over(self, problem: str, limit: int) -> list[Suggestion]:
         """Return delivered suggestions that have no row in finetune.csv yet, oldest first."""
-        return self._without_row(problem, limit, suggestions.c.flow_run_id.is_not(None))
+        return self.without_row(problem, limit, suggestions.c.flow_run_id.is_not(None))
 
-    def in_hand(self, problem: str) -> Suggestion | None:
-        """Return a suggestion whose flow run has work to do; None if no run has.
-
-        A run writes its suggestions to finetune.csv. The run of the last row also trains, once enough rows wait.
-        """
-        if handed_over := self.handed_over(problem, limit=1):
-            return handed_over[0]
-        waiting = self.waiting(problem)
-        return waiting[-1] if len(waiting) >= TRAIN_AT else None
-
-    def moved(self, run_id: str, other_run_id: str) -> None:
-        """Give another flow run to the unfinished suggestions of the first."""
-        self._update_unfinished(run_id, flow_run_id=other_run_id, last_error=None)
-
-    def run_lost(self, run_id: str, error: str) -> None:
-        """Write to the unfinished suggestions of a lost flow run why no other run was started yet."""
-        self._update_unfinished(run_id, last_error=error)
+    def run_lost(self, run_id: str, other_run_id: str | None, error: str | None = None) -> None:
+        """Give another flow run to the unfinished suggestions of a lost one, or write why none was started yet."""
+        c = suggestions.c
+        unfinished = c.flow_run_id == run_id, c.trained_version.is_(None), _LEARNABLE
+        self._write(*unfinished, flow_run_id=other_run_id or run_id, last_error=error)
 
     # Rows in finetune.csv.
 
-    def without_row(self, problem: str, limit: int) -> list[Suggestion]:
+    def without_row(self, problem: str, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
         """Return suggestions that have no row in finetune.csv yet, delivered or not, oldest first."""
-        return self._without_row(problem, limit)
+        order = suggestions.c.received_at, suggestions.c.id
+        return self._read(*_has_no_row(problem), *conditions, order=order, limit=limit)
 
     def reserve_row(self, *reserved: Suggestion) -> None:
         """Write the `row_number` in finetune.csv that each suggestion is about to get; for all or none.
@@ -146,12 +134,12 @@ class Suggestions:
         return self._rows(problem, suggestions.c.written.is_(False))
 
     def rows_of_refused(self, problem: str) -> list[Suggestion]:
-        """Return refused suggestions that are still in finetune.csv, by row."""
-        return self._rows(problem, suggestions.c.written, suggestions.c.refused_because.is_not(None))
+        """Return refused and quarantined suggestions that are still in finetune.csv, by row."""
+        return self._rows(problem, suggestions.c.written, ~_LEARNABLE)
 
     def rows_to_keep(self, problem: str) -> list[Suggestion]:
-        """Return the suggestions in finetune.csv that are not refused, by row."""
-        return self._rows(problem, suggestions.c.written, suggestions.c.refused_because.is_(None))
+        """Return the suggestions in finetune.csv that are neither refused nor quarantined, by row."""
+        return self._rows(problem, suggestions.c.written, _LEARNABLE)
 
     def rows_removed(self, suggestion_ids: list[str]) -> None:
         """Write that these suggestions are no longer in finetune.csv."""
@@ -160,9 +148,16 @@ class Suggestions:
     # Training.
 
     def waiting(self, problem: str) -> list[Suggestion]:
-        """Return the suggestions in finetune.csv that no version has learnt and no gate has refused, by row."""
-        c = suggestions.c
-        return self._rows(problem, c.written, c.trained_version.is_(None), c.refused_because.is_(None))
+        """Return the suggestions in finetune.csv that are neither learnt nor refused nor quarantined, by row."""
+        return self._rows(problem, suggestions.c.written, suggestions.c.trained_version.is_(None), _LEARNABLE)
+
+    def unjudged(self, problem: str) -> list[Suggestion]:
+        """Return the waiting suggestions that no judgement names: TRAIN_AT of them make a new training."""
+        return [each for each in self.waiting(problem) if each.judgement_id is None]
+
+    def judged(self, suggestion_ids: list[str], judgement_id: str) -> None:
+        """Write the newest judgement of candidates that had learnt these suggestions."""
+        self._update(*suggestion_ids, judgement_id=judgement_id)
 
     def trained(self, suggestion_ids: list[str], version: int) -> None:
         """Write the version that learnt these suggestions."""
@@ -171,6 +166,14 @@ class Suggestions:
     def refused(self, suggestion_ids: list[str], reason: str) -> None:
         """Write why no version learnt these suggestions."""
         self._update(*suggestion_ids, refused_because=reason)
+
+    def quarantine(self, suggestion_ids: list[str], reason: str) -> None:
+        """Write why no version is to learn these suggestions again."""
+        self._update(*suggestion_ids, quarantined_because=reason)
+
+    def learnt_by(self, problem: str, version: int) -> list[Suggestion]:
+        """Return the suggestions that a version was the first to learn, without refused and quarantined ones."""
+        return self._read(suggestions.c.problem == problem, suggestions.c.trained_version == version, _LEARNABLE)
 
     def has_learnt(self, problem: str, version: int) -> bool:
         """Return whether a version learnt any suggestion."""
@@ -181,12 +184,7 @@ class Suggestions:
     def taken_back(self, problem: str, champion: int, since: datetime) -> list[Suggestion]:
         """Return the suggestions that came after `since` and that a version newer than the champion learnt."""
         c = suggestions.c
-        newer = c.trained_version > champion, c.received_at > since, c.refused_because.is_(None)
-        return self._read(c.problem == problem, *newer)
-
-    def _without_row(self, problem: str, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
-        order = suggestions.c.received_at, suggestions.c.id
-        return self._read(*_has_no_row(problem), *conditions, order=order, limit=limit)
+        return self._read(c.problem == problem, c.trained_version > champion, c.received_at > since, _LEARNABLE)
 
     def _rows(self, problem: str, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
         c = suggestions.c
@@ -196,18 +194,10 @@ class Suggestions:
         self, *conditions: sa.ColumnElement[bool], order: Sequence[sa.Column[Any]] = (), limit: int | None = None
     ) -> list[Suggestion]:
         query = sa.select(suggestions).where(*conditions).order_by(*order).limit(limit)
-        return [read_suggestion(row) for row in self._database.read(query)]
-
-    def _update_unfinished(self, run_id: str, **values: Any) -> None:
-        c = suggestions.c
-        self._write(c.flow_run_id == run_id, c.trained_version.is_(None), c.refused_because.is_(None), **values)
+        return records(Suggestion, self._database.read(query))
 
     def _update(self, *suggestion_ids: str, **values: Any) -> None:
         self._write(suggestions.c.id.in_(suggestion_ids), **values)
-
-    def _write(self, *conditions: sa.ColumnElement[bool], **values: Any) -> None:
-        with self._database.writing() as connection:
-            connection.execute(suggestions.update().where(*conditions).values(values))
 
 
 def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
@@ -219,11 +209,6 @@ def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
         connection.execute(suggestions.insert().values(sent | {"received_at": now, "next_attempt_at": now}))
 
 
-def read_suggestion(row: sa.RowMapping) -> Suggestion:
-    """Return a row of the table as a suggestion."""
-    return Suggestion(**{name: row[name] for name in Suggestion.__dataclass_fields__})
-
-
 def _has_no_row(problem: str) -> tuple[sa.ColumnElement[bool], ...]:
     c = suggestions.c
-    return c.problem == problem, c.row_number.is_(None), c.refused_because.is_(None)
+    return c.problem == problem, c.row_number.is_(None), _LEARNABLE

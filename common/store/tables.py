@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-SCHEMA = "0003"  # the newest revision in migrations/versions/
+SCHEMA = "0004"  # the newest revision in migrations/versions/
 
 Role = Literal["champion", "shadow"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -55,6 +55,14 @@ def attempt_columns() -> tuple[sa.Column[Any], ...]:
     )
 
 
+def _sender_columns() -> tuple[sa.Column[Any], ...]:
+    """Return the columns that say from whom a message came: "key" or a client's address, and whether we trust it."""
+    return (
+        sa.Column("source", sa.Text),
+        sa.Column("trusted", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
+    )
+
+
 def partial_index(name: str, *columns: str, condition: str) -> sa.Index:
     """Return an index of the rows that meet a condition."""
     # The migrations make it partial on PostgreSQL, too. Naming the condition for PostgreSQL here would load
@@ -76,6 +84,23 @@ def _role_column() -> sa.Column[str]:
 
 def _day_column() -> sa.Column[Any]:
     return sa.Column("day", sa.Date, primary_key=True)
+
+
+def _versions_columns() -> tuple[sa.Column[Any], ...]:
+    return (
+        problem_column(primary_key=True),
+        name_column("model_name", primary_key=True),
+        sa.Column("champion_version", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("challenger_version", sa.Integer, primary_key=True, autoincrement=False),
+    )
+
+
+def _right_columns() -> tuple[sa.Column[Any], ...]:
+    return (
+        sa.Column("champion_right", sa.Boolean, primary_key=True),
+        sa.Column("challenger_right", sa.Boolean, primary_key=True),
+        sa.Column("labels", sa.Integer, nullable=False),
+    )
 
 
 metadata = sa.MetaData()
@@ -109,6 +134,10 @@ feedback = sa.Table(
     name_column("class_name"),
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("replaced_at", UtcDateTime),
+    # The prediction's: an index of both columns finds the newest ground truths of a problem.
+    problem_column(nullable=True),
+    *_sender_columns(),
+    sa.Index("ix_feedback_problem_received_at", "problem", "received_at"),
 )
 
 # Roll-ups. The transaction that writes a row also counts it here. A day is the prediction's, in UTC.
@@ -135,14 +164,17 @@ confusion_counts = sa.Table(
 paired_counts = sa.Table(
     "paired_counts",
     metadata,
-    problem_column(primary_key=True),
-    name_column("model_name", primary_key=True),
-    sa.Column("champion_version", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("challenger_version", sa.Integer, primary_key=True, autoincrement=False),
+    *_versions_columns(),
     _day_column(),
-    sa.Column("champion_right", sa.Boolean, primary_key=True),
-    sa.Column("challenger_right", sa.Boolean, primary_key=True),
-    sa.Column("labels", sa.Integer, nullable=False),
+    *_right_columns(),
+)
+# Labels of all days by whether the ground truth is trusted: the loop compares two versions on trusted ones.
+paired_truths = sa.Table(
+    "paired_truths",
+    metadata,
+    *_versions_columns(),
+    sa.Column("trusted", sa.Boolean, primary_key=True),
+    *_right_columns(),
 )
 
 # How many ground truths came for a day's predictions, and the sum of the seconds from prediction to ground truth.
@@ -165,6 +197,8 @@ champions = sa.Table(
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("since", UtcDateTime, nullable=False),
     sa.Column("how", sa.String(16), nullable=False),
+    # The reason, if the judge moved the alias.
+    sa.Column("because", sa.Text),
     sa.Index("ix_champions_model_name", "model_name"),
 )
 
@@ -183,10 +217,30 @@ suggestions = sa.Table(
     # The row of finetune.csv that is reserved for the suggestion, and whether the file certainly has it.
     sa.Column("row_number", sa.Integer),
     sa.Column("written", sa.Boolean, nullable=False, default=False),
-    # One of these two is set at the end.
+    # The judgement of the last candidates that had learnt it.
+    id_column("judgement_id"),
+    # One of the first two is set at the end; the third if the version that learnt it was rolled back.
     sa.Column("trained_version", sa.Integer),
     sa.Column("refused_because", sa.Text),
+    sa.Column("quarantined_because", sa.Text),
+    *_sender_columns(),
     sa.Index("ix_suggestions_problem_row", "problem", "row_number"),
     sa.Index("ix_suggestions_prediction_id", "prediction_id"),
     sa.Index("ix_suggestions_problem_received_at", "problem", "received_at"),
+)
+
+# The gate's verdicts on the candidates of a fine-tuning; `version` is the one that was registered from the candidate.
+judgements = sa.Table(
+    "judgements",
+    metadata,
+    id_column("id", primary_key=True),
+    problem_column(),
+    sa.Column("judged_at", UtcDateTime, nullable=False),
+    sa.Column("verdict", sa.String(32), nullable=False),
+    sa.Column("version", sa.Integer),
+    sa.Column("candidate", sa.String(16), nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("outcome", sa.Text),
+    id_column("flow_run_id"),
+    sa.Index("ix_judgements_problem_judged_at", "problem", "judged_at"),
 )

@@ -21,8 +21,7 @@ from monitor.statistics.reference import Results
 from monitor.statistics.window import WINDOWS_KEPT, Evaluation, evaluate
 
 if TYPE_CHECKING:
-    from common.store.statistics import Cells
-
+    from common.store.monitoring.window_rows import Cells
 JOB = "evaluation"
 # An api writes its log at most a quarter of a second late, unless the store is away: after this time it is complete.
 SETTLED = timedelta(seconds=2)
@@ -134,12 +133,10 @@ class Evaluator:
             days = Span(problem, model_name, (ended_at - WINDOWS_KEPT).date(), ended_at.date(), (reference.version,))
             performance = [*measured(labels, reference.tested), *self._on_newest_day(days, reference.tested)]
             evaluation = evaluation.model_copy(update={"performance": performance})
-        found, kinds = breaches(evaluation), looked_for(evaluation)
-        if reference is None and known:
-            # Without a reference there are no limits any more, so that all alerts end.
-            kinds = ALL_KINDS
+        # Without a reference there are no limits any more, so that all alerts end.
+        kinds = ALL_KINDS if reference is None and known else looked_for(evaluation)
         # The window is written last. A run that is killed before that settles the same alerts again.
-        log_changes(self._store.alerts.settle(problem, kinds, found, ended_at))
+        log_changes(self._store.alerts.settle(problem, kinds, breaches(evaluation), ended_at))
         self._store.windows.write(
             WindowRecord(
                 problem=problem,

@@ -71,15 +71,15 @@ class Webhook:
         """Post an alert and note the result; return False if the receiver does not work."""
         now = self._clock()
         if self._url is None:
-            self._store.alerts.post_failed(alert.id, "ALERT_WEBHOOK_URL is not set", NEVER)
+            self._store.alerts.delivery_failed(alert.id, "ALERT_WEBHOOK_URL is not set", NEVER)
         elif (error := self._post(self._url, alert)) is None:
-            self._store.alerts.posted(alert.id, now)
+            self._store.alerts.delivered(alert.id, now)
             self._accepted.discard(alert.id)
         else:
             wait = pause(alert.attempts, FIRST_PAUSE, LONGEST_PAUSE, self._rng)
             again = now + wait if now - alert.began_at < GIVE_UP else NEVER
             logger.warning("alert %d was not posted (%s): %s", alert.id, error, _next_attempt(again))
-            self._store.alerts.post_failed(alert.id, error, again)
+            self._store.alerts.delivery_failed(alert.id, error, again)
             return False
         return True
 

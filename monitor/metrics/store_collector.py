@@ -7,6 +7,7 @@ from itertools import product
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
+from common.evaluate import classes_of
 from common.store import Store
 from common.store.monitoring.correction_history import LearntVersion
 from common.store.statistics import LiveCounts
@@ -66,24 +67,17 @@ class StoreCollector(Collector):
 
     def _suggestions(self, problems: set[str]) -> Iterator[Metric]:
         now = datetime.now(UTC)
-        found = {(each.problem, each.state): each for each in self._store.correction_history.by_state()}
-        keys = list(product(sorted(problems | {problem for problem, _ in found}), STATES))
-        yield gauge(
-            "suggestions",
-            "Corrections by state.",
-            ("problem", "state"),
-            ((key, found[key].suggestions if key in found else 0) for key in keys),
-        )
-        yield gauge(
-            "suggestions_oldest_seconds",
-            "Age of the oldest correction in a state; 0 when there is none.",
-            ("problem", "state"),
-            (
-                (key, max((now - found[key].oldest).total_seconds(), 0.0) if key in found else 0.0)
-                for key in keys
-                if key[1] in UNSETTLED
-            ),
-        )
+        found = self._store.correction_history.by_state()
+        known = sorted(problems | {each.problem for each in found})
+        counts: dict[tuple[str, ...], float] = dict.fromkeys(product(known, STATES), 0)
+        ages: dict[tuple[str, ...], float] = dict.fromkeys(product(known, UNSETTLED), 0.0)
+        for each in found:
+            counts[each.problem, each.state] = each.suggestions
+            if each.state in UNSETTLED:
+                ages[each.problem, each.state] = max((now - each.oldest).total_seconds(), 0.0)
+        labels, oldest = ("problem", "state"), "Age of the oldest correction in a state; 0 when there is none."
+        yield gauge("suggestions", "Corrections by state.", labels, counts.items())
+        yield gauge("suggestions_oldest_seconds", oldest, labels, ages.items())
 
     def _champions(self, models: Sequence[tuple[str, str]]) -> Iterator[Metric]:
         versions = self._store.correction_history.versions()
@@ -120,5 +114,6 @@ class StoreCollector(Collector):
 
 def _cells(live: LiveCounts) -> Iterator[tuple[tuple[str, str, str], int]]:
     # Zeros are exported, too, because a rule cannot add absent series; also for classes without ground truth so far.
-    for true, predicted in product(sorted(live.classes | live.volumes.keys()), repeat=2):
-        yield (true, predicted, str(true == predicted).lower()), live.labels.get((true, predicted), 0)
+    counts = {(each.true_class, each.predicted_class): each.labels for each in live.labels}
+    for true, predicted in product(classes_of((), live.labels, *live.volumes), repeat=2):
+        yield (true, predicted, str(true == predicted).lower()), counts.get((true, predicted), 0)

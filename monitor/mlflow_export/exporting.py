@@ -7,8 +7,8 @@ file.
 import asyncio
 import logging
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, partial
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -16,8 +16,8 @@ from mlflow.exceptions import MlflowException
 from common.registry.client import Registry, RegistryError, RegistryUnavailableError
 from common.settings import Settings
 from common.store import Store
-from common.store.monitoring.exporter_lock import exporter_lock
 from common.store.monitoring.exports import Export, day_bounds
+from common.store.process_lock import process_lock
 from common.store.statistics import Span
 from monitor.follow_registry import read_bundle
 from monitor.mlflow_export.mlflow_metrics import day_metrics, export_metrics
@@ -35,15 +35,6 @@ REPORT_ROWS = 10_000  # of each day; with more rows a report is slower and no cl
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Day:
-    """A day of a model."""
-
-    problem: str
-    model_name: str
-    day: date
-
-
 def export_all(settings: Settings, limit: int) -> str:
     """Export what has been predicted until now, in batches of so many rows at most; return in a sentence what was done.
 
@@ -52,7 +43,10 @@ def export_all(settings: Settings, limit: int) -> str:
         RegistryUnavailableError: MLflow does not answer.
         RegistryError: MLflow answers with an error.
     """
-    with closing(Store(settings.database_url)) as store, exporter_lock(settings.database_url) as is_only_exporter:
+    with (
+        closing(Store(settings.database_url)) as store,
+        process_lock(settings.database_url, "exporting") as is_only_exporter,
+    ):
         if not is_only_exporter:
             return "another process is writing the external log"
         try:
@@ -74,9 +68,8 @@ class ExternalLog:
     def __init__(self, store: Store, mlflow_uri: str) -> None:
         """Write the predictions in `store` to the server at `mlflow_uri`."""
         self._store = store
-        self._uri = mlflow_uri
-        self._runs: dict[str, DayRuns] = {}
-        self._references: dict[str, Reference | None] = {}
+        self._runs = cache(partial(DayRuns, mlflow_uri))
+        self._reference = cache(partial(_reference, mlflow_uri))
 
     def write_all(self, limit: int) -> str:
         """Write the unfinished exports, then new ones; return a summary in one sentence."""
@@ -86,14 +79,17 @@ class ExternalLog:
         while export := self._store.exports.claim(limit, started):
             written.append(self._write(export))
         for problem in {problem for problem, _ in self._store.history.days()}:
-            self._log_late_labels(problem)
+            for run in self._runs(problem).newest(LATE_DAYS):
+                self._log_day(problem, run)
         if can_report():
-            for day in dict.fromkeys(Day(each.problem, each.model_name, each.day) for each in written):
-                self._report(day)
+            for problem, model_name, day in dict.fromkeys(
+                (each.problem, each.model_name, each.day) for each in written
+            ):
+                self._report(problem, model_name, day)
         return f"exported {sum(each.rows for each in written)} rows in {len(written)} exports"
 
     def _write(self, export: Export) -> Export:
-        runs = self._runs_of(export.problem)
+        runs = self._runs(export.problem)
         run_id = runs.of(export.model_name, export.day)
         rows = self._store.exports.rows(export)
         # The number is unique in its store; with the time it is unique after a new store was begun, too.
@@ -116,52 +112,39 @@ class ExternalLog:
                 )
         # The profile is written after the metrics, so that its presence proves theirs.
         runs.put(run_id, path, profile.to_json())
-        # The day is logged before the export is finished: `_log_late_labels` covers the newest days only.
+        # The day is logged before the export is finished: `write_all` logs the newest days only.
         self._log_day(export.problem, runs.get(run_id))
         self._store.exports.finish(export, run_id)
         return export
 
-    def _log_late_labels(self, problem: str) -> None:
-        for run in self._runs_of(problem).newest(LATE_DAYS):
-            self._log_day(problem, run)
-
     def _log_day(self, problem: str, run: Run) -> None:
-        metrics, logged = self._day_metrics(problem, run), run.data.metrics
-        new = {name: value for name, value in metrics.items() if logged.get(name) != value}
-        self._runs_of(problem).log(run.info.run_id, new, int(logged.get(EXPORTS, 0)), datetime.now(UTC))
-
-    def _day_metrics(self, problem: str, run: Run) -> dict[str, float]:
-        tags, history = run.data.tags, self._store.history
+        tags, logged, history = run.data.tags, run.data.metrics, self._store.history
         day = date.fromisoformat(tags["day"])
         span = Span(problem, tags["model_name"], day, day)
-        return day_metrics(history.volumes(span), history.labels(span), history.delays(span))
+        metrics = day_metrics(history.volumes(span), history.labels(span), history.delays(span))
+        new = {name: value for name, value in metrics.items() if logged.get(name) != value}
+        self._runs(problem).log(run.info.run_id, new, int(logged.get(EXPORTS, 0)), datetime.now(UTC))
 
-    def _report(self, day: Day) -> None:
-        begin, end = day_bounds(day.day)
+    def _report(self, problem: str, model_name: str, day: date) -> None:
+        begin, end = day_bounds(day)
         answers = self._store.window_rows
-        rows = list(answers.between(day.problem, begin, end, REPORT_ROWS))
-        day_before = list(answers.between(day.problem, begin - timedelta(days=1), begin, REPORT_ROWS))
-        runs = self._runs_of(day.problem)
+        rows = list(answers.between(problem, begin, end, REPORT_ROWS))
+        day_before = list(answers.between(problem, begin - timedelta(days=1), begin, REPORT_ROWS))
+        runs = self._runs(problem)
         try:
             html = html_report(rows, day_before)
         except Exception:  # the report is optional: all numbers are logged already
-            logger.exception("the report of %s on %s could not be made", day.model_name, day.day)
+            logger.exception("the report of %s on %s could not be made", model_name, day)
         else:
-            runs.put(runs.of(day.model_name, day.day), REPORT, html)
+            runs.put(runs.of(model_name, day), REPORT, html)
 
-    def _runs_of(self, problem: str) -> DayRuns:
-        if problem not in self._runs:
-            self._runs[problem] = DayRuns(self._uri, problem)
-        return self._runs[problem]
 
-    def _reference(self, model_name: str) -> Reference | None:
-        if model_name not in self._references:
-            try:
-                self._references[model_name] = asyncio.run(_served_reference(self._uri, model_name))
-            except RegistryError as error:
-                logger.warning("%s has no reference: %s", model_name, error)
-                self._references[model_name] = None
-        return self._references[model_name]
+def _reference(uri: str, model_name: str) -> Reference | None:
+    try:
+        return asyncio.run(_served_reference(uri, model_name))
+    except RegistryError as error:
+        logger.warning("%s has no reference: %s", model_name, error)
+        return None
 
 
 async def _served_reference(uri: str, model_name: str) -> Reference | None:

@@ -24,18 +24,14 @@ def html_report(rows: Sequence[WindowRow], day_before: Sequence[WindowRow]) -> s
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         # Evidently's warnings concern its own dependencies; a reader of our log could do nothing about them.
         warnings.simplefilter("ignore")
+        from evidently import Report
+        from evidently.presets import DataDriftPreset, DataSummaryPreset
+
+        preset = DataDriftPreset() if day_before else DataSummaryPreset()
+        found = Report([preset]).run(_dataset(rows), _dataset(day_before) if day_before else None)
         file = Path(folder) / "report.html"
-        _write(file, rows, day_before)
+        found.save_html(str(file))
         return file.read_text(encoding="utf-8")
-
-
-def _write(file: Path, rows: Sequence[WindowRow], day_before: Sequence[WindowRow]) -> None:
-    from evidently import Report
-    from evidently.presets import DataDriftPreset, DataSummaryPreset
-
-    preset = DataDriftPreset() if day_before else DataSummaryPreset()
-    found = Report([preset]).run(_dataset(rows), _dataset(day_before) if day_before else None)
-    found.save_html(str(file))
 
 
 def _dataset(rows: Sequence[WindowRow]) -> "Dataset":

@@ -41,17 +41,11 @@ def formatted_interval(low: Cell, high: Cell, kind: Kind) -> str:
     return f"{text(low)}–{text(high)}"
 
 
-def table_columns(panel: Panel) -> list[Column]:
-    """Return the columns of a panel's table; the ends of an interval have none, they stand beside the value."""
-    ends = _ends(panel)
-    return [column for column in panel.columns if column.name not in ends]
-
-
 def table_rows(panel: Panel) -> list[list[TableCell]]:
     """Return the rows of a panel's table."""
     if panel.drawing == "matrix":
         return [_matrix_row(panel, row, place) for place, row in enumerate(panel.rows, 1)]
-    cells = [_cell(panel, column) for column in table_columns(panel)]
+    cells = [_cell(panel, column) for column in panel.without_ends()]
     return [[cell(row) for cell in cells] for row in panel.rows]
 
 
@@ -106,10 +100,6 @@ def _matrix_row(panel: Panel, row: list[Cell], diagonal: int) -> list[TableCell]
     ]
     cells = zip(row, panel.columns, [panel.columns[0].kind, *css], strict=True)
     return [TableCell(formatted(value, column.kind), each) for value, column, each in cells]
-
-
-def _ends(panel: Panel) -> set[str | None]:
-    return {end for column in panel.columns for end in (column.low, column.high)}
 
 
 def _percentage(value: float) -> str:

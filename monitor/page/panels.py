@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -22,6 +22,7 @@ def _finite(value: Any) -> Any:
 Cell = Annotated[str | float | int | None, BeforeValidator(_finite)]
 
 Rows = Iterable[Sequence[Cell | date]]
+Record = TypeVar("Record")
 
 NUMERIC: frozenset[Kind] = frozenset({"number", "integer", "ratio"})
 
@@ -65,10 +66,14 @@ class Panel(BaseModel):
     rows: list[list[Cell]]
     empty: str
 
+    def without_ends(self) -> list[Column]:
+        """Return the columns that do not hold the ends of another column's intervals."""
+        ends = {end for column in self.columns for end in (column.low, column.high)}
+        return [column for column in self.columns if column.name not in ends]
+
     def series(self) -> list[Column]:
         """Return the columns that are drawn against the first."""
-        ends = {end for column in self.columns for end in (column.low, column.high)}
-        return [column for column in self.columns[1:] if column.kind in NUMERIC and column.name not in ends]
+        return [column for column in self.without_ends()[1:] if column.kind in NUMERIC]
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,35 @@ class PanelText:
         """
         cells = [[cell.isoformat() if isinstance(cell, date) else cell for cell in row] for row in rows]
         return Panel(**vars(self), columns=list(columns), rows=cells if has_data else [])
+
+
+class PanelTable(Generic[Record]):
+    """The table of a panel: a row for each record. Each column is added with the way from a record to its cell."""
+
+    def __init__(self, text: PanelText, records: Iterable[Record]) -> None:
+        """Begin without columns."""
+        self._text, self._records = text, records
+        self._columns: list[Column] = []
+        self._cells: list[Callable[[Record], Iterable[Cell | date]]] = []
+
+    def add(self, kind: Kind, name: str, label: str, cell: Callable[[Record], Cell | date]) -> Self:
+        """Add a column."""
+        return self.column(Column(name=name, label=label, kind=kind), cell)
+
+    def column(self, column: Column, cell: Callable[[Record], Cell | date]) -> Self:
+        """Add a column that several tables share."""
+        return self.columns([column], lambda record: (cell(record),))
+
+    def columns(self, columns: Iterable[Column], cells: Callable[[Record], Iterable[Cell | date]]) -> Self:
+        """Add several columns."""
+        self._columns += columns
+        self._cells.append(cells)
+        return self
+
+    def panel(self) -> Panel:
+        """Return the panel."""
+        rows = ([cell for cells in self._cells for cell in cells(record)] for record in self._records)
+        return self._text.panel(self._columns, rows)
 
 
 def columns(kind: Kind, /, **labels: str) -> list[Column]:

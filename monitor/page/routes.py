@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from common.error_document import ProblemDetails
 from monitor.page.csv_table import as_csv
-from monitor.page.data import ModelInfo, ProblemInfo, TabData, known_problems, tab_data
+from monitor.page.data import ProblemInfo, TabData, known_problems, tab_data
 from monitor.page.errors import add_error_handlers
 from monitor.page.panels import Tab
 from monitor.page.rendering import add_files, render
@@ -106,7 +106,7 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
             "data": data,
             "asked": asked,
             "problems": sorted({data.problem, *(each.name for each in problems)}),
-            "versions": sorted({*_versions(_models(problems, data.problem)), *data.versions}),
+            "versions": sorted({*_versions(problems).get(data.problem, ()), *data.versions}),
             "ranges": [(days, asked.suffix(**_last(days))) for days in RANGES],
         }
         return render(request, "tab.html", context)
@@ -118,8 +118,9 @@ def _data(request: Request, tab: Tab, asked: PageQuery, problems: Sequence[Probl
     name = _problem(asked.problem, [each.name for each in problems], request.app.state.problem)
     # The form may still have versions of the problem that was shown before: these are ignored. An unknown version
     # selects nothing.
-    elsewhere = {version for each in problems if each.name != name for version in _versions(each.models)}
-    versions = sorted({*asked.version} - (elsewhere - {*_versions(_models(problems, name))}))
+    known = _versions(problems)
+    own = known.pop(name, set())
+    versions = sorted({*asked.version} - (set().union(*known.values()) - own))
     return tab_data(request.app.state.backends, tab, _selection(asked, name, versions))
 
 
@@ -137,12 +138,8 @@ def _selection(asked: PageQuery, problem: str, versions: Sequence[int]) -> Selec
     return Selection(problem=problem, since=since, until=until, versions=list(versions), id=asked.id)
 
 
-def _models(problems: Sequence[ProblemInfo], name: str) -> list[ModelInfo]:
-    return next((each.models for each in problems if each.name == name), [])
-
-
-def _versions(models: Sequence[ModelInfo]) -> list[int]:
-    return sorted({version for model in models for version in model.versions})
+def _versions(problems: Sequence[ProblemInfo]) -> dict[str, set[int]]:
+    return {each.name: {version for model in each.models for version in model.versions} for each in problems}
 
 
 def _last(days: int) -> dict[str, str | None]:

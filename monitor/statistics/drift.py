@@ -55,14 +55,13 @@ def number_drift(reference: NumberReference, values: Floats) -> Drift:
     if not len(values):
         return Drift("number", 0, {}, 1.0)
     ordered = np.sort(values)
-    window, learnt = _binned(reference, ordered), reference.shares * reference.rows
+    window = _counts(_ranks(reference.edges, ordered)[1], ordered)
+    learnt = reference.shares * reference.rows
     distance = _smirnov_distance(reference, ordered)
-    cells = _between_quantiles(reference, ordered) if _has_all_rows(reference) else (window, learnt)
-    statistics = {
-        "psi": stability(window, learnt),
-        "wasserstein": _wasserstein(reference, ordered),
-        "ks": distance,
-    }
+    # With more rows than quantiles, the quantiles give the number of equal rows only roughly; the bins are exact.
+    has_all_rows = reference.rows <= len(reference.quantiles)
+    cells = _between_quantiles(reference, ordered) if has_all_rows else (window, learnt)
+    statistics = {"psi": stability(window, learnt), "wasserstein": _wasserstein(reference, ordered), "ks": distance}
     p_value = 2 * min(smirnov(distance, len(values), reference.rows), lepage(*cells))
     return Drift("number", len(values), statistics, min(1.0, p_value))
 
@@ -156,17 +155,8 @@ def _ranks(points: Floats, ordered: Floats) -> tuple[Ints, Ints]:
     return np.searchsorted(ordered, points - margin, "left"), np.searchsorted(ordered, points + margin, "right")
 
 
-def _binned(reference: NumberReference, ordered: Floats) -> Floats:
-    return _counts(_ranks(reference.edges, ordered)[1], ordered)
-
-
 def _counts(ends: Ints, ordered: Floats) -> Floats:
     return np.diff(np.concatenate([[0], ends, [len(ordered)]])).astype(np.float64)
-
-
-def _has_all_rows(reference: NumberReference) -> bool:
-    # With more rows than quantiles, the quantiles give the number of equal rows only roughly; the bins are exact.
-    return reference.rows <= len(reference.quantiles)
 
 
 def _between_quantiles(reference: NumberReference, ordered: Floats) -> tuple[Floats, Floats]:

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from schemathesis.openapi import from_dict
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from common.bundle.export import export_onnx
@@ -29,14 +28,14 @@ from preprocess import split as set_apart
 from problems import breast_cancer, travel_insurance
 from scripts.parts import free_port, wait_for
 from tests import servers
-from tests.api.challenger.test_shadow import CHALLENGER, both_rows, keep_challenger
+from tests.api.challenger.test_shadow import CHALLENGER, keep_challenger, remembered
 from tests.api.inference.test_prediction_log import counted, store_of
 from tests.api.metrics.test_declared import predicted, samples
 from tests.api.protocols.oip.test_clients import run_client
 from tests.api.protocols.oip.test_routes import binary, body, check_refused, outputs
 from tests.api.routes.test_bad_requests import check_field, check_problem, post
-from tests.api.test_openapi import FEW, PARTICULAR
-from tests.conftest import KEPT, StartApi, keep_copy, served
+from tests.api.test_openapi import FEW, PARTICULAR, schema_of
+from tests.conftest import KEPT, keep_copy, running_api, served
 from tests.monitor.test_monitor import samples as monitored
 
 TRAVEL = travel_insurance.PROBLEM
@@ -45,7 +44,7 @@ CANCER = breast_cancer.PROBLEM
 
 @dataclass(frozen=True)
 class Lab:
-    """An api that serves a problem without servers, and what it serves."""
+    """An api that serves a problem without servers, and its bundle."""
 
     problem: Problem
     settings: Settings
@@ -64,7 +63,7 @@ class Lab:
         return answer
 
     def statistics(self) -> dict[str, Any]:
-        """Return what `/models` says of the version that answers."""
+        """Return the statistics on `/models` of the version that answers."""
         versions = self.api.get("/models").raise_for_status().json()["versions"]
         return next((each for each in versions if each["role"] == "champion"), {"predictions": 0, "labels": 0})
 
@@ -108,21 +107,21 @@ def settings_for(problem: Problem, home: Path, **more: Any) -> Settings:
     )
 
 
-def serving(problem: Problem, bundle: bytes, home: Path, start_api: StartApi) -> Iterator[Lab]:
+def serving(problem: Problem, bundle: bytes, home: Path) -> Iterator[Lab]:
     settings = settings_for(problem, home)
-    keep_copy(settings, problem, bundle)
-    with start_api(settings) as api:
+    keep_copy(settings, bundle)
+    with running_api(settings) as api:
         yield Lab(problem, settings, api, OnnxModel(bundle))
 
 
 @pytest.fixture(scope="module")
-def travel(home: Path, travel_bundle: bytes, start_api: StartApi) -> Iterator[Lab]:
-    yield from serving(TRAVEL, travel_bundle, home, start_api)
+def travel(home: Path, travel_bundle: bytes) -> Iterator[Lab]:
+    yield from serving(TRAVEL, travel_bundle, home)
 
 
 @pytest.fixture(scope="module")
-def cancer(home: Path, without_probabilities: bytes, start_api: StartApi) -> Iterator[Lab]:
-    yield from serving(CANCER, without_probabilities, home, start_api)
+def cancer(home: Path, without_probabilities: bytes) -> Iterator[Lab]:
+    yield from serving(CANCER, without_probabilities, home)
 
 
 @pytest.fixture(params=["travel", "cancer"])
@@ -143,10 +142,10 @@ def test_a_row_is_answered_by_the_names_of_its_columns_and_in_their_order(lab: L
         assert one[name] == many[name]
 
 
-def test_fields_are_found_by_name_and_not_by_place(travel: Lab) -> None:
-    turned = dict(reversed(travel.row.items()))
-    assert list(turned)[1] == "Commision (in value)"
-    assert travel.api.post("/predict", json=turned).json()["probabilities"] == travel.predict()["probabilities"]
+def test_fields_are_found_by_name_and_not_by_place(lab: Lab) -> None:
+    answer = lab.api.post("/predict", json=dict(reversed(lab.row.items()))).json()
+    for name in ("class_name", "probabilities", "outlier_score"):
+        assert answer[name] == lab.predict()[name]
 
 
 def test_answers_are_those_of_the_bundle(travel: Lab) -> None:
@@ -175,17 +174,9 @@ def test_a_model_without_probabilities_answers_with_null_in_their_place(cancer: 
     assert cancer.api.get("/predict/test").json()["probabilities"] is None
 
 
-def remembered(lab: Lab, prediction_id: str) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
-        found = lab.api.get(f"/predictions/{prediction_id}")
-        return dict(found.json()[0]) if found.is_success else None
-
-    return wait_for("the row", look)
-
-
-def test_what_was_sent_and_answered_is_remembered_by_the_names_of_the_columns(lab: Lab) -> None:
+def test_row_and_answer_are_remembered_by_the_names_of_the_columns(lab: Lab) -> None:
     answer = lab.predict()
-    row = remembered(lab, answer["prediction_id"])
+    (row,) = remembered(lab.api, answer["prediction_id"], count=1)
     assert row["features"] == lab.row
     assert {name: row[name] for name in answer} == answer
     probabilities = answer["probabilities"]
@@ -230,7 +221,7 @@ def test_a_bad_value_is_refused_and_its_column_named(travel: Lab, name: str, val
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999"])
-def test_what_is_no_finite_number_is_refused_and_its_column_named(cancer: Lab, value: str) -> None:
+def test_a_number_that_is_not_finite_is_refused_and_its_column_named(cancer: Lab, value: str) -> None:
     body = httpx.Request("POST", "http://lab", json=cancer.row | {"worst concave points": "HERE"}).content.decode()
     check_field(post(cancer.api, body.replace('"HERE"', value)), "worst concave points")
 
@@ -302,7 +293,7 @@ def test_metadata_has_an_input_for_each_column_with_its_names_or_its_unit(travel
     assert [output["name"] for output in metadata["outputs"]] == ["label", "probabilities", "outlier_score"]
 
 
-def test_metadata_of_numbers_has_one_input_and_leaves_out_what_the_model_does_not_give(cancer: Lab) -> None:
+def test_metadata_of_numbers_has_one_input_and_only_the_outputs_of_the_model(cancer: Lab) -> None:
     metadata = cancer.api.get("/metadata").json()
     (found,) = metadata["inputs"]
     assert (found["name"], found["dtype"], found["shape"]) == ("input", "float32", [None, 30])
@@ -321,6 +312,7 @@ def test_the_description_has_each_column_with_its_names_unit_and_limits(lab: Lab
             field = model["properties"][feature.name]
             assert field["examples"] == [feature.example]
             assert feature.description in field["description"]
+            assert feature.kind == "category" or feature.unit in field["description"]
             if feature.kind == "category":
                 assert (field["type"], field["categories"]) == ("string", list(feature.categories))
                 assert (field["minLength"], field["maxLength"]) == (1, 200)
@@ -328,8 +320,12 @@ def test_the_description_has_each_column_with_its_names_unit_and_limits(lab: Lab
             else:
                 assert (field["type"], field["unit"]) == ("number", feature.unit)
                 assert (field["minimum"], field["maximum"]) == (feature.minimum, feature.maximum)
-    rows = schemas[f"{title}Batch"]["properties"]["data"]["items"]
+    batch = schemas[f"{title}Batch"]["properties"]["data"]
+    rows = batch["items"]
+    assert (batch["minItems"], batch["maxItems"]) == (1, 10_000)
     assert (rows["minItems"], rows["maxItems"]) == (len(lab.row), len(lab.row))
+    units = [None if feature.kind == "category" else feature.unit for feature in lab.problem.features]
+    assert [column.get("unit") for column in rows["prefixItems"]] == units
 
 
 def test_the_examples_of_the_description_can_be_sent_as_they_are(lab: Lab) -> None:
@@ -355,21 +351,14 @@ def test_the_description_names_no_other_problem(lab: Lab) -> None:
 
 @pytest.fixture(scope="module")
 def travel_schema(travel: Lab) -> Any:
-    description = travel.api.get("/openapi.json").json()
-    # This api has no key, so that every key, and none, is right.
-    for operations in description["paths"].values():
-        for operation in operations.values():
-            operation.pop("security", None)
-    schema = from_dict(description)
-    schema.config.update(base_url=str(travel.api.base_url))
-    return schema
+    return schema_of(travel.api)
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["allowed", "forbidden"])
 @pytest.mark.parametrize("path", ["/predict", "/suggest", "/api/v1.0/predictions", "/api/v1.0/feedback"])
 @FEW
 @hypothesis.given(data=st.data())
-def test_whatever_is_sent_is_answered_as_the_description_says(
+def test_any_request_is_answered_as_the_description_says(
     travel_schema: Any, path: str, mode: GenerationMode, data: st.DataObject
 ) -> None:
     case = data.draw(travel_schema[path]["post"].as_strategy(generation_mode=mode))
@@ -414,7 +403,7 @@ def test_a_client_of_seldon_gets_probabilities_or_the_index_of_the_class(travel:
 
 
 def columns_of(lab: Lab, **changes: Any) -> list[dict[str, Any]]:
-    """Return a tensor of one row for each column, with its example, or with what is to be there instead, by slug."""
+    """Return a tensor of one row for each column, with its example, or with another value, by slug."""
     values = dict(zip(lab.problem.slugs, lab.row.values(), strict=True)) | changes
     datatypes = {"number": "FP32", "category": "BYTES"}
     return [
@@ -438,7 +427,7 @@ def oip(lab: Lab, **request: Any) -> httpx.Response:
     return lab.api.post(f"/v2/models/{lab.problem.onnx_name}/infer", **request)
 
 
-def test_a_client_of_the_open_inference_protocol_finds_the_tensors_described_and_gets_what_predict_answers(
+def test_a_client_of_the_open_inference_protocol_finds_the_tensors_described_and_gets_the_answers_of_predict(
     lab: Lab,
 ) -> None:
     described = lab.api.get(f"/v2/models/{lab.problem.onnx_name}").raise_for_status().json()
@@ -454,7 +443,7 @@ def test_a_client_of_the_open_inference_protocol_finds_the_tensors_described_and
     assert found["class_name"] == [expected["class_name"]]
     assert found["outlier_score"] == pytest.approx([expected["outlier_score"]], abs=1e-6)
     assert list(found.get("probabilities", [])) == pytest.approx(list((expected["probabilities"] or {}).values()))
-    assert remembered(lab, found["prediction_id"][0])["features"] == lab.row
+    assert remembered(lab.api, found["prediction_id"][0], count=1)[0]["features"] == lab.row
 
 
 def test_texts_may_be_sent_in_binary(travel: Lab) -> None:
@@ -467,11 +456,11 @@ def test_texts_may_be_sent_in_binary(travel: Lab) -> None:
     found = outputs(answer.json())
     expected = travel.predict(Destination=destination, Duration=41)
     assert found["probabilities"] == pytest.approx(list(expected["probabilities"].values()), abs=1e-6)
-    features = remembered(travel, found["prediction_id"][0])["features"]
+    features = remembered(travel.api, found["prediction_id"][0], count=1)[0]["features"]
     assert (features["Destination"], features["Duration"]) == (destination, 41)
 
 
-def test_requests_of_mlservers_types_get_what_predict_answers(travel: Lab) -> None:
+def test_requests_of_mlservers_types_get_the_answers_of_predict(travel: Lab) -> None:
     given = {name: [value] if isinstance(value, str) else [[value]] for name, value in travel.row.items()}
     found = run_client("mlserver", "mlserver_types.py", travel.api, travel.problem.onnx_name, given)
     assert found["inputs"] == list(travel.problem.columns)
@@ -489,7 +478,7 @@ def test_requests_of_mlservers_types_get_what_predict_answers(travel: Lab) -> No
         ("Destination", "x" * 201),
     ],
 )
-def test_columns_are_held_to_what_predict_takes(travel: Lab, slug: str, value: Any, sent: str) -> None:
+def test_columns_have_the_limits_of_predict(travel: Lab, slug: str, value: Any, sent: str) -> None:
     tensors = columns_of(travel, **{slug: value})
     place = travel.problem.slugs.index(slug)
     if sent == "in binary":
@@ -549,13 +538,13 @@ def flow_run(settings: Settings, suggestion_id: str) -> dict[str, Any]:
 
 
 def test_a_correction_reaches_prefect_by_slugs_and_its_file_by_columns(
-    tmp_path: Path, travel_bundle: bytes, prefect_api_url: str, start_api: StartApi
+    tmp_path: Path, travel_bundle: bytes, prefect_api_url: str
 ) -> None:
     settings = settings_for(TRAVEL, tmp_path, prefect_api_url=prefect_api_url)
-    keep_copy(settings, TRAVEL, travel_bundle)
+    keep_copy(settings, travel_bundle)
     settings.data_dir.mkdir(parents=True)
     row = {feature.name: feature.example for feature in TRAVEL.features} | {"Destination": "KOREA, REPUBLIC OF"}
-    with servers.worker(settings), start_api(settings) as api:
+    with servers.worker(settings), running_api(settings) as api:
         sent = api.post("/suggest", json=row | {"class_name": "Yes"}).raise_for_status().json()["suggestion_id"]
         wait_for("its row", lambda: api.get(f"/suggest/{sent}").json()["detail"] == "waiting (1 of 5)")
     run = flow_run(settings, sent)
@@ -569,17 +558,15 @@ def test_a_correction_reaches_prefect_by_slugs_and_its_file_by_columns(
     )
 
 
-def test_a_challenger_of_another_family_answers_in_the_shadow(
-    tmp_path: Path, without_probabilities: bytes, start_api: StartApi
-) -> None:
+def test_a_challenger_of_another_family_answers_in_the_shadow(tmp_path: Path, without_probabilities: bytes) -> None:
     settings = settings_for(CANCER, tmp_path)
     champion = cancer_bundle(breast_cancer.REGRESSION)
-    keep_copy(settings, CANCER, champion)
-    keep_challenger(settings, CANCER, without_probabilities)
-    with start_api(settings) as api:
+    keep_copy(settings, champion)
+    keep_challenger(settings, without_probabilities)
+    with running_api(settings) as api:
         lab = Lab(CANCER, settings, api, OnnxModel(champion))
         answer = lab.predict()
-        first, second = both_rows(api, answer["prediction_id"])
+        first, second = remembered(api, answer["prediction_id"])
         told = {"prediction_id": answer["prediction_id"], "class_name": "malignant"}
         assert api.post("/feedback", json=told).status_code == 200
         comparison = api.get("/models").json()["comparison"]

@@ -52,12 +52,12 @@ def row() -> dict[str, float]:
     return {name: float(i) for i, name in enumerate(NAMES)}
 
 
-def test_features_may_be_called_like_what_the_libraries_use(client: TestClient, row: dict[str, float]) -> None:
+def test_features_may_have_names_that_the_libraries_use(client: TestClient, row: dict[str, float]) -> None:
     assert client.post("/predict", json=row).json() == list(row.values())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_bad_value_is_named_by_its_column_whatever_that_is_called(
+def test_a_bad_value_is_named_by_its_column_under_any_name(
     client: TestClient, row: dict[str, float], name: str
 ) -> None:
     for route, more in (("/predict", {}), ("/suggest", {"class_name": "setosa"})):
@@ -66,12 +66,12 @@ def test_a_bad_value_is_named_by_its_column_whatever_that_is_called(
 
 
 @pytest.mark.parametrize("body", ["[]", '"no row"', "3"])
-def test_what_is_no_row_is_an_error_of_the_body(client: TestClient, body: str) -> None:
+def test_a_body_that_is_no_row_is_an_error_of_the_body(client: TestClient, body: str) -> None:
     answer = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
     assert [error["field"] for error in answer.json()["errors"]] == ["body"]
 
 
-def test_a_problem_of_names_alone_has_a_model_that_tells_no_outliers(problem: Problem) -> None:
+def test_a_problem_of_names_alone_has_a_model_without_outlier_scores(problem: Problem) -> None:
     features = tuple(Category(name, "of the cap", ("a", "b"), example="a") for name in ("colour", "shape"))
     mushrooms = replace(problem, features=features)
     X = np.array([["a", "a"], ["a", "b"], ["b", "a"], ["b", "b"]] * 5, dtype=object)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,15 @@ def test_a_new_file_and_its_folders_are_made_and_others_may_read_it(tmp_path: Pa
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_content_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("content", "raises"), [(b"new", nullcontext()), ("text", pytest.raises(TypeError))])
+def test_content_is_replaced_or_stays_and_no_temporary_file_is_left(
+    tmp_path: Path, content: Any, raises: AbstractContextManager[Any]
+) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old and longer")
-    write_atomic(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_content_of_a_wrong_type_leaves_the_old_and_no_temporary_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    content: Any = "text"
-    with pytest.raises(TypeError):
+    with raises:
         write_atomic(path, content)
-    assert path.read_bytes() == b"old"
+    assert path.read_bytes() == (b"new" if content == b"new" else b"old and longer")
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -1,6 +1,5 @@
 """`python -m finetune.later` on a real MLflow: the rows that were set aside become the next version, once."""
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from common.files import md5, write_atomic
 from common.problem import Classifier, Problem, Table, as_float32
 from common.registry.client import Version
 from common.registry.publish import load_sklearn
-from common.settings import PROJECT, Settings
+from common.settings import Settings
 from common.table import DataError, read_table, table_bytes
 from finetune import later
 from finetune.train import NothingToContinueError, added_files, fine_tune
@@ -26,6 +25,7 @@ from grafana.measures import ON_TEST_DATA
 from preprocess import preprocess
 from problems import travel_insurance
 from scripts.stack import process_environment
+from tests.programs import Ended, run_python
 from training.search import train
 
 TRAVEL = travel_insurance.PROBLEM
@@ -86,11 +86,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, mlflow_uri: str) -> Outcom
     )
 
 
-def run_later(settings: Settings) -> subprocess.CompletedProcess[str]:
+def run_later(settings: Settings) -> Ended:
     # The environment names another problem: the command line wins.
     environment = process_environment(settings) | {"PROBLEM": "iris"}
-    command = [sys.executable, "-m", "finetune.later", "--problem", settings.problem]
-    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    return run_python("-m", "finetune.later", "--problem", settings.problem, environment=environment)
 
 
 def measured(model: Classifier, test: Table) -> dict[str, float]:

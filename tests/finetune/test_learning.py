@@ -75,7 +75,8 @@ def test_a_refused_batch_leaves_the_file_and_the_next_one_is_learnt(
     first = let_wait(lab, problem, store, range(5))
     finetune._train(problem, lab, store)
     bad = let_wait(lab, problem, store, [0, *range(6, 10)])
-    ended = finetune._train(replace(problem, min_accuracy=1.01), lab, store)
+    by_threshold = lab.model_copy(update={"gate": "threshold"})
+    ended = finetune._train(replace(problem, min_accuracy=1.01), by_threshold, store)
     assert ended.name == "Refused"
     assert lengths(lab) == [5.0, 5.001, 5.002, 5.003, 5.004]
     good = let_wait(lab, problem, store, range(10, 15))
@@ -96,8 +97,8 @@ def test_corrections_of_a_version_that_was_rolled_back_by_hand_are_not_learnt_ag
     assert finetune._train(problem, lab, store).message == "trained in version 3"
     assert champions(lab) == (3, 3)
     assert lengths(lab) == [5.005, 5.006, 5.007, 5.008, 5.009]
-    assert {(each.state, each.refused_because) for each in known(store, taken_back)} == {
-        ("refused", "version 2 had learnt it, and was taken back")
+    assert {(each.state, each.quarantined_because) for each in known(store, taken_back)} == {
+        ("quarantined", "version 2 had learnt it, and was taken back")
     }
     client = mlflow.MlflowClient(lab.mlflow_uri)
     run = client.get_run(str(client.get_model_version("IrisModel", "3").run_id))

@@ -1,9 +1,15 @@
 """The PromQL of a dashboard, for all tests that run or read it."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
+from grafana.build import DASHBOARDS as FOLDER
+
 Json = dict[str, Any]
+DASHBOARDS: dict[str, Json] = {
+    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))
+}
 
 
 def panels(dashboard: Json) -> Iterator[Json]:

@@ -4,34 +4,30 @@ The tests compare the JSON with the types of Grafana's schema, and Prometheus' o
 tests/prometheus shows on a running stack that each query has a result.
 """
 
-import json
 import re
-from collections.abc import Callable, Iterable
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
 import yaml
-from fastapi import FastAPI
-from prometheus_client import Metric
 
-from api.metrics.declared import Metrics
-from api.metrics.http import HttpMetrics
-from common.registry.client import Registry
-from common.settings import PROJECT, Settings
-from common.store import Store
+from common.settings import PROJECT
 from grafana import limits
-from grafana.build import DASHBOARDS, build
+from grafana.build import DASHBOARDS as FOLDER
+from grafana.build import build
 from grafana.frame import TAG
-from monitor.follow_registry import References
-from monitor.metrics.store_collector import StoreCollector
+from monitor.monitor import create_app
+from tests.conftest import offline_settings, served
 from tests.grafana.grafana_schema import mistakes
-from tests.grafana.queries import Json, filled, marks, panels, queries
-from tests.prometheus.programs import metrics_in, rules, run, said
+from tests.grafana.queries import DASHBOARDS, Json, filled, marks, panels, queries
+from tests.prometheus.programs import exported, metrics_in, rules, run, said
 
-FILES = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.iterdir())}
-PANELS = [pytest.param(panel, id=f"{name}: {panel['title']}") for name in FILES for panel in panels(FILES[name])]
+PANELS = [
+    pytest.param(panel, id=f"{name}: {panel['title']}")
+    for name, dashboard in DASHBOARDS.items()
+    for panel in panels(dashboard)
+]
 COLUMNS = 24
 # Metrics that Prometheus itself makes for its targets.
 OF_PROMETHEUS = {"up"}
@@ -39,37 +35,13 @@ OF_PROMETHEUS = {"up"}
 OF_NO_PROBLEM = {'up{job=~"prefect|monitor"}'}
 
 
-@pytest.fixture(params=FILES)
-def dashboard(request: pytest.FixtureRequest) -> Json:
-    found: Json = FILES[request.param]
-    return found
-
-
 def test_the_committed_files_equal_the_output_of_the_code() -> None:
-    committed = {path.name: path.read_text(encoding="utf-8") for path in DASHBOARDS.iterdir()}
+    committed = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
     assert committed == build(), "run `python -m grafana.build`, and commit what it writes"
 
 
 def test_a_dashboard_is_valid_by_grafanas_own_schema(dashboard: Json) -> None:
     assert mistakes(dashboard) == []
-
-
-SPOILT: dict[str, Callable[[Json], Any]] = {
-    "an unknown option": lambda panel: panel["options"].update(legende={}),
-    "a word outside the choices": lambda panel: panel["options"]["legend"].update(displayMode="tabular"),
-    "a text where a number belongs": lambda panel: panel["gridPos"].update(w="6"),
-    "a transformation without a name": lambda panel: panel["transformations"][0].pop("id"),
-    "an override with a wrong colour mode": lambda panel: panel["fieldConfig"]["overrides"][0]["properties"][0].update(
-        value={"mode": "fix"}
-    ),
-}
-
-
-@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
-def test_the_schema_sees(spoil: Callable[[Json], Any]) -> None:
-    spoilt = json.loads(json.dumps(FILES["training.json"]))
-    spoil(next(panel for panel in panels(spoilt) if panel["type"] == "timeseries"))
-    assert mistakes(spoilt)
 
 
 def test_every_query_can_be_parsed_by_prometheus(dashboard: Json, tmp_path: Path) -> None:
@@ -94,14 +66,9 @@ def overlap(a: Json, b: Json) -> bool:
     return not (beside or above)
 
 
-def test_every_panel_has_a_number_of_its_own(dashboard: Json) -> None:
-    numbers = [panel["id"] for panel in dashboard["panels"]]
-    assert len(set(numbers)) == len(numbers)
-
-
-def test_no_two_panels_have_one_title(dashboard: Json) -> None:
-    titles = [panel["title"] for panel in panels(dashboard)]
-    assert len(set(titles)) == len(titles)
+def test_no_two_panels_have_one_number_or_one_title(dashboard: Json) -> None:
+    for each in ([panel["id"] for panel in dashboard["panels"]], [panel["title"] for panel in panels(dashboard)]):
+        assert len(set(each)) == len(each)
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -153,32 +120,12 @@ def test_every_metric_is_exported_or_recorded(dashboard: Json, known_metrics: se
     assert named, "no metric found: the test does not look where they are"
 
 
-@pytest.fixture(scope="session")
-def known_metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    recorded = {rule["record"] for rule in rules() if "record" in rule}
-    return OF_PROMETHEUS | recorded | exported_by_api() | exported_by_monitor(tmp_path_factory.mktemp("store"))
-
-
-def exported_by_api() -> set[str]:
-    metrics, app = Metrics(), FastAPI()
-    HttpMetrics(app, metrics.registry)
-    # The middleware declares the metrics of HTTP requests.
-    app.build_middleware_stack()
-    return names(metrics.registry.collect())
-
-
-def exported_by_monitor(folder: Path) -> set[str]:
-    settings = Settings(lab_home=folder, database_url=f"sqlite:///{folder}/lab.db")
-    store = Store(settings.database_url)
-    try:
-        return names(StoreCollector(store, References(store, Registry(settings.mlflow_uri))).collect())
-    finally:
-        store.close()
-
-
-def names(families: Iterable[Metric]) -> set[str]:
-    endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
-    return {family.name + ending for family in families for ending in endings.get(family.type, ("",))}
+@pytest.fixture(scope="module")
+def known_metrics(lone_api: httpx.Client, tmp_path_factory: pytest.TempPathFactory, prepared_data: Path) -> set[str]:
+    offline = offline_settings(tmp_path_factory.mktemp("monitor"), prepared_data)
+    with served(create_app(offline)) as monitor:
+        recorded = {rule["record"] for rule in rules() if "record" in rule}
+        return OF_PROMETHEUS | recorded | exported(lone_api) | exported(monitor)
 
 
 def test_the_limits_equal_the_alerts_limits() -> None:
@@ -203,7 +150,7 @@ def alerts() -> list[Json]:
 
 def test_descriptions_name_only_existing_alerts() -> None:
     there_are = {each["alert"] for each in alerts()}
-    texts = [panel["description"] for name in FILES for panel in panels(FILES[name])]
+    texts = [panel["description"] for each in DASHBOARDS.values() for panel in panels(each)]
     named = {name for text in texts for name in re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b", text)}
     assert len(named) > 5
     assert named <= there_are
@@ -221,8 +168,8 @@ def test_every_dashboard_has_its_address_the_choice_of_the_problem_and_links_to_
 
 
 def test_addresses_differ_and_files_hold_no_changing_numbers() -> None:
-    assert len({dashboard["uid"] for dashboard in FILES.values()}) == len(FILES)
-    assert [name for name, dashboard in FILES.items() if {"id", "version", "iteration"} & dashboard.keys()] == []
+    assert len({dashboard["uid"] for dashboard in DASHBOARDS.values()}) == len(DASHBOARDS)
+    assert [name for name, dashboard in DASHBOARDS.items() if {"id", "version", "iteration"} & dashboard.keys()] == []
 
 
 def test_every_dashboard_marks_new_champions_and_alerts(dashboard: Json) -> None:

@@ -3,7 +3,6 @@
 `promtool test rules` evaluates the expressions with Prometheus' own engine on series that these tests make up.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from grafana.build import DASHBOARDS
 from tests.grafana.queries import Json, filled, marks, queries
 from tests.prometheus.programs import metrics_in, run, said
 
-FILES = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.iterdir())}
 # The servers that all problems share; every problem shows them.
 OF_NO_PROBLEM = {'min by (job) (up{job=~"prefect|monitor"})'}
 OTHER = "breast_cancer"
@@ -44,12 +41,6 @@ STEP, NOW = "15s", "10m"
 SELECTOR = re.compile(r"(\w+)\{([^}]*)\}")
 EXACT = re.compile(r'(\w+)="([^"$]*)"')
 ONE_ZERO = [{"labels": "{}", "value": 0}]
-
-
-@pytest.fixture(params=FILES)
-def dashboard(request: pytest.FixtureRequest) -> Json:
-    found: Json = FILES[request.param]
-    return found
 
 
 def asked(dashboard: Json) -> list[str]:

@@ -1,33 +1,29 @@
-"""Fixtures: an empty store, once on SQLite and once on PostgreSQL; a reference; a receiver of alerts."""
+"""Fixtures: an empty store, once on SQLite and once on PostgreSQL; a reference."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
-from common.problem import Problem
+from common.problem import Problem, Table
 from common.store import Store
 from monitor.statistics.reference import Reference
 from tests.monitor.references import reference_of
-from tests.receiver import Receiver, receiving
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A store of the test's own."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else f"sqlite:///{tmp_path}/lab.db"
-    store = Store(url)
-    yield store
-    store.close()
-
-
-@pytest.fixture(scope="session")
-def learnt(problem: Problem) -> Reference:
-    """The reference of version 1, a model that has learnt from all of iris."""
-    return reference_of(problem, problem.load(None))
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
+def kept(either_url: str) -> Iterator[Store]:
+    """A store of the test's own."""
+    with closing(Store(either_url)) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def table(problem: Problem) -> Table:
+    return problem.load(None)
+
+
+@pytest.fixture(scope="session")
+def learnt(problem: Problem, table: Table) -> Reference:
+    """The reference of version 1, a model that has learnt from all of iris."""
+    return reference_of(problem, table)

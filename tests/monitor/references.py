@@ -1,11 +1,14 @@
-"""References for the tests, and a holder that knows one."""
+"""References for the tests, a holder that knows one, and a store that fails."""
+
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 
 from common.bundle.reference import reference_statistics
 from common.problem import Problem, Table
 from common.registry.client import Registry, Version
-from common.store import Store
+from common.store import Store, StoreError
 from common.store.predictions import PredictionRow
 from monitor.follow_registry import AliasedVersions, References
 from monitor.page.view import Backends
@@ -64,3 +67,18 @@ def knowing(store: Store, reference: Reference | None = None, aliases: AliasedVe
 def backends_of(store: Store, reference: Reference | None = None, aliases: AliasedVersions | None = None) -> Backends:
     """Return where tabs have what they show from."""
     return Backends(store, knowing(store, reference, aliases), "http://mlflow", "http://prefect")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def away(*_: object, **__: object) -> Any:
+    """Fail as a store that is away."""
+    raise StoreError("the store is away")

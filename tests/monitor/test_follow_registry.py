@@ -64,7 +64,7 @@ def test_numbers_categories_and_answers_are_read() -> None:
     assert (found.confidence.rows, found.confidence.mean) == (20, 1.5)
 
 
-def test_means_without_outliers_are_read_where_a_bundle_tells_them() -> None:
+def test_means_without_outliers_are_read_from_a_bundle_that_has_them() -> None:
     found = read({**METADATA, "reference": {**TOLD, "usual": {"length": {"mean": 1.25, "std": 0.25}}}})
     assert found
     length = found.features["length"]
@@ -72,7 +72,7 @@ def test_means_without_outliers_are_read_where_a_bundle_tells_them() -> None:
     assert (length.mean, length.usual) == (1.5, (1.25, 0.25))
 
 
-def test_a_bundle_may_tell_nothing_of_answers_and_a_model_have_no_confidence() -> None:
+def test_answers_and_confidence_may_be_missing() -> None:
     older = read({**METADATA, "reference": {name: told for name, told in TOLD.items() if name != "answers"}})
     assert older
     assert (older.answers, older.confidence) == (None, None)
@@ -103,7 +103,7 @@ def test_a_damaged_reference_is_none(damaged: object) -> None:
     assert read(damaged) is None
 
 
-def test_an_exported_bundle_tells_what_the_model_answers_to_rows_that_are_new_to_it(
+def test_an_exported_bundle_holds_the_answers_to_the_test_rows(
     problem: Problem, bundle: bytes, prepared_data: Path
 ) -> None:
     train, test = (read_table(prepared_data / f"{name}.csv", problem, indices=True) for name in ("train", "test"))
@@ -181,7 +181,7 @@ def test_the_aliases_are_followed_through_challenge_promotion_and_rollback(
         await registry.set_alias(MODEL, CHAMPION, first)
         await registry.set_alias(MODEL, CHALLENGER, second)
         await until(lambda: references.aliases(MODEL) == AliasedVersions(first, second))
-        await registry.delete_alias(MODEL, CHALLENGER)
+        await registry.set_alias(MODEL, CHALLENGER, None)
         await registry.set_alias(MODEL, CHAMPION, second)
         await until(lambda: references.aliases(MODEL) == AliasedVersions(second, None))
         await registry.set_alias(MODEL, CHAMPION, first)

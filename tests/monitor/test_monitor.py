@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -43,9 +44,8 @@ def samples(monitor: httpx.Client, name: str, *labels: str) -> Samples:
 
 @pytest.fixture
 def store(on_either: Settings) -> Iterator[Store]:
-    store = Store(on_either.database_url)
-    yield store
-    store.close()
+    with closing(Store(on_either.database_url)) as store:
+        yield store
 
 
 @pytest.fixture

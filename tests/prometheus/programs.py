@@ -52,6 +52,13 @@ def metrics_in(expr: str) -> set[str]:
     return set(re.findall(r"\b([a-z_][a-z0-9_]*)\b(?!\s*\()", bare)) - KEYWORDS
 
 
+def exported(service: httpx.Client) -> set[str]:
+    """Return the names of all series that the metrics of a service may have."""
+    families = re.findall(r"^# TYPE (\w+) (\w+)$", service.get("/metrics").raise_for_status().text, re.MULTILINE)
+    parts = {"histogram": ("_bucket", "_count", "_sum"), "summary": ("_count", "_sum", "")}
+    return {name + part for name, kind in families for part in parts.get(kind, ("",))}
+
+
 def ask(address: str, path: str, **parameters: Any) -> Any:
     """Ask Prometheus' API and return the data of its answer; an error of Prometheus fails the assertion."""
     answer = httpx.get(f"{address}/api/v1/{path}", params=parameters).json()

@@ -1,16 +1,12 @@
 """Alertmanager: its posts to the webhook, whose address stands in no file of the project."""
 
-import json
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import httpx
@@ -20,44 +16,15 @@ import yaml
 from common.settings import PROJECT
 from scripts.parts import answers, free_port, process, wait_for
 from tests.prometheus.programs import program, run, said
+from tests.receiver import Receiver
 
 SCRIPT = PROJECT / "prometheus" / "alertmanager.sh"
 
 
-class Receiver(ThreadingHTTPServer):
-    """A webhook that stores the posts to it with their paths."""
-
-    def __init__(self) -> None:
-        self.posted: list[tuple[str, dict[str, Any]]] = []
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    def received(self) -> set[tuple[str, str, str]]:
-        """Return name, problem and status of every posted alert."""
-        alerts = [alert for _, body in list(self.posted) for alert in body["alerts"]]
-        return {(alert["labels"]["alertname"], alert["labels"]["problem"], alert["status"]) for alert in alerts}
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.posted.append((self.path, json.loads(body)))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+def received(receiver: Receiver) -> set[tuple[str, str, str]]:
+    """Return name, problem and status of every posted alert."""
+    alerts = [alert for body in list(receiver.posted) for alert in body["alerts"]]
+    return {(alert["labels"]["alertname"], alert["labels"]["problem"], alert["status"]) for alert in alerts}
 
 
 @contextmanager
@@ -94,13 +61,13 @@ def test_alerts_and_their_ends_are_posted_to_the_webhook_of_the_environment(rece
     path = r"/services/T0&B|\1/x"
     with alertmanager(tmp_path, f"http://127.0.0.1:{receiver.server_port}{path}") as address:
         post_alerts(address, "ApiDown")
-        wait_for("the alert", lambda: ("ApiDown", "iris", "firing") in receiver.received())
+        wait_for("the alert", lambda: ("ApiDown", "iris", "firing") in received(receiver))
         post_alerts(address, "ApiDown", over=True)
-        wait_for("its end", lambda: ("ApiDown", "iris", "resolved") in receiver.received())
+        wait_for("its end", lambda: ("ApiDown", "iris", "resolved") in received(receiver))
         ended = run("amtool", "check-config", written(tmp_path))
     assert ended.returncode == 0, said(ended)
-    posted_to, body = receiver.posted[0]
-    assert unquote(posted_to) == path
+    body = receiver.posted[0]
+    assert unquote(receiver.paths[0]) == path
     assert body["groupLabels"] == {"alertname": "ApiDown", "problem": "iris"}
     assert body["receiver"] == "people"
 
@@ -108,14 +75,14 @@ def test_alerts_and_their_ends_are_posted_to_the_webhook_of_the_environment(rece
 def test_an_alert_is_not_posted_while_its_causes_alert_is_open(receiver: Receiver, tmp_path: Path) -> None:
     with alertmanager(tmp_path, f"http://127.0.0.1:{receiver.server_port}/") as address:
         post_alerts(address, "NoModel")
-        wait_for("the cause", lambda: ("NoModel", "iris", "firing") in receiver.received())
+        wait_for("the cause", lambda: ("NoModel", "iris", "firing") in received(receiver))
         post_alerts(address, "HighErrorRatio")
         post_alerts(address, "HighErrorRatio", problem="breast_cancer")
-        wait_for("another problem's", lambda: ("HighErrorRatio", "breast_cancer", "firing") in receiver.received())
+        wait_for("another problem's", lambda: ("HighErrorRatio", "breast_cancer", "firing") in received(receiver))
         known = httpx.get(f"{address}/api/v2/alerts").raise_for_status().json()
     inhibited = [alert["labels"] for alert in known if alert["status"]["inhibitedBy"]]
     assert [(labels["alertname"], labels["problem"]) for labels in inhibited] == [("HighErrorRatio", "iris")]
-    assert ("HighErrorRatio", "iris", "firing") not in receiver.received()
+    assert ("HighErrorRatio", "iris", "firing") not in received(receiver)
 
 
 def test_without_a_webhook_alerts_are_shown_and_not_posted(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from monitor.monitor import create_app
 from monitor.statistics.breaches import ALL_KINDS
 from monitor.statistics.enough import DRIFT_ROWS, LABELS, SHARE_ROWS
 from tests.conftest import served
-from tests.prometheus.programs import RULE_FILES, metrics_in, program, rules, run, said
+from tests.prometheus.programs import RULE_FILES, exported, metrics_in, rules, run, said
 
 FOLDER = PROJECT / "prometheus"
 UNIT_TESTS = sorted((FOLDER / "tests").glob("*.yml"))
@@ -48,7 +48,7 @@ def test_the_configuration_names_every_rule_file() -> None:
 
 
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.name)
-def test_rules_and_alerts_do_what_their_unit_tests_say(path: Path) -> None:
+def test_rules_and_alerts_pass_their_unit_tests(path: Path) -> None:
     ended = run("promtool", "test", "rules", path)
     assert ended.returncode == 0, said(ended)
 
@@ -81,18 +81,6 @@ def test_every_alert_has_its_section_in_the_operations_page_and_no_other_has() -
         assert marks == ["Means", "Look at", "Do", "Does not mean"], alert
 
 
-def test_the_names_of_metrics_are_found_in_an_expression() -> None:
-    expr = 'sum by (a, b) (rate(hits_total{job="x", c!~"d|e"}[5m])) > 0.5 and on (f) (g_ratio unless h offset 1d) * 2'
-    assert metrics_in(expr) == {"hits_total", "g_ratio", "h"}
-
-
-def exported(client: httpx.Client) -> set[str]:
-    """Return the names of all series that an exporter's metrics may have."""
-    families = re.findall(r"^# TYPE (\w+) (\w+)$", client.get("/metrics").raise_for_status().text, re.MULTILINE)
-    parts = {"histogram": ("_bucket", "_count", "_sum"), "summary": ("_count", "_sum", "")}
-    return {name + part for name, kind in families for part in parts.get(kind, ("",))}
-
-
 def test_every_metric_that_a_rule_or_the_operations_page_names_is_exported_or_recorded(
     lone_api: httpx.Client, offline: Settings
 ) -> None:
@@ -121,13 +109,3 @@ def test_alerts_require_as_many_rows_as_the_monitor() -> None:
         ("AccuracyBelowFloor", "live_labels"): LABELS,
     }
     assert WINDOW_ROWS == DRIFT_ROWS
-
-
-def test_a_missing_program_fails_in_ci_and_is_a_skipped_test_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setenv("CI", "true")
-    with pytest.raises(pytest.fail.Exception, match="apt-get install prometheus"):
-        program("promtool")
-    monkeypatch.delenv("CI")
-    with pytest.raises(pytest.skip.Exception, match="apt-get install prometheus"):
-        program("promtool")

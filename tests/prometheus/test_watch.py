@@ -1,7 +1,6 @@
 """`make watch`: a real Prometheus on a real stack, with every query of the rules and the dashboards."""
 
 import asyncio
-import json
 import re
 import signal
 import sys
@@ -30,13 +29,12 @@ from scripts.traffic import new_client, send
 from scripts.traffic_rows import Traffic
 from tests import servers
 from tests.conftest import StartApi, offline_settings, served, served_version
-from tests.grafana.queries import filled, marks, queries
+from tests.grafana.queries import DASHBOARDS, filled, marks, queries
 from tests.prometheus.programs import ask, program, rules, run, said
 from tests.test_loop import forget_runs, suggest
 from training.search import train
 
 JOBS = {"api", "monitor", "prefect", "prometheus"}
-DASHBOARDS = sorted((PROJECT / "grafana" / "dashboards").glob("*.json"))
 TRAFFIC = Traffic(rate=20, seconds=4, labels=0.9, label_delay=0.2, wrong_labels=0.05, outliers=0.05, seed=7)
 
 
@@ -183,10 +181,9 @@ def test_an_alert_finds_its_series_and_is_silent_in_a_healthy_system(watched: Wa
 
 
 def panel_queries() -> list[Any]:
-    found = [(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in DASHBOARDS]
     return [
         pytest.param(query, id=f"{name} {number}")
-        for name, dashboard in found
+        for name, dashboard in DASHBOARDS.items()
         for number, query in enumerate(queries(dashboard))
     ]
 
@@ -203,9 +200,9 @@ def test_the_query_of_a_panel_has_numbers_as_result(watched: Watched, query: str
     assert [value for value in values if value == value], "nothing but NaN"  # noqa: PLR0124  # only NaN is not itself
 
 
-@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_prometheus_accepts_the_queries_of_the_marks(watched: Watched, path: Path) -> None:
-    for mark in marks(json.loads(path.read_text(encoding="utf-8"))):
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_prometheus_accepts_the_queries_of_the_marks(watched: Watched, name: str) -> None:
+    for mark in marks(DASHBOARDS[name]):
         ask(watched.address, "query_range", query=filled(mark), start=watched.moment - 60, end=watched.moment, step=15)
 
 

@@ -23,12 +23,12 @@ def test_the_port_is_that_on_which_the_problems_api_is_at_work(tmp_path: Path) -
     assert [api_port(settings(tmp_path, name)) for name in ("iris", "wine")] == [8000, 8000]
 
 
-def test_a_port_that_is_set_counts_whatever_is_at_work(tmp_path: Path) -> None:
+def test_a_port_that_is_set_counts_also_beside_a_running_api(tmp_path: Path) -> None:
     with announced(settings(tmp_path, api_port=8123)):
         assert api_port(settings(tmp_path, api_port=8000)) == 8000
 
 
-def test_what_a_killed_stack_has_left_is_forgotten(tmp_path: Path) -> None:
+def test_the_files_of_a_killed_stack_are_forgotten(tmp_path: Path) -> None:
     left = announced(settings(tmp_path, "wine", api_port=8124))
     left.__enter__()
     forget(settings(tmp_path))

@@ -2,19 +2,19 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from common.settings import PROJECT, Settings
 from scripts.demo import DEMO, copy_project
-from scripts.parts import free_port
 from scripts.stack import process_environment
+from tests.programs import Ended, run_python
 from tests.scripts.test_stack import processes_of
+from tests.servers import free_ports
 
 
-def test_the_copy_holds_what_git_lists_and_no_state(tmp_path: Path) -> None:
+def test_the_copy_holds_the_files_of_git_and_no_state(tmp_path: Path) -> None:
     target = tmp_path / "copy"
     target.mkdir()
     (target / "left-over").touch()
@@ -26,20 +26,9 @@ def test_the_copy_holds_what_git_lists_and_no_state(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    settings = Settings(
-        lab_home=elsewhere,
-        mlflow_port=free_port(),
-        prefect_port=free_port(),
-        api_port=free_port(),
-        monitor_port=free_port(),
-        problem="iris",
-    )
-    return subprocess.run(
-        [sys.executable, "-m", "scripts.demo"],
-        cwd=PROJECT, env=process_environment(settings), capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    settings = Settings(lab_home=tmp_path_factory.mktemp("elsewhere"), problem="iris", **free_ports())
+    return run_python("-m", "scripts.demo", environment=process_environment(settings))
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +40,7 @@ def _changes() -> str:
     return subprocess.run(["git", "diff"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_demo_closes_the_loop_and_shows_both_versions(
-    tracked_files: str, demo: subprocess.CompletedProcess[str]
-) -> None:
+def test_the_demo_closes_the_loop_and_shows_both_versions(tracked_files: str, demo: Ended) -> None:
     assert demo.returncode == 0, demo.stderr + demo.stdout
     assert "IrisModel version 1 (trained)" in demo.stdout
     assert "IrisModel version 2 (fine-tuned)" in demo.stdout

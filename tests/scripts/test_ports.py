@@ -2,8 +2,6 @@
 
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +10,7 @@ import pytest
 from common.settings import PROJECT, Settings
 from scripts.parts import free_port
 from scripts.ports import Listener, PortInUseError, listeners
+from tests.programs import Ended, error_line, run_python
 
 
 @contextmanager
@@ -20,16 +19,9 @@ def listening(address: str) -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def check(*names: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def check(*names: str, **variables: str) -> Ended:
     ports = {name: str(free_port()) for name in ("MLFLOW_PORT", "PREFECT_PORT", "API_PORT")}
-    return subprocess.run(
-        [sys.executable, "-m", "scripts.ports", *names],
-        cwd=PROJECT,
-        env={**os.environ, **ports, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_python("-m", "scripts.ports", *names, environment={**os.environ, **ports, **variables})
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", ""], ids=["this address", "all addresses"])
@@ -84,8 +76,8 @@ def test_every_program_of_the_procfile_that_listens_has_its_port_and_variable() 
 def test_the_command_stops_at_a_busy_port_with_one_line(name: str, program: str, variable: str) -> None:
     with listening("127.0.0.1") as port:
         ended = check(name, **{variable: str(port)})
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == f"port {port} is in use, and {program} needs it: free it, or set {variable} to another\n"
+    expected = f"port {port} is in use, and {program} needs it: free it, or set {variable} to another"
+    assert error_line(ended) == expected
 
 
 def test_the_command_looks_only_at_the_program_that_is_named_and_prints_its_port() -> None:
@@ -95,8 +87,5 @@ def test_the_command_looks_only_at_the_program_that_is_named_and_prints_its_port
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{free}\n", "")
 
 
-def test_a_port_that_is_no_number_is_told_in_one_line() -> None:
-    ended = check("api", API_PORT="eight")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("bad settings: API_PORT")
-    assert len(ended.stderr.splitlines()) == 1
+def test_a_port_that_is_no_number_is_an_error_of_one_line() -> None:
+    assert error_line(check("api", API_PORT="eight")).startswith("bad settings: API_PORT")

@@ -13,6 +13,7 @@ from filelock import FileLock
 from common.settings import PROJECT, Settings
 from scripts.demo import copy_project
 from scripts.parts import wait_for
+from tests.programs import Ended, error_line, run_python
 
 COMMAND = [sys.executable, "-m", "scripts.prepare"]
 WAITING = "waiting: another command prepares data …\n"
@@ -41,16 +42,8 @@ def environment(folder: Path, problem: str = "iris") -> dict[str, str]:
     return {**kept, **outside, "PROBLEM": problem, "DVC_NO_ANALYTICS": "1"}
 
 
-def prepare(folder: Path, problem: str = "iris", arguments: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=environment(folder, problem),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def prepare(folder: Path, problem: str = "iris", arguments: Sequence[str] = ()) -> Ended:
+    return run_python(*COMMAND[1:], *arguments, environment=environment(folder, problem), folder=folder)
 
 
 def test_the_chosen_problem_is_prepared_alone_and_the_second_time_nothing_is_done(folder: Path) -> None:
@@ -75,7 +68,7 @@ def test_a_second_command_says_that_it_waits_and_goes_on_when_the_first_is_done(
     assert output.read_text().endswith(ROWS)
 
 
-def test_conflict_marks_in_the_lock_are_told_with_what_to_do(folder: Path) -> None:
+def test_conflict_marks_in_the_lock_are_an_error_with_advice(folder: Path) -> None:
     text = (folder / "dvc.lock").read_text(encoding="utf-8")
     (folder / "dvc.lock").write_text(f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> theirs\n", encoding="utf-8")
     ended = prepare(folder)
@@ -87,7 +80,7 @@ def test_conflict_marks_in_the_lock_are_told_with_what_to_do(folder: Path) -> No
     )
 
 
-def test_bad_data_are_told_by_preprocess_and_by_dvc(folder: Path) -> None:
+def test_bad_data_are_reported_by_preprocess_and_by_dvc(folder: Path) -> None:
     data = folder / "data" / "iris" / "data.csv"
     data.write_text("5.1,3.5,1.4,0.2,Iris-japonica\n", encoding="utf-8")
     ended = prepare(folder)
@@ -97,20 +90,17 @@ def test_bad_data_are_told_by_preprocess_and_by_dvc(folder: Path) -> None:
     assert ended.stderr.splitlines()[-1] == "prepare: `dvc repro preprocess@iris` ended with code 255"
 
 
-def test_a_problem_that_dvc_does_not_know_is_told_with_the_line_to_add(folder: Path) -> None:
-    ended = prepare(folder, "wine")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "prepare: problem wine is not in params.yaml: add the line `  - wine` at its end\n"
+def test_a_problem_that_dvc_does_not_know_is_an_error_with_the_line_to_add(folder: Path) -> None:
+    expected = "prepare: problem wine is not in params.yaml: add the line `  - wine` at its end"
+    assert error_line(prepare(folder, "wine")) == expected
 
 
 @pytest.mark.parametrize("arguments", [[], ["--all"]])
 @pytest.mark.parametrize("content", ["<<<<<<< HEAD\nproblems:\n  - iris\n", "", "problems: iris\n", "problems: [1]\n"])
-def test_a_damaged_list_of_problems_is_told_in_one_line(folder: Path, content: str, arguments: list[str]) -> None:
+def test_a_damaged_list_of_problems_is_an_error_of_one_line(folder: Path, content: str, arguments: list[str]) -> None:
     (folder / "params.yaml").write_text(content, encoding="utf-8")
-    ended = prepare(folder, arguments=arguments)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith(f"prepare: {folder / 'params.yaml'}")
-    assert len(ended.stderr.splitlines()) == 1
+    line = error_line(prepare(folder, arguments=arguments))
+    assert line.startswith(f"prepare: {folder / 'params.yaml'}")
 
 
 @pytest.mark.parametrize(

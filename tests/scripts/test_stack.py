@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,24 +11,18 @@ from typing import Any
 import psutil
 import pytest
 
-from common.settings import PROJECT, Settings
+from common.settings import Settings
 from scripts.parts import answers, free_port, process, stop, wait_for
 from scripts.stack import beside, health_checks, log_path, process_environment
 from scripts.traffic import api_address
+from tests.programs import error_line, run_python
+from tests.servers import free_ports
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Settings]:
     """Settings of a stack on free ports with its state in a folder of the test's own; nothing of it is left behind."""
-    settings = Settings(
-        lab_home=tmp_path,
-        mlflow_port=free_port(),
-        prefect_port=free_port(),
-        api_port=free_port(),
-        monitor_port=free_port(),
-        problem="iris",
-    )
-    yield settings
+    yield Settings(lab_home=tmp_path, problem="iris", **free_ports())
     for left in processes_of(tmp_path):
         left.kill()
 
@@ -93,10 +86,7 @@ def test_problems_beside_each_other_have_ports_of_their_own_unless_one_is_set() 
 def test_a_process_that_ends_stops_the_stack_and_is_named_with_its_log(lab: Settings, tmp_path: Path) -> None:
     # A store that cannot be opened ends the api and the monitor as soon as they start.
     broken = lab.model_copy(update={"database_url": "sqlite:////proc/nowhere/lab.db"})
-    result = subprocess.run(
-        [sys.executable, "-m", "scripts.stack"],
-        cwd=PROJECT, env=process_environment(broken), capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    result = run_python("-m", "scripts.stack", environment=process_environment(broken))
     assert result.returncode == 1
     first = re.search("(api|monitor) ended", result.stderr)
     assert first
@@ -108,12 +98,7 @@ def test_a_process_that_ends_stops_the_stack_and_is_named_with_its_log(lab: Sett
 @pytest.mark.parametrize("module", ["scripts.stack", "scripts.demo"])
 def test_a_busy_port_ends_it_in_one_line(lab: Settings, module: str) -> None:
     with socket.create_server(("127.0.0.1", lab.prefect_port)):
-        result = subprocess.run(
-            [sys.executable, "-m", module],
-            cwd=PROJECT, env=process_environment(lab), capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-    assert result.returncode == 1
-    [line] = result.stderr.splitlines()
+        line = error_line(run_python("-m", module, environment=process_environment(lab)))
     assert f"port {lab.prefect_port} is in use" in line
     assert "Prefect" in line
     assert "PREFECT_PORT" in line

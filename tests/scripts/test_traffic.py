@@ -28,6 +28,8 @@ from scripts.traffic import IN_FLIGHT, LATE_SECONDS, _Screen, new_client, send
 from scripts.traffic_rows import Row, RowSource, Traffic, TrafficError
 from scripts.traffic_tally import TrafficTally
 from tests.conftest import StartApi
+from tests.programs import Ended, error_line, run_python
+from tests.servers import QuietHandler, in_background
 
 DRAWS = 4000
 QUIET = Traffic(noise=0.0, outliers=0.0, labels=1.0, wrong_labels=0.0, seed=1)
@@ -71,7 +73,7 @@ def test_noise_has_the_asked_share_of_each_deviation_and_few_digits(problem: Pro
     np.testing.assert_array_equal(noisy, noisy.round(3))
 
 
-def test_every_value_is_plausible_whatever_is_added(problem: Problem, data: Table) -> None:
+def test_every_value_is_plausible_with_any_noise(problem: Problem, data: Table) -> None:
     wild = Traffic(noise=50.0, outliers=0.2, drift=("petal_width", -5.0), seed=1)
     drawn = matrix(draw(wild, problem, data))
     assert (drawn.min(), drawn.max()) == (0.0, 30.0)
@@ -105,7 +107,7 @@ def test_outliers_are_far_from_the_data_in_each_feature_on_both_sides_and_have_n
     assert {row.label for row in rows} == {None}
 
 
-def test_outliers_of_a_feature_whose_data_fill_its_range_are_anywhere_in_it(problem: Problem) -> None:
+def test_outliers_are_anywhere_in_a_range_that_the_data_fill(problem: Problem) -> None:
     filling = Table(np.vstack([np.zeros(4), np.full(4, 30.0)]), np.array([0, 1]))
     drawn = matrix(draw(Traffic(outliers=1.0, seed=1), problem, filling))
     np.testing.assert_allclose(np.percentile(drawn, (0, 50, 100), axis=0).T, [[0.0, 15.0, 30.0]] * 4, atol=1.0)
@@ -173,7 +175,7 @@ def test_predictions_and_labels_arrive_and_are_tallied(
     assert seen[-1] == tally.seconds
 
 
-def test_what_the_api_gets_as_truth_is_right_but_for_the_wrong_labels(
+def test_the_api_gets_true_labels_but_for_the_wrong_ones(
     with_copy: Settings, start_api: StartApi, problem: Problem, data: Table
 ) -> None:
     traffic = Traffic(rate=50.0, seconds=2.0, noise=0.0, labels=1.0, label_delay=0.0, wrong_labels=0.3, seed=3)
@@ -184,7 +186,7 @@ def test_what_the_api_gets_as_truth_is_right_but_for_the_wrong_labels(
     assert dict(zip(problem.target.classes, map(sum, version["confusion"]), strict=True)) == expected
 
 
-def test_labels_that_are_due_after_the_last_row_are_still_told(
+def test_labels_due_after_the_last_row_are_still_sent(
     lone_api: httpx.Client, offline: Settings, problem: Problem, data: Table
 ) -> None:
     traffic = Traffic(rate=20.0, seconds=0.2, labels=1.0, label_delay=0.7, outliers=0.0)
@@ -219,7 +221,7 @@ class Mute(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class MuteHandler(BaseHTTPRequestHandler):
+class MuteHandler(QuietHandler, BaseHTTPRequestHandler):
     server: Mute
 
     def do_GET(self) -> None:
@@ -229,31 +231,22 @@ class MuteHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.over.wait()
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def mute() -> Iterator[Mute]:
-    with Mute() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with in_background(Mute()) as server:
         yield server
         server.over.set()
-        server.shutdown()
-        thread.join()
 
 
-def test_what_a_slow_api_leaves_no_room_for_is_skipped_and_not_queued(
-    mute: Mute, problem: Problem, data: Table
-) -> None:
+def test_rows_beyond_the_limit_of_a_slow_api_are_skipped(mute: Mute, problem: Problem, data: Table) -> None:
     client = httpx.AsyncClient(base_url=mute.url, timeout=3.0)
     tally, _ = go(Traffic(rate=100.0, seconds=1.0), problem, data, client)
     assert (tally.sent, tally.skipped, tally.answered) == (IN_FLIGHT, 100 - IN_FLIGHT, 0)
     assert tally.failed == Counter({"/predict no answer": IN_FLIGHT})
 
 
-def test_what_was_due_while_nothing_could_be_sent_is_skipped(
+def test_rows_due_while_nothing_could_be_sent_are_skipped(
     lone_api: httpx.Client, offline: Settings, problem: Problem, data: Table
 ) -> None:
     def nap(tally: TrafficTally) -> None:
@@ -270,7 +263,7 @@ def test_what_was_due_while_nothing_could_be_sent_is_skipped(
     assert tally.answered == tally.sent > 0
 
 
-def test_what_is_cut_short_has_shown_its_last_tally(
+def test_a_traffic_that_is_cut_short_has_shown_its_last_tally(
     lone_api: httpx.Client, offline: Settings, problem: Problem, data: Table
 ) -> None:
     seen: list[TrafficTally] = []
@@ -285,11 +278,8 @@ def test_what_is_cut_short_has_shown_its_last_tally(
     assert seen[-1].seconds >= seen[-1].latencies[-1][0]
 
 
-def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "scripts.traffic", *arguments],
-        cwd=PROJECT, env=process_environment(settings), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+def command(settings: Settings, *arguments: str) -> Ended:
+    return run_python("-m", "scripts.traffic", *arguments, environment=process_environment(settings))
 
 
 def test_the_command_ends_by_itself_with_a_table_and_no_colours(lone_api: httpx.Client, offline: Settings) -> None:
@@ -305,7 +295,7 @@ def test_the_command_ends_by_itself_with_a_table_and_no_colours(lone_api: httpx.
     assert "\x1b" not in ended.stdout
 
 
-def test_without_a_terminal_a_line_every_five_seconds_tells_how_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_there_is_a_line_every_five_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     screen = _Screen()
     for second in (0.0, 4.9, 5.0, 5.2, 10.1):
         screen.show(TrafficTally(sent=9, answered=7, failed=Counter({"/predict 503": 2}), labels=3, seconds=second))
@@ -347,9 +337,8 @@ def test_ctrl_c_ends_it_early_with_the_table(with_copy: Settings, start_api: Sta
 
 
 def test_without_an_api_there_is_one_line_and_exit_code_1(offline: Settings) -> None:
-    ended = command(offline, "--url", f"http://127.0.0.1:{free_port()}")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert re.fullmatch(r"traffic: no api answers at http://127.0.0.1:\d+: start it .*`make up`.*\n", ended.stderr)
+    line = error_line(command(offline, "--url", f"http://127.0.0.1:{free_port()}"))
+    assert re.fullmatch(r"traffic: no api answers at http://127.0.0.1:\d+: start it .*`make up`.*", line)
 
 
 def test_an_api_that_answers_nothing_is_exit_code_1(mute: Mute, offline: Settings) -> None:
@@ -369,12 +358,10 @@ def test_an_api_that_answers_nothing_is_exit_code_1(mute: Mute, offline: Setting
         (["--url", "127.0.0.1:1"], "no api answers at"),
     ],
 )
-def test_what_cannot_be_meant_stops_with_one_line(offline: Settings, arguments: list[str], message: str) -> None:
-    ended = command(offline, *arguments)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("traffic: ")
-    assert message in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+def test_invalid_arguments_are_an_error_of_one_line(offline: Settings, arguments: list[str], message: str) -> None:
+    line = error_line(command(offline, *arguments))
+    assert line.startswith("traffic: ")
+    assert message in line
 
 
 @pytest.mark.parametrize("drift", ["petal_width", "petal_width=far", "petal_width=nan"])
@@ -386,6 +373,4 @@ def test_a_drift_without_a_number_is_a_mistake_in_the_command(offline: Settings,
 
 def test_missing_data_stop_with_one_line_that_says_make_data(offline: Settings) -> None:
     (offline.data_dir / "data.csv").unlink()
-    ended = command(offline)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert re.fullmatch(r"traffic: .*data\.csv is missing: run `make data`.*\n", ended.stderr)
+    assert re.fullmatch(r"traffic: .*data\.csv is missing: run `make data`.*", error_line(command(offline)))

@@ -1,14 +1,12 @@
 """`--dask ADDRESS`: a real scheduler, workers in processes of their own; the same results, and errors in one line."""
 
 import socket
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pytest
 from distributed import Client
@@ -16,13 +14,14 @@ from sklearn.linear_model import LogisticRegression
 
 import main
 from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, get_problem
-from common.registry.client import Version
 from common.settings import PROJECT, Settings
 from problems import travel_insurance
 from scripts.demo import copy_project
 from scripts.parts import free_port
-from scripts.stack import process_environment
 from tests import servers
+from tests.programs import error_line, run_python
+from tests.training.conftest import bundle_of
+from tests.training.test_main import start
 from tests.training.test_search import registered, with_data
 from training import cluster, executors, search
 from training.cluster import fit_on, reach
@@ -33,17 +32,10 @@ SOON = 20.0  # seconds, also on a busy machine
 
 
 @pytest.fixture
-def everywhere(dask_address: str, monkeypatch: pytest.MonkeyPatch) -> tuple[FitAll, ...]:
+def everywhere(dask_address: str, request: pytest.FixtureRequest) -> tuple[FitAll, ...]:
     """The functions that fit candidates here, in two processes after the first candidate, and on a cluster."""
-    monkeypatch.setattr(executors, "cpu_count", lambda: 2)
-    monkeypatch.setattr(executors, "START_SECONDS", 0.0)
+    request.getfixturevalue("at_once")
     return one_after_the_other, executors.fit_on_all_cores, fit_on(dask_address)
-
-
-def bundle(settings: Settings, version: Version) -> bytes:
-    folder = settings.lab_home / "downloaded" / str(version.number)
-    path = mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder))
-    return (Path(path) / "model.onnx").read_bytes()
 
 
 def outcome(settings: Settings, trained: Trained) -> tuple[object, ...]:
@@ -52,7 +44,7 @@ def outcome(settings: Settings, trained: Trained) -> tuple[object, ...]:
     curves = [dict(search.learning_curves(each.model)) for each in trained.results]
     versions = [version for version in (trained.champion, trained.challenger) if version]
     tags = [{name: value for name, value in each.tags.items() if name != "sklearn_version"} for each in versions]
-    return results, curves, tags, [bundle(settings, each) for each in versions]
+    return results, curves, tags, [bundle_of(settings, each) for each in versions]
 
 
 def several(name: str) -> Problem:
@@ -65,7 +57,7 @@ def several(name: str) -> Problem:
 
 
 @pytest.mark.parametrize("name", ["iris", "breast_cancer", "travel_insurance"])
-def test_wherever_candidates_are_fitted_the_registered_versions_are_the_same_to_the_last_bit(
+def test_the_registered_versions_are_the_same_to_the_last_bit_everywhere(
     name: str, settings: Settings, everywhere: tuple[FitAll, ...]
 ) -> None:
     problem = several(name)
@@ -80,7 +72,7 @@ def test_wherever_candidates_are_fitted_the_registered_versions_are_the_same_to_
     assert third == first
 
 
-def test_wherever_candidates_are_fitted_they_round_the_same_although_blas_would_use_all_cores(
+def test_fits_round_the_same_everywhere_although_blas_would_use_all_cores(
     everywhere: tuple[FitAll, ...],
 ) -> None:
     def fit(X: Floats, y: Ints) -> Classifier:
@@ -99,14 +91,6 @@ def test_wherever_candidates_are_fitted_they_round_the_same_although_blas_would_
 # The command
 
 
-def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "main.py", *arguments],
-        cwd=PROJECT, env={**process_environment(settings), "COLUMNS": "120"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 def done(client: Client) -> tuple[int, dict[str, int]]:
     """Return how many candidates the scheduler has seen done, and how many tasks each worker has."""
     fits: int = client.run_on_scheduler(
@@ -118,17 +102,15 @@ def done(client: Client) -> tuple[int, dict[str, int]]:
     return fits, tasks
 
 
-def test_the_command_fits_on_the_workers_and_registers_what_it_would_have_registered_here(
-    settings: Settings, dask_address: str
-) -> None:
+def test_the_command_fits_on_the_workers_and_registers_the_same(settings: Settings, dask_address: str) -> None:
     file = settings.lab_home / "models" / "iris" / "model.onnx"
-    here = command(settings)
+    here = start(settings)
     assert (here.returncode, here.stderr) == (0, "")
     expected = file.read_bytes()
     file.unlink()
     with reach(dask_address) as client:
         before, tasks_before = done(client)
-        there = command(settings, "--dask", dask_address)
+        there = start(settings, "--dask", dask_address)
         assert (there.returncode, there.stderr) == (0, "")
         after, tasks = done(client)
     assert after - before == 15
@@ -141,22 +123,21 @@ def test_the_command_fits_on_the_workers_and_registers_what_it_would_have_regist
 def test_without_the_option_distributed_is_not_imported() -> None:
     # LightGBM imports what it finds of Dask itself.
     code = "import main, training.search, sys; print({'distributed'} & set(sys.modules))"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert ended.stdout == "set()\n"
+    assert run_python("-c", code).stdout == "set()\n"
 
 
 def test_where_nobody_listens_the_command_says_so_in_one_line_and_soon(settings: Settings) -> None:
     address = f"tcp://127.0.0.1:{free_port()}"
     began = time.monotonic()
-    ended = command(settings, "--dask", address)
+    ended = start(settings, "--dask", address)
     assert time.monotonic() - began < SOON
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith(f"main: no Dask scheduler at '{address}' (")
-    assert len(ended.stderr.splitlines()) == 1
+    assert error_line(ended).startswith(f"main: no Dask scheduler at '{address}' (")
     assert registered(settings.mlflow_uri) == []
 
 
-def test_without_dask_the_command_says_what_to_install(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_dask_the_command_names_the_package_to_install(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not there
     monkeypatch.setenv("LAB_HOME", str(settings.lab_home))
     monkeypatch.setenv("MLFLOW_URI", settings.mlflow_uri)
@@ -179,7 +160,7 @@ def refused(address: str) -> str:
 @pytest.mark.parametrize(
     "address", ["nonsense", "http://127.0.0.1:5000", "tcp://127.0.0.1:none", "tls://127.0.0.1:8786", ""]
 )
-def test_what_is_no_address_of_a_scheduler_is_refused(address: str) -> None:
+def test_an_invalid_address_of_a_scheduler_is_refused(address: str) -> None:
     assert refused(address).startswith(f"no Dask scheduler at '{address}' (")
 
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,11 +14,10 @@ import pytest
 from distributed import Client
 
 from common.problem import Classifier, Floats, Ints, Problem
-from common.settings import PROJECT, Settings
+from common.settings import Settings
 from scripts.parts import stop, wait_for
-from scripts.stack import process_environment
 from tests import servers
-from tests.training.conftest import deadly, of, processes_in, signing, waiting
+from tests.training.conftest import deadly, failing, of, processes_in, signing, unsendable, waiting, waiting_main
 from tests.training.test_search import registered
 from training import cluster as dask_cluster
 from training import search
@@ -125,7 +123,9 @@ def test_when_the_scheduler_is_gone_the_search_ends_and_registers_nothing(
         assert lost(running, settings).startswith("the Dask cluster is lost (")
 
 
-def test_a_candidate_of_which_workers_die_ends_the_search(settings: Settings, problem: Problem, tmp_path: Path) -> None:
+def test_a_candidate_that_kills_its_workers_ends_the_search(
+    settings: Settings, problem: Problem, tmp_path: Path
+) -> None:
     # Without tries again, which would each want another worker.
     patience = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     candidates = of(problem, signing(0), deadly(1, HERE), signing(2))
@@ -135,25 +135,14 @@ def test_a_candidate_of_which_workers_die_ends_the_search(settings: Settings, pr
 
 
 def test_a_candidate_that_cannot_be_sent_is_named(settings: Settings, problem: Problem, dask_address: str) -> None:
-    lock, signed = threading.Lock(), signing(7)
-
-    def fit(X: Floats, y: Ints) -> Classifier:
-        with lock:
-            return signed.fit(X, y)
-
     with ThreadPoolExecutor(1) as thread:
-        candidates = of(problem, signing(0), replace(signed, fit=fit))
+        candidates = of(problem, signing(0), unsendable(7))
         message = lost(thread.submit(search.train, candidates, settings, fit_on(dask_address)), settings)
     assert message.startswith("candidate {'n': 7} cannot be sent to a worker (")
 
 
-def test_what_a_fit_raises_on_a_worker_is_what_it_raises_here(
-    settings: Settings, problem: Problem, dask_address: str
-) -> None:
-    def fail(X: Floats, y: Ints) -> Classifier:
-        raise LookupError(f"not with {len(y)} rows of {X.shape[1]}")
-
-    candidates = of(problem, signing(0), replace(signing(1), fit=fail), signing(2))
+def test_the_error_of_a_fit_on_a_worker_is_raised_here(settings: Settings, problem: Problem, dask_address: str) -> None:
+    candidates = of(problem, signing(0), failing(1), signing(2))
     with pytest.raises(LookupError, match=r"^not with 90 rows of 4$"):
         search.train(candidates, settings, fit_on(dask_address))
     assert registered(settings.mlflow_uri) == []
@@ -171,18 +160,6 @@ def test_a_model_that_cannot_be_sent_back_ends_the_search(
         search.train(of(problem, replace(signing(0), fit=fit), signing(1)), settings, fit_on(dask_address))
 
 
-# main.py, whose candidates wait on the workers in the folder that is its last argument.
-WAITING_MAIN = """
-import pathlib, runpy, sys
-from common.problem import get_problem
-from tests.training.conftest import of, waiting
-import common.problem
-folder, iris = pathlib.Path(sys.argv.pop()), get_problem("iris")
-common.problem.get_problem = lambda _: of(iris, *[waiting(number, folder) for number in range(6)])
-runpy.run_path("main.py", run_name="__main__")
-"""
-
-
 def waiting_tasks(client: Client) -> int:
     count: int = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
     return count
@@ -192,13 +169,7 @@ def test_an_interrupted_search_leaves_the_cluster_nothing_to_do(
     settings: Settings, dask_address: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "waiting"
-    folder.mkdir()
-    with subprocess.Popen(
-        [sys.executable, "-c", WAITING_MAIN, "--dask", dask_address, str(folder)],
-        cwd=PROJECT, env=process_environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as started:  # fmt: skip
-        wait_for("two workers that fit", lambda: len(processes_in(folder)) == 2)
+    with waiting_main(settings, folder, "--dask", dask_address) as started:
         os.killpg(started.pid, signal.SIGINT)
         assert started.wait(timeout=30) == -signal.SIGINT
     (folder / "go").touch()

@@ -2,25 +2,20 @@
 
 import os
 import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table
-from common.settings import PROJECT, Settings
+from common.problem import Candidate, Problem, Table
+from common.settings import Settings
 from common.split import split
 from common.table import read_table
 from scripts.parts import wait_for
-from scripts.stack import process_environment
-from tests.training.conftest import deadly, of, processes_in, signing, waiting
+from tests.training.conftest import deadly, failing, of, processes_in, signing, unsendable, waiting, waiting_main
 from tests.training.test_search import registered
 from training import executors
 from training.fitting import WorkersError
@@ -32,13 +27,6 @@ HERE = os.getpid()
 @pytest.fixture(scope="module")
 def rows(prepared_data: Path, problem: Problem) -> tuple[Table, Table]:
     return split(read_table(prepared_data / "train.csv", problem, indices=True))
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes pay after the first fit, and there are two cores."""
-    monkeypatch.setattr(executors, "START_SECONDS", 0.0)
-    monkeypatch.setattr(executors, "cpu_count", lambda: 2)
 
 
 def fitted_by(candidates: Sequence[Candidate], rows: tuple[Table, Table]) -> list[int]:
@@ -111,22 +99,13 @@ def test_results_come_while_others_are_being_fitted_and_in_the_order_of_the_cand
 
 @pytest.mark.usefixtures("at_once")
 def test_a_candidate_that_cannot_be_sent_keeps_all_in_this_process(rows: tuple[Table, Table]) -> None:
-    lock, signed = threading.Lock(), signing(2)
-
-    def fit(X: Floats, y: Ints) -> Classifier:
-        with lock:
-            return signed.fit(X, y)
-
-    assert fitted_by([signing(0), signing(1), replace(signed, fit=fit)], rows) == [HERE] * 3
+    assert fitted_by([signing(0), signing(1), unsendable(2)], rows) == [HERE] * 3
 
 
 @pytest.mark.usefixtures("at_once")
-def test_what_a_fit_raises_in_a_process_is_what_it_raises_here(rows: tuple[Table, Table]) -> None:
-    def fail(X: Floats, y: Ints) -> Classifier:
-        raise LookupError(f"not with {len(y)} rows of {X.shape[1]}")
-
+def test_the_error_of_a_fit_in_a_process_is_raised_here(rows: tuple[Table, Table]) -> None:
     with pytest.raises(LookupError, match=r"^not with 90 rows of 4$"):
-        fitted_by([signing(0), signing(1), replace(signing(2), fit=fail), signing(3)], rows)
+        fitted_by([signing(0), signing(1), failing(2), signing(3)], rows)
     assert workers_of(psutil.Process()) == []
 
 
@@ -141,20 +120,6 @@ def test_when_a_process_dies_the_search_ends_in_one_line_and_registers_nothing(
     assert workers_of(psutil.Process()) == []
 
 
-# main.py, where candidates go to processes and wait there in the folder that is its last argument.
-WAITING_MAIN = """
-import os, pathlib, runpy, sys
-from common.problem import get_problem
-from tests.training.conftest import of, waiting
-from training import executors
-import common.problem
-executors.START_SECONDS, executors.cpu_count = 0.0, lambda: 2
-folder, iris = pathlib.Path(sys.argv.pop()), get_problem("iris")
-common.problem.get_problem = lambda _: of(iris, *[waiting(number, folder, os.getpid()) for number in range(6)])
-runpy.run_path("main.py", run_name="__main__")
-"""
-
-
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 128 + signal.SIGTERM)],
@@ -164,13 +129,7 @@ def test_a_search_that_is_stopped_leaves_no_process_and_nothing_registered(
     settings: Settings, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     folder = tmp_path / "waiting"
-    folder.mkdir()
-    with subprocess.Popen(
-        [sys.executable, "-c", WAITING_MAIN, str(folder)],
-        cwd=PROJECT, env=process_environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as started:  # fmt: skip
-        wait_for("two processes that fit", lambda: len(processes_in(folder)) == 2)
+    with waiting_main(settings, folder) as started:
         workers = workers_of(psutil.Process(started.pid))
         assert {str(worker.pid) for worker in workers} == processes_in(folder)
         if number == signal.SIGINT:

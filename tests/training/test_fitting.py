@@ -1,8 +1,6 @@
 """Fitting a candidate: what comes of it does not depend on threads, on processes, or on the candidates before."""
 
 import shutil
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from common.problem import Classifier, Floats, Ints, Table, as_float32
 from common.settings import PROJECT
 from scripts.demo import copy_project
+from tests.programs import run_python
 from training.fitting import fit_and_score
 
 
@@ -117,8 +116,7 @@ def test_rows_that_may_not_be_changed_can_be_fitted_in_place(many: Table) -> Non
 
 def code_hash_in(folder: Path, *, after: str = "") -> str:
     code = f"import pathlib\nfrom training.cluster import code_hash\nprint(code_hash())\n{after}\nprint(code_hash())"
-    ended = subprocess.run([sys.executable, "-B", "-c", code], cwd=folder, capture_output=True, text=True, check=True)
-    first, second = ended.stdout.split()
+    first, second = run_python("-B", "-c", code, folder=folder).stdout.split()
     assert first == second
     return first
 
@@ -135,7 +133,7 @@ def test_the_hash_is_that_of_the_code_and_of_nothing_else(tmp_path: Path) -> Non
     assert code_hash_in(copy) != code_hash_in(PROJECT)
 
 
-def test_a_process_keeps_the_hash_of_what_it_has_loaded(tmp_path: Path) -> None:
+def test_a_process_keeps_the_hash_of_the_code_it_has_loaded(tmp_path: Path) -> None:
     copy_project(tmp_path / "copy")
     edit = "pathlib.Path('problems/iris.py').write_text('')"
     assert code_hash_in(tmp_path / "copy", after=edit) == code_hash_in(PROJECT)

@@ -1,6 +1,5 @@
 """Model search: its split, its winner, and that a failure registers nothing."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +13,25 @@ from sklearn.neighbors import NearestCentroid
 from common.bundle.model import ModelError, OnnxModel
 from common.bundle.outliers import OutlierScorer, fit_outlier_scorer
 from common.files import write_atomic
-from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, as_float32, get_problem
+from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, as_float32
 from common.registry import publish
-from common.registry.client import Version
 from common.settings import Settings
 from common.split import split
 from common.table import DataError, read_table, table_bytes
 from preprocess import preprocess
 from problems import travel_insurance
+from tests.training.conftest import aliases, bundle_of, of
 from training import search
 
 
 def regression(strength: float, family: str = "") -> Candidate:
     """A candidate that fits at once: the weaker the regularisation, the smaller the log-loss."""
-
-    def fit(X: Floats, y: Ints) -> Classifier:
-        model: Classifier = LogisticRegression(C=strength, max_iter=1000).fit(X, y)
-        return model
-
-    return Candidate({"C": strength}, fit, family)
+    return Candidate({"C": strength}, lambda X, y: LogisticRegression(C=strength, max_iter=1000).fit(X, y), family)
 
 
 def perceptron() -> Candidate:
     """A candidate that gives no probabilities, and is wrong more often."""
-
-    def fit(X: Floats, y: Ints) -> Classifier:
-        model: Classifier = Perceptron(random_state=0).fit(X, y)
-        return model
-
-    return Candidate({"C": 0}, fit, "perceptron")
+    return Candidate({"C": 0}, lambda X, y: Perceptron(random_state=0).fit(X, y), "perceptron")
 
 
 def dishonest(strength: float) -> Candidate:
@@ -70,7 +59,7 @@ def test_a_quarter_of_each_class_is_kept_for_validation(prepared_data: Path, pro
 
 
 def test_the_results_are_sorted_and_the_first_is_registered(settings: Settings, problem: Problem) -> None:
-    few = replace(problem, candidates=lambda: [regression(0.001), regression(10.0), regression(0.1)])
+    few = of(problem, regression(0.001), regression(10.0), regression(0.1))
     trained = search.train(few, settings)
     version, results = trained.champion, trained.results
     assert [result.candidate.params["C"] for result in results] == [10.0, 0.1, 0.001]
@@ -79,32 +68,11 @@ def test_the_results_are_sorted_and_the_first_is_registered(settings: Settings, 
     assert (version.name, version.number, version.tags["C"]) == ("IrisModel", 1, "10.0")
 
 
-def test_training_again_makes_the_next_version_and_moves_champion(settings: Settings, problem: Problem) -> None:
-    few = replace(problem, candidates=lambda: [regression(1.0)])
-    search.train(few, settings)
-    second = search.train(few, settings).champion
-    client = mlflow.MlflowClient(settings.mlflow_uri)
-    assert second.number == 2
-    assert second.tags["sklearn_version"] == "2"
-    for name in ("IrisModel", "IrisDev"):
-        assert client.get_model_version_by_alias(name, "champion").version == "2"
-        assert len(client.search_model_versions(f"name = '{name}'")) == 2
-
-
-def test_an_export_that_differs_registers_nothing_and_writes_no_file(settings: Settings, problem: Problem) -> None:
-    with pytest.raises(ModelError, match="the label of row 0 differs"):
-        search.train(replace(problem, candidates=lambda: [dishonest(1.0)]), settings)
-    assert registered(settings.mlflow_uri) == []
-    assert not (settings.lab_home / "models").exists()
-
-
-def test_a_candidate_that_cannot_be_converted_ends_in_one_line_that_names_it_and_registers_nothing(
-    settings: Settings, problem: Problem
-) -> None:
+def test_a_candidate_that_cannot_be_converted_is_named_in_one_line(settings: Settings, problem: Problem) -> None:
     odd = Candidate({"kind": "centroid", "size": 3}, lambda X, y: NearestCentroid().fit(X, y))
     told = r"the candidate kind=centroid size=3 cannot be served, .*: NearestCentroid cannot be converted"
     with pytest.raises(ModelError, match=told) as refused:
-        search.train(replace(problem, candidates=lambda: [odd]), settings)
+        search.train(of(problem, odd), settings)
     assert "\n" not in str(refused.value)
     assert registered(settings.mlflow_uri) == []
 
@@ -112,7 +80,7 @@ def test_a_candidate_that_cannot_be_converted_ends_in_one_line_that_names_it_and
 def test_the_scorer_is_fitted_on_the_fitting_rows_and_its_threshold_set_by_the_validation_rows(
     settings: Settings, problem: Problem
 ) -> None:
-    trained = search.train(replace(problem, candidates=lambda: [regression(1.0)]), settings)
+    trained = search.train(of(problem, regression(1.0)), settings)
     version, [best] = trained.champion, trained.results
     expected = fit_outlier_scorer(*split(read_table(settings.data_dir / "train.csv", problem, indices=True)))
     loaded = OnnxModel((settings.lab_home / "models" / "iris" / "model.onnx").read_bytes())
@@ -135,14 +103,14 @@ def test_an_export_whose_outlier_scores_differ_registers_nothing(
     # Only for the test rows: the golden rows are a few.
     monkeypatch.setattr(OutlierScorer, "score", lambda scorer, X: honest(scorer, X) + (1e-3 if len(X) == 30 else 0.0))
     with pytest.raises(ModelError, match=r"the outlier scores of row \d+ differ"):
-        search.train(replace(problem, candidates=lambda: [regression(1.0)]), settings)
+        search.train(of(problem, regression(1.0)), settings)
     assert registered(settings.mlflow_uri) == []
 
 
 def test_a_failed_registration_leaves_the_file_of_the_registered_model(
     settings: Settings, problem: Problem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = replace(problem, candidates=lambda: [regression(1.0)])
+    few = of(problem, regression(1.0))
     search.train(few, settings)
     path = settings.lab_home / "models" / "iris" / "model.onnx"
     before = path.read_bytes()
@@ -152,7 +120,7 @@ def test_a_failed_registration_leaves_the_file_of_the_registered_model(
 
     monkeypatch.setattr(mlflow.MlflowClient, "create_model_version", refuse)
     with pytest.raises(MlflowException, match="no space left"):
-        search.train(replace(problem, candidates=lambda: [regression(10.0)]), settings)
+        search.train(of(problem, regression(10.0)), settings)
     assert path.read_bytes() == before
 
 
@@ -165,37 +133,13 @@ def test_damaged_data_are_refused_before_anything_is_logged(offline: Settings, p
         search.train(problem, offline)
 
 
-def aliases(settings: Settings, problem: Problem, alias: str) -> list[int | None]:
-    """Return the versions that an alias points at, of the ONNX and the scikit-learn model."""
-    client, names = mlflow.MlflowClient(settings.mlflow_uri), (problem.onnx_name, problem.sklearn_name)
-    found = [client.get_registered_model(name).aliases.get(alias) for name in names]
-    return [None if version is None else int(version) for version in found]
-
-
 def test_the_best_of_another_family_challenges_the_best(settings: Settings, problem: Problem) -> None:
     few = [regression(0.001, "b"), regression(10.0, "a"), regression(1.0, "a"), regression(0.01, "b")]
-    trained = search.train(replace(problem, candidates=lambda: few), settings)
+    trained = search.train(of(problem, *few), settings)
     assert [result.candidate.params["C"] for result in trained.results] == [10.0, 1.0, 0.01, 0.001]
     assert trained.challenger is not None
     assert (trained.champion.tags["C"], trained.challenger.tags["C"]) == ("10.0", "0.01")
-    assert aliases(settings, problem, "champion") == [trained.champion.number] * 2 == [1, 1]
-    assert aliases(settings, problem, "challenger") == [trained.challenger.number] * 2 == [2, 2]
-
-
-def test_one_family_has_no_challenger(settings: Settings, problem: Problem) -> None:
-    trained = search.train(replace(problem, candidates=lambda: [regression(10.0), regression(1.0)]), settings)
-    assert trained.challenger is None
-    assert aliases(settings, problem, "challenger") == [None, None]
-    assert len(mlflow.MlflowClient(settings.mlflow_uri).search_model_versions(f"name = '{problem.onnx_name}'")) == 1
-
-
-def test_the_file_on_disk_is_the_champions(settings: Settings, problem: Problem) -> None:
-    few = [regression(0.001, "b"), regression(10.0, "a")]
-    trained = search.train(replace(problem, candidates=lambda: few), settings)
-    X = read_table(settings.data_dir / "test.csv", problem, indices=True).X.astype(np.float32)
-    written = OnnxModel((settings.lab_home / "models" / "iris" / "model.onnx").read_bytes()).predict(X).probabilities
-    assert written is not None
-    np.testing.assert_allclose(written, trained.results[0].model.predict_proba(X), atol=1e-5)
+    assert aliases(settings, problem) == ([1, 1], [2, 2])
 
 
 def result(accuracy: float, log_loss: float | None, name: str = "") -> search.Result:
@@ -204,18 +148,18 @@ def result(accuracy: float, log_loss: float | None, name: str = "") -> search.Re
     return search.Result(Candidate({"name": name}, lambda _, __: model), model, metrics)
 
 
-def test_where_all_give_probabilities_the_smallest_log_loss_is_best() -> None:
+def test_with_probabilities_the_smallest_log_loss_is_best() -> None:
     results = [result(0.9, 0.3), result(1.0, 0.2), result(0.8, 0.1)]
     assert [each.log_loss for each in search.ranked(results)] == [0.1, 0.2, 0.3]
 
 
-def test_where_one_gives_none_the_fewest_errors_are_best_and_the_first_of_equals() -> None:
+def test_without_probabilities_the_fewest_errors_are_best() -> None:
     results = [result(0.8, 0.1, "a"), result(0.9, 0.3, "b"), result(0.9, None, "c"), result(1.0, 0.5, "d")]
     assert [each.candidate.params["name"] for each in search.ranked(results)] == ["d", "b", "c", "a"]
 
 
 def test_a_model_without_probabilities_is_registered_and_has_no_log_loss(settings: Settings, problem: Problem) -> None:
-    trained = search.train(replace(problem, candidates=lambda: [perceptron(), regression(10.0)]), settings)
+    trained = search.train(of(problem, perceptron(), regression(10.0)), settings)
     best, other = trained.results
     assert (best.candidate.family, other.candidate.family) == ("", "perceptron")
     client = mlflow.MlflowClient(settings.mlflow_uri)
@@ -223,14 +167,8 @@ def test_a_model_without_probabilities_is_registered_and_has_no_log_loss(setting
     assert "val_log_loss" not in client.get_run(other.run_id).data.metrics
     assert trained.challenger is not None
     assert float(trained.challenger.tags["test_accuracy"]) > 0.5
-    bundle = onnx_of(trained.challenger, settings)
+    bundle = OnnxModel(bundle_of(settings, trained.challenger))
     assert bundle.predict(bundle.as_rows([[5.1, 3.5, 1.4, 0.2]])).probabilities is None
-
-
-def onnx_of(version: Version, settings: Settings) -> OnnxModel:
-    folder = settings.lab_home / "downloaded" / str(version.number)
-    path = mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(folder))
-    return OnnxModel((Path(path) / "model.onnx").read_bytes())
 
 
 def with_data(settings: Settings, problem: Problem, table: Table) -> Settings:
@@ -239,21 +177,6 @@ def with_data(settings: Settings, problem: Problem, table: Table) -> Settings:
     write_atomic(chosen.data_dir / "data.csv", table_bytes(table, problem.target.classes))
     preprocess(problem, chosen.data_dir)
     return chosen
-
-
-def test_of_breast_cancer_both_families_are_registered_the_better_one_as_champion(settings: Settings) -> None:
-    problem = get_problem("breast_cancer")
-    lab = with_data(settings, problem, problem.load(None))
-    trained = search.train(problem, lab)
-    assert trained.challenger is not None
-    tags = trained.champion.tags, trained.challenger.tags
-    assert [each["family"] for each in tags] == ["logistic regression", "perceptron"]
-    accuracies = [each.metrics["val_accuracy"] for each in trained.results]
-    assert accuracies == sorted(accuracies, reverse=True)
-    # The gate of a fine-tuning asks for this accuracy, so the champion itself must reach it.
-    assert float(tags[0]["test_accuracy"]) > 0.9
-    assert aliases(lab, problem, "champion") == [1, 1]
-    assert aliases(lab, problem, "challenger") == [2, 2]
 
 
 def test_travel_insurance_is_one_run_with_a_metric_for_each_batch_and_goes_on_from_the_registry(
@@ -274,7 +197,7 @@ def test_travel_insurance_is_one_run_with_a_metric_for_each_batch_and_goes_on_fr
     assert base is not None
     loaded = publish.load_sklearn(base)
     np.testing.assert_array_equal(loaded.predict_proba(rows.X), best.model.predict_proba(rows.X))
-    answer = onnx_of(trained.champion, lab).predict(as_float32(rows.X)).probabilities
+    answer = OnnxModel(bundle_of(lab, trained.champion)).predict(as_float32(rows.X)).probabilities
     assert answer is not None
     np.testing.assert_allclose(answer, loaded.predict_proba(as_float32(rows.X)), rtol=0, atol=1e-5)
     continued: Any = travel_insurance.continue_training(loaded, rows, Table(rows.X[:5], 1 - rows.y[:5]))

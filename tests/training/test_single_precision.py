@@ -2,20 +2,21 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from common.bundle.model import ModelError, OnnxModel
 from common.files import write_atomic
-from common.problem import Candidate, Classifier, Floats, Ints, Number, Problem, Table, Target
+from common.problem import Candidate, Number, Problem, Table, Target
 from common.settings import Settings
 from common.table import table_bytes
+from tests.training.conftest import bundle_of
 from training.fitting import fit_and_score
 from training.search import train
 
@@ -24,12 +25,8 @@ PARTS = ("night", "day", "evening")
 
 
 def forest() -> list[Candidate]:
-    def fit(X: Floats, y: Ints) -> Classifier:
-        trees = RandomForestClassifier(n_estimators=5, random_state=0)
-        model: Classifier = make_pipeline(StandardScaler(), trees).fit(X, y)
-        return model
-
-    return [Candidate({"trees": 5}, fit)]
+    trees = RandomForestClassifier(n_estimators=5, random_state=0)
+    return [Candidate({"trees": 5}, lambda X, y: make_pipeline(StandardScaler(), clone(trees)).fit(X, y))]
 
 
 def unused(*_: object) -> Table:
@@ -87,14 +84,13 @@ def test_the_search_judges_a_candidate_by_rows_as_the_service_has_them() -> None
     assert fit_and_score(candidate.fit, hours(480, 0.0), hours(120, 0.0)).metrics["val_accuracy"] == 1.0
 
 
-def test_tags_run_and_file_have_the_results_of_the_file_asked_as_clients_ask(lab: Settings, tmp_path: Path) -> None:
+def test_tags_run_and_file_have_the_results_of_the_file_asked_as_clients_ask(lab: Settings) -> None:
     prepare(lab, 0.0)
     noisy = replace(hours(120, 0.0), y=(hours(120, 0.0).y + (np.arange(120) % 10 == 0)) % 3)
     write_atomic(lab.data_dir / "test.csv", table_bytes(noisy, ["0", "1", "2"]))
     version = train(day(0.0), lab).champion
     client = mlflow.MlflowClient(lab.mlflow_uri)
-    folder = mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(tmp_path))
-    model = OnnxModel((Path(folder) / "model.onnx").read_bytes())
+    model = OnnxModel(bundle_of(lab, version))
     body = json.loads(json.dumps(noisy.X.tolist()))
     right = int((model.predict(model.as_rows(body)).labels == noisy.y).sum())
     assert right == 108

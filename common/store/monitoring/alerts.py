@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import Database, records
 from common.store.delivery import RetryQueue
 from common.store.monitoring.tables import alerts
 
@@ -44,13 +44,12 @@ class Changed:
     ended: list[Alert]
 
 
-class Alerts:
-    """The alerts of every problem."""
+class Alerts(RetryQueue):
+    """The alerts of every problem. One is delivered when the webhook has taken it."""
 
     def __init__(self, database: Database) -> None:
         """Use `database`."""
-        self._database = database
-        self._queue = RetryQueue(database, alerts, "posted_at", LONGEST_PAUSE)
+        super().__init__(database, alerts, "posted_at", LONGEST_PAUSE)
 
     def settle(self, problem: str, kinds: AbstractSet[str], found: Mapping[Breach, str], at: datetime) -> Changed:
         """Begin an alert for each new breach, end the alerts whose breach is gone, durably; return the changes.
@@ -93,19 +92,11 @@ class Alerts:
 
     def due(self, now: datetime, limit: int) -> list[Alert]:
         """Return alerts that are not posted yet and whose next attempt is due, oldest first."""
-        query = sa.select(alerts).where(self._queue.is_due(now))
+        query = sa.select(alerts).where(self.is_due(now))
         return self._read(query.order_by(alerts.c.id).limit(limit))
 
-    def posted(self, alert_id: int, at: datetime) -> None:
-        """Write that the webhook has taken an alert."""
-        self._queue.delivered(alert_id, posted_at=at)
-
-    def post_failed(self, alert_id: int, error: str, next_attempt_at: datetime) -> None:
-        """Write why an attempt failed and when the next one is due."""
-        self._queue.failed(alert_id, error, next_attempt_at)
-
     def _read(self, query: sa.Select[Any]) -> list[Alert]:
-        return [_alert(row) for row in self._database.read(query)]
+        return records(Alert, self._database.read(query))
 
 
 def _new(problem: str, breach: Breach, message: str, at: datetime) -> dict[str, Any]:
@@ -116,8 +107,4 @@ def _new(problem: str, breach: Breach, message: str, at: datetime) -> dict[str, 
 
 def _with(connection: sa.Connection, ids: list[int]) -> list[Alert]:
     query = sa.select(alerts).where(alerts.c.id.in_(ids)).order_by(alerts.c.id)
-    return [_alert(row) for row in connection.execute(query).mappings()]
-
-
-def _alert(row: sa.RowMapping) -> Alert:
-    return Alert(**{name: row[name] for name in Alert.__dataclass_fields__})
+    return records(Alert, connection.execute(query).mappings())

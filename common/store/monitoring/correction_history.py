@@ -7,8 +7,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from common.store.database import Database
-from common.store.suggestions import STATE_COLUMNS, State, Suggestion, read_suggestion
+from common.store.database import StorePart, records
+from common.store.suggestions import STATE_COLUMNS, State, Suggestion
 from common.store.tables import suggestions
 
 
@@ -31,12 +31,8 @@ class LearntVersion:
     last_received: datetime
 
 
-class CorrectionHistory:
+class CorrectionHistory(StorePart):
     """The corrections of all problems, counted."""
-
-    def __init__(self, database: Database) -> None:
-        """Read from `database`."""
-        self._database = database
 
     def newest(
         self, problem: str, since: datetime, until: datetime, limit: int, versions: Collection[int] = ()
@@ -50,7 +46,7 @@ class CorrectionHistory:
         if versions:
             query = query.where(c.trained_version.in_(versions))
         found = self._database.read(query.order_by(c.received_at.desc(), c.id).limit(limit))
-        return [read_suggestion(row) for row in found]
+        return records(Suggestion, found)
 
     def by_class(self, problem: str, since: datetime, until: datetime) -> Counter[tuple[str, State]]:
         """Return how many corrections of each class and state came from `since` to before `until`."""
@@ -64,7 +60,7 @@ class CorrectionHistory:
         c = suggestions.c
         counted = sa.func.count().label("suggestions"), sa.func.min(c.received_at).label("oldest")
         query = sa.select(c.problem, _state(), *counted).group_by(c.problem, "state")
-        return [StateCount(**row) for row in self._database.read(query)]
+        return records(StateCount, self._database.read(query))
 
     def versions(self) -> list[LearntVersion]:
         """Return the versions that learnt from corrections, by problem and version."""
@@ -72,7 +68,7 @@ class CorrectionHistory:
         last = sa.func.max(c.received_at).label("last_received")
         query = sa.select(c.problem, c.trained_version.label("model_version"), last)
         learnt = query.where(c.trained_version.is_not(None)).group_by(c.problem, c.trained_version)
-        return [LearntVersion(**row) for row in self._database.read(learnt.order_by(c.problem, c.trained_version))]
+        return records(LearntVersion, self._database.read(learnt.order_by(c.problem, c.trained_version)))
 
 
 def _span(problem: str, since: datetime, until: datetime) -> tuple[sa.ColumnElement[bool], ...]:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import StorePart, records
 from common.store.monitoring.tables import exports
 from common.store.predictions import PredictionRow, prediction_row
 from common.store.tables import prediction_counts, predictions
@@ -28,12 +28,8 @@ class Export:
     claimed_at: datetime
 
 
-class Exports:
+class Exports(StorePart):
     """Batches that are claimed first and finished later, so that a new try after a crash takes the same rows."""
-
-    def __init__(self, database: Database) -> None:
-        """Use `database`."""
-        self._database = database
 
     def claim(self, limit: int, until: datetime) -> Export | None:
         """Claim the oldest rows from before `until` that are in no export, at most `limit`; None if there are none.
@@ -61,7 +57,7 @@ class Exports:
     def unfinished(self) -> list[Export]:
         """Return the exports that were claimed and not finished, oldest first."""
         query = sa.select(exports).where(exports.c.finished_at.is_(None)).order_by(exports.c.id)
-        return [_export(row) for row in self._database.read(query)]
+        return records(Export, self._database.read(query))
 
     def rows(self, export: Export) -> list[PredictionRow]:
         """Return the predictions of an export."""
@@ -121,7 +117,3 @@ def _take(connection: sa.Connection, export: Export, until: datetime, limit: int
         more = exports.c.rows + len(keys)
         connection.execute(exports.update().where(exports.c.id == export.id).values(rows=more))
     return len(keys)
-
-
-def _export(row: sa.RowMapping) -> Export:
-    return Export(**{name: row[name] for name in Export.__dataclass_fields__})

@@ -5,7 +5,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import StorePart
 from common.store.statistics import LabelSum, Span, VolumeSum, sums
 from common.store.tables import confusion_counts, label_delays, prediction_counts
 
@@ -38,12 +38,8 @@ class DayDelay:
         return self.seconds / self.labels
 
 
-class History:
+class History(StorePart):
     """The counts of each day."""
-
-    def __init__(self, database: Database) -> None:
-        """Read the roll-ups of `database`."""
-        self._database = database
 
     def models(self) -> list[tuple[str, str]]:
         """Return the problems and model names that have predictions, in order."""

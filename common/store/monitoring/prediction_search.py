@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import Database, StorePart
 from common.store.predictions import LoggedPrediction, LoggedPredictions
 from common.store.tables import ROLES, predictions
 
@@ -44,12 +44,12 @@ class Search:
         return is_there and (not self.versions or row["model_version"] in self.versions)
 
 
-class PredictionSearch:
+class PredictionSearch(StorePart):
     """Finds rows of the log by their time, versions and ids."""
 
     def __init__(self, database: Database, log: LoggedPredictions) -> None:
         """Search the `log` in `database`."""
-        self._database = database
+        super().__init__(database)
         self._log = log
 
     def latest(self, search: Search, limit: int) -> list[LoggedPrediction]:

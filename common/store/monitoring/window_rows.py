@@ -7,11 +7,12 @@ from typing import TypedDict
 import sqlalchemy as sa
 from pydantic_core import from_json
 
-from common.store.database import Database
-from common.store.statistics import Cells
+from common.store.database import StorePart
 from common.store.tables import UtcDateTime, feedback, predictions
 
 PAGE_ROWS = 1_000
+
+Cells = dict[tuple[str, str], int]  # counts by true and predicted class
 
 
 class WindowRow(TypedDict):
@@ -25,12 +26,8 @@ class WindowRow(TypedDict):
     is_outlier: bool | None
 
 
-class WindowRows:
+class WindowRows(StorePart):
     """The champion's predictions. Only one page of them is in memory at a time."""
-
-    def __init__(self, database: Database) -> None:
-        """Read from `database`."""
-        self._database = database
 
     def between(self, problem: str, since: datetime, until: datetime, limit: int) -> Iterator[WindowRow]:
         """Yield the predictions from `since` to before `until`, newest first, at most `limit`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from common.store.database import Database
+from common.store.database import StorePart, records
 from common.store.monitoring.tables import windows
 
 
@@ -29,12 +29,8 @@ class WindowRecord:
     evaluation: Mapping[str, Any]
 
 
-class Windows:
+class Windows(StorePart):
     """The windows of every problem."""
-
-    def __init__(self, database: Database) -> None:
-        """Use `database`."""
-        self._database = database
 
     def write(self, window: WindowRecord) -> None:
         """Write a window; it replaces a window of the problem with the same end."""
@@ -56,7 +52,7 @@ class Windows:
     def newest(self, problem: str) -> WindowRecord | None:
         """Return the window that ended last."""
         query = sa.select(windows).where(windows.c.problem == problem).order_by(windows.c.ended_at.desc()).limit(1)
-        return next(map(_record, self._database.read(query)), None)
+        return next(iter(records(WindowRecord, self._database.read(query))), None)
 
     def between(
         self, problem: str, since: datetime, until: datetime, limit: int, versions: Collection[int] = ()
@@ -69,8 +65,5 @@ class Windows:
         query = sa.select(windows).where(c.problem == problem, c.ended_at >= since, c.ended_at < until)
         if versions:
             query = query.where(c.model_version.in_(versions))
-        return [_record(row) for row in reversed(self._database.read(query.order_by(c.ended_at.desc()).limit(limit)))]
-
-
-def _record(row: sa.RowMapping) -> WindowRecord:
-    return WindowRecord(**row)
+        found = self._database.read(query.order_by(c.ended_at.desc()).limit(limit))
+        return records(WindowRecord, reversed(found))

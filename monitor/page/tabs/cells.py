@@ -1,8 +1,12 @@
 """Columns, cells and advice that several tabs share."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
 
 from common.evaluate import Estimate
+from common.store.statistics import LabelSum, VolumeSum
 from monitor.page.formatting import formatted
 from monitor.page.panels import Cell, Column, Kind, columns
 from monitor.statistics.estimates import METRICS, Estimates
@@ -72,6 +76,14 @@ def metric_cells(found: Estimates, names: Iterable[str] = METRICS) -> list[Cell]
 def class_columns(classes: Sequence[str]) -> list[Column]:
     """Return a column of counts for each class."""
     return columns("integer", **{f"class:{name}": name for name in classes})
+
+
+def counted(rows: Iterable[VolumeSum] | Iterable[LabelSum], *attributes: str) -> Counter[Any]:
+    """Return the number of predictions, or of those with ground truth, by the attributes of their rows."""
+    counts, key = Counter[Any](), attrgetter(*attributes)
+    for each in rows:
+        counts[key(each)] += each.labels if isinstance(each, LabelSum) else each.predictions
+    return counts
 
 
 def share(part: float, whole: float) -> float | None:

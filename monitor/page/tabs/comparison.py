@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from common.evaluate import classes_of, matrix_of, mcnemar
 from common.store.statistics import LabelSum, Paired, VolumeSum
 from common.store.tables import Role
-from monitor.page.panels import Panel, PanelText, Rows, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, Rows, columns
 from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View
 from monitor.statistics.estimates import INTERVAL, METRICS, Estimates, performance
@@ -80,22 +80,15 @@ def _paired(view: View) -> Paired:
 
 
 def _versions(view: View, sides: Sequence[Side]) -> Panel:
-    return VERSIONS.panel(
-        [
-            *columns("text", role="Role"),
-            cells.VERSION,
-            *columns("integer", predictions="Predictions"),
-            *columns("ratio", outliers="Outliers"),
-            *columns("integer", labels=cells.WITH_TRUTH),
-            *cells.metric_columns(),
-        ],
-        (
-            [
-                *(ROLE_NAMES[side.role], view.version_link(side.version), side.predictions),
-                *(cells.share(side.outliers, side.predictions), side.labels, *cells.metric_cells(side.metrics)),
-            ]
-            for side in sides
-        ),
+    return (
+        PanelTable(VERSIONS, sides)
+        .add("text", "role", "Role", lambda side: ROLE_NAMES[side.role])
+        .column(cells.VERSION, lambda side: view.version_link(side.version))
+        .add("integer", "predictions", "Predictions", lambda side: side.predictions)
+        .add("ratio", "outliers", "Outliers", lambda side: cells.share(side.outliers, side.predictions))
+        .add("integer", "labels", cells.WITH_TRUTH, lambda side: side.labels)
+        .columns(cells.metric_columns(), lambda side: cells.metric_cells(side.metrics))
+        .panel()
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
-from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION
 from monitor.page.view import View
 from monitor.statistics.estimates import METRICS
@@ -41,23 +41,17 @@ def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel
         NONE_LEARNT if view.selection.versions else NO_CORRECTIONS,
         f"The newest {MOST_CORRECTIONS} at most; {TRAIN_AT} waiting corrections make a new version.",
     )
-    return text.panel(
-        [
-            *columns("moment", received="Received"),
-            CLASS,
-            *columns("link", prediction="Prediction"),
-            *columns("text", state="State", detail="Detail"),
-            VERSION,
-            FLOW_RUN,
-            *columns("text", id="Id"),
-        ],
-        (
-            [
-                *(each.received_at, each.class_name, _prediction_link(each), each.state, _detail(each, waiting)),
-                *(view.version_link(each.trained_version), view.flow_run_link(each.flow_run_id), each.id),
-            ]
-            for each in found
-        ),
+    return (
+        PanelTable(text, found)
+        .add("moment", "received", "Received", lambda each: each.received_at)
+        .column(CLASS, lambda each: each.class_name)
+        .add("link", "prediction", "Prediction", _prediction_link)
+        .add("text", "state", "State", lambda each: each.state)
+        .add("text", "detail", "Detail", lambda each: _detail(each, waiting))
+        .column(VERSION, lambda each: view.version_link(each.trained_version))
+        .column(FLOW_RUN, lambda each: view.flow_run_link(each.flow_run_id))
+        .add("text", "id", "Id", lambda each: each.id)
+        .panel()
     )
 
 
@@ -80,48 +74,46 @@ def _detail(correction: Suggestion, waiting: int) -> str:
             return f"waiting ({waiting} of {TRAIN_AT})"
         case "trained":
             return f"learnt by version {correction.trained_version}"
-        case "refused":
-            return correction.refused_because or ""
+        case "refused" | "quarantined":
+            return _reason(correction) or ""
 
 
 def _runs(view: View, found: Sequence[Suggestion]) -> Panel:
-    return RUNS.panel(
-        [
-            *columns("moment", received="Last correction"),
-            *columns("integer", corrections="Corrections"),
-            *columns("text", state="Outcome"),
-            VERSION,
-            *columns("text", reason="Refused because"),
-            *columns("ratio", **{name: f"{METRIC_LABELS[name]} on the test rows" for name in METRICS}),
-            FLOW_RUN,
-        ],
-        (
-            [
-                *(batch[0].received_at, len(batch), batch[0].state),
-                *(view.version_link(batch[0].trained_version), batch[0].refused_because),
-                *_test_results(view, batch[0].trained_version),
-                view.flow_run_link(max(batch, key=_row_number).flow_run_id),
-            ]
-            for batch in _batches(found)
-        ),
+    tested = columns("ratio", **{name: f"{METRIC_LABELS[name]} on the test rows" for name in METRICS})
+    return (
+        PanelTable(RUNS, _batches(found))
+        .add("moment", "received", "Last correction", lambda batch: batch[0].received_at)
+        .add("integer", "corrections", "Corrections", len)
+        .add("text", "state", "Outcome", lambda batch: batch[0].state)
+        .column(VERSION, lambda batch: view.version_link(batch[0].trained_version))
+        .add("text", "reason", "Refused or quarantined because", lambda batch: _reason(batch[0]))
+        .columns(tested, lambda batch: _test_results(view, batch[0].trained_version))
+        .column(FLOW_RUN, lambda batch: view.flow_run_link(max(batch, key=_row_number).flow_run_id))
+        .panel()
     )
 
 
 def _batches(found: Sequence[Suggestion]) -> list[list[Suggestion]]:
-    """Return the corrections that fine-tuning has settled, newest first, grouped by their common version or refusal.
+    """Return the corrections that fine-tuning has settled, newest first, grouped by their common outcome.
 
     A correction that was refused before it had a row in the file belongs to no group.
     """
-    batches: dict[tuple[int | None, str | None], list[Suggestion]] = {}
+    batches: dict[tuple[int | None, str | None, str | None], list[Suggestion]] = {}
     for each in found:
-        if each.state in {"trained", "refused"} and each.row_number is not None:
-            batches.setdefault((each.trained_version, each.refused_because), []).append(each)
+        reasons = each.refused_because, each.quarantined_because
+        settled = each.state == "quarantined" or (each.state in {"trained", "refused"} and each.row_number is not None)
+        if settled:
+            batches.setdefault((each.trained_version, *reasons), []).append(each)
     return list(batches.values())
 
 
 def _test_results(view: View, version: int | None) -> list[float | None]:
     found = view.backends.references.tested(view.span.model_name, version) if version is not None else {}
     return [found.get(name) for name in METRICS]
+
+
+def _reason(correction: Suggestion) -> str | None:
+    return correction.quarantined_because or correction.refused_because
 
 
 def _row_number(correction: Suggestion) -> int:

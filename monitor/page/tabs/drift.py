@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 
 from common.store.monitoring.windows import WindowRecord
-from monitor.page.panels import Cell, Panel, PanelText, columns
+from monitor.page.panels import Cell, Panel, PanelTable, PanelText, columns
 from monitor.page.view import View
 from monitor.statistics.drift import FALSE_DISCOVERIES
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
@@ -67,41 +67,38 @@ def build(view: View) -> list[Panel]:
 
 
 def _window(view: View, window: WindowRecord | None, evaluation: Evaluation | None) -> Panel:
-    rows = []
-    if window and evaluation:
-        version = view.version_link(window.model_version, window.model_name)
-        shares = evaluation.outlier_ratio, evaluation.confidence_mean
-        rows = [[window.ended_at, window.began_at, version, window.rows, *shares]]
-    return WINDOW.panel(
-        [
-            *columns("moment", ended="To", began="From"),
-            *columns("link", version="Compared with"),
-            *columns("integer", rows="Predictions"),
-            *columns("ratio", outliers="Outliers", confidence="Mean confidence"),
-        ],
-        rows,
+    windows = [(window, evaluation)] if window and evaluation else []
+    return (
+        PanelTable(WINDOW, windows)
+        .add("moment", "ended", "To", lambda each: each[0].ended_at)
+        .add("moment", "began", "From", lambda each: each[0].began_at)
+        .add(
+            "link",
+            "version",
+            "Compared with",
+            lambda each: view.version_link(each[0].model_version, each[0].model_name),
+        )
+        .add("integer", "rows", "Predictions", lambda each: each[0].rows)
+        .add("ratio", "outliers", "Outliers", lambda each: each[1].outlier_ratio)
+        .add("ratio", "confidence", "Mean confidence", lambda each: each[1].confidence_mean)
+        .panel()
     )
 
 
 def _verdicts(subjects: Mapping[str, Subject]) -> Panel:
     found = {name for each in subjects.values() for name in each.statistics}
     labels = {name: label for name, label in STATISTICS.items() if name in found}
-    return VERDICTS.panel(
-        [
-            *columns("text", subject="Subject", verdict="Verdict"),
-            *columns("integer", rows="Predictions"),
-            *columns(
-                "number", mean="Mean", reference_mean="Mean of the reference", **labels, p_value="p (uncorrected)"
-            ),
-        ],
-        (
-            [
-                *(name, each.verdict or "nothing to compare with", each.rows, each.mean, each.reference_mean),
-                *(each.statistics.get(statistic) for statistic in labels),
-                each.p_value,
-            ]
-            for name, each in subjects.items()
-        ),
+    statistics = columns("number", **labels)
+    return (
+        PanelTable(VERDICTS, subjects.items())
+        .add("text", "subject", "Subject", lambda each: each[0])
+        .add("text", "verdict", "Verdict", lambda each: each[1].verdict or "nothing to compare with")
+        .add("integer", "rows", "Predictions", lambda each: each[1].rows)
+        .add("number", "mean", "Mean", lambda each: each[1].mean)
+        .add("number", "reference_mean", "Mean of the reference", lambda each: each[1].reference_mean)
+        .columns(statistics, lambda each: [each[1].statistics.get(name) for name in labels])
+        .add("number", "p_value", "p (uncorrected)", lambda each: each[1].p_value)
+        .panel()
     )
 
 

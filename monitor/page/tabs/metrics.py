@@ -1,14 +1,14 @@
 """Tab *Metrics*: the quality of each day's predictions, and the number of predictions with ground truth."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from operator import attrgetter
 
 from common.evaluate import classes_of
-from common.store.monitoring.history import DayDelay, DayLabels, DayVolume
+from common.store.monitoring.history import DayDelay, DayVolume
 from common.store.monitoring.windows import WindowRecord
 from common.store.tables import Role
-from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View
 from monitor.statistics.enough import CLASS_LABELS, LABELS
@@ -49,12 +49,13 @@ def build(view: View) -> list[Panel]:
     days, roles = days_of(volumes), [role for role in ROLE_NAMES if any(each.role == role for each in volumes)]
     matrices = matrices_by(labels, classes_of((), labels), lambda each: (each.day, each.role))
     found = {key: performance(matrix) for key, matrix in matrices.items()}
+    with_truth, answered = (cells.counted(rows, "day", "role") for rows in (labels, volumes))
     windows = view.store.windows.between(span.problem, *view.bounds, 1, span.versions)
     return [
         _tested(windows[-1] if windows else None),
         *(_metric(name, days, roles, found) for name in METRICS),
-        _coverage(days, roles, _sums(labels), _sums(volumes)),
-        _delays(days, _sums(labels), _sums(volumes), {each.day: each for each in history.delays(span)}),
+        _coverage(days, roles, with_truth, answered),
+        _delays(days, with_truth, answered, {each.day: each for each in history.delays(span)}),
     ]
 
 
@@ -69,21 +70,19 @@ def days_of(volumes: Sequence[DayVolume]) -> list[date]:
 def _tested(window: WindowRecord | None) -> Panel:
     measured = Evaluation.model_validate(window.evaluation).performance if window else []
     version = f"Version {window.model_version}" if window and window.model_version else "The champion"
-    return PanelText("tested", f"{version} compared with its test rows", NOT_TESTED, TESTED_NOTE).panel(
-        [
-            *columns("text", span="Predictions", measure="Measure", verdict="Verdict"),
-            *columns("integer", labels=cells.WITH_TRUTH),
-            *cells.estimate_columns({"value": "Now", "tested": "On the test rows"}),
-        ],
-        (
-            [
-                f"Day {each.day}" if each.day else "Newest window",
-                f"Recall of {each.class_name}" if each.class_name else "Accuracy",
-                *(each.verdict, each.labels, each.value, each.low, each.high),
-                *(each.tested, each.tested_low, each.tested_high),
-            ]
-            for each in measured
-        ),
+    text = PanelText("tested", f"{version} compared with its test rows", NOT_TESTED, TESTED_NOTE)
+    now_and_tested = cells.estimate_columns({"value": "Now", "tested": "On the test rows"})
+    ends = attrgetter("value", "low", "high", "tested", "tested_low", "tested_high")
+    return (
+        PanelTable(text, measured)
+        .add("text", "span", "Predictions", lambda each: f"Day {each.day}" if each.day else "Newest window")
+        .add(
+            "text", "measure", "Measure", lambda each: f"Recall of {each.class_name}" if each.class_name else "Accuracy"
+        )
+        .add("text", "verdict", "Verdict", lambda each: each.verdict)
+        .add("integer", "labels", cells.WITH_TRUTH, lambda each: each.labels)
+        .columns(now_and_tested, ends)
+        .panel()
     )
 
 
@@ -108,23 +107,14 @@ def _coverage(
 def _delays(
     days: Sequence[date], labels: Mapping[DayRole, int], volumes: Mapping[DayRole, int], delays: Mapping[date, DayDelay]
 ) -> Panel:
-    counts = [(day, volumes[day, "champion"], labels[day, "champion"]) for day in days]
-    return DELAYS.panel(
-        [
-            cells.DAY,
-            *columns("integer", predictions="Predictions", labels=cells.WITH_TRUTH),
-            *columns("ratio", coverage="Share"),
-            *columns("number", delay="Mean delay in seconds"),
-        ],
-        (
-            [day, answered, known, cells.share(known, answered), delays[day].mean_seconds if day in delays else None]
-            for day, answered, known in counts
-        ),
+    return (
+        PanelTable(DELAYS, days)
+        .column(cells.DAY, lambda day: day)
+        .add("integer", "predictions", "Predictions", lambda day: volumes[day, "champion"])
+        .add("integer", "labels", cells.WITH_TRUTH, lambda day: labels[day, "champion"])
+        .add("ratio", "coverage", "Share", lambda day: cells.share(labels[day, "champion"], volumes[day, "champion"]))
+        .add(
+            "number", "delay", "Mean delay in seconds", lambda day: delays[day].mean_seconds if day in delays else None
+        )
+        .panel()
     )
-
-
-def _sums(rows: Iterable[DayLabels] | Iterable[DayVolume]) -> Counter[DayRole]:
-    counts: Counter[DayRole] = Counter()
-    for each in rows:
-        counts[each.day, each.role] += each.labels if isinstance(each, DayLabels) else each.predictions
-    return counts

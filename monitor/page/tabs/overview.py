@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from common.evaluate import classes_of, matrix_of
 from common.store.monitoring.alerts import Alert
 from common.store.statistics import LabelSum, VolumeSum
-from common.store.tables import Role
 from monitor.page.panels import Panel, PanelText, Rows, columns
 from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View, of_champion
@@ -103,15 +102,13 @@ def _metrics(labels: Sequence[LabelSum]) -> Panel:
 
 def _served(view: View) -> Panel:
     rows = []
+    answered, with_truth = (
+        cells.counted(sums, "role", "model_version") for sums in (view.volume_sums, view.label_sums)
+    )
     for role, version in view.served.by_role():
         since, how = view.champion_since.get(version, (None, None)) if role == "champion" else (None, None)
-        totals = _total(view.volume_sums, role, version), _total(view.label_sums, role, version)
+        totals = answered[role, version], with_truth[role, version]
         rows.append([ROLE_NAMES[role], view.version_link(version), since, how, *totals])
     became = [*columns("moment", since="Champion since"), *columns("text", how="How")]
     counts = columns("integer", predictions="Predictions", labels=cells.WITH_TRUTH)
     return SERVED.panel([*columns("text", role="Role"), cells.VERSION, *became, *counts], rows)
-
-
-def _total(rows: Sequence[LabelSum] | Sequence[VolumeSum], role: Role, version: int) -> int:
-    mine = (each for each in rows if (each.role, each.model_version) == (role, version))
-    return sum(each.labels if isinstance(each, LabelSum) else each.predictions for each in mine)

@@ -1,15 +1,15 @@
 """Tab *Predictions*: the newest rows of the prediction log, or the ones with an id, and everything known about them."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from common.store.monitoring.prediction_search import Search
 from common.store.predictions import LoggedPrediction, PredictionRow
-from monitor.page.panels import Column, Panel, PanelText, columns
+from monitor.page.panels import Column, Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, NO_PREDICTIONS, VERSION
 from monitor.page.view import ROLE_NAMES, View
 
 MOST_ROWS = 100
+OUTLIER = {None: None, True: "yes", False: "no"}
 
 
 def build(view: View) -> list[Panel]:
@@ -20,6 +20,11 @@ def build(view: View) -> list[Panel]:
     features = _feature_columns(rows)
     # The classes with a probability in any of the rows.
     classes = dict.fromkeys(name for row in rows for name in row["probabilities"] or {})
+    probabilities = columns("ratio", **{f"probability:{name}": f"P({name})" for name in classes})
+
+    def learnt(each: LoggedPrediction) -> str | None:
+        return view.version_link(each.trained_version, each.row["model_name"])
+
     text = PanelText(
         "predictions",
         "Predictions",
@@ -27,23 +32,21 @@ def build(view: View) -> list[Panel]:
         f"The newest {MOST_ROWS} of these days at most; a challenger's answer has the id of the champion's.",
     )
     return [
-        text.panel(
-            [
-                *columns("moment", predicted="Predicted"),
-                *columns("text", id="Id", role="Role"),
-                VERSION,
-                *features.values(),
-                CLASS,
-                *columns("ratio", confidence="Confidence"),
-                *columns("text", outlier="Outlier"),
-                *columns("number", outlier_score="Outlier score"),
-                *columns("text", truth="Ground truth"),
-                *columns("moment", exported="Exported"),
-                *columns("link", learnt="Learnt by"),
-                *columns("ratio", **{f"probability:{name}": f"P({name})" for name in classes}),
-            ],
-            (_row(view, each, list(features), list(classes)) for each in found),
-        )
+        PanelTable(text, found)
+        .add("moment", "predicted", "Predicted", lambda each: each.row["predicted_at"])
+        .add("text", "id", "Id", lambda each: each.row["id"])
+        .add("text", "role", "Role", lambda each: ROLE_NAMES[each.row["role"]])
+        .column(VERSION, lambda each: view.version_link(each.row["model_version"], each.row["model_name"]))
+        .columns(features.values(), lambda each: [each.row["features"].get(name) for name in features])
+        .column(CLASS, lambda each: each.row["class_name"])
+        .add("ratio", "confidence", "Confidence", lambda each: each.row["confidence"])
+        .add("text", "outlier", "Outlier", lambda each: OUTLIER[each.row["is_outlier"]])
+        .add("number", "outlier_score", "Outlier score", lambda each: each.row["outlier_score"])
+        .add("text", "truth", "Ground truth", lambda each: each.truth)
+        .add("moment", "exported", "Exported", lambda each: each.exported_at)
+        .add("link", "learnt", "Learnt by", learnt)
+        .columns(probabilities, lambda each: [(each.row["probabilities"] or {}).get(name) for name in classes])
+        .panel()
     ]
 
 
@@ -57,20 +60,6 @@ def _latest(view: View) -> list[LoggedPrediction]:
     return view.store.prediction_search.latest(
         Search(chosen.problem, *view.bounds, tuple(chosen.versions), chosen.id), MOST_ROWS
     )
-
-
-def _row(view: View, found: LoggedPrediction, features: Sequence[str], classes: Sequence[str]) -> list[Any]:
-    row, model_name = found.row, found.row["model_name"]
-    probabilities = row["probabilities"] or {}
-    outlier = None if row["is_outlier"] is None else "yes" if row["is_outlier"] else "no"
-    return [
-        *(row["predicted_at"], row["id"], ROLE_NAMES[row["role"]]),
-        view.version_link(row["model_version"], model_name),
-        *(row["features"].get(name) for name in features),
-        *(row["class_name"], row["confidence"], outlier, row["outlier_score"], found.truth),
-        *(found.exported_at, view.version_link(found.trained_version, model_name)),
-        *(probabilities.get(name) for name in classes),
-    ]
 
 
 def _feature_columns(rows: Iterable[PredictionRow]) -> dict[str, Column]:

@@ -1,12 +1,11 @@
 """Tab *Samples by class*: the champion's predictions by predicted class and by true class."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 
 from common.evaluate import classes_of
 from monitor.page.panels import Panel, PanelText, Rows, columns
-from monitor.page.tabs.cells import CLASS, DAY, NO_LABELS, NO_PREDICTIONS, class_columns
+from monitor.page.tabs.cells import CLASS, DAY, NO_LABELS, NO_PREDICTIONS, class_columns, counted
 from monitor.page.tabs.metrics import days_of
 from monitor.page.view import View, of_champion
 
@@ -25,12 +24,7 @@ def build(view: View) -> list[Panel]:
     """Return the panels of the tab."""
     volumes = of_champion(view.store.history.volumes(view.span))
     labels = of_champion(view.store.history.labels(view.span))
-    predicted: Counter[tuple[date, str]] = Counter()
-    for volume in volumes:
-        predicted[volume.day, volume.class_name] += volume.predictions
-    true: Counter[tuple[date, str]] = Counter()
-    for label in labels:
-        true[label.day, label.true_class] += label.labels
+    predicted, true = counted(volumes, "day", "class_name"), counted(labels, "day", "true_class")
     classes = classes_of(view.classes, labels, *(each.class_name for each in volumes))
     days = days_of(volumes)
     return [

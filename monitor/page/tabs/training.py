@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, NO_CORRECTIONS, share
 from monitor.page.view import View
 
@@ -28,7 +28,7 @@ def build(view: View) -> list[Panel]:
     found = view.store.correction_history.by_class(view.span.problem, *view.bounds)
     learnt, ahead = Counter[str](), Counter[str]()
     for (class_name, state), number in found.items():
-        if state != "refused":
+        if state not in {"refused", "quarantined"}:
             (learnt if state == "trained" else ahead)[class_name] += number
     counts = Counter(reference.class_counts if reference else {})
     names = [*counts, *sorted((learnt.keys() | ahead.keys()) - counts.keys())]
@@ -43,19 +43,17 @@ def build(view: View) -> list[Panel]:
         "corrections",
         "Corrections since",
         ALL_SETTLED if found else NO_CORRECTIONS,
-        "Corrections of these days that no version has learnt from yet, without refused ones.",
+        "Corrections of these days that no version has learnt from yet, without refused and quarantined ones.",
         "pie",
     )
     return [
         training.panel([CLASS, *columns("integer", rows="Rows")], counts.items()),
         corrections.panel([CLASS, *columns("integer", corrections="Corrections")], sorted(ahead.items())),
-        TOGETHER.panel(
-            [
-                CLASS,
-                *columns("integer", rows="Training rows"),
-                *columns("ratio", share="Share of them"),
-                *columns("integer", learnt="Corrections learnt", ahead="Corrections not learnt yet"),
-            ],
-            ([name, counts[name], share(counts[name], counts.total()), learnt[name], ahead[name]] for name in names),
-        ),
+        PanelTable(TOGETHER, names)
+        .column(CLASS, lambda name: name)
+        .add("integer", "rows", "Training rows", lambda name: counts[name])
+        .add("ratio", "share", "Share of them", lambda name: share(counts[name], counts.total()))
+        .add("integer", "learnt", "Corrections learnt", lambda name: learnt[name])
+        .add("integer", "ahead", "Corrections not learnt yet", lambda name: ahead[name])
+        .panel(),
     ]

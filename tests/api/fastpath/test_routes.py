@@ -75,7 +75,7 @@ broken = st.one_of(
 @example(json.dumps({"data": [[1, 2, 3, 10**400]]}).encode())
 @example(json.dumps(ROW).replace("5.1", "NaN").encode())
 @example(json.dumps(ROW).replace("5.1", '1, "sepal_length": 5').encode())
-def test_both_paths_answer_alike_whatever_is_sent(lone_api: httpx.Client, content: bytes) -> None:
+def test_both_paths_answer_any_body_alike(lone_api: httpx.Client, content: bytes) -> None:
     assert_same(lone_api, content)
 
 
@@ -137,7 +137,7 @@ def test_a_batch_that_comes_in_pieces_is_answered_alike(lone_api: httpx.Client) 
     assert ID.sub(b"", found[0].content) == ID.sub(b"", found[1].content)
 
 
-def test_what_is_too_large_is_refused_whichever_way_it_comes(lone_api: httpx.Client) -> None:
+def test_a_body_that_is_too_large_is_refused_on_both_paths(lone_api: httpx.Client) -> None:
     for headers in (FAST, ROUTE):
         refused = lone_api.post("/predict", content=iter([b" " * 1024 * 1024] * 9), headers=headers)
         assert (refused.status_code, refused.json()["status"]) == (413, 413)
@@ -209,6 +209,6 @@ def test_a_run_has_a_bounded_number_of_rows(problem: Problem, served: ServedVers
     assert predictor.runs == [ROWS_PER_RUN, ROWS_PER_RUN, 1]
 
 
-def test_what_cannot_be_answered_is_left_to_the_route(problem: Problem, served: ServedVersion) -> None:
+def test_rows_that_cannot_be_answered_are_left_to_the_route(problem: Problem, served: ServedVersion) -> None:
     assert asyncio.run(ask(rows_of(problem, None, Noting()), 3)) == [None] * 3
     assert asyncio.run(ask(rows_of(problem, served, Noting(fails=True)), 3)) == [None] * 3

@@ -118,7 +118,7 @@ def test_requests_that_come_at_once_are_answered_in_their_order(lone_api: httpx.
     ],
     ids=["of HTTP 1.0", "with a query", "with a whole address"],
 )
-def test_what_is_said_in_another_way_is_answered_by_the_route(
+def test_a_request_in_another_form_is_answered_by_the_route(
     lone_api: httpx.Client, fast: list[bytes], sent: bytes
 ) -> None:
     with connected(lone_api) as wire:
@@ -129,7 +129,7 @@ def test_what_is_said_in_another_way_is_answered_by_the_route(
     assert fast == []
 
 
-def test_who_expects_to_be_told_to_go_on_is_told(lone_api: httpx.Client, fast: list[bytes]) -> None:
+def test_a_client_that_expects_100_continue_gets_it(lone_api: httpx.Client, fast: list[bytes]) -> None:
     head, body = request("expect: 100-continue").split(b"\r\n\r\n")
     with connected(lone_api) as wire:
         wire.send(head + b"\r\n\r\n")
@@ -139,7 +139,7 @@ def test_who_expects_to_be_told_to_go_on_is_told(lone_api: httpx.Client, fast: l
     assert fast == []
 
 
-def test_what_comes_byte_by_byte_is_the_same(lone_api: httpx.Client, fast: list[bytes]) -> None:
+def test_a_request_that_comes_byte_by_byte_is_answered_alike(lone_api: httpx.Client, fast: list[bytes]) -> None:
     with connected(lone_api) as wire:
         for byte in request():
             wire.send(bytes([byte]))
@@ -180,7 +180,7 @@ def test_a_client_that_goes_before_its_answer_is_counted_and_harms_nobody(
     assert lone_api.post("/predict", json=ROW).is_success
 
 
-def test_what_cannot_be_answered_on_the_fast_path_after_all_is_answered_by_the_route_and_in_its_order(
+def test_rows_on_which_the_fast_path_fails_are_answered_by_the_route_in_their_order(
     lone_api: httpx.Client, monkeypatch: pytest.MonkeyPatch, fast: list[bytes]
 ) -> None:
     predict = OnnxModel.predict
@@ -198,7 +198,7 @@ def test_what_cannot_be_answered_on_the_fast_path_after_all_is_answered_by_the_r
     assert fast == []
 
 
-def test_a_service_that_is_told_to_stop_answers_what_it_has_begun_and_logs_it(with_copy: Settings) -> None:
+def test_a_service_that_stops_answers_the_requests_that_it_has_begun_and_logs_them(with_copy: Settings) -> None:
     head, body = request().split(b"\r\n\r\n")
     with servers.api_process(with_copy) as (url, process), httpx.Client(base_url=url) as api:
         api.get("/readyz")
@@ -215,7 +215,7 @@ def test_a_service_that_is_told_to_stop_answers_what_it_has_begun_and_logs_it(wi
         assert log_size(store) == 1
 
 
-def test_what_is_refused_is_counted_once(lone_api: httpx.Client) -> None:
+def test_a_refused_request_is_counted_once(lone_api: httpx.Client) -> None:
     before = count(lone_api, "http_requests_total", handler="/predict")
     with connected(lone_api) as wire:
         wire.send(request(body=b"{}") + request())

@@ -6,17 +6,20 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from common.settings import Settings
+from common.store.tables import feedback, suggestions
 from scripts.parts import wait_for
 from scripts.stack import log_path
 from tests import servers
 from tests.api.inference.test_prediction_log import SETOSA, SETOSA_ROW, store_of
 from tests.api.protocols.oip.test_routes import MODEL
 from tests.api.protocols.oip.test_routes import body as oip_body
-from tests.api.routes.test_suggest import GOOD, UNKNOWN, check_problem, kept
-from tests.conftest import KEPT, StartApi
+from tests.api.routes.test_bad_requests import check_problem
+from tests.api.routes.test_suggest import GOOD, UNKNOWN, kept
+from tests.conftest import KEPT, running_api
 
 KEY = "a-key-that-nobody-guesses"
 RIGHT = {"X-API-Key": KEY}
@@ -40,22 +43,8 @@ OPEN: list[tuple[str, str, Any]] = [
     ("POST", "/predict", SETOSA),
     ("POST", "/api/v1.0/predictions", {"data": {"ndarray": [SETOSA_ROW]}}),
     ("POST", f"{MODEL}/infer", oip_body()),
-    *(
-        ("GET", path, None)
-        for path in (
-            "/predict/test",
-            "/health",
-            "/livez",
-            "/readyz",
-            "/metrics",
-            "/models",
-            "/label",
-            "/metadata",
-            "/docs",
-            "/v2/health/ready",
-            MODEL,
-        )
-    ),
+    *(("GET", path, None) for path in ("/health", "/livez", "/readyz", "/metrics", "/v2/health/ready")),
+    *(("GET", path, None) for path in ("/predict/test", "/models", "/label", "/metadata", "/docs", MODEL)),
 ]
 WRONG: dict[str, list[tuple[bytes, bytes]]] = {
     "none": [],
@@ -74,8 +63,8 @@ def with_key(settings: Settings, key: str = KEY) -> Settings:
 
 
 @pytest.fixture
-def api(with_copy: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(with_key(with_copy)) as client:
+def api(with_copy: Settings) -> Iterator[httpx.Client]:
+    with running_api(with_key(with_copy)) as client:
         yield client
 
 
@@ -91,15 +80,15 @@ def test_without_the_right_key_nothing_is_changed_or_shown(api: httpx.Client, wi
         assert store.statistics.live("iris", "IrisModel") == []
 
 
-@pytest.mark.parametrize("what", GUARDED)
-def test_the_right_key_opens(api: httpx.Client, what: str) -> None:
-    method, path, body, status = GUARDED[what]
+@pytest.mark.parametrize(("method", "path", "body", "status"), GUARDED.values(), ids=GUARDED)
+def test_the_right_key_opens(api: httpx.Client, method: str, path: str, body: Any, status: int) -> None:
     assert api.request(method, path, json=body, headers=RIGHT).status_code == status
 
 
-@pytest.mark.parametrize("what", GUARDED)
-def test_where_no_key_is_set_none_is_needed(lone_api: httpx.Client, what: str) -> None:
-    method, path, body, status = GUARDED[what]
+@pytest.mark.parametrize(("method", "path", "body", "status"), GUARDED.values(), ids=GUARDED)
+def test_where_no_key_is_set_none_is_needed(
+    lone_api: httpx.Client, method: str, path: str, body: Any, status: int
+) -> None:
     for headers in ({}, RIGHT):
         assert lone_api.request(method, path, json=body, headers=headers).status_code == status
 
@@ -109,15 +98,44 @@ def test_predictions_and_looks_at_the_service_need_no_key(api: httpx.Client) -> 
         assert api.request(method, path, json=body).status_code == 200, path
 
 
-def test_who_has_no_key_is_not_told_what_is_wrong_with_the_rest(api: httpx.Client) -> None:
+def test_a_request_without_a_key_is_refused_before_its_other_mistakes(api: httpx.Client) -> None:
     check_problem(api.post("/suggest", json={}), 401)
     check_problem(api.get("/suggest/seven"), 401)
     check_problem(api.post("/models/seven/promote"), 401)
 
 
-def test_a_key_may_have_letters_beyond_ascii(with_copy: Settings, start_api: StartApi) -> None:
+TRUTHS_BY_ROUTE: dict[str, Callable[[httpx.Client, dict[str, str]], httpx.Response]] = {
+    "a correction": lambda api, headers: api.post("/suggest", json=GOOD | predicted(api), headers=headers),
+    "a truth": lambda api, headers: api.post(
+        "/feedback", json={**predicted(api), "class_name": "Iris-setosa"}, headers=headers
+    ),
+    "a truth in Seldon's way": lambda api, headers: api.post("/api/v1.0/feedback", json=SELDON_TRUTH, headers=headers),
+}
+
+
+def predicted(api: httpx.Client) -> dict[str, str]:
+    return {"prediction_id": api.post("/predict", json=SETOSA).json()["prediction_id"]}
+
+
+@pytest.mark.parametrize("what", TRUTHS_BY_ROUTE)
+@pytest.mark.parametrize(("key", "headers"), [(KEY, RIGHT), (None, {}), (None, RIGHT)])
+def test_a_truth_is_trusted_if_a_key_is_set_and_came_with_it(
+    with_copy: Settings, what: str, key: str | None, headers: dict[str, str]
+) -> None:
+    with running_api(with_key(with_copy, key) if key else with_copy) as api:
+        TRUTHS_BY_ROUTE[what](api, headers).raise_for_status()
+    with store_of(with_copy) as store:
+        said = store._database.read(sa.select(feedback))
+        corrections = store._database.read(sa.select(suggestions))
+    expected = ("key", True) if key else ("127.0.0.1", False)
+    assert [(row["source"], row["trusted"]) for row in said] == [expected]
+    assert {(row["source"], row["trusted"]) for row in corrections} <= {expected}
+    assert len(corrections) == (what == "a correction")
+
+
+def test_a_key_may_have_letters_beyond_ascii(with_copy: Settings) -> None:
     key = "schlüssel"
-    with start_api(with_key(with_copy, key)) as api:
+    with running_api(with_key(with_copy, key)) as api:
         assert api.post("/suggest", json=GOOD, headers=[(b"X-API-Key", key.encode())]).status_code == 202
         check_problem(api.post("/suggest", json=GOOD, headers=[(b"X-API-Key", b"schlussel")]), 401)
 
@@ -157,14 +175,16 @@ def test_the_key_is_nowhere_to_be_read(with_copy: Settings) -> None:
 
 
 @pytest.fixture
-def slow(with_copy: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
+def slow(with_copy: Settings) -> Iterator[httpx.Client]:
     """An api that takes three corrections a minute from one client."""
-    with start_api(with_key(with_copy).model_copy(update={"suggest_rate": "3/minute"})) as client:
+    with running_api(with_key(with_copy).model_copy(update={"suggest_rate": "3/minute"})) as client:
         client.headers.update(RIGHT)
         yield client
 
 
-def test_whoever_sends_too_many_corrections_is_told_when_to_go_on(slow: httpx.Client, with_copy: Settings) -> None:
+def test_corrections_above_the_limit_are_refused_with_the_seconds_to_wait(
+    slow: httpx.Client, with_copy: Settings
+) -> None:
     answers = [slow.post("/suggest", json=GOOD) for _ in range(5)]
     assert [answer.status_code for answer in answers[:3]] == [202] * 3
     for refused in answers[3:]:
@@ -184,21 +204,17 @@ def test_only_corrections_are_limited(slow: httpx.Client) -> None:
     check_problem(slow.post("/suggest", json=GOOD), 429)
 
 
-def test_who_has_no_key_uses_up_nobodys_corrections(slow: httpx.Client, with_copy: Settings) -> None:
+def test_corrections_without_a_key_do_not_count_against_the_limit(slow: httpx.Client, with_copy: Settings) -> None:
     for _ in range(5):
         check_problem(slow.post("/suggest", json=GOOD, headers={"X-API-Key": "another"}), 401)
     assert [slow.post("/suggest", json=GOOD).status_code for _ in range(4)] == [202, 202, 202, 429]
     assert kept(with_copy) == 3
 
 
-def test_after_the_time_that_was_told_corrections_are_taken_again(with_copy: Settings, start_api: StartApi) -> None:
-    with start_api(with_copy.model_copy(update={"suggest_rate": "1/second"})) as api:
+def test_corrections_are_taken_again_after_the_seconds_to_wait(with_copy: Settings) -> None:
+    with running_api(with_copy.model_copy(update={"suggest_rate": "1/second"})) as api:
         answers = [api.post("/suggest", json=GOOD) for _ in range(3)]
         refused = [answer for answer in answers if answer.status_code == 429]
         assert refused
         assert {answer.headers["Retry-After"] for answer in refused} <= {"1", "2"}
-        wait_for_room(api)
-
-
-def wait_for_room(api: httpx.Client) -> None:
-    wait_for("room", lambda: api.post("/suggest", json=GOOD).status_code == 202, within=10, every=0.2)
+        wait_for("room", lambda: api.post("/suggest", json=GOOD).status_code == 202, within=10, every=0.2)

@@ -46,7 +46,7 @@ def is_row(value: Any) -> bool:
 
 
 def is_valid(value: Any) -> bool:
-    """Say whether a decoded body is what `/predict` takes, in words of our own."""
+    """Return whether `/predict` takes a decoded body, by code of our own."""
     if not isinstance(value, dict):
         return False
     if set(value) == {"data"}:
@@ -64,7 +64,7 @@ def is_valid(value: Any) -> bool:
 @example({"data": [[30, 30.0, 0, 5e-324]]})
 @example({**dict.fromkeys(FEATURES, 1.0), "data": [[1, 2, 3, 4]]})
 @example({"\ud800": {"\udfff": 1}})
-def test_only_what_is_valid_is_answered(lone_api: httpx.Client, value: Any) -> None:
+def test_only_valid_bodies_are_answered(lone_api: httpx.Client, value: Any) -> None:
     response = lone_api.post("/predict", content=json.dumps(value), headers={"Content-Type": "application/json"})
     if is_valid(value):
         assert response.status_code == 200, response.text

@@ -47,7 +47,7 @@ def test_only_so_many_are_done_at_once_and_none_is_forgotten() -> None:
     assert most == AT_ONCE
 
 
-def test_what_goes_wrong_is_told_and_makes_room_for_the_next() -> None:
+def test_an_error_is_raised_and_makes_room_for_the_next() -> None:
     def fail() -> None:
         raise ValueError("wrong")
 

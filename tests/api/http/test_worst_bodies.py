@@ -14,7 +14,6 @@ import httpx
 import pytest
 
 from api.guards.body_guard import MAX_BODY_BYTES
-from common.problem import Problem
 from scripts.parts import wait_for
 from tests import servers
 from tests.api.inference.test_prediction_log import SETOSA
@@ -32,7 +31,7 @@ INFER, SELDON = f"{MODEL}/infer", "/api/v1.0"
 
 
 def full(unit: str, before: str = "", after: str = "", size: int = MAX_BODY_BYTES) -> bytes:
-    """Return as many of a unit, between what comes before and after, as a body may hold."""
+    """Return as many of a unit, between two texts, as a body may hold."""
     room = size - len(before.encode()) - len(after.encode())
     return (before + unit * (room // len(unit.encode())) + after).encode()
 
@@ -65,7 +64,7 @@ GOOD, MANY = tensor("5.1,3.5,1.4,0.2"), tensor(",".join(["5.1,3.5,1.4,0.2"] * 10
 SLOW_NUMBER = "1.00000000000000011102230246251565404236316680908203125" + "0" * 640 + "1"
 FEEDBACK = f'{{"request":{{"data":{{"ndarray":[{ROW}]}}}},"truth":{{"data":{{"ndarray":['
 
-# Path, and what makes the body: they would not all be in memory at once.
+# Path, and the function that makes the body: they would not all be in memory at once.
 WORST: dict[str, tuple[str, Callable[[], bytes]]] = {
     "inference, keys": (INFER, keys),
     "inference, keys of an input": (INFER, lambda: keys('{"inputs":[{', "}]}")),
@@ -157,11 +156,9 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(
-    tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, problem: Problem, bundle: bytes
-) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, bundle: bytes) -> Iterator[Service]:
     settings = offline_settings(tmp_path_factory.mktemp("worst"), prepared_data)
-    keep_copy(settings, problem, bundle)
+    keep_copy(settings, bundle)
     with servers.api_process(settings) as (url, process), httpx.Client(base_url=url) as client:
         wait_for("the copy", lambda: served_version(client))
         found = urlsplit(url)
@@ -177,7 +174,7 @@ class Cost:
 
 
 def cost_of(service: Service, path: str, content: bytes, **headers: str) -> tuple[int, bytes, Cost]:
-    """Send a body while another client asks without a pause; return the answer, and what it has cost."""
+    """Send a body while another client asks without a pause; return the answer and its cost."""
     is_linux = sys.platform == "linux"
     if is_linux:
         service.forget_peak()

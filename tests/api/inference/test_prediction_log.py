@@ -18,7 +18,6 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from api.inference import prediction_log as log
 from api.inference.row_queue import GATHER_SECONDS
-from common.problem import Problem
 from common.settings import Settings
 from common.store import Store, database
 from common.store.tables import feedback, predictions
@@ -26,8 +25,8 @@ from common.table import read_table
 from scripts.parts import stop, wait_for
 from tests import servers
 from tests.api.metrics.test_declared import samples
-from tests.api.routes.test_suggest import check_problem
-from tests.conftest import KEPT, StartApi, keep_copy
+from tests.api.routes.test_bad_requests import check_problem
+from tests.conftest import IRIS, KEPT, keep_copy, running_api
 from tests.postgres import Postgres
 
 SETOSA = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -119,12 +118,12 @@ def by_hand(*limits: float, unfit_above: float = 100.0) -> bytes:
 
 
 @pytest.fixture
-def api(on_either: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(on_either) as client:
+def api(on_either: Settings) -> Iterator[httpx.Client]:
+    with running_api(on_either) as client:
         yield client
 
 
-def test_an_answered_row_is_one_row_of_the_log_with_what_was_sent_and_answered(
+def test_an_answered_row_is_one_row_of_the_log_with_its_features_and_its_answer(
     api: httpx.Client, on_either: Settings
 ) -> None:
     # Numbers that float32 does not have, and one that JSON has as an integer.
@@ -178,7 +177,7 @@ def test_the_log_is_a_quarter_of_a_second_behind_at_most(api: httpx.Client, on_e
     assert statistics.median(behind) < 0.25
 
 
-def test_samples_and_what_is_refused_leave_no_row(api: httpx.Client, on_either: Settings) -> None:
+def test_samples_and_refused_requests_leave_no_row(api: httpx.Client, on_either: Settings) -> None:
     assert api.get("/predict/test").is_success
     assert api.get("/metadata").is_success
     assert api.post("/predict", json={**SETOSA, "petal_width": -1}).status_code == 422
@@ -191,9 +190,9 @@ def test_samples_and_what_is_refused_leave_no_row(api: httpx.Client, on_either: 
     assert [row["id"] for row in rows] == [answer["prediction_id"]]
 
 
-def test_a_full_queue_drops_and_counts_and_answers_go_on(with_copy: Settings, start_api: StartApi) -> None:
+def test_a_full_queue_drops_and_counts_and_answers_go_on(with_copy: Settings) -> None:
     rows = [SETOSA_ROW] * BATCH
-    with start_api(with_copy) as api, store_of(with_copy) as store:
+    with running_api(with_copy) as api, store_of(with_copy) as store:
         with write_lock(with_copy):
             kept = {answer["prediction_id"] for _ in range(log.MAX_WAITING_ROWS // BATCH) for answer in ask(api, *rows)}
             assert counted(api, "prediction_log_waiting_rows") == log.MAX_WAITING_ROWS
@@ -208,17 +207,9 @@ def test_a_full_queue_drops_and_counts_and_answers_go_on(with_copy: Settings, st
         assert counted(api, "prediction_log_dropped_total") == BATCH + 1
 
 
-def test_a_stop_writes_what_is_left(on_either: Settings, start_api: StartApi) -> None:
-    with start_api(on_either) as api:
-        sent = ask(api, *[SETOSA_ROW] * 5000)
-        sent += ask(api, SETOSA_ROW)
-    with store_of(on_either) as store:
-        assert [row["id"] for row in logged(store)] == [answer["prediction_id"] for answer in sent]
-
-
-def test_a_process_that_is_told_to_end_writes_what_is_left(on_either: Settings) -> None:
+def test_a_process_that_ends_writes_the_rows_that_wait(on_either: Settings) -> None:
     with servers.api_process(on_either) as (url, process), httpx.Client(base_url=url) as api:
-        sent = ask(api, *[SETOSA_ROW] * 5000)
+        sent = [*ask(api, *[SETOSA_ROW] * 5000), *ask(api, SETOSA_ROW)]
         stop(process)
         assert process.returncode in {0, -signal.SIGTERM}
     with store_of(on_either) as store:
@@ -226,12 +217,12 @@ def test_a_process_that_is_told_to_end_writes_what_is_left(on_either: Settings) 
 
 
 def test_a_stop_does_not_wait_for_ever_for_a_store_that_is_away(
-    with_copy: Settings, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+    with_copy: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 1_500)
     rows = [SETOSA_ROW] * (log.ROWS_PER_TRANSACTION // 2 + 1)
     with store_of(with_copy) as store, ExitStack() as stack:
-        api = stack.enter_context(start_api(with_copy))
+        api = stack.enter_context(running_api(with_copy))
         with write_lock(with_copy):
             for _ in range(15):
                 ask(api, *rows)
@@ -241,10 +232,8 @@ def test_a_stop_does_not_wait_for_ever_for_a_store_that_is_away(
         assert log_size(store) == 0
 
 
-def test_what_is_answered_while_the_table_is_away_is_written_when_it_is_back(
-    on_either: Settings, start_api: StartApi
-) -> None:
-    with start_api(on_either) as api, store_of(on_either) as store:
+def test_rows_that_are_answered_while_the_table_is_away_are_written_when_it_is_back(on_either: Settings) -> None:
+    with running_api(on_either) as api, store_of(on_either) as store:
         with store._database.writing() as connection:
             connection.exec_driver_sql("ALTER TABLE predictions RENAME TO away")
         sent = [answer["prediction_id"] for _ in range(50) for answer in ask(api, SETOSA_ROW)]
@@ -257,11 +246,11 @@ def test_what_is_answered_while_the_table_is_away_is_written_when_it_is_back(
         assert counted(api, "prediction_log_rows_total") == len(sent)
 
 
-def test_what_is_answered_while_postgresql_is_away_is_written_when_it_is_back(
-    with_copy: Settings, postgres: Postgres, postgres_url: str, start_api: StartApi
+def test_rows_that_are_answered_while_postgresql_is_away_are_written_when_it_is_back(
+    with_copy: Settings, postgres: Postgres, postgres_url: str
 ) -> None:
     settings = with_copy.model_copy(update={"database_url": postgres_url})
-    with start_api(settings) as api:
+    with running_api(settings) as api:
         (known,) = ask(api, SETOSA_ROW)
         truth = {"prediction_id": known["prediction_id"], "class_name": "Iris-setosa"}
         assert api.post("/feedback", json=truth).status_code == 200
@@ -279,9 +268,9 @@ def test_what_is_answered_while_postgresql_is_away_is_written_when_it_is_back(
 
 
 def test_a_row_that_the_database_never_takes_is_dropped_and_counted_and_those_behind_it_are_written(
-    on_either: Settings, start_api: StartApi
+    on_either: Settings,
 ) -> None:
-    with start_api(on_either) as api, store_of(on_either) as store:
+    with running_api(on_either) as api, store_of(on_either) as store:
         with store._database.writing() as connection:
             for statement in refusing(on_either):
                 connection.exec_driver_sql(statement)
@@ -295,7 +284,7 @@ def test_a_row_that_the_database_never_takes_is_dropped_and_counted_and_those_be
 
 
 def refusing(settings: Settings) -> list[str]:
-    """Return what makes the database refuse petals of 7.7 cm."""
+    """Return the statements that make the database refuse petals of 7.7 cm."""
     if settings.database_url.startswith("sqlite"):
         when = "json_extract(NEW.features, '$.petal_length') = 7.7"
         return [f"CREATE TRIGGER no BEFORE INSERT ON predictions WHEN {when} BEGIN SELECT RAISE(ABORT, 'no'); END"]
@@ -321,11 +310,11 @@ def check_processes(settings: Settings, count: int) -> None:
         assert told(store) == dict.fromkeys(ids[::2], "Iris-setosa")
         (live,) = store.statistics.live("iris", "IrisModel")
     assert live.predictions == len(ids)
-    assert sum(live.labels.values()) == len(ids[::2])
+    assert sum(each.labels for each in live.labels) == len(ids[::2])
 
 
 def use(url: str) -> list[str]:
-    """Predict 50 rows one by one, and tell the truth about every other; return their ids."""
+    """Predict 50 rows one by one, and send the truth about every other; return their ids."""
     ids = []
     with httpx.Client(base_url=url, timeout=30.0) as api:
         for number in range(50):
@@ -337,11 +326,9 @@ def use(url: str) -> list[str]:
     return ids
 
 
-def test_a_row_unlike_the_training_data_is_an_outlier_and_no_test_row_is(
-    with_copy: Settings, problem: Problem, start_api: StartApi
-) -> None:
-    rows = read_table(with_copy.data_dir / "test.csv", problem, indices=True).X.tolist()
-    with start_api(with_copy) as api, store_of(with_copy) as store:
+def test_a_row_unlike_the_training_data_is_an_outlier_and_no_test_row_is(with_copy: Settings) -> None:
+    rows = read_table(with_copy.data_dir / "test.csv", IRIS, indices=True).X.tolist()
+    with running_api(with_copy) as api, store_of(with_copy) as store:
         strange, *usual = ask(api, [1, 2, 3, 4], *rows)
         assert strange["is_outlier"] is True
         assert [answer["is_outlier"] for answer in usual] == [False] * len(rows)
@@ -353,11 +340,9 @@ def test_a_row_unlike_the_training_data_is_an_outlier_and_no_test_row_is(
         assert live.outliers == 2
 
 
-def test_a_model_without_probabilities_and_scores_says_so_in_answer_and_log(
-    offline: Settings, problem: Problem, start_api: StartApi
-) -> None:
-    keep_copy(offline, problem, by_hand(2.5, 4.8))
-    with start_api(offline) as api, store_of(offline) as store:
+def test_a_model_without_probabilities_and_scores_says_so_in_answer_and_log(offline: Settings) -> None:
+    keep_copy(offline, by_hand(2.5, 4.8))
+    with running_api(offline) as api, store_of(offline) as store:
         answers = ask(api, [5.1, 3.5, 1.4, 0.2], [5.7, 2.8, 4.1, 1.3], [1, 2, 30, 4])
         assert [answer["class_name"] for answer in answers] == list(CLASSES)
         assert counted(api, "predicted_outliers_total") == 0

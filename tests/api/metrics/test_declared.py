@@ -44,25 +44,22 @@ def test_answered_predictions_are_counted_by_class(lone_api: httpx.Client) -> No
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("path", "body"),
     [
-        {**GOOD, "petal_width": "0.2"},
-        {**GOOD, "petal_width": -1},
-        {},
-        {"data": []},
-        {"data": [list(GOOD.values()), [5.1, 3.5, 1.4]]},
+        ("/predict", {**GOOD, "petal_width": "0.2"}),
+        ("/predict", {**GOOD, "petal_width": -1}),
+        ("/predict", {}),
+        ("/predict", {"data": []}),
+        ("/predict", {"data": [list(GOOD.values()), [5.1, 3.5, 1.4]]}),
+        *((path, None) for path in ("/predict/test", "/metadata", "/readyz")),
     ],
 )
-def test_refused_requests_are_not_counted_as_predictions(lone_api: httpx.Client, body: object) -> None:
+def test_refused_rows_and_requests_about_the_service_are_not_counted_as_predictions(
+    lone_api: httpx.Client, path: str, body: object
+) -> None:
     before = predicted(lone_api)
-    assert lone_api.post("/predict", json=body).status_code == 422
-    assert predicted(lone_api) == before
-
-
-@pytest.mark.parametrize("path", ["/predict/test", "/metadata", "/readyz"])
-def test_requests_about_the_service_are_not_counted_as_predictions(lone_api: httpx.Client, path: str) -> None:
-    before = predicted(lone_api)
-    assert lone_api.get(path).is_success
+    response = lone_api.get(path) if body is None else lone_api.post(path, json=body)
+    assert response.status_code == (200 if body is None else 422)
     assert predicted(lone_api) == before
 
 
@@ -89,9 +86,7 @@ def test_the_served_version_and_failed_reloads_are_shown(lone_api: httpx.Client)
     assert samples(lone_api, "process_resident_memory_bytes")[()] > 0
 
 
-def test_the_served_version_says_what_it_was_made_from_and_how_it_was_tested(
-    api: httpx.Client, trained: Version
-) -> None:
+def test_the_served_version_is_shown_with_its_origin_and_its_test_results(api: httpx.Client, trained: Version) -> None:
     [(info, value)] = samples(api, "model_info").items()
     assert dict(info) == {
         "model_name": "IrisModel",

@@ -7,33 +7,26 @@ import httpx
 import pytest
 import requests
 
-from common.problem import Problem
 from common.settings import Settings
 from common.store import Store
 from common.table import read_table
 from scripts.parts import wait_for
-from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, keep_challenger, live
+from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, keep_challenger, labels_of, live
 from tests.api.inference.test_prediction_log import CLASSES, SETOSA_ROW, by_hand, counted, logged, store_of, told
 from tests.api.metrics.test_declared import predicted
+from tests.api.routes.test_bad_requests import check_problem
 from tests.api.routes.test_feedback import cells
 from tests.api.routes.test_models import statistics_of
-from tests.api.routes.test_suggest import check_problem
-from tests.conftest import KEPT, StartApi, keep_copy
+from tests.conftest import IRIS, KEPT, keep_copy, running_api
 
 FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 BASES = ["", "/seldon/models/iris", "/seldon/some-namespace/another.deployment"]
 
 
 @pytest.fixture
-def api(with_copy: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(with_copy) as client:
+def api(with_copy: Settings) -> Iterator[httpx.Client]:
+    with running_api(with_copy) as client:
         yield client
-
-
-@pytest.fixture
-def store(with_copy: Settings) -> Iterator[Store]:
-    with store_of(with_copy) as opened:
-        yield opened
 
 
 def feedback(truth: Any, *rows: list[float]) -> dict[str, Any]:
@@ -67,9 +60,9 @@ def tell_seldon(url: str, row: list[float], answer: dict[str, Any], label: int) 
 
 @pytest.mark.parametrize("base", BASES[:2])
 def test_the_loop_of_a_seldon_client_runs_and_its_truths_are_counted(
-    api: httpx.Client, with_copy: Settings, problem: Problem, base: str
+    api: httpx.Client, with_copy: Settings, base: str
 ) -> None:
-    table = read_table(with_copy.data_dir / "train.csv", problem, indices=True)
+    table = read_table(with_copy.data_dir / "train.csv", IRIS, indices=True)
     rows, labels = table.X[:100].tolist(), table.y[:100].tolist()
     url = f"{str(api.base_url).rstrip('/')}{base}"
     answers = []
@@ -135,20 +128,8 @@ def test_a_truth_may_be_said_in_every_form(api: httpx.Client, store: Store, form
 @pytest.mark.parametrize(
     "truth",
     [
-        3,
-        -1,
-        [3],
-        0.5,
-        "Iris-unknown",
-        "",
-        "0",
-        [0, 0, 0],
-        [1, 1, 0],
-        [0.2, 0.3, 0.5],
-        [1, 0],
-        [0, 0, 0, 1],
-        [],
-        ["a", 1],
+        *(3, -1, [3], 0.5, "Iris-unknown", "", "0"),
+        *([0, 0, 0], [1, 1, 0], [0.2, 0.3, 0.5], [1, 0], [0, 0, 0, 1], [], ["a", 1]),
     ],
 )
 def test_a_truth_that_is_no_class_is_refused_by_its_place_and_nothing_is_kept(
@@ -189,7 +170,7 @@ def test_as_many_truths_as_rows_are_wanted(api: httpx.Client, store: Store, trut
         ({}, "data"),
     ],
 )
-def test_what_cannot_be_predicted_is_refused_by_the_name_of_its_field(
+def test_a_malformed_request_is_refused_by_the_name_of_its_field(
     lone_api: httpx.Client, body: dict[str, Any], field: str
 ) -> None:
     for path, sent, where in (
@@ -201,7 +182,7 @@ def test_what_cannot_be_predicted_is_refused_by_the_name_of_its_field(
         assert refused.json()["errors"][0]["field"].startswith(where)
 
 
-def test_what_seldon_has_besides_is_tolerated(api: httpx.Client, store: Store) -> None:
+def test_further_fields_of_seldon_are_tolerated(api: httpx.Client, store: Store) -> None:
     extras = {"meta": {"puid": "x", "metrics": [1]}, "reward": 0.5, "response": {"strData": "?"}, "anything": None}
     body = feedback([2])
     body["request"]["meta"] = {"tags": {}}
@@ -222,29 +203,26 @@ def test_feedback_is_a_new_prediction_that_is_logged_but_counted_in_no_answer(ap
     assert predicted(api) == before
 
 
-def test_feedback_judges_the_challenger_too(with_copy: Settings, problem: Problem, start_api: StartApi) -> None:
-    keep_challenger(with_copy, problem, ALWAYS_VIRGINICA)
-    with start_api(with_copy) as api:
+def test_feedback_judges_the_challenger_too(with_copy: Settings) -> None:
+    keep_challenger(with_copy, ALWAYS_VIRGINICA)
+    with running_api(with_copy) as api:
         assert judge(api, [2, 0], SETOSA_ROW, SETOSA_ROW).status_code == 200
         wait_for("its rows", lambda: counted(api, "shadow_predictions_total") == 2)
     with store_of(with_copy) as store:
         truths = ("Iris-virginica", "Iris-setosa")
-        assert live(store)["champion"].labels == {(truth, "Iris-setosa"): 1 for truth in truths}
-        assert live(store)["shadow"].labels == {(truth, "Iris-virginica"): 1 for truth in truths}
+        assert labels_of(live(store)["champion"]) == {(truth, "Iris-setosa"): 1 for truth in truths}
+        assert labels_of(live(store)["shadow"]) == {(truth, "Iris-virginica"): 1 for truth in truths}
 
 
-def test_a_model_without_probabilities_answers_with_the_index_of_the_class(
-    offline: Settings, problem: Problem, start_api: StartApi
-) -> None:
-    keep_copy(offline, problem, by_hand(2.5, 4.8))
-    with start_api(offline) as api:
+def test_a_model_without_probabilities_answers_with_the_index_of_the_class(offline: Settings) -> None:
+    keep_copy(offline, by_hand(2.5, 4.8))
+    with running_api(offline) as api:
         body = {"data": {"ndarray": [SETOSA_ROW, [6.3, 3.3, 6.0, 2.5]]}}
         answer = api.post("/api/v1.0/predictions", json=body).json()
         assert answer["data"] == {"names": ["class"], "ndarray": [[0], [2]]}
         assert judge(api, [[0]]).status_code == 200
 
 
-def test_without_a_model_there_is_no_answer(offline: Settings, start_api: StartApi) -> None:
-    with start_api(offline) as api:
-        check_problem(api.post("/api/v1.0/predictions", json={"data": {"ndarray": [SETOSA_ROW]}}), 503)
-        check_problem(judge(api, [[0]]), 503)
+def test_without_a_model_there_is_no_answer(modelless: httpx.Client) -> None:
+    check_problem(modelless.post("/api/v1.0/predictions", json={"data": {"ndarray": [SETOSA_ROW]}}), 503)
+    check_problem(judge(modelless, [[0]]), 503)

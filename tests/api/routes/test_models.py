@@ -4,7 +4,6 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from statistics import NormalDist
 from typing import Any
 
@@ -14,28 +13,25 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, recall_score
 
-from common.problem import Problem
 from common.settings import Settings
-from common.store import Store
 from scripts.parts import wait_for
 from tests import servers
-from tests.api.challenger.test_shadow import both_rows, keep_challenger, serving
-from tests.api.inference.test_prediction_log import CLASSES, SETOSA, SETOSA_ROW, ask, by_hand, store_of
-from tests.api.routes.test_feedback import past_row, tell
-from tests.api.routes.test_suggest import check_problem
-from tests.conftest import KEPT, RegisterByHand, StartApi
+from tests.api.challenger.test_shadow import CHALLENGER, keep_challenger, remembered, serving
+from tests.api.inference.test_prediction_log import CLASSES, SETOSA, SETOSA_ROW, ask, by_hand
+from tests.api.routes.test_bad_requests import check_problem
+from tests.api.routes.test_feedback import tell
+from tests.conftest import IRIS, KEPT, register_onnx, running_api, set_alias
 
-CHALLENGER = 8
 METRICS = ("precision", "recall", "specificity", "f1")
 
 
 def statistics_of(api: httpx.Client) -> dict[str, dict[str, Any]]:
-    """Return what is told of the versions, by role."""
+    """Return the statistics of the versions, by role."""
     return {each["role"]: each for each in api.get("/models").raise_for_status().json()["versions"]}
 
 
 def check_statistics(found: dict[str, Any], truths: Sequence[str], predicted: Sequence[str]) -> None:
-    """Compare with what scikit-learn makes of the labelled rows."""
+    """Compare with scikit-learn's metrics of the labelled rows."""
     assert found["labels"] == len(truths)
     assert found["accuracy"]["value"] == pytest.approx(accuracy_score(truths, predicted))
     assert found["confusion"] == confusion_matrix(truths, predicted, labels=CLASSES).tolist()
@@ -84,14 +80,12 @@ def drawn(count: int) -> tuple[list[list[float]], list[str]]:
     return random.uniform(0, 7, (count, 4)).round(2).tolist(), random.choice(CLASSES, count, p=(0.5, 0.3, 0.2)).tolist()
 
 
-def test_the_numbers_of_both_equal_a_recount_by_scikit_learn(
-    on_either: Settings, problem: Problem, start_api: StartApi
-) -> None:
-    keep_challenger(on_either, problem, by_hand(2.5, 4.8))
+def test_the_numbers_of_both_equal_a_recount_by_scikit_learn(on_either: Settings) -> None:
+    keep_challenger(on_either, by_hand(2.5, 4.8))
     rows, truths = drawn(120)
-    with start_api(on_either) as api:
+    with running_api(on_either) as api:
         answers = ask(api, *rows)
-        shadows = [both_rows(api, answer["prediction_id"])[1] for answer in answers]
+        shadows = [remembered(api, answer["prediction_id"])[1] for answer in answers]
         for answer, truth in list(zip(answers, truths, strict=True))[:100]:
             assert tell(api, answer["prediction_id"], truth).status_code == 200
         found = api.get("/models").json()
@@ -127,8 +121,8 @@ def check_comparison(
     }
 
 
-def test_before_anything_is_asked_there_are_no_numbers(with_copy: Settings, start_api: StartApi) -> None:
-    with start_api(with_copy) as api:
+def test_before_anything_is_asked_there_are_no_numbers(with_copy: Settings) -> None:
+    with running_api(with_copy) as api:
         found = api.get("/models").json()
     assert found == {
         "model_name": "IrisModel",
@@ -140,14 +134,13 @@ def test_before_anything_is_asked_there_are_no_numbers(with_copy: Settings, star
     }
 
 
-def test_without_a_model_there_is_still_an_overview(offline: Settings, start_api: StartApi) -> None:
-    with start_api(offline) as api:
-        found = api.get("/models").raise_for_status().json()
+def test_without_a_model_there_is_still_an_overview(modelless: httpx.Client) -> None:
+    found = modelless.get("/models").raise_for_status().json()
     assert (found["champion"], found["challenger"], found["versions"]) == (None, None, [])
 
 
-def test_without_labels_the_metrics_are_null(with_copy: Settings, start_api: StartApi) -> None:
-    with start_api(with_copy) as api:
+def test_without_labels_the_metrics_are_null(with_copy: Settings) -> None:
+    with running_api(with_copy) as api:
         ask(api, SETOSA_ROW)
         found = wait_for("the row", lambda: statistics_of(api))["champion"]
     assert (found["predictions"], found["labels"]) == (1, 0)
@@ -157,8 +150,8 @@ def test_without_labels_the_metrics_are_null(with_copy: Settings, start_api: Sta
         assert [each[name] for name in METRICS] == [None] * 4
 
 
-def test_what_has_a_zero_below_the_line_is_null(with_copy: Settings, start_api: StartApi) -> None:
-    with start_api(with_copy) as api:
+def test_a_metric_with_nothing_to_divide_by_is_null(with_copy: Settings) -> None:
+    with running_api(with_copy) as api:
         for answer in ask(api, SETOSA_ROW, SETOSA_ROW):
             assert tell(api, answer["prediction_id"], "Iris-setosa").status_code == 200
         found = statistics_of(api)["champion"]
@@ -172,29 +165,29 @@ def test_what_has_a_zero_below_the_line_is_null(with_copy: Settings, start_api: 
 
 
 @pytest.fixture
-def lab(settings: Settings, problem: Problem, register_by_hand: RegisterByHand) -> Settings:
+def lab(settings: Settings) -> Settings:
     """A lab with versions 1 to 3, whose scikit-learn twins are 2 to 4; version 1 is champion in both flavours.
 
-    What they answer tells them apart: setosa, versicolor, virginica.
+    Each has an answer of its own: setosa, versicolor, virginica.
     """
     client = mlflow.MlflowClient(settings.mlflow_uri)
-    client.create_registered_model(problem.sklearn_name)
+    client.create_registered_model(IRIS.sklearn_name)
     for limits in ((99, 99), (-1, 99), (-1, -1)):
-        number = register_by_hand(by_hand(*limits))
-        version = client.get_model_version(problem.onnx_name, str(number))
+        number = register_onnx(settings, by_hand(*limits))
+        version = client.get_model_version(IRIS.onnx_name, str(number))
         twins = [
-            client.create_model_version(problem.sklearn_name, str(version.source), version.run_id).version
+            client.create_model_version(IRIS.sklearn_name, str(version.source), version.run_id).version
             for _ in range(2 if number == 1 else 1)
         ]
-        client.set_model_version_tag(problem.onnx_name, str(number), "sklearn_version", str(twins[-1]))
-    for name, number in ((problem.sklearn_name, 2), (problem.onnx_name, 1)):
+        client.set_model_version_tag(IRIS.onnx_name, str(number), "sklearn_version", str(twins[-1]))
+    for name, number in ((IRIS.sklearn_name, 2), (IRIS.onnx_name, 1)):
         client.set_registered_model_alias(name, "champion", str(number))
     return settings
 
 
 @pytest.fixture
-def api(lab: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(lab) as client:
+def api(lab: Settings) -> Iterator[httpx.Client]:
+    with running_api(lab) as client:
         wait_for("version 1", lambda: history(client) == [(1, "registered")])
         yield client
 
@@ -224,7 +217,7 @@ def test_a_challenger_is_made_promoted_and_rolled_back(api: httpx.Client, lab: S
     assert aliases(lab, "IrisDev") == {"champion": 2, "challenger": 4}
     wait_for_serving(api, champion=1, shadow=3)
     (answer,) = ask(api, SETOSA_ROW)
-    champion, challenger = both_rows(api, answer["prediction_id"])
+    champion, challenger = remembered(api, answer["prediction_id"])
     assert (champion["class_name"], challenger["class_name"]) == ("Iris-setosa", "Iris-virginica")
     moved = move(api, 3, "promote")
     assert moved == {"model_name": "IrisModel", "champion": 3, "challenger": None}
@@ -254,15 +247,13 @@ def test_promoting_the_champion_again_changes_nothing(api: httpx.Client) -> None
     assert history(api) == [(1, "registered"), (2, "promoted")]
 
 
-def test_promoting_the_latest_version_keeps_it_when_a_later_one_appears(
-    lab: Settings, problem: Problem, start_api: StartApi, register_by_hand: RegisterByHand
-) -> None:
-    mlflow.MlflowClient(lab.mlflow_uri).delete_registered_model_alias(problem.onnx_name, "champion")
-    with start_api(lab) as api:
+def test_promoting_the_latest_version_keeps_it_when_a_later_one_appears(lab: Settings) -> None:
+    mlflow.MlflowClient(lab.mlflow_uri).delete_registered_model_alias(IRIS.onnx_name, "champion")
+    with running_api(lab) as api:
         wait_for_serving(api, champion=3)
         assert move(api, 3, "promote")["champion"] == 3
-        register_by_hand(by_hand(99, 99))
-        assert aliases(lab, problem.onnx_name) == {"champion": 3}
+        register_onnx(lab, by_hand(99, 99))
+        assert aliases(lab, IRIS.onnx_name) == {"champion": 3}
 
 
 def test_rolling_back_twice_goes_further_into_the_past(api: httpx.Client) -> None:
@@ -276,7 +267,7 @@ def test_rolling_back_twice_goes_further_into_the_past(api: httpx.Client) -> Non
     assert history(api)[-2:] == [(2, "rolled back"), (1, "rolled back")]
 
 
-def test_of_two_who_roll_back_the_same_champion_one_is_refused(api: httpx.Client) -> None:
+def test_the_second_rollback_of_the_same_champion_is_refused(api: httpx.Client) -> None:
     move(api, 2, "promote")
     move(api, 3, "promote")
     assert move(api, 3, "rollback")["champion"] == 2
@@ -292,7 +283,7 @@ def test_a_rollback_to_the_challenger_leaves_nobody_to_challenge_himself(api: ht
 
 
 def test_a_champion_moved_by_hand_in_mlflow_is_in_the_history(api: httpx.Client, lab: Settings) -> None:
-    mlflow.MlflowClient(lab.mlflow_uri).set_registered_model_alias("IrisModel", "champion", "3")
+    set_alias(lab, "champion", 3)
     wait_for("the move", lambda: history(api) == [(1, "registered"), (3, "registered")])
     assert move(api, 3, "rollback")["champion"] == 1
 
@@ -304,12 +295,12 @@ def test_an_unknown_version_is_not_found(api: httpx.Client, lab: Settings) -> No
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "seven", "99999999999", "1.5"])
-def test_what_is_no_number_of_a_version_is_refused(lone_api: httpx.Client, number: str) -> None:
+def test_a_version_that_is_no_number_is_refused(lone_api: httpx.Client, number: str) -> None:
     for how in ("challenge", "promote", "rollback"):
         check_problem(lone_api.post(f"/models/{number}/{how}"), 422)
 
 
-def test_what_makes_no_sense_now_is_a_conflict(api: httpx.Client, lab: Settings) -> None:
+def test_a_move_from_the_wrong_champion_is_a_conflict(api: httpx.Client, lab: Settings) -> None:
     for number, how in ((1, "challenge"), (2, "rollback"), (9, "rollback"), (1, "rollback")):
         check_problem(api.post(f"/models/{number}/{how}"), 409)
     assert aliases(lab, "IrisModel") == {"champion": 1}
@@ -326,7 +317,7 @@ def test_a_rollback_to_a_version_that_is_gone_is_a_conflict(api: httpx.Client, l
 
 
 @pytest.mark.parametrize("how", ["challenge", "promote", "rollback"])
-def test_a_version_whose_twin_is_gone_is_a_conflict_that_says_what_to_do(
+def test_a_version_whose_twin_is_gone_is_a_conflict_that_names_the_ways_out(
     api: httpx.Client, lab: Settings, how: str
 ) -> None:
     client = mlflow.MlflowClient(lab.mlflow_uri)
@@ -365,34 +356,10 @@ def test_promotions_and_rollbacks_under_load_are_served_within_seconds_and_fail_
 
 
 def ask_until(over: Callable[[], bool], url: str) -> set[tuple[int, str]]:
-    """Ask for single rows and batches until it is over; return which version has answered what."""
+    """Ask for single rows and batches until it is over; return the versions with their answers."""
     found = set()
     with httpx.Client(base_url=url, timeout=30.0) as client:
         while not over():
             answers = [client.post("/predict", json=SETOSA).raise_for_status().json(), *ask(client, *[SETOSA_ROW] * 20)]
             found |= {(answer["model_version"], answer["class_name"]) for answer in answers}
     return found
-
-
-def test_the_overview_is_given_while_a_version_answers_for_the_first_time(
-    with_copy: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between two questions to the database, another process writes: the first labels of a new version."""
-    with store_of(with_copy) as store, store_of(with_copy) as other:
-        read = store._database.read
-        asked = []
-
-        def read_and_let_write(query: Any) -> Any:
-            found = read(query)
-            asked.append(query)
-            if len(asked) == 1:
-                label_a_row(other)
-            return found
-
-        monkeypatch.setattr(store._database, "read", read_and_let_write)
-        assert len(store.statistics.live("iris", "IrisModel")) <= 1
-        assert len(asked) > 1
-
-
-def label_a_row(store: Store) -> None:
-    store.feedback.give_new([past_row(datetime.now(UTC))], ["Iris-setosa"])

@@ -1,4 +1,4 @@
-"""Corrections over HTTP: checked first, kept before they are acknowledged, told about afterwards."""
+"""Corrections over HTTP: checked first, kept before they are acknowledged, and their status afterwards."""
 
 import json
 import signal
@@ -13,11 +13,11 @@ import pytest
 
 from common.settings import Settings
 from common.store import Store
-from common.store import database as store_database
 from scripts.parts import stop, wait_for
 from tests import servers
 from tests.api.model.test_follower import stranger
-from tests.conftest import StartApi
+from tests.api.routes.test_bad_requests import check_problem
+from tests.conftest import running_api
 
 GOOD = {
     "sepal_length": 5.1,
@@ -30,8 +30,8 @@ UNKNOWN = "018f0000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture
-def api(with_copy: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(with_copy) as client:
+def api(with_copy: Settings) -> Iterator[httpx.Client]:
+    with running_api(with_copy) as client:
         yield client
 
 
@@ -48,12 +48,6 @@ def kept(settings: Settings) -> int:
     return int(count)
 
 
-def check_problem(response: httpx.Response, status: int) -> None:
-    assert response.status_code == status
-    assert response.headers["content-type"] == "application/problem+json"
-    assert response.json()["status"] == status
-
-
 def test_a_suggestion_is_accepted_and_kept(api: httpx.Client, with_copy: Settings) -> None:
     response = api.post("/suggest", json=GOOD)
     assert response.status_code == 202
@@ -68,18 +62,7 @@ def test_a_suggestion_is_accepted_and_kept(api: httpx.Client, with_copy: Setting
     assert suggestion.prediction_id is None
 
 
-def test_the_prediction_that_it_corrects_is_kept_with_it(api: httpx.Client, with_copy: Settings) -> None:
-    row = {name: value for name, value in GOOD.items() if name != "class_name"}
-    prediction_id = api.post("/predict", json=row).json()["prediction_id"]
-    suggestion_id = api.post("/suggest", json={**GOOD, "prediction_id": prediction_id}).json()["suggestion_id"]
-    store = Store(with_copy.database_url)
-    suggestion = store.suggestions.get(suggestion_id)
-    store.close()
-    assert suggestion is not None
-    assert suggestion.prediction_id == prediction_id
-
-
-def test_its_status_is_told_by_its_id(api: httpx.Client) -> None:
+def test_its_status_is_found_by_its_id(api: httpx.Client) -> None:
     suggestion_id = api.post("/suggest", json=GOOD).json()["suggestion_id"]
     status = api.get(f"/suggest/{suggestion_id}").json()
     assert UUID(status["suggestion_id"]) == UUID(suggestion_id)
@@ -88,23 +71,32 @@ def test_its_status_is_told_by_its_id(api: httpx.Client) -> None:
     assert status["model_version"] is None
 
 
+def test_a_correction_in_quarantine_says_why(api: httpx.Client, with_copy: Settings) -> None:
+    suggestion_id = api.post("/suggest", json=GOOD).json()["suggestion_id"]
+    store = Store(with_copy.database_url)
+    store.suggestions.quarantine([suggestion_id], "version 8 was rolled back")
+    store.close()
+    status = api.get(f"/suggest/{suggestion_id}").json()
+    assert (status["state"], status["detail"]) == ("quarantined", "quarantined: version 8 was rolled back")
+
+
 def test_while_prefect_is_away_the_status_says_so(api: httpx.Client, with_copy: Settings) -> None:
     suggestion_id = api.post("/suggest", json=GOOD).json()["suggestion_id"]
     detail = wait_for(
         "a failed delivery",
-        lambda: with_copy.prefect_api_url in (told := api.get(f"/suggest/{suggestion_id}").json())["detail"] and told,
+        lambda: (
+            with_copy.prefect_api_url in (status := api.get(f"/suggest/{suggestion_id}").json())["detail"] and status
+        ),
     )
     assert detail["state"] == "received"
     assert detail["detail"].startswith("not delivered yet")
 
 
 @pytest.mark.parametrize("says", [b"<html>please log in</html>", b"[]", b"7", b"{}", b'{"id": 7}'])
-def test_a_stranger_at_prefects_address_does_not_end_delivery(
-    with_copy: Settings, start_api: StartApi, says: bytes
-) -> None:
+def test_a_stranger_at_prefects_address_does_not_end_delivery(with_copy: Settings, says: bytes) -> None:
     with stranger() as (url, answered, handler):
         handler.says = says
-        with start_api(with_copy.model_copy(update={"prefect_api_url": f"{url}/api"})) as api:
+        with running_api(with_copy.model_copy(update={"prefect_api_url": f"{url}/api"})) as api:
             suggestion_id = api.post("/suggest", json=GOOD).json()["suggestion_id"]
             assert answered.wait(timeout=15)
             wait_for(
@@ -112,12 +104,6 @@ def test_a_stranger_at_prefects_address_does_not_end_delivery(
             )
             answered.clear()
             assert answered.wait(timeout=15), "it is not tried again"
-
-
-def test_the_same_correction_twice_is_two_suggestions(api: httpx.Client, with_copy: Settings) -> None:
-    ids = {api.post("/suggest", json=GOOD).json()["suggestion_id"] for _ in range(2)}
-    assert len(ids) == 2
-    assert kept(with_copy) == 2
 
 
 @pytest.mark.parametrize(
@@ -134,21 +120,17 @@ def test_the_same_correction_twice_is_two_suggestions(api: httpx.Client, with_co
         '"colour": "blue"',
         '"suggestion_id": "mine"',
         '"prediction_id": "seven"',
+        '"data": [[5.1, 3.5, 1.4, 0.2]]',
     ],
 )
-def test_what_is_refused_is_not_kept(api: httpx.Client, with_copy: Settings, changes: str) -> None:
+def test_a_refused_correction_is_not_kept_and_its_field_named(
+    api: httpx.Client, with_copy: Settings, changes: str
+) -> None:
     body = f"{json.dumps(GOOD)[:-1]}, {changes}}}"
-    check_problem(api.post("/suggest", content=body, headers={"Content-Type": "application/json"}), 422)
+    refused = api.post("/suggest", content=body, headers={"Content-Type": "application/json"})
+    check_problem(refused, 422)
+    assert [error["field"] for error in refused.json()["errors"]] == [changes.split('"')[1]]
     assert kept(with_copy) == 0
-
-
-def test_a_batch_is_no_suggestion(api: httpx.Client, with_copy: Settings) -> None:
-    check_problem(api.post("/suggest", json={"data": [[5.1, 3.5, 1.4, 0.2]], "class_name": "Iris-setosa"}), 422)
-    assert kept(with_copy) == 0
-
-
-def test_an_unknown_suggestion_is_not_found(api: httpx.Client) -> None:
-    check_problem(api.get(f"/suggest/{UNKNOWN}"), 404)
 
 
 def test_a_broken_store_is_a_503_and_the_service_goes_on_when_it_is_mended(
@@ -165,28 +147,6 @@ def test_a_broken_store_is_a_503_and_the_service_goes_on_when_it_is_mended(
     assert kept(with_copy) == 1
 
 
-def test_a_locked_store_is_a_503_and_predictions_do_not_wait_for_it(
-    with_copy: Settings, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_database, "BUSY_TIMEOUT_MS", 1_000)
-    with (
-        start_api(with_copy) as api,
-        ThreadPoolExecutor(1) as pool,
-        database(with_copy) as connection,
-    ):
-        connection.execute("BEGIN IMMEDIATE")
-        suggesting = pool.submit(api.post, "/suggest", json=GOOD)
-        answered = 0
-        while not suggesting.done():
-            assert api.get("/predict/test").is_success
-            answered += 1
-        check_problem(suggesting.result(), 503)
-        connection.execute("ROLLBACK")
-        assert answered > 10
-        assert api.post("/suggest", json=GOOD).status_code == 202
-    assert kept(with_copy) == 1
-
-
 def test_an_acknowledged_suggestion_survives_the_end_of_the_process(with_copy: Settings) -> None:
     with servers.api_process(with_copy) as (url, process):
         response = httpx.post(f"{url}/suggest", json=GOOD)
@@ -198,7 +158,7 @@ def test_an_acknowledged_suggestion_survives_the_end_of_the_process(with_copy: S
     assert kept(with_copy) == 1
 
 
-def test_many_at_once_are_all_kept(api: httpx.Client, with_copy: Settings) -> None:
+def test_many_at_once_are_all_kept_even_if_they_are_alike(api: httpx.Client, with_copy: Settings) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: api.post("/suggest", json=GOOD), range(40)))
     assert {answer.status_code for answer in answers} == {202}

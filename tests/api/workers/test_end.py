@@ -19,7 +19,8 @@ from common.settings import PROJECT, Settings
 from scripts.parts import free_port, wait_for
 from scripts.stack import log_path, process_environment
 from tests.api.inference.test_prediction_log import SETOSA, SETOSA_ROW, ask, log_size, logged, store_of, write_lock
-from tests.api.routes.test_suggest import GOOD, check_problem, kept
+from tests.api.routes.test_bad_requests import check_problem
+from tests.api.routes.test_suggest import GOOD, kept
 from tests.api.workers.fleet import COUNT, Fleet, alive, fleet
 from tests.conftest import KEPT, served_version
 from tests.postgres import Postgres

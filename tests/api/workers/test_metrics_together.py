@@ -15,16 +15,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.bundle.model import OnnxModel
-from common.problem import Problem
 from common.registry.client import CHALLENGER
 from common.settings import Settings
 from common.table import read_table
 from scripts.parts import wait_for
 from tests.api.inference.test_prediction_log import SETOSA, SETOSA_ROW, store_of
 from tests.api.metrics.test_declared import VIRGINICA, predicted
-from tests.api.model.test_follower import ask_until, fitted, set_champion
+from tests.api.model.test_follower import ask_until, fitted
 from tests.api.workers.fleet import COUNT, Fleet, fleet
-from tests.conftest import KEPT, RegisterByHand, keep_copy, offline_settings, served_version
+from tests.conftest import IRIS, KEPT, keep_copy, offline_settings, register_onnx, served_version, set_alias
 
 Shown = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -37,9 +36,9 @@ def both(with_copy: Settings) -> Iterator[Fleet]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, problem: Problem, bundle: bytes) -> Settings:
+def home(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, bundle: bytes) -> Settings:
     settings = offline_settings(tmp_path_factory.mktemp("workers"), prepared_data)
-    keep_copy(settings, problem, bundle)
+    keep_copy(settings, bundle)
     return settings
 
 
@@ -185,27 +184,25 @@ def counted(series: Shown) -> float:
     return sum(count for (name, _), count in series.items() if name == "predicted_class_name_total")
 
 
-def test_a_swap_reaches_all_and_one_version_is_shown(
-    settings: Settings, problem: Problem, register_by_hand: RegisterByHand
-) -> None:
-    rows = read_table(settings.data_dir / "train.csv", problem, indices=True)
-    contents = [fitted(problem, rows, index) for index in range(3)]
+def test_a_swap_reaches_all_and_one_version_is_shown(settings: Settings) -> None:
+    rows = read_table(settings.data_dir / "train.csv", IRIS, indices=True)
+    contents = [fitted(rows, index) for index in range(3)]
     expected = [OnnxModel(content).predict(rows.X.astype(np.float32)).probabilities for content in contents]
     for content in contents:
-        register_by_hand(content)
-    set_champion(settings, problem, 1)
+        register_onnx(settings, content)
+    set_alias(settings, "champion", 1)
     over = threading.Event()
     with fleet(settings) as started, ThreadPoolExecutor(2) as pool, started.clients() as clients:
         see(clients, {"champion": 1})
         loads = [pool.submit(ask_until, over, started.url, rows.X) for _ in range(2)]
         try:
             for number in (2, 3, 1):
-                set_champion(settings, problem, number)
+                set_alias(settings, "champion", number)
                 see(clients, {"champion": number})
         finally:
             over.set()
         asked = [answer for each in loads for answer in each.result()]
-        challenge_comes_and_goes(settings, problem, clients)
+        challenge_comes_and_goes(settings, clients)
     assert set.union(*(seen for seen, _, _ in asked)) == {1, 2, 3}
     for seen, of_rows, answered in asked:
         (version,) = seen
@@ -230,11 +227,11 @@ def see(clients: Sequence[httpx.Client], wanted: Mapping[str, int]) -> None:
         assert infos(shown(client)) == sorted((role, f"{number}") for role, number in wanted.items())
 
 
-def challenge_comes_and_goes(settings: Settings, problem: Problem, clients: Sequence[httpx.Client]) -> None:
+def challenge_comes_and_goes(settings: Settings, clients: Sequence[httpx.Client]) -> None:
     registry = mlflow.MlflowClient(settings.mlflow_uri)
-    registry.set_registered_model_alias(problem.onnx_name, CHALLENGER, "2")
+    registry.set_registered_model_alias(IRIS.onnx_name, CHALLENGER, "2")
     see(clients, {"champion": 1, "shadow": 2})
-    registry.delete_registered_model_alias(problem.onnx_name, CHALLENGER)
+    registry.delete_registered_model_alias(IRIS.onnx_name, CHALLENGER)
     see(clients, {"champion": 1})
 
 

@@ -32,27 +32,16 @@ def test_it_has_a_python_of_its_own(tmp_path: Path, requirements: Path) -> None:
     assert Path(prefix.stdout.strip()) == tmp_path / "env"
 
 
-def test_it_is_made_once(tmp_path: Path, requirements: Path) -> None:
+@pytest.mark.parametrize("change", ["none", "other requirements", "an incomplete environment"])
+def test_it_is_made_again_after_a_change(tmp_path: Path, requirements: Path, change: str) -> None:
     made(tmp_path / "env", requirements)
     mark = leave_a_mark(tmp_path / "env")
+    if change == "other requirements":
+        requirements.write_text("# nothing else\n", encoding="utf-8")
+    if change == "an incomplete environment":
+        (tmp_path / "env" / WHOLE).unlink()
     made(tmp_path / "env", requirements)
-    assert mark.exists()
-
-
-def test_it_is_made_again_when_the_requirements_change(tmp_path: Path, requirements: Path) -> None:
-    made(tmp_path / "env", requirements)
-    mark = leave_a_mark(tmp_path / "env")
-    requirements.write_text("# nothing else\n", encoding="utf-8")
-    made(tmp_path / "env", requirements)
-    assert not mark.exists()
-
-
-def test_an_incomplete_environment_is_made_again(tmp_path: Path, requirements: Path) -> None:
-    made(tmp_path / "env", requirements)
-    mark = leave_a_mark(tmp_path / "env")
-    (tmp_path / "env" / WHOLE).unlink()
-    made(tmp_path / "env", requirements)
-    assert not mark.exists()
+    assert mark.exists() == (change == "none")
 
 
 def test_a_failed_installation_is_an_error_and_not_used_later(tmp_path: Path, requirements: Path) -> None:

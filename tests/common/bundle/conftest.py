@@ -1,7 +1,5 @@
 """A perceptron on iris as a bundle, with an outlier scorer and without."""
 
-from pathlib import Path
-
 import onnx
 import pytest
 from onnx import ModelProto
@@ -10,17 +8,6 @@ from common.bundle.export import export_onnx
 from common.bundle.outliers import OutlierScorer, fit_outlier_scorer
 from common.problem import Classifier, Problem, Table
 from common.split import split
-from common.table import read_table
-
-
-@pytest.fixture(scope="module")
-def rows(prepared_data: Path, problem: Problem) -> Table:
-    return read_table(prepared_data / "train.csv", problem, indices=True)
-
-
-@pytest.fixture(scope="module")
-def model(problem: Problem, rows: Table) -> Classifier:
-    return problem.candidates()[0].fit(rows.X, rows.y)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Bundles that a test changes, and models as another tool exports them."""
+"""Bundles that a test changes, models as another tool exports them, and the comparison of answers."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,9 @@ from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
 from common.bundle.export import OPSET
-from common.bundle.model import OnnxModel
-from common.problem import Table
+from common.bundle.model import Answer, OnnxModel
+from common.bundle.outliers import OutlierScorer
+from common.problem import Classifier, Rows, Table
 
 
 def load(graph: ModelProto) -> OnnxModel:
@@ -33,3 +34,18 @@ def bare(rows: Table, y: object = None, *, zipmap: bool = False) -> bytes:
     )
     content: bytes = exported.SerializeToString()
     return content
+
+
+def answer_of(model: Classifier, X: Rows, scorer: OutlierScorer | None = None) -> Answer:
+    """Return scikit-learn's answer."""
+    return Answer(model.predict(X), model.predict_proba(X), scorer.score(X) if scorer else None)
+
+
+def assert_same(found: Answer, right: Answer, atol: float = 0.0) -> None:
+    """Assert that two answers have the same labels, and probabilities and scores that differ by `atol` at most."""
+    np.testing.assert_array_equal(found.labels, right.labels)
+    for name in ("probabilities", "outlier_scores"):
+        values, expected = getattr(found, name), getattr(right, name)
+        assert (values is None) == (expected is None), name
+        if expected is not None:
+            np.testing.assert_allclose(values, expected, rtol=0, atol=atol, err_msg=name)

@@ -1,4 +1,4 @@
-"""Steps for mixed columns: what they make of numbers, and that their graphs make the same."""
+"""Steps for mixed columns: their results for numbers, and that their graphs give the same."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ EDGES = (21.0, 60.0)
 
 
 def graph_of(step: Any, width: int) -> Callable[[Floats], Floats]:
-    """Return what a fitted step has become as a graph."""
+    """Return the graph of a fitted step, as a function."""
     register_converters()
     graph = to_onnx(Pipeline([("step", step)]), np.zeros((1, width), dtype=np.float32), target_opset=OPSET)
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -37,7 +37,7 @@ def beside(*edges: float) -> Floats:
     return np.concatenate([*around, np.array([0.0, -0.0, -1e30, 1e30, 45.0], dtype=np.float32)]).reshape(-1, 1)
 
 
-def test_what_is_below_the_minimum_becomes_the_median_of_the_others_and_what_is_above_the_maximum_is_cut() -> None:
+def test_values_below_the_minimum_become_the_median_of_the_others_and_values_above_the_maximum_are_cut() -> None:
     step = Plausible(minimum=0.0, maximum=90.0).fit(np.array([[-5.0], [0.0], [10.0], [30.0], [400.0], [-1.0]]))
     assert step.medians_.tolist() == [20.0]
     found = step.transform(np.array([[-0.5], [0.0], [89.0], [90.0], [91.0], [4881.0]]))
@@ -62,7 +62,7 @@ def test_a_group_ends_with_its_edge(age: float, group: int) -> None:
     assert Grouped(EDGES).fit(np.array([[age]])).transform(np.array([[age]])).tolist() == [[group]]
 
 
-def test_what_is_the_same_in_single_precision_is_not_parted() -> None:
+def test_numbers_that_are_the_same_in_single_precision_are_not_parted() -> None:
     almost = np.array([[21.0000000001], [-1e-50]])
     assert Grouped(EDGES).fit(almost).transform(almost).tolist() == [[0.0], [0.0]]
     step = Plausible(minimum=0.0, maximum=0.1).fit(np.array([[0.3]]))

@@ -13,6 +13,7 @@ from common.bundle import lightgbm_trees as trees
 from common.bundle.export import OPSET, export_onnx
 from common.bundle.model import OnnxModel
 from common.problem import Floats, Ints, Problem, Table, Target
+from tests.common.bundle.graphs import answer_of, assert_same
 
 Fitted = tuple[LGBMClassifier, Floats]
 
@@ -72,7 +73,7 @@ def test_thresholds_become_the_largest_single_that_is_not_above(fitted: Fitted) 
         (1 + 3 * 2**-24, 1 + 2**-23),
     ],
 )
-def test_a_threshold_is_rounded_down_whatever_is_nearest(value: float, single: float) -> None:
+def test_a_threshold_is_rounded_down_and_not_to_the_nearest_single(value: float, single: float) -> None:
     assert float(trees._below(value)) == single
 
 
@@ -94,10 +95,7 @@ def test_the_graph_says_the_same_at_every_threshold_and_beside_it(fitted: Fitted
     model, X = fitted
     loaded = exported(trees.in_single_precision(model))
     for rows in (X, at_and_beside(model)):
-        answer = loaded.predict(rows)
-        assert answer.probabilities is not None
-        np.testing.assert_array_equal(answer.labels, model.predict(rows))
-        np.testing.assert_allclose(answer.probabilities, model.predict_proba(rows), rtol=0, atol=1e-5)
+        assert_same(loaded.predict(rows), answer_of(model, rows), atol=1e-5)
 
 
 def test_a_bundle_is_made_of_rounded_trees(fitted: Fitted, problem: Problem) -> None:

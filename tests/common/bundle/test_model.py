@@ -9,7 +9,7 @@ from onnx import ModelProto, TensorProto, helper
 from common.bundle.model import ModelError, OnnxModel
 from common.bundle.outliers import OutlierScorer
 from common.problem import Classifier, Problem, Table
-from tests.common.bundle.graphs import change
+from tests.common.bundle.graphs import answer_of, assert_same, change
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])
@@ -26,12 +26,7 @@ def test_answers_equal_scikit_learn_on_all_rows(
     content: bytes, model: Classifier, rows: Table, scorer: OutlierScorer
 ) -> None:
     X = rows.X.astype(np.float32)
-    answer = OnnxModel(content).predict(X)
-    assert answer.probabilities is not None
-    np.testing.assert_array_equal(answer.labels, model.predict(X))
-    np.testing.assert_allclose(answer.probabilities, model.predict_proba(X), atol=1e-5)
-    assert answer.outlier_scores is not None
-    np.testing.assert_allclose(answer.outlier_scores, scorer.score(X), rtol=0, atol=1e-5)
+    assert_same(OnnxModel(content).predict(X), answer_of(model, X, scorer), atol=1e-5)
 
 
 def test_the_golden_rows_of_an_untouched_file_are_answered_rightly(content: bytes) -> None:

@@ -25,7 +25,7 @@ def test_the_file_carries_the_statistics_of_the_training_rows(content: bytes, ro
         assert np.cumsum(shares).tolist() == pytest.approx([*upto, 1.0])
 
 
-def test_bins_hold_what_they_held_when_measured_values_come_on_a_finer_scale(problem: Problem, rows: Table) -> None:
+def test_bins_have_the_same_shares_when_measured_values_come_on_a_finer_scale(problem: Problem, rows: Table) -> None:
     finer = np.random.default_rng(3).uniform(-0.049, 0.049, rows.X.shape)  # the measurements are in tenths
     for name, coarse, column in zip(problem.columns, rows.X.T, (rows.X + finer).T, strict=True):
         bins = reference_statistics(problem, rows)["features"][name]["bins"]

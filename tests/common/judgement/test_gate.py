@@ -143,7 +143,7 @@ def test_open_verdicts_name_at_most_33_predictions_whose_truth_would_help() -> N
     assert case(2_000, unknown=3).wanted == ()
 
 
-def test_predictions_that_differ_from_both_references_are_wanted_first() -> None:
+def test_predictions_that_differ_from_both_baselines_are_wanted_first() -> None:
     truth = ints([-1, -1, -1])
     evidence = Evidence(truth, np.ones(3, dtype=np.bool_), ["one", "both", "none"])
     found = judge(ints([1, 1, 1]), ints([0, 0, 1]), ints([1, 0, 1]), evidence, NOTHING, Rules(0.02), CLASSES)
@@ -162,7 +162,7 @@ def test_a_large_change_is_judged_by_the_rows_with_ground_truth() -> None:
     found = case(120, gain=60, unknown=240, silent=700)
     assert found.verdict == ACCEPTED
     assert found.against["champion"].set_aside
-    assert found.against["champion"].n == 180
+    assert found.against["champion"].known == 180
     assert "240 others of unknown truth" in found.because
     assert case(120, harm=60, unknown=240, silent=700).verdict == REFUSED
 

@@ -1,10 +1,11 @@
-"""Reading the registry: which version is to be served, and what is told when MLflow does not answer."""
+"""Reading the registry: the version that is to be served, and the errors when MLflow does not answer."""
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from contextlib import AbstractContextManager, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from common.settings import Settings
 
 Found = TypeVar("Found")
 NAME = "IrisModel"
+LISTED = Version(NAME, 1, "models:/m", {})
 
 
 def ask(uri: str, question: Callable[[Registry], Awaitable[Found]], file_seconds: float = 60.0) -> Found:
@@ -54,62 +56,64 @@ def add(client: mlflow.MlflowClient, tmp_path: Path) -> Callable[[], ModelVersio
 
 
 @contextmanager
-def answering(status: int, body: bytes) -> Iterator[str]:
-    """Serve one and the same answer to every question; yield the address."""
+def answering(answer: Callable[[BaseHTTPRequestHandler], httpx.Response], *, ends: bool = True) -> Iterator[str]:
+    """Serve these answers, or their content again and again until the client goes away; yield the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+            given = answer(self)
+            self.send_response(given.status_code)
+            if ends:
+                self.send_header("Content-Length", str(len(given.content)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(given.content)
+            with suppress(OSError):
+                while not ends and not over.is_set():
+                    self.wfile.write(answer(self).content)
 
         def log_message(self, *_: object) -> None:
             pass
 
-    with served_by(Handler) as uri:
-        yield uri
-
-
-@contextmanager
-def served_by(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Let a handler answer; yield the address."""
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
+    over = threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
+            over.set()
             server.shutdown()
             thread.join()
 
 
-@contextmanager
-def guarded(mlflow_uri: str, authorization: str) -> Iterator[str]:
-    """Pass on to MLflow what shows this header, and refuse anything else, as its own log-in does."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            passed = httpx.Response(401, content=b"You are not authenticated.")
-            if self.headers["Authorization"] == authorization:
-                passed = httpx.get(f"{mlflow_uri}{self.path}")
-            self.send_response(passed.status_code)
-            self.send_header("Content-Length", str(len(passed.content)))
-            self.end_headers()
-            self.wfile.write(passed.content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with served_by(Handler) as uri:
-        yield uri
+def always(status: int, body: bytes) -> AbstractContextManager[str]:
+    """Serve one and the same answer to every question."""
+    return answering(lambda _: httpx.Response(status, content=body))
 
 
-def test_an_empty_registry_has_nothing_to_serve(settings: Settings) -> None:
+def guarded(mlflow_uri: str, authorization: str) -> AbstractContextManager[str]:
+    """Pass on to MLflow the requests with this header, and refuse all others, as its own log-in does."""
+
+    def passed(request: BaseHTTPRequestHandler) -> httpx.Response:
+        if request.headers["Authorization"] == authorization:
+            return httpx.get(f"{mlflow_uri}{request.path}")
+        return httpx.Response(401, content=b"You are not authenticated.")
+
+    return answering(passed)
+
+
+def dripping(part: bytes, pause: float) -> AbstractContextManager[str]:
+    """Serve an answer without end, a part at a time."""
+
+    def drip(_: BaseHTTPRequestHandler) -> httpx.Response:
+        time.sleep(pause)
+        return httpx.Response(200, content=part)
+
+    return answering(drip, ends=False)
+
+
+def test_without_a_version_there_is_nothing_to_serve(settings: Settings, client: mlflow.MlflowClient) -> None:
     assert serving(settings.mlflow_uri) is None
-
-
-def test_a_model_without_versions_has_nothing_to_serve(settings: Settings, client: mlflow.MlflowClient) -> None:
     client.create_registered_model(NAME)
     assert serving(settings.mlflow_uri) is None
 
@@ -126,15 +130,15 @@ def test_without_champion_the_latest_version_is_served(settings: Settings, add: 
 def test_champion_is_served_wherever_it_points(
     settings: Settings, client: mlflow.MlflowClient, add: Callable[[], ModelVersion]
 ) -> None:
-    numbers = []
-    for version in (add(), add(), add()):
+    def served_number() -> int | None:
+        found = serving(settings.mlflow_uri)
+        return found.number if found else None
+
+    for version in (add(), add(), add(), client.get_model_version(NAME, "1")):
         client.set_registered_model_alias(NAME, "champion", version.version)
-        numbers.append(found.number if (found := serving(settings.mlflow_uri)) else None)
-    client.set_registered_model_alias(NAME, "champion", "1")
-    numbers.append(found.number if (found := serving(settings.mlflow_uri)) else None)
+        assert served_number() == int(version.version)
     client.delete_registered_model_alias(NAME, "champion")
-    numbers.append(found.number if (found := serving(settings.mlflow_uri)) else None)
-    assert numbers == [1, 2, 3, 1, 3]
+    assert served_number() == 3
 
 
 def test_a_version_whose_file_is_missing_cannot_be_downloaded(
@@ -147,60 +151,28 @@ def test_a_version_whose_file_is_missing_cannot_be_downloaded(
         ask(settings.mlflow_uri, lambda registry: registry.download(version))
 
 
-def test_a_server_that_is_not_there_is_told_apart(offline: Settings) -> None:
+def test_a_server_that_is_not_there_is_unavailable(offline: Settings) -> None:
     with pytest.raises(RegistryUnavailableError, match=offline.mlflow_uri):
         serving(offline.mlflow_uri)
 
 
+@pytest.mark.parametrize(("status", "said"), [(500, "answered 500"), (200, ".")])
 @pytest.mark.parametrize("body", [b"", b"<html>no</html>", b'{"error_code": "INTERNAL_ERROR"}', b"[]", b'"text"'])
-def test_an_error_of_the_server_is_told_with_its_status(body: bytes) -> None:
-    with answering(500, body) as uri, pytest.raises(RegistryError, match="answered 500"):
+def test_an_error_of_the_server_and_an_answer_of_another_program_are_errors_of_the_registry(
+    body: bytes, status: int, said: str
+) -> None:
+    with always(status, body) as uri, pytest.raises(RegistryError, match=said):
         serving(uri)
-
-
-@pytest.mark.parametrize("body", [b"<html>a proxy's page</html>", b"", b"[]"])
-def test_something_else_that_answers_is_no_registry(body: bytes) -> None:
-    with answering(200, body) as uri, pytest.raises(RegistryError):
-        serving(uri)
-
-
-@contextmanager
-def dripping(part: bytes, pause: float) -> Iterator[str]:
-    """Serve an answer without end, a part at a time, until the client goes away; yield the address."""
-    over = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            with suppress(OSError):
-                while not over.wait(pause):
-                    self.wfile.write(part)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            over.set()
-            server.shutdown()
-            thread.join()
 
 
 def test_a_file_without_end_is_not_read_on() -> None:
-    version = Version(NAME, 1, "models:/m", {})
     with dripping(bytes(2**16), 0) as uri, pytest.raises(RegistryError, match="is larger than 1 MB"):
-        ask(uri, lambda registry: registry.download(version))
+        ask(uri, lambda registry: registry.download(LISTED))
 
 
 def test_a_file_that_comes_by_the_byte_is_not_waited_for() -> None:
-    version = Version(NAME, 1, "models:/m", {})
     with dripping(b"x", 0.05) as uri, pytest.raises(RegistryUnavailableError, match=r"did not answer .* within 0\.5 s"):
-        ask(uri, lambda registry: registry.download(version), file_seconds=0.5)
+        ask(uri, lambda registry: registry.download(LISTED), file_seconds=0.5)
 
 
 def test_an_answer_without_end_to_a_question_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,15 +187,17 @@ def test_a_running_mlflow_passes_the_check(mlflow_uri: str) -> None:
         check_mlflow(f"{mlflow_uri}/elsewhere")
 
 
-def test_a_server_that_refuses_is_told_with_its_status() -> None:
-    with answering(403, b"Invalid Host header") as uri, pytest.raises(RegistryUnavailableError) as refused:
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (403, b"Invalid Host header", "status 403"),
+        (200, b"<html>a page</html>", "another program than MLflow answers"),
+    ],
+)
+def test_the_check_refuses_another_answer_than_mlflows(status: int, body: bytes, reason: str) -> None:
+    with always(status, body) as uri, pytest.raises(RegistryUnavailableError) as refused:
         check_mlflow(uri)
-    assert str(refused.value) == f"no MLflow at {uri} (status 403): start it with `make up`, or set MLFLOW_URI"
-
-
-def test_another_program_on_the_port_is_no_mlflow() -> None:
-    with answering(200, b"<html>a page</html>") as uri, pytest.raises(RegistryUnavailableError):
-        check_mlflow(uri)
+    assert str(refused.value) == f"no MLflow at {uri} ({reason}): start it with `make up`, or set MLFLOW_URI"
 
 
 @pytest.mark.parametrize(
@@ -252,7 +226,7 @@ def test_mlflows_own_log_in_counts_for_all_that_asks_it(
         assert [model.name for model in mlflow.MlflowClient(uri).search_registered_models()] == [NAME]
 
 
-def test_a_missing_log_in_is_told_with_the_variables_to_set(mlflow_uri: str) -> None:
+def test_a_missing_log_in_is_an_error_that_names_the_variables_to_set(mlflow_uri: str) -> None:
     said = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
     with guarded(mlflow_uri, "Bearer abc") as uri:
         with pytest.raises(RegistryUnavailableError) as unavailable:

@@ -45,7 +45,7 @@ def follow_while(errors: Sequence[Exception | None]) -> tuple[list[float], int]:
         follower = RegistryFollower("the champion", look, 1.0, AwayError, count)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(asyncio, "sleep", sleep)
-            follower.start()
+            await follower.start()
             await asyncio.wait_for(over.wait(), 5)
             await follower.stop()
 

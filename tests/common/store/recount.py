@@ -7,27 +7,28 @@ from typing import Any
 import sqlalchemy as sa
 
 from common.store import Store
-from common.store.tables import confusion_counts, feedback, paired_counts, prediction_counts, predictions
+from common.store.tables import confusion_counts, feedback, paired_counts, paired_truths, prediction_counts, predictions
 
 Counts = Counter[tuple[Any, ...]]
 
 
 @dataclass
 class RollUps:
-    """The counts of three tables, by their keys. A Counter that lacks a key equals one that has zero there."""
+    """The counts of four tables, by their keys. A Counter that lacks a key equals one that has zero there."""
 
     predictions: Counts = field(default_factory=Counter)
     outliers: Counts = field(default_factory=Counter)
     labels: Counts = field(default_factory=Counter)
     pairs: Counts = field(default_factory=Counter)
+    truths: Counts = field(default_factory=Counter)
 
 
 def assert_counted(store: Store) -> RollUps:
     """Assert that the roll-ups equal a recount; return them."""
     # In one transaction, so that no other writer comes between two tables.
     with store._database.writing() as connection:
-        columns = ("predictions", "outliers", "labels", "labels")
-        tables = (prediction_counts, prediction_counts, confusion_counts, paired_counts)
+        columns = ("predictions", "outliers", "labels", "labels", "labels")
+        tables = (prediction_counts, prediction_counts, confusion_counts, paired_counts, paired_truths)
         kept = RollUps(*(_read(connection, *each) for each in zip(tables, columns, strict=True)))
         assert kept == _recount(connection)
     return kept
@@ -40,7 +41,9 @@ def _read(connection: sa.Connection, table: sa.Table, counted: str) -> Counts:
 
 def _recount(connection: sa.Connection) -> RollUps:
     found, by_id = RollUps(), dict[str, dict[str, sa.RowMapping]]()
-    truths = dict(connection.execute(sa.select(feedback.c.prediction_id, feedback.c.class_name)).all())
+    c = feedback.c
+    known = {row[0]: row for row in connection.execute(sa.select(c.prediction_id, c.class_name, c.trusted))}
+    truths = {prediction_id: row.class_name for prediction_id, row in known.items()}
     for row in connection.execute(sa.select(predictions)).mappings():
         model = row["problem"], row["model_name"], row["model_version"], row["role"], row["predicted_at"].date()
         found.predictions[*model, row["class_name"]] += 1
@@ -54,5 +57,7 @@ def _recount(connection: sa.Connection) -> RollUps:
             versions = champion["model_version"], shadow["model_version"]
             right = champion["class_name"] == truth, shadow["class_name"] == truth
             day = champion["predicted_at"].date()
-            found.pairs[champion["problem"], champion["model_name"], *versions, day, *right] += 1
+            pair = champion["problem"], champion["model_name"], *versions
+            found.pairs[*pair, day, *right] += 1
+            found.truths[*pair, known[prediction_id].trusted, *right] += 1
     return found

@@ -1,13 +1,12 @@
-"""The history of champions has each move once, and a rollback goes back along it."""
+"""The history of champions has each move once, in the order of the moves."""
 
 from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
-from api.promotion.aliases import previous_champion
 from common.store import Store
-from common.store.champions import ChampionPeriod, How
+from common.store.champions import How
 from common.store.tables import champions
 from tests.common.store.rows import MODEL
 
@@ -24,7 +23,6 @@ def noted(store: Store, moves: Moves) -> Moves:
 
 def test_there_is_no_history_before_the_first_champion(store: Store) -> None:
     assert store.champions.history(MODEL) == []
-    assert previous_champion([]) is None
 
 
 def test_the_history_has_versions_times_and_moves_oldest_first(store: Store) -> None:
@@ -68,51 +66,7 @@ def test_the_order_is_the_order_of_the_moves_even_if_the_clock_is_set_back(store
     history = store.champions.history(MODEL)
     assert [period.model_version for period in history] == [1, 2]
     assert history[0].since > history[1].since
-    assert previous_champion(history) == 1
     assert len(store._database.read(sa.select(champions))) == 2
-
-
-@pytest.mark.parametrize(
-    ("moves", "previous"),
-    [
-        ([(1, "registered")], None),
-        (PROMOTED_TO_3, 2),
-        ([*PROMOTED_TO_3, (2, "rolled back")], 1),
-        ([*PROMOTED_TO_3, (2, "rolled back"), (1, "rolled back")], None),
-        ([*PROMOTED_TO_3, (2, "rolled back"), (3, "promoted")], 2),
-        ([*PROMOTED_TO_3, (2, "rolled back"), (4, "registered")], 2),
-        ([*PROMOTED_TO_3, (2, "rolled back"), (4, "registered"), (2, "rolled back")], 1),
-        ([*PROMOTED_TO_3, (1, "rolled back")], None),
-        # A version that was never champion: the rollback ends no period, and the next one goes to the version before.
-        ([*PROMOTED_TO_3, (9, "rolled back")], 3),
-        ([*PROMOTED_TO_3, (9, "rolled back"), (3, "rolled back")], 2),
-        # Moved back by hand in MLflow: a period like any other.
-        ([(1, "registered"), (2, "registered"), (1, "registered")], 2),
-        ([(1, "registered"), (2, "registered"), (1, "registered"), (2, "rolled back")], 1),
-        # Rolled back to the later of two periods of the same version.
-        ([(1, "registered"), (2, "promoted"), (1, "promoted"), (3, "promoted"), (1, "rolled back")], 2),
-    ],
-)
-def test_a_rollback_goes_to_the_champion_before(store: Store, moves: Moves, previous: int | None) -> None:
-    assert noted(store, moves) == moves
-    assert previous_champion(store.champions.history(MODEL)) == previous
-
-
-def test_repeated_rollbacks_end_at_the_first_champion(store: Store) -> None:
-    noted(store, [*PROMOTED_TO_3, (4, "promoted")])
-    went: list[int | None] = []
-    for _ in range(4):
-        version = previous_champion(store.champions.history(MODEL))
-        went.append(version)
-        if version is not None:
-            store.champions.note(MODEL, version, "rolled back")
-    assert went == [3, 2, 1, None]
-
-
-def test_a_history_that_is_cut_off_still_has_the_previous_champion() -> None:
-    now = datetime.now(UTC)
-    cut = [ChampionPeriod(2, now, "rolled back"), ChampionPeriod(3, now, "promoted")]
-    assert previous_champion(cut) == 2
 
 
 def test_changes_count_the_moves_of_each_model_by_how(store: Store) -> None:

@@ -51,9 +51,9 @@ def test_an_alert_is_tried_again_until_it_is_given_up(store: Store) -> None:
     [alert] = store.alerts.settle("iris", {"drift"}, {("drift", "x"): "x has drifted"}, NOON).began
     later = NOON + timedelta(minutes=5)
     for error in ("it answers 500", "it answers 502"):
-        store.alerts.post_failed(alert.id, error, later)
+        store.alerts.delivery_failed(alert.id, error, later)
     assert store.alerts.due(later - timedelta(seconds=1), 10) == []
     [again] = store.alerts.due(later, 10)
     assert (again.attempts, again.last_error, again.posted_at, again.ended_at) == (2, "it answers 502", None, None)
-    store.alerts.post_failed(alert.id, "it answers 500", NEVER)
+    store.alerts.delivery_failed(alert.id, "it answers 500", NEVER)
     assert store.alerts.due(NOON, 10) == store.alerts.due(NOON + timedelta(days=999), 10) == []

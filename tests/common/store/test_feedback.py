@@ -1,5 +1,7 @@
 """Feedback counts once for the champion and the challenger, in any order, and can be replaced."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,16 +9,16 @@ import sqlalchemy as sa
 
 from common.store import Store, StoreError
 from common.store.feedback import ContradictionError, UnknownPredictionError
-from common.store.statistics import Cells, Paired, Span
+from common.store.statistics import Paired, Span
 from common.store.tables import Role, feedback
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 
 
-def labels(store: Store, role: Role = "champion") -> Cells:
+def labels(store: Store, role: Role = "champion") -> Mapping[tuple[str, str], int]:
     """The cells of the only version in a role that are not zero."""
     [cells] = [live.labels for live in store.statistics.live("iris", MODEL) if live.role == role]
-    return {cell: count for cell, count in cells.items() if count}
+    return {(cell.true_class, cell.predicted_class): cell.labels for cell in cells}
 
 
 def pairs(store: Store) -> Paired:
@@ -26,6 +28,15 @@ def pairs(store: Store) -> Paired:
 def truths(store: Store) -> dict[str, str]:
     found = store._database.read(sa.select(feedback.c.prediction_id, feedback.c.class_name))
     return {row["prediction_id"]: row["class_name"] for row in found}
+
+
+def trusted_pairs(store: Store) -> Paired:
+    return store.evidence.paired_truths("iris", MODEL, 1, 2, trusted_only=True)
+
+
+def senders(store: Store) -> dict[str, tuple[str | None, bool]]:
+    found = store._database.read(sa.select(feedback))
+    return {row["prediction_id"]: (row["source"], row["trusted"]) for row in found}
 
 
 def replaced(store: Store) -> list[bool]:
@@ -40,24 +51,17 @@ def test_a_ground_truth_is_kept_and_counted(store: Store) -> None:
     assert replaced(store) == [False]
 
 
-def test_the_same_feedback_again_changes_nothing(store: Store) -> None:
+def test_the_same_feedback_again_and_a_contradiction_change_nothing(store: Store) -> None:
     store.predictions.write([prediction("a"), shadow("a")])
     store.feedback.give("a", SETOSA)
     first = assert_counted(store)
     store.feedback.give("a", SETOSA)
     store.feedback.give("a", SETOSA, replace=True)
-    assert assert_counted(store) == first
-    assert replaced(store) == [False]
-
-
-def test_a_contradiction_names_the_known_ground_truth_and_changes_nothing(store: Store) -> None:
-    store.predictions.write([prediction("a"), shadow("a")])
-    store.feedback.give("a", SETOSA)
-    first = assert_counted(store)
     with pytest.raises(ContradictionError, match="prediction a is known as Iris-setosa"):
         store.feedback.give("a", VERSICOLOR)
     assert truths(store) == {"a": SETOSA}
     assert assert_counted(store) == first
+    assert replaced(store) == [False]
 
 
 def test_a_replacement_corrects_the_counts(store: Store) -> None:
@@ -181,3 +185,49 @@ def test_a_ground_truth_is_not_kept_without_its_correction(store: Store) -> None
     with pytest.raises(StoreError):
         store.correct(suggestion("s", prediction_id="a"))
     assert (truths(store), labels(store)) == ({}, {})
+
+
+def test_a_ground_truth_has_its_source_and_whether_it_is_trusted(store: Store) -> None:
+    store.predictions.write([prediction("a"), prediction("b"), prediction("c")])
+    store.feedback.give("a", SETOSA)
+    store.feedback.give("b", SETOSA, source="10.0.0.7")
+    store.correct(replace(suggestion("s", prediction_id="c"), source="key", trusted=True))
+    store.feedback.give_new([prediction("d")], [SETOSA], source="key", trusted=True)
+    keyed = ("key", True)
+    assert senders(store) == {"a": (None, False), "b": ("10.0.0.7", False), "c": keyed, "d": keyed}
+    kept = store.suggestions.get("s")
+    assert kept is not None
+    assert (kept.source, kept.trusted) == keyed
+
+
+def test_a_trusted_replacement_takes_away_what_an_untrusted_ground_truth_counted(store: Store) -> None:
+    store.predictions.write([prediction("a"), shadow("a", VIRGINICA)])
+    store.feedback.give("a", SETOSA, source="10.0.0.7")
+    assert (pairs(store), trusted_pairs(store)) == (Paired(only_champion_right=1), Paired())
+    store.feedback.give("a", VIRGINICA, replace=True, source="key", trusted=True)
+    assert pairs(store) == trusted_pairs(store) == Paired(only_challenger_right=1)
+    store.feedback.give("a", SETOSA, replace=True, source="10.0.0.7")
+    assert (pairs(store), trusted_pairs(store)) == (Paired(only_champion_right=1), Paired())
+    assert senders(store) == {"a": ("10.0.0.7", False)}
+    assert_counted(store)
+
+
+def test_an_untrusted_ground_truth_is_trusted_once_somebody_with_the_key_confirms_it(store: Store) -> None:
+    store.predictions.write([prediction("a"), shadow("a", VIRGINICA)])
+    store.feedback.give("a", SETOSA, source="10.0.0.7")
+    before = labels(store), pairs(store)
+    store.feedback.give("a", SETOSA, source="key", trusted=True)
+    store.feedback.give("a", SETOSA, source="10.0.0.7")
+    assert (labels(store), pairs(store)) == before
+    assert trusted_pairs(store) == Paired(only_champion_right=1)
+    assert (senders(store), replaced(store)) == ({"a": ("key", True)}, [False])
+    assert_counted(store)
+
+
+def test_a_trusted_ground_truth_counts_as_trusted_when_the_challengers_row_comes_later(store: Store) -> None:
+    store.predictions.write([prediction("a")])
+    store.feedback.give("a", VIRGINICA, source="key", trusted=True)
+    assert trusted_pairs(store) == Paired()
+    store.predictions.write([shadow("a", VIRGINICA)])
+    assert trusted_pairs(store) == Paired(only_challenger_right=1)
+    assert_counted(store)

@@ -53,13 +53,13 @@ def test_processes_that_write_the_same_keep_and_count_it_once(url: str, store: S
 def test_a_killed_process_leaves_no_half_written_batch(url: str, store: Store, milliseconds: int) -> None:
     with writers(url, ["killed"], ENDLESS, LARGE) as [process]:
         assert next_line(process) == "0"
-        # Any moment will do: what matters is that it is another one each time.
+        # Any moment will do, as long as it is another one each time.
         time.sleep(milliseconds / 1000)
         process.kill()
         process.wait()
         assert process.stdout
         acknowledged = 1 + len(process.stdout.read().splitlines())
-    # Waits for what PostgreSQL may still be doing for the dead.
+    # Waits until PostgreSQL has finished the work of the dead.
     assert_counted(store)
     for role in ("champion", "shadow"):
         batches = Counter(each.rsplit("-", 1)[0] for each in ids(store, predictions.c.id, predictions.c.role == role))

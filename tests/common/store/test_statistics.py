@@ -1,4 +1,4 @@
-"""In any order of events, the roll-ups equal a recount, and the metrics equal scikit-learn's."""
+"""In any order of events, the roll-ups equal a recount, and the confusion matrix equals scikit-learn's."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common import evaluate
-from common.evaluate import ClassMetrics
 from common.store import Store
 from common.store.feedback import ContradictionError, UnknownPredictionError
 from common.store.predictions import PredictionRow
-from common.store.statistics import LiveCounts, Paired, Span
+from common.store.statistics import LabelSum, Paired, Span
 from common.store.tables import Role
 from tests.common.store.recount import assert_counted
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow
@@ -33,6 +32,7 @@ class Message(NamedTuple):
     number: int
     class_name: str
     replace: bool
+    trusted: bool
 
 
 Step = list[tuple[int, Role]] | Message
@@ -64,7 +64,7 @@ def plays(draw: st.DrawFn) -> Play:
     keys = [(number, role) for number in range(draw(st.integers(1, 5))) for role in roles]
     answer = st.tuples(st.sampled_from(classes), st.integers(1, 2), st.booleans())
     batch = st.lists(st.sampled_from(keys), min_size=1, unique=True)
-    truth = st.builds(Message, st.integers(0, keys[-1][0]), st.sampled_from(classes), st.booleans())
+    truth = st.builds(Message, st.integers(0, keys[-1][0]), st.sampled_from(classes), st.booleans(), st.booleans())
     steps: list[Step] = draw(st.lists(st.one_of(batch, truth), min_size=1, max_size=15))
     return Play(classes, {key: draw(answer) for key in keys}, steps)
 
@@ -102,7 +102,8 @@ def perform(play: Play, store: Store) -> Played:
 def give_feedback(play: Play, store: Store, played: Played, message: Message) -> None:
     """Give feedback; the store must accept or refuse it by the rules."""
     known = played.truths.get(message.number)
-    give = partial(store.feedback.give, play.name(message.number), message.class_name, replace=message.replace)
+    give = partial(store.feedback.give, replace=message.replace, trusted=message.trusted)
+    give = partial(give, play.name(message.number), message.class_name)
     if not {(message.number, "champion"), (message.number, "shadow")} & played.written.keys():
         with pytest.raises(UnknownPredictionError):
             give()
@@ -116,93 +117,29 @@ def give_feedback(play: Play, store: Store, played: Played, message: Message) ->
 
 @given(play=plays())
 @on_one_store
-def test_the_roll_ups_are_a_recount_whatever_the_order(play: Play, store: Store) -> None:
+def test_the_roll_ups_are_a_recount_in_any_order(play: Play, store: Store) -> None:
     played = perform(play, store)
     assert_counted(store)
     for (number, role), row in played.written.items():
         found = {each.row["role"]: each for each in store.predictions.get(play.name(number))}
         assert (found[role].row, found[role].truth) == (row, played.truths.get(number))
-    assert total(store, play) == len(played.written)
-
-
-def total(store: Store, play: Play) -> int:
-    return sum(live.predictions for live in store.statistics.live(play.problem, MODEL))
+    live = store.statistics.live(play.problem, MODEL)
+    assert sum(each.predictions for each in live) == len(played.written)
 
 
 @given(play=plays())
 @on_one_store
-def test_the_live_metrics_are_those_of_scikit_learn(play: Play, store: Store) -> None:
+def test_the_live_confusion_matrix_is_that_of_scikit_learn(play: Play, store: Store) -> None:
     played = perform(play, store)
     live = store.statistics.live(play.problem, MODEL)
     assert [(each.model_version, each.role) for each in live] == sorted(
         {(row["model_version"], row["role"]) for row in played.written.values()}
     )
     for each in live:
-        assert_metrics(each, play.classes, *played.labelled(each.model_version, each.role))
-
-
-def assert_metrics(live: LiveCounts, classes: tuple[str, ...], truth: list[str], predicted: list[str]) -> None:
-    matrix = live.matrix(classes)
-    if not truth:
-        assert matrix.sum() == 0
-        assert evaluate.summary(matrix) == {}
-        return
-    np.testing.assert_array_equal(matrix, sklearn.metrics.confusion_matrix(truth, predicted, labels=classes))
-    found = evaluate.summary(matrix)
-    assert found.pop("accuracy") == pytest.approx(sklearn.metrics.accuracy_score(truth, predicted))
-    for name, value in macro(classes, truth, predicted).items():
-        assert found.get(name, np.nan) == pytest.approx(value, nan_ok=True), name
-    for class_name, metrics in zip(classes, evaluate.per_class(matrix), strict=True):
-        assert of(metrics) == pytest.approx(one_class(class_name, truth, predicted), nan_ok=True), class_name
-
-
-def macro(classes: tuple[str, ...], truth: list[str], predicted: list[str]) -> dict[str, float]:
-    values = sklearn.metrics.precision_recall_fscore_support(
-        truth, predicted, labels=classes, average="macro", zero_division=np.nan
-    )
-    return dict(zip(("precision", "recall", "f1"), values, strict=False))
-
-
-def one_class(class_name: str, truth: list[str], predicted: list[str]) -> list[float]:
-    """Precision, recall, F1 and specificity, the last as the recall of all other rows."""
-    is_true, is_predicted = np.array(truth) == class_name, np.array(predicted) == class_name
-    precision, recall, f1, _ = sklearn.metrics.precision_recall_fscore_support(
-        is_true, is_predicted, labels=[True], zero_division=np.nan
-    )
-    specificity = sklearn.metrics.recall_score(~is_true, ~is_predicted, zero_division=np.nan)
-    return [float(precision[0]), float(recall[0]), float(f1[0]), float(specificity)]
-
-
-def of(metrics: ClassMetrics) -> list[float]:
-    """The lab's values in the same order. None, where the denominator is zero, becomes NaN."""
-    values = [metrics.precision, metrics.recall, metrics.f1, metrics.specificity]
-    assert not any(value is not None and np.isnan(value) for value in values)
-    return [np.nan if value is None else value for value in values]
-
-
-def test_a_binary_problem_has_the_known_values(store: Store) -> None:
-    answers = [(SETOSA, SETOSA)] * 5 + [(SETOSA, VERSICOLOR)] * 2 + [(VERSICOLOR, SETOSA)] + [(VERSICOLOR,) * 2] * 4
-    rows = [prediction(f"p{number}", predicted) for number, (_, predicted) in enumerate(answers)]
-    store.feedback.give_new(rows, [truth for truth, _ in answers])
-    [live] = store.statistics.live("iris", MODEL)
-    assert live.labels == {
-        (SETOSA, SETOSA): 5,
-        (SETOSA, VERSICOLOR): 2,
-        (VERSICOLOR, SETOSA): 1,
-        (VERSICOLOR, VERSICOLOR): 4,
-    }
-    assert evaluate.accuracy(live.matrix((SETOSA, VERSICOLOR))) == 9 / 12
-    setosa = evaluate.per_class(live.matrix((SETOSA, VERSICOLOR)))[0]
-    assert (setosa.precision, setosa.recall, setosa.f1, setosa.specificity) == (5 / 6, 5 / 7, 10 / 13, 4 / 5)
-
-
-def test_what_has_no_labels_has_no_metrics(store: Store) -> None:
-    store.predictions.write([prediction("a")])
-    [live] = store.statistics.live("iris", MODEL)
-    matrix = live.matrix(CLASSES)
-    assert (live.predictions, live.classes, matrix.sum(), evaluate.accuracy(matrix)) == (1, set(), 0, None)
-    for metrics in evaluate.per_class(matrix):
-        assert {metrics.precision, metrics.recall, metrics.f1, metrics.specificity} == {None}
+        truth, predicted = played.labelled(each.model_version, each.role)
+        expected = sklearn.metrics.confusion_matrix(truth, predicted, labels=play.classes) if truth else 0
+        found = evaluate.matrix_of(each.labels, play.classes)
+        np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape))
 
 
 def test_nothing_is_known_of_a_model_that_has_not_answered(store: Store) -> None:
@@ -230,7 +167,8 @@ def test_only_classes_that_occur_in_the_labels_are_listed(store: Store) -> None:
     for class_name in ("Iris-mistaken", VERSICOLOR):
         store.feedback.give("a", class_name, replace=True)
     [live] = store.statistics.live("iris", MODEL)
-    assert (live.labels, live.classes) == ({(VERSICOLOR, SETOSA): 1}, {SETOSA, VERSICOLOR})
+    assert live.labels == [LabelSum(1, "champion", VERSICOLOR, SETOSA, 1)]
+    assert evaluate.classes_of((), live.labels) == (SETOSA, VERSICOLOR)
 
 
 def test_a_version_whose_first_label_comes_while_statistics_are_read_does_no_harm(
@@ -248,5 +186,5 @@ def test_a_version_whose_first_label_comes_while_statistics_are_read_does_no_har
 
     monkeypatch.setattr(store._database, "read", read_while_others_write)
     for live in store.statistics.live("iris", MODEL):
-        assert sum(live.labels.values()) <= live.predictions
+        assert sum(each.labels for each in live.labels) <= live.predictions
     assert not late

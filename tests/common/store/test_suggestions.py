@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from common.store import Store
-from common.store.suggestions import TRAIN_AT, Suggestion
+from common.store.suggestions import Suggestion
 from tests.common.store.rows import suggestion
 
 if TYPE_CHECKING:
@@ -149,20 +149,6 @@ def test_no_suggestion_joins_a_run_that_has_rows_for_all_of_its_own(store: Store
     assert due(store) == ["b"]
 
 
-def test_a_run_has_work_as_long_as_rows_are_to_be_written_or_five_wait(store: Store) -> None:
-    store.suggestions.add(suggestion("received"))
-    assert store.suggestions.in_hand("iris") is None
-    for row, name in enumerate("abcdef"):
-        add(store, name)
-        store.suggestions.delivered(name, f"run of {name}")
-        assert store.suggestions.in_hand("iris") == get(store, name)
-        store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
-        store.suggestions.row_written(name)
-        assert store.suggestions.in_hand("iris") == (get(store, name) if row >= TRAIN_AT - 1 else None)
-    store.suggestions.trained(list("abcdef"), 2)
-    assert store.suggestions.in_hand("iris") is None
-
-
 def test_another_run_takes_over_the_unfinished_suggestions(store: Store) -> None:
     add(store, "abcde")
     for name in "abcde":
@@ -170,9 +156,9 @@ def test_another_run_takes_over_the_unfinished_suggestions(store: Store) -> None
     reserve(store, "b")
     store.suggestions.trained(["c"], 2)
     store.suggestions.refused(["d"], "no")
-    store.suggestions.run_lost("lost", "Prefect was away")
+    store.suggestions.run_lost("lost", None, "Prefect was away")
     assert [get(store, name).last_error for name in "abcde"] == ["Prefect was away"] * 2 + [None] * 3
-    store.suggestions.moved("lost", "new")
+    store.suggestions.run_lost("lost", "new")
     assert [get(store, name).flow_run_id for name in "abcde"] == ["new", "new", "lost", "lost", "another"]
     assert [get(store, name).last_error for name in "abcde"] == [None] * 5
 
@@ -209,3 +195,53 @@ def test_eight_threads_write_at_once(store: Store) -> None:
     assert {(s.id, s.flow_run_id) for s in handed_over} == {
         (f"{t}-{n}", f"run {t}-{n}") for t in range(8) for n in range(10)
     }
+
+
+def test_a_version_that_is_rolled_back_leaves_its_suggestions_in_quarantine(store: Store) -> None:
+    write(store, "abc")
+    store.suggestions.trained(["a", "b"], 3)
+    store.suggestions.quarantine(["a"], "version 3 was rolled back")
+    states = [get(store, name).state for name in "abc"]
+    assert states == ["quarantined", "trained", "waiting"]
+    assert get(store, "a").quarantined_because == "version 3 was rolled back"
+
+
+def test_quarantined_suggestions_leave_the_file_and_never_come_back(store: Store) -> None:
+    write(store, "abc")
+    store.suggestions.quarantine(["b"], "no")
+    assert ids(store.suggestions.waiting("iris")) == ids(store.suggestions.rows_to_keep("iris")) == ["a", "c"]
+    assert ids(store.suggestions.rows_of_refused("iris")) == ["b"]
+    store.suggestions.rows_removed(["b"])
+    assert store.suggestions.rows_of_refused("iris") == store.suggestions.without_row("iris", 10) == []
+    assert get(store, "b").state == "quarantined"
+
+
+def test_quarantined_suggestions_are_not_delivered_again(store: Store) -> None:
+    add(store, "abc")
+    store.suggestions.quarantine(["a", "b"], "no")
+    assert due(store) == ["c"]
+    store.suggestions.delivered("b", "run")
+    assert store.suggestions.handed_over("iris", 10) == []
+    store.suggestions.run_lost("run", "another")
+    store.suggestions.join("iris", "another")
+    assert [get(store, name).flow_run_id for name in "abc"] == [None, "run", None]
+
+
+def test_a_version_that_is_taken_back_leaves_quarantined_suggestions_alone(store: Store) -> None:
+    write(store, "ab")
+    store.suggestions.trained(["a", "b"], 3)
+    store.suggestions.quarantine(["b"], "no")
+    assert ids(store.suggestions.taken_back("iris", 2, datetime(2026, 1, 1, tzinfo=UTC))) == ["a"]
+
+
+def test_suggestions_that_were_judged_wait_and_do_not_count_for_the_next_training(store: Store) -> None:
+    names = "abcdefghij"
+    write(store, names[:5])
+    store.suggestions.judged(list("abcde"), "judgement")
+    assert ids(store.suggestions.waiting("iris")) == list("abcde")
+    assert {each.state for each in store.suggestions.waiting("iris")} == {"waiting"}
+    for row, name in enumerate(names[5:], start=5):
+        add(store, name)
+        store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
+        store.suggestions.row_written(name)
+    assert ids(store.suggestions.unjudged("iris")) == list("fghij")

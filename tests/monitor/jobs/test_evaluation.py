@@ -20,9 +20,9 @@ from monitor.jobs.job_alerts import JobAlerts
 from monitor.statistics.breaches import ACCURACY, DRIFT, FEATURE_MEAN, OUTLIERS, RECALL, RUN_FAILED
 from monitor.statistics.enough import CLASS_LABELS, LABELS, SHARE_ROWS
 from monitor.statistics.reference import Reference, Results
-from monitor.statistics.window import CLASS, CONFIDENCE, Evaluation
+from monitor.statistics.window import Evaluation
 from tests.common.store.rows import CLASSES, MODEL, SETOSA, VERSICOLOR, prediction
-from tests.monitor.references import answered, knowing
+from tests.monitor.references import Clock, answered, away, knowing
 
 MINUTE = timedelta(minutes=1)
 PACE = Pace(MINUTE, 5 * MINUTE)
@@ -30,21 +30,11 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 FAR_PAST = START - timedelta(days=1)
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = FAR_PAST
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 class Job:
     """An evaluator, run as if at some moment; it is as if it had started long ago."""
 
     def __init__(self, store: Store, reference: Reference | None = None) -> None:
-        self.clock = Clock()
+        self.clock = Clock(FAR_PAST)
         self.references = knowing(store, reference)
         self.evaluator = Evaluator(store, self.references, JobAlerts(store), PACE, self.clock)
 
@@ -56,11 +46,6 @@ class Job:
 @pytest.fixture
 def job(kept: Store, learnt: Reference) -> Job:
     return Job(kept, learnt)
-
-
-@pytest.fixture(scope="module")
-def table(problem: Problem) -> Table:
-    return problem.load(None)
 
 
 _numbers = count()
@@ -111,7 +96,7 @@ def test_windows_end_at_full_minutes_and_are_due_when_the_log_is_complete(
 
 
 @pytest.mark.parametrize("seconds", [1, 7, 45, 3600])
-def test_whoever_begins_when_makes_the_same_windows(seconds: int) -> None:
+def test_windows_do_not_depend_on_the_moment_of_the_start(seconds: int) -> None:
     pace = Pace(timedelta(seconds=seconds), 5 * MINUTE)
     [first] = pace.due(None, START + timedelta(seconds=1234.5))
     [again] = pace.due(None, first + SETTLED)
@@ -126,7 +111,7 @@ def test_nothing_is_evaluated_before_anything_was_predicted(kept: Store, job: Jo
     assert kept.alerts.open() == []
 
 
-def test_a_window_holds_what_was_predicted_from_its_beginning_to_before_its_end(kept: Store, job: Job) -> None:
+def test_a_window_holds_predictions_from_its_beginning_to_before_its_end(kept: Store, job: Job) -> None:
     for minutes in (-0.001, 0.0, 4.999, 5.0):
         write(kept, [prediction("")], minutes)
     write(kept, [prediction("", role="shadow")], 3)
@@ -136,7 +121,7 @@ def test_a_window_holds_what_was_predicted_from_its_beginning_to_before_its_end(
     assert (window.model_name, window.model_version, window.outliers) == (MODEL, 1, 0)
 
 
-def test_what_was_found_is_kept_and_read_again(kept: Store, job: Job, problem: Problem, table: Table) -> None:
+def test_an_evaluation_is_stored_and_read_back(kept: Store, job: Job, problem: Problem, table: Table) -> None:
     write(kept, answered(problem, table, times=4), 2)
     write(kept, outliers(3), 2)
     job.run(5)
@@ -175,7 +160,7 @@ def test_missed_windows_are_caught_up_each_with_its_own_rows(kept: Store, job: J
     ]  # fmt: skip
 
 
-def test_more_than_an_hour_of_missed_windows_is_skipped_and_told(
+def test_more_than_an_hour_of_missed_windows_is_skipped_and_logged(
     kept: Store, job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(kept, [prediction("")], 3)
@@ -196,7 +181,7 @@ def test_an_idle_problem_has_windows_without_rows_and_its_alerts_end(kept: Store
     assert (alert.began_at, alert.ended_at) == (START + 5 * MINUTE, START + 9 * MINUTE)
 
 
-def test_what_is_out_of_bounds_is_one_episode_from_its_first_window_to_the_first_good_one(
+def test_a_breach_is_one_episode_from_its_first_window_to_the_first_good_one(
     kept: Store, job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(kept, outliers(), 0.5)
@@ -213,7 +198,7 @@ def test_what_is_out_of_bounds_is_one_episode_from_its_first_window_to_the_first
     assert "ended at" in told[1][1]
 
 
-def test_what_comes_again_is_another_episode(kept: Store, job: Job) -> None:
+def test_a_breach_that_comes_again_is_another_episode(kept: Store, job: Job) -> None:
     write(kept, outliers(), 0.5)
     write(kept, outliers(), 7.5)
     for minutes in range(1, 9):
@@ -232,16 +217,6 @@ def test_drift_and_a_mean_that_is_off_are_alerts_of_their_features(
         (DRIFT, "petal_width"),
         (FEATURE_MEAN, "petal_width"),
     }
-
-
-def test_a_class_that_vanishes_and_lower_confidence_are_alerts(
-    kept: Store, job: Job, problem: Problem, table: Table
-) -> None:
-    rest = np.flatnonzero(table.y)
-    write(kept, answered(problem, Table(table.X[rest], table.y[rest]), times=6), 2, confidence=0.5)
-    job.run(5)
-    drifted = {alert.subject for alert in kept.alerts.open("iris") if alert.kind == DRIFT}
-    assert {CLASS, CONFIDENCE} <= drifted
 
 
 def judged(store: Store, minutes: float, right: int, wrong: int, version: int = 1) -> None:
@@ -310,7 +285,7 @@ def test_too_few_labels_those_of_another_version_and_the_challengers_say_nothing
     assert dropped(kept) == set()
 
 
-def test_a_version_that_tells_nothing_of_its_test_rows_is_not_measured(kept: Store, job: Job) -> None:
+def test_a_version_without_test_results_is_not_measured(kept: Store, job: Job) -> None:
     judged(kept, 2, right=0, wrong=LABELS)
     job.run(5)
     assert Evaluation.model_validate(windows(kept)[0].evaluation).performance == []
@@ -436,24 +411,18 @@ def test_a_failure_that_interrupts_does_not_lose_the_windows_after_the_newest(
 def test_a_window_that_could_not_be_kept_is_settled_again_as_the_same_episode(
     kept: Store, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_nothing(_: object) -> None:
-        raise StoreError("gone")
-
     write(kept, outliers(), 2)
     with monkeypatch.context() as patch:
-        patch.setattr(kept.windows, "write", write_nothing)
+        patch.setattr(kept.windows, "write", away)
         job.run(5)
     job.run(5, seconds=40)
     assert ends(kept) == [5]
     assert [(alert.kind, alert.began_at) for alert in kept.alerts.open()] == [(OUTLIERS, START + 5 * MINUTE)]
 
 
-def test_a_failure_while_the_store_is_away_is_told_when_it_is_back_with_its_moment(
+def test_a_failure_of_the_store_is_an_alert_with_its_moment_when_the_store_is_back(
     kept: Store, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object, **__: object) -> Any:
-        raise StoreError("the store is away")
-
     write(kept, [prediction("")], 2)
     with monkeypatch.context() as patch:
         patch.setattr(kept._database, "read", away)
@@ -474,7 +443,7 @@ def test_a_failure_while_the_store_is_away_is_told_when_it_is_back_with_its_mome
     )
 
 
-def test_one_that_is_stopped_does_not_go_on_to_the_next_window(
+def test_a_stopped_job_does_not_go_on_to_the_next_window(
     kept: Store, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(kept, [prediction("")], 2)
@@ -508,12 +477,9 @@ def test_after_a_clock_that_was_ahead_windows_go_on(job: Job, kept: Store) -> No
     assert ends(kept) == [2]
 
 
-def test_what_waited_for_the_store_is_written_before_it_is_evaluated(
+def test_rows_that_waited_for_the_store_are_written_before_they_are_evaluated(
     job: Job, kept: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away() -> Any:
-        raise StoreError("the store is away")
-
     write(kept, outliers(), 0)
     with monkeypatch.context() as patch:
         patch.setattr(kept.history, "models", away)

@@ -24,7 +24,7 @@ def test_jobs_fail_and_recover_each_for_itself(kept: Store) -> None:
     assert open_alerts(kept).keys() == {("", "b"), ("iris", "a")}
 
 
-def test_failing_again_is_the_same_episode_with_what_it_says_now(kept: Store) -> None:
+def test_failing_again_is_the_same_episode_with_the_new_message(kept: Store) -> None:
     runs = JobAlerts(kept)
     runs.failed("", "a", "first", NOON)
     runs.failed("", "a", "second", LATER)
@@ -32,7 +32,7 @@ def test_failing_again_is_the_same_episode_with_what_it_says_now(kept: Store) ->
     assert (alert.kind, alert.message, alert.began_at, alert.seen_at) == (RUN_FAILED, "second", NOON, LATER)
 
 
-def test_what_another_process_has_left_open_is_closed_by_a_success(kept: Store) -> None:
+def test_an_alert_that_another_process_left_open_is_closed_by_a_success(kept: Store) -> None:
     JobAlerts(kept).failed("", "a", "a fails", NOON)
     JobAlerts(kept).succeeded("", "a", LATER)
     assert kept.alerts.open() == []

@@ -61,7 +61,7 @@ def test_it_has_the_settings_of_its_parent_and_runs_in_the_projects_folder(
     assert (url, folder) == ("https://example.org/hook", str(PROJECT))
 
 
-def test_its_failure_is_told_by_its_last_line_and_all_of_them_are_logged(
+def test_the_error_is_its_last_line_and_all_lines_are_logged(
     offline: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(JobError, match=r"^ValueError: not so$"):
@@ -69,18 +69,18 @@ def test_its_failure_is_told_by_its_last_line_and_all_of_them_are_logged(
     assert "first" in caplog.text
 
 
-def test_one_that_fails_without_a_word_is_told_by_its_code(offline: Settings) -> None:
+def test_a_job_that_fails_without_output_is_named_by_its_exit_code(offline: Settings) -> None:
     with pytest.raises(JobError, match="code 7"):
         child("raise SystemExit(7)", offline).run()
 
 
-def test_one_that_is_not_done_in_time_is_killed_with_all_that_it_has_started(offline: Settings, started: Path) -> None:
+def test_a_job_that_takes_too_long_is_killed_with_its_children(offline: Settings, started: Path) -> None:
     with pytest.raises(JobError, match="did not end within 3 s"):
         child(that_stays(started), offline, within=3.0).run()
     assert len(started.read_text(encoding="utf-8").split()) == 2
 
 
-def test_a_stop_kills_what_runs_and_is_no_failure(offline: Settings, started: Path) -> None:
+def test_a_stop_kills_the_running_job_and_is_no_failure(offline: Settings, started: Path) -> None:
     running = child(that_stays(started), offline)
     failures: list[Exception] = []
 

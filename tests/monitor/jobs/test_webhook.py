@@ -3,35 +3,29 @@
 import logging
 import random
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
-from common.store import Store, StoreError
+from common.store import Store
 from common.store.delivery import NEVER
 from common.store.monitoring.alerts import Alert
 from monitor.jobs.webhook import AT_ONCE, GIVE_UP, Webhook
 from scripts.parts import free_port
 from tests.common.store.rows import NOON
+from tests.monitor.references import Clock, away
 from tests.receiver import Receiver
 
 PAGE = "http://127.0.0.1:5004"
 SECOND = timedelta(seconds=1)
 
 
-class Clock:
-    now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 class Posting:
     """A webhook whose clock is set by hand."""
 
     def __init__(self, store: Store, url: str | None) -> None:
-        self.clock = Clock()
+        self.clock = Clock(NOON)
         self.webhook = Webhook(store, url, PAGE, self.clock, random.Random(5))  # noqa: S311  # it spreads attempts
 
     def run(self, seconds: float = 0.0) -> None:
@@ -73,7 +67,7 @@ def test_an_alert_is_posted_with_all_that_is_known_of_it(kept: Store, posting: P
     assert receiver.keys == [f"alert-{alert.id}-{NOON.isoformat()}"]
 
 
-def test_what_concerns_no_problem_leads_to_the_first_page(kept: Store, posting: Posting, receiver: Receiver) -> None:
+def test_an_alert_of_no_problem_links_to_the_first_page(kept: Store, posting: Posting, receiver: Receiver) -> None:
     begin(kept, "x", problem="")
     posting.run()
     assert [(body["problem"], body["monitor"]) for body in receiver.posted] == [("", f"{PAGE}/")]
@@ -97,7 +91,7 @@ def test_an_episode_that_is_over_before_it_was_posted_is_posted_with_its_end(
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
-def test_what_is_not_taken_is_tried_again_until_it_is(
+def test_a_refused_post_is_tried_again_until_it_is_accepted(
     kept: Store, posting: Posting, receiver: Receiver, status: int
 ) -> None:
     begin(kept, "x")
@@ -116,29 +110,19 @@ def test_what_is_not_taken_is_tried_again_until_it_is(
     assert (alert.posted_at, alert.last_error) == (NOON + 2 * SECOND, None)
 
 
-def test_nobody_there_is_told_in_words_without_the_address(
-    kept: Store, receiver: Receiver, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("port", "error"), [(free_port(), "ConnectError"), ("many", "InvalidURL")])
+def test_an_address_that_cannot_be_reached_is_noted_without_its_secret(
+    kept: Store, caplog: pytest.LogCaptureFixture, port: object, error: str
 ) -> None:
     begin(kept, "x")
-    posting = Posting(kept, f"http://127.0.0.1:{free_port()}/hook?token=secret")
+    posting = Posting(kept, f"http://127.0.0.1:{port}/hook?token=secret")
     posting.run()
     posting.webhook.close()
     [alert] = alerts(kept)
     assert alert.last_error
-    assert alert.last_error.startswith("ConnectError: ")
-    assert "ConnectError" in caplog.text
+    assert alert.last_error.startswith(f"{error}: ")
+    assert error in caplog.text
     assert "secret" not in caplog.text + alert.last_error
-    assert receiver.posted == []
-
-
-def test_an_address_that_is_none_is_told_and_ends_nothing(kept: Store) -> None:
-    begin(kept, "x")
-    posting = Posting(kept, "http://127.0.0.1:many/")
-    posting.run()
-    posting.webhook.close()
-    [alert] = alerts(kept)
-    assert alert.last_error
-    assert alert.last_error.startswith("InvalidURL: ")
 
 
 def test_how_often_it_was_tried_survives_the_process(kept: Store, receiver: Receiver) -> None:
@@ -159,7 +143,7 @@ def test_how_often_it_was_tried_survives_the_process(kept: Store, receiver: Rece
     ] * 5
 
 
-def test_what_nobody_takes_for_a_day_is_given_up_and_says_so(kept: Store, posting: Posting, receiver: Receiver) -> None:
+def test_a_post_that_is_refused_for_a_day_is_given_up(kept: Store, posting: Posting, receiver: Receiver) -> None:
     begin(kept, "x")
     receiver.status = 500
     posting.run(GIVE_UP.total_seconds() - 1)
@@ -171,9 +155,7 @@ def test_what_nobody_takes_for_a_day_is_given_up_and_says_so(kept: Store, postin
     assert len(receiver.posted) == 2
 
 
-def test_one_that_is_never_taken_does_not_keep_others_waiting(
-    kept: Store, posting: Posting, receiver: Receiver
-) -> None:
+def test_a_post_that_is_always_refused_does_not_delay_others(kept: Store, posting: Posting, receiver: Receiver) -> None:
     begin(kept, "a", "b")
     receiver.status = 400
     posting.run()
@@ -196,7 +178,9 @@ def test_without_an_address_nothing_is_posted_and_later_neither(
     assert [body["subject"] for body in receiver.posted] == ["d"]
 
 
-def test_more_than_fit_into_a_run_are_posted_in_the_next(kept: Store, posting: Posting, receiver: Receiver) -> None:
+def test_alerts_beyond_the_limit_of_a_run_are_posted_in_the_next(
+    kept: Store, posting: Posting, receiver: Receiver
+) -> None:
     begin(kept, *(f"{number:02}" for number in range(AT_ONCE + 3)))
     posting.run()
     assert len(receiver.posted) == AT_ONCE
@@ -204,12 +188,9 @@ def test_more_than_fit_into_a_run_are_posted_in_the_next(kept: Store, posting: P
     assert len({body["id"] for body in receiver.posted}) == len(receiver.posted) == AT_ONCE + 3
 
 
-def test_one_that_was_taken_and_could_not_be_noted_is_noted_later_and_not_posted_again(
+def test_a_post_that_could_not_be_noted_is_noted_later_and_not_repeated(
     kept: Store, posting: Posting, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def away(*_: object) -> None:
-        raise StoreError("the store is away")
-
     begin(kept, "x")
     with monkeypatch.context() as patch:
         patch.setattr(kept.alerts, "posted", away)
@@ -221,12 +202,9 @@ def test_one_that_was_taken_and_could_not_be_noted_is_noted_later_and_not_posted
     assert caplog.text.count("the store is away") == 1
 
 
-def test_the_store_away_is_told_once_each_time(
+def test_a_failure_of_the_store_is_logged_once_each_time(
     kept: Store, posting: Posting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def away(*_: object) -> None:
-        raise StoreError("the store is away")
-
     with caplog.at_level(logging.WARNING, "monitor"):
         for _ in range(2):
             with monkeypatch.context() as patch:
@@ -237,7 +215,7 @@ def test_the_store_away_is_told_once_each_time(
     assert caplog.text.count("the store is away") == 2
 
 
-def test_one_that_is_stopped_posts_no_more(kept: Store, posting: Posting, receiver: Receiver) -> None:
+def test_a_stopped_webhook_posts_no_more(kept: Store, posting: Posting, receiver: Receiver) -> None:
     begin(kept, "x", "y")
     posting.webhook.stop()
     posting.run()

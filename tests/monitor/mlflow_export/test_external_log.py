@@ -23,8 +23,8 @@ from common.problem import Problem
 from common.registry.client import Version
 from common.settings import PROJECT, Settings
 from common.store import Store
-from common.store.monitoring.exporter_lock import exporter_lock
 from common.store.predictions import PredictionRow
+from common.store.process_lock import process_lock
 from common.table import read_table
 from monitor.mlflow_export import exporting
 from monitor.mlflow_export.exporting import export_all
@@ -33,9 +33,9 @@ from monitor.statistics.enough import MEAN_ROWS
 from scripts.parts import free_port, wait_for
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction
 from tests.monitor.mlflow_export.dying_export import POINTS
+from tests.programs import Ended, error_line, run_python
 
 DAY, NEXT_DAY = NOON.date(), NOON.date() + timedelta(days=1)
-SECONDS = 120
 SIGKILLED = -9
 numbers = itertools.count(1)
 
@@ -56,11 +56,9 @@ def lab(tmp_path: Path, mlflow_uri: str) -> Settings:
     return Settings(lab_home=tmp_path, database_url=f"sqlite:///{tmp_path}/data/lab.db", mlflow_uri=mlflow_uri)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def either_lab(request: pytest.FixtureRequest, lab: Settings) -> Settings:
-    if request.param == "sqlite":
-        return lab
-    return lab.model_copy(update={"database_url": request.getfixturevalue("postgres_url")})
+@pytest.fixture
+def either_lab(lab: Settings, either_url: str) -> Settings:
+    return lab.model_copy(update={"database_url": either_url})
 
 
 def row(name: str, prediction_id: str, class_name: str = SETOSA, **changed: object) -> PredictionRow:
@@ -110,15 +108,8 @@ def profiled(lab: Settings, name: str, *path: str, since: date = DAY) -> Counter
     return counts
 
 
-def command(lab: Settings, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", *words],
-        cwd=PROJECT,
-        env={**os.environ, **lab.environment()},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def command(lab: Settings, *words: str) -> Ended:
+    return run_python("-m", *words, environment={**os.environ, **lab.environment()})
 
 
 def test_each_day_is_a_run_and_each_export_a_step_in_it(either_lab: Settings, name: str) -> None:
@@ -135,15 +126,9 @@ def test_each_day_is_a_run_and_each_export_a_step_in_it(either_lab: Settings, na
     assert tags == {"problem": name, "model_name": f"{name}Model", "day": "2026-03-01"}
     assert found[DAY].info.run_name == "2026-03-01"
     assert found[DAY].info.start_time == datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1e3
-
-
-def test_what_is_written_is_noted_in_the_store(either_lab: Settings, name: str) -> None:
-    write_some(either_lab, name, 2)
-    export_all(either_lab, 100)
     with closing(Store(either_lab.database_url)) as store:
-        assert store.exports.waiting() == {}
-        assert store.exports.unfinished() == []
-        assert [found.exported_at is not None for found in store.predictions.get("0")] == [True, True]
+        assert (store.exports.waiting(), store.exports.unfinished()) == ({}, [])
+        assert [each.exported_at is not None for each in store.predictions.get("0")] == [True, True]
 
 
 def test_the_profiles_hold_every_row_once(either_lab: Settings, name: str) -> None:
@@ -178,7 +163,7 @@ def test_the_numbers_are_those_of_the_champions_rows(lab: Settings, name: str) -
     assert moment.timestamp == int(late.timestamp() * 1e3)
 
 
-def test_of_a_few_rows_the_numbers_that_take_more_are_not_told(lab: Settings, name: str) -> None:
+def test_metrics_that_need_more_rows_are_left_out(lab: Settings, name: str) -> None:
     write(lab, row(name, "a", is_outlier=True))
     export_all(lab, 100)
     found = runs(lab, name)[DAY].data.metrics
@@ -187,7 +172,7 @@ def test_of_a_few_rows_the_numbers_that_take_more_are_not_told(lab: Settings, na
     assert not [metric for metric in found if "/" in metric]
 
 
-def test_the_day_is_as_good_as_its_labels_say_and_is_told_again_when_more_come(lab: Settings, name: str) -> None:
+def test_the_performance_of_a_day_is_logged_again_when_labels_come(lab: Settings, name: str) -> None:
     answers = [*CLASSES, SETOSA, SETOSA, VIRGINICA]
     truths = [SETOSA, VERSICOLOR, VERSICOLOR, SETOSA, VIRGINICA]
     write(lab, *(row(name, str(number), answer) for number, answer in enumerate(answers)))
@@ -233,19 +218,17 @@ def test_where_nothing_is_new_nothing_is_written(lab: Settings, name: str) -> No
     assert everything() == before
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_who_is_killed_has_neither_lost_nor_doubled_a_row(lab: Settings, name: str, point: str) -> None:
-    assert_nothing_is_lost_or_doubled(lab, name, point)
-
-
-def test_nor_has_who_is_killed_while_claiming_in_postgresql(lab: Settings, name: str, postgres_url: str) -> None:
-    assert_nothing_is_lost_or_doubled(lab.model_copy(update={"database_url": postgres_url}), name, "within a claim")
-
-
-def assert_nothing_is_lost_or_doubled(lab: Settings, name: str, point: str) -> None:
+@pytest.mark.parametrize(
+    ("point", "database"), [*((each, "sqlite") for each in POINTS), ("within a claim", "postgresql")]
+)
+def test_a_killed_export_neither_loses_nor_doubles_a_row(
+    lab: Settings, name: str, request: pytest.FixtureRequest, point: str, database: str
+) -> None:
+    if database == "postgresql":
+        lab = lab.model_copy(update={"database_url": request.getfixturevalue("postgres_url")})
     write_some(lab, name)
     killed = command(lab, "tests.monitor.mlflow_export.dying_export", point, "5")
-    assert (killed.communicate(timeout=SECONDS)[1], killed.returncode) == ("", SIGKILLED)
+    assert (killed.stderr, killed.returncode) == ("", SIGKILLED)
     done = export_all(lab, 5)
     assert done.startswith("exported 9 rows" if point == "after finish" else "exported 14 rows")
     assert profiled(lab, name) == {"champion": 7, "shadow": 7}
@@ -255,27 +238,26 @@ def assert_nothing_is_lost_or_doubled(lab: Settings, name: str, point: str) -> N
     assert all([step for step, _ in steps] == list(range(1, len(steps) + 1)) for steps in logged.values())
     assert {day: sum(rows for _, rows in steps) for day, steps in logged.items()} == {DAY: 4, NEXT_DAY: 3}
     with closing(Store(lab.database_url)) as store:
-        assert store.exports.waiting() == {}
-        assert store.exports.unfinished() == []
+        assert (store.exports.waiting(), store.exports.unfinished()) == ({}, [])
 
 
 def test_of_two_at_once_one_leaves_it_to_the_other(either_lab: Settings, name: str) -> None:
     write_some(either_lab, name)
-    with exporter_lock(either_lab.database_url) as first:
+    with process_lock(either_lab.database_url, "exporting") as first:
         assert first
         second = command(either_lab, "monitor.external_log")
-        assert second.communicate(timeout=SECONDS) == ("another process is writing the external log\n", "")
-        assert second.returncode == 0
+    expected = (0, "another process is writing the external log\n", "")
+    assert (second.returncode, second.stdout, second.stderr) == expected
     assert runs(either_lab, name) == {}
     assert export_all(either_lab, 100).startswith("exported 14 rows")
 
 
-def test_a_place_is_free_again_when_its_holder_was_killed(either_lab: Settings) -> None:
+def test_the_lock_is_free_again_when_its_holder_was_killed(either_lab: Settings) -> None:
     with closing(Store(either_lab.database_url)):
         pass
     holding = (
-        "import sys, time; from common.store.monitoring.exporter_lock import exporter_lock\n"
-        "with exporter_lock(sys.argv[1]) as found: print(found, flush=True); time.sleep(600)"
+        "import sys, time; from common.store.process_lock import process_lock\n"
+        "with process_lock(sys.argv[1], 'exporting') as found: print(found, flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", holding, either_lab.database_url], cwd=PROJECT, stdout=subprocess.PIPE, text=True
@@ -283,12 +265,12 @@ def test_a_place_is_free_again_when_its_holder_was_killed(either_lab: Settings) 
     with holder:
         assert holder.stdout
         assert holder.stdout.readline() == "True\n"
-        with exporter_lock(either_lab.database_url) as found:
+        with process_lock(either_lab.database_url, "exporting") as found:
             assert not found
         holder.kill()
 
     def is_free() -> bool:
-        with exporter_lock(either_lab.database_url) as found:
+        with process_lock(either_lab.database_url, "exporting") as found:
             return found
 
     # PostgreSQL has to notice that the connection is gone.
@@ -318,7 +300,7 @@ def test_names_that_mlflow_would_refuse_are_written_too(lab: Settings, name: str
     assert profiled(lab, name, "names", "feature/..", "counts") == {"red": len(ids)}
 
 
-def test_drift_from_what_the_served_version_learnt_is_written(
+def test_drift_from_the_training_rows_of_the_served_version_is_logged(
     settings: Settings, trained: Version, problem: Problem, name: str
 ) -> None:
     table = read_table(settings.data_dir / "train.csv", problem, indices=True)
@@ -344,27 +326,21 @@ def test_without_mlflow_it_says_so_soon_and_claims_nothing(lab: Settings, name: 
     write_some(lab, name)
     away = lab.model_copy(update={"mlflow_uri": f"http://127.0.0.1:{free_port()}"})
     began = time.monotonic()
-    failed = command(away, "monitor.external_log")
-    said, complaint = failed.communicate(timeout=SECONDS)
-    assert (said, failed.returncode) == ("", 1)
-    assert complaint.startswith(f"external_log: no MLflow at {away.mlflow_uri}")
-    assert complaint.count("\n") == 1
+    line = error_line(command(away, "monitor.external_log"))
+    assert line.startswith(f"external_log: no MLflow at {away.mlflow_uri}")
     assert time.monotonic() - began < 30  # on a machine with nothing else to do: 2
     with closing(Store(lab.database_url)) as store:
         assert store.exports.unfinished() == []
         assert store.exports.waiting() == {name: 14}
 
 
-def test_what_mlflow_refuses_is_said_in_a_line_and_written_later(lab: Settings, name: str) -> None:
+def test_a_refusal_of_mlflow_is_one_line_and_the_rows_are_exported_later(lab: Settings, name: str) -> None:
     write_some(lab, name)
     client = mlflow.MlflowClient(lab.mlflow_uri)
     experiment = client.create_experiment(f"{name.title().replace('_', '')}Monitoring")
     client.delete_experiment(experiment)
-    failed = command(lab, "monitor.external_log")
-    complaint = failed.communicate(timeout=SECONDS)[1]
-    assert failed.returncode == 1
-    assert complaint.startswith(f"external_log: MLflow at {lab.mlflow_uri}: ")
-    assert complaint.count("\n") == 1
+    line = error_line(command(lab, "monitor.external_log"))
+    assert line.startswith(f"external_log: MLflow at {lab.mlflow_uri}: ")
     client.restore_experiment(experiment)
     assert export_all(lab, 100).startswith("exported 14 rows")
     assert profiled(lab, name) == {"champion": 7, "shadow": 7}
@@ -372,9 +348,8 @@ def test_what_mlflow_refuses_is_said_in_a_line_and_written_later(lab: Settings, 
 
 def test_a_batch_has_a_row_at_least(lab: Settings) -> None:
     failed = command(lab, "monitor.external_log", "--rows", "0")
-    complaint = failed.communicate(timeout=SECONDS)[1]
-    assert "--rows" in complaint
     assert failed.returncode == 2
+    assert "--rows" in failed.stderr
 
 
 def test_the_same_numbers_logged_again_are_there_once(lab: Settings, name: str) -> None:
@@ -391,7 +366,7 @@ def test_the_same_numbers_logged_again_are_there_once(lab: Settings, name: str) 
         assert points(lab, found, metric) == [(1, values[metric])]
 
 
-def test_evidently_tells_of_each_new_day_if_it_is_installed(
+def test_evidently_reports_each_new_day_if_it_is_installed(
     lab: Settings, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[int, int]] = []

@@ -3,12 +3,10 @@
 import json
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
-from common.settings import PROJECT
+from tests.programs import run_python
 
 # In a process of its own: so is the real one, and evidently would stay in this one.
 WRITING = """
@@ -29,10 +27,7 @@ print(json.dumps({name: pages(rows(*case)) for name, case in cases.items()}))
 @pytest.fixture(scope="module")
 def pages() -> dict[str, list[str]]:
     """Pages of a day with many rows, and of one with one row and no confidence: after another day, and the first."""
-    environment = {**os.environ, "DO_NOT_TRACK": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", WRITING], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_python("-c", WRITING, environment={**os.environ, "DO_NOT_TRACK": "1"})
     assert (done.stderr, done.returncode) == ("", 0)
     found: dict[str, list[str]] = json.loads(done.stdout)
     return found
@@ -44,18 +39,18 @@ def test_a_report_is_one_page_that_needs_nothing_else(pages: dict[str, list[str]
         assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?http", page)
 
 
-def test_it_tells_of_features_and_answers(pages: dict[str, list[str]]) -> None:
+def test_the_report_covers_features_and_answers(pages: dict[str, list[str]]) -> None:
     for page in pages["many"]:
         assert all(name in page for name in ("size", "town", "predicted class", "confidence"))
 
 
-def test_it_tells_of_drift_where_there_is_a_day_before(pages: dict[str, list[str]]) -> None:
+def test_the_report_covers_drift_where_there_is_a_day_before(pages: dict[str, list[str]]) -> None:
     for after_another, first in pages.values():
         assert "Dataset Drift" in after_another
         assert "Dataset Drift" not in first
 
 
-def test_what_no_row_tells_is_left_out(pages: dict[str, list[str]]) -> None:
+def test_a_column_without_values_is_left_out(pages: dict[str, list[str]]) -> None:
     for page in pages["one"]:
         assert "size" in page
         assert "confidence" not in page

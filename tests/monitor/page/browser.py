@@ -7,6 +7,8 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, expect
 
+from monitor.page.panels import Panel
+
 POLL = 5_000
 READY = "html[data-ready=true]"
 PHONE, WIDE = {"width": 375, "height": 800}, {"width": 1400, "height": 900}
@@ -61,6 +63,18 @@ def visiting(browser: Browser, host: str) -> Iterator[Visit]:
 def chart(page: Page, panel: str, expression: str) -> Any:
     """Evaluate an expression about `chart`."""
     return page.evaluate(f"(id) => {{ const chart = Chart.getChart(id); return {expression}; }}", f"chart-{panel}")
+
+
+def assert_drawn(page: Page, panel: Panel) -> None:
+    """The chart of a panel holds the labels and the series of the panel with the ends of their intervals."""
+    columns = [column.name for column in panel.columns]
+    values: dict[str | None, list[Any]] = {None: []}
+    values |= zip(columns, map(list, zip(*panel.rows, strict=True)), strict=True)
+    drawn = chart(page, panel.id, "chart.data.datasets.map((each) => [each.label, each.data, each.low, each.high])")
+    assert drawn == [
+        [each.label, *(values[end] for end in (each.name, each.low, each.high))] for each in panel.series()
+    ]
+    assert chart(page, panel.id, "chart.data.labels") == values[columns[0]]
 
 
 def painted(page: Page, panel: str, *colours: str) -> bool:

@@ -1,6 +1,7 @@
 """Fixtures: a browser, and the page with tabs of the tests' own, served on a real socket."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,9 +37,8 @@ def visit(browser: Browser, client: httpx.Client) -> Iterator[Visit]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path}/lab.db")
-    yield store
-    store.close()
+    with closing(Store(f"sqlite:///{tmp_path}/lab.db")) as store:
+        yield store
 
 
 @pytest.fixture

@@ -16,6 +16,10 @@ def column(name: str, kind: str = "text") -> Column:
     return Column(name=name, label=name.replace("_", " ").capitalize(), kind=kind)
 
 
+def columns(**kinds: str) -> list[Column]:
+    return [column(name, kind) for name, kind in kinds.items()]
+
+
 def with_ends(name: str, kind: str = "ratio") -> list[Column]:
     low, high = f"{name}_low", f"{name}_high"
     value = column(name, kind).model_copy(update={"low": low, "high": high})
@@ -67,15 +71,15 @@ class Shown:
                 "table",
                 "rows",
                 "Latest predictions",
-                [
-                    column("id"),
-                    column("predicted_at", "moment"),
-                    column("class_name"),
-                    column("confidence", "ratio"),
-                    column("score", "number"),
-                    column("run", "link"),
-                    column("remark"),
-                ],
+                columns(
+                    id="text",
+                    predicted_at="moment",
+                    class_name="text",
+                    confidence="ratio",
+                    score="number",
+                    run="link",
+                    remark="text",
+                ),
                 [table_row(index, selection.id) for index in range(40)],
             )
         ]
@@ -161,7 +165,7 @@ def windows() -> Panel:
         "line",
         "windows",
         "Population stability index by window",
-        [column("to", "moment"), column("sepal_length", "number"), column("sepal_width", "number")],
+        columns(to="moment", sepal_length="number", sepal_width="number"),
         [[f"2026-11-22T06:{minute:02d}:30.123456+00:00", 0.1 + minute / 500, 0.3] for minute in range(60)],
     )
 
@@ -194,15 +198,8 @@ def table_row(index: int, wanted: str) -> list[Cell]:
     name = f"{wanted or '0193'}-{index:04d}-7cc1-8e5a"
     run = f"run {index}|http://127.0.0.1:5000/#/runs/{index}"
     moment = f"2026-11-22T06:{index:02d}:00+00:00"
-    return [
-        name,
-        moment,
-        CLASSES[index % 3],
-        0.7 + index / 200,
-        -0.25 + index / 50,
-        run,
-        "=1+1" if index == 0 else None,
-    ]
+    remark = "=1+1" if index == 0 else None
+    return [name, moment, CLASSES[index % 3], 0.7 + index / 200, -0.25 + index / 50, run, remark]
 
 
 def tabs_of(shown: Shown) -> list[Tab]:

@@ -78,7 +78,7 @@ def test_a_chart_is_described_by_its_values() -> None:
     assert "Share: no values." in chart_description(panel(["mon", None, None, None, None]))
 
 
-def test_what_is_no_number_is_nothing() -> None:
+def test_numbers_that_are_not_finite_are_left_out() -> None:
     found = panel(["mon", math.nan, math.inf, -math.inf, None])
     assert found.rows == [["mon", None, None, None, None]]
     assert json.loads(found.model_dump_json())["rows"] == [["mon", None, None, None, None]]

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from monitor.page.panels import Panel
 from scripts.parts import wait_for
-from tests.monitor.page.browser import PHONE, POLL, READY, WIDE, Visit, assert_usable, chart, painted
+from tests.monitor.page.browser import PHONE, POLL, READY, WIDE, Visit, assert_drawn, assert_usable, chart, painted
 from tests.monitor.page.samples import ALWAYS, Shown
 
 CHARTS = ("accuracy", "classes", "volume-by-day", "windows", "shares")
@@ -31,15 +31,7 @@ def test_charts_hold_the_numbers_of_their_panels(visit: Visit, client: httpx.Cli
     page = visit()
     panels = {panel["id"]: Panel(**panel) for panel in client.get("/api/overview").json()["panels"]}
     for name in CHARTS:
-        panel = panels[name]
-        columns = [column.name for column in panel.columns]
-        values: dict[str | None, list[Any]] = {None: []}
-        values |= zip(columns, map(list, zip(*panel.rows, strict=True)), strict=True)
-        drawn = chart(page, name, "chart.data.datasets.map((each) => [each.label, each.data, each.low, each.high])")
-        assert drawn == [
-            [each.label, *(values[end] for end in (each.name, each.low, each.high))] for each in panel.series()
-        ]
-        assert chart(page, name, "chart.data.labels") == values[columns[0]]
+        assert_drawn(page, panels[name])
 
 
 def test_charts_are_painted_in_colours_that_follow_the_scheme_at_once(visit: Visit) -> None:
@@ -63,7 +55,7 @@ def test_intervals_are_within_the_scales_of_their_charts(visit: Visit) -> None:
     assert chart(page, "classes", "chart.scales.y.min") == 0
 
 
-def test_a_chart_tells_what_it_shows_and_has_its_table(visit: Visit) -> None:
+def test_a_chart_describes_its_content_and_has_a_table(visit: Visit) -> None:
     page = visit()
     drawing = page.get_by_role("img", name="Bar chart: Precision and recall by class")
     expect(drawing).to_have_accessible_name(re.compile("Recall: Iris-setosa 98.0 %, Iris-versicolor 96.7 %"))
@@ -74,31 +66,27 @@ def test_a_chart_tells_what_it_shows_and_has_its_table(visit: Visit) -> None:
     expect(row.get_by_role("cell")).to_have_text(["94.0 % (91.0–95.5)", "90.0 % (87.0–91.5)"])
 
 
+def tooltip(page: Page, panel: str) -> Any:
+    """Return title and body of the tooltip of a chart's second value."""
+    hovered = """(() => {
+        chart.tooltip.setActiveElements([{ datasetIndex: 0, index: 1 }], { x: 0, y: 0 });
+        chart.update();
+        return { title: chart.tooltip.title, body: chart.tooltip.body };
+    })()"""
+    return chart(page, panel, hovered)
+
+
 def test_a_tooltip_says_value_and_interval(visit: Visit) -> None:
     page = visit()
-    words = chart(
-        page,
-        "classes",
-        """(() => {
-            chart.tooltip.setActiveElements([{ datasetIndex: 0, index: 1 }], { x: 0, y: 0 });
-            chart.update();
-            return chart.tooltip.body[0].lines[0];
-        })()""",
-    )
-    assert words == "Precision: 93.0 % (90.0–94.5)"
+    assert tooltip(page, "classes")["body"][0]["lines"] == ["Precision: 93.0 % (90.0–94.5)"]
 
 
 def test_days_and_moments_are_short_on_the_axis_and_whole_in_the_tooltip(visit: Visit) -> None:
     page = visit("/?since=2026-11-01&until=2026-11-20")
     assert chart(page, "accuracy", "chart.scales.x.ticks[0].label") == "Nov 1"
     assert chart(page, "windows", "chart.scales.x.ticks[0].label") == "Nov 22, 06:00"
-    titles = """(() => {
-        chart.tooltip.setActiveElements([{ datasetIndex: 0, index: 1 }], { x: 0, y: 0 });
-        chart.update();
-        return chart.tooltip.title;
-    })()"""
-    assert chart(page, "accuracy", titles) == ["2026-11-02"]
-    assert chart(page, "windows", titles) == ["2026-11-22 06:01:30"]
+    assert tooltip(page, "accuracy")["title"] == ["2026-11-02"]
+    assert tooltip(page, "windows")["title"] == ["2026-11-22 06:01:30"]
 
 
 def test_figures_are_shown_with_their_intervals(visit: Visit) -> None:
@@ -107,7 +95,7 @@ def test_figures_are_shown_with_their_intervals(visit: Visit) -> None:
     expect(figure.locator("dd")).to_have_text(["96.7 %", "93.7–98.2", "of 412 labelled"])
 
 
-def test_an_empty_panel_says_what_to_do(visit: Visit) -> None:
+def test_an_empty_panel_gives_advice(visit: Visit) -> None:
     panel = visit("/tab/empty").get_by_role("region", name="Nothing yet")
     expect(panel.get_by_text(ALWAYS)).to_be_visible()
     expect(panel.get_by_role("link")).to_have_count(0)
@@ -167,7 +155,7 @@ def test_predictions_are_searched_by_id(visit: Visit, shown: Shown) -> None:
     expect(page).to_have_url(re.compile(r"/\?problem=iris$"))
 
 
-def test_a_table_comes_as_csv_of_what_is_filtered(visit: Visit) -> None:
+def test_a_table_comes_as_csv_of_the_filtered_rows(visit: Visit) -> None:
     page = visit("/?since=2026-11-01&until=2026-11-03")
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV of Accuracy by day").click()
@@ -200,7 +188,7 @@ def test_numbers_change_in_place(visit: Visit, shown: Shown) -> None:
     expect(page.get_by_role("img", name=re.compile("Iris-versicolor 50.0 %"))).to_be_attached()
 
 
-def test_what_was_empty_fills_without_reload_and_the_charts_around_it_stay(visit: Visit, shown: Shown) -> None:
+def test_an_empty_panel_fills_without_reload_and_other_charts_stay(visit: Visit, shown: Shown) -> None:
     page = visit("/tab/empty")
     page.evaluate("window.before = Chart.getChart('chart-classes')")
     shown.filled = True
@@ -234,7 +222,7 @@ def test_a_page_that_nobody_sees_asks_for_nothing(visit: Visit) -> None:
         page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
 
 
-def test_while_the_store_is_away_it_shows_what_it_read_and_says_so(visit: Visit, shown: Shown) -> None:
+def test_while_the_store_is_away_the_page_shows_its_last_content_and_a_notice(visit: Visit, shown: Shown) -> None:
     page = visit(noisy=True)
     read_at = page.locator("#updated").inner_text()
     notice = page.get_by_role("status")

@@ -61,31 +61,33 @@ def found(evaluation: Evaluation) -> set[Breach]:
 
 
 @pytest.mark.parametrize(
-    ("mean", "is_out"), [(4.0, False), (4.199, False), (4.201, True), (3.801, False), (3.799, True)]
+    ("subject", "is_out"),
+    [
+        # A mean may be five per cent off either way.
+        (number(4.0), False),
+        (number(4.199), False),
+        (number(4.201), True),
+        (number(3.801), False),
+        (number(3.799), True),
+        # Four standard errors of 0.5 / sqrt(rows) are 0.25 with 64 rows, and 0.224 with 80.
+        (number(4.24, rows=64), False),
+        (number(4.24, rows=80), True),
+        (number(4.24, rows=1_000_000, learnt_from=64), False),
+        (number(4.24, rows=1_000_000, learnt_from=80), True),
+        # A mean below zero is off by its distance.
+        (number(-4.1, learnt=-MEAN), False),
+        (number(-3.7, learnt=-MEAN), True),
+        # A mean of too few rows is unknown.
+        (number(None, MEAN_ROWS - 1), False),
+        (number(40.0, MEAN_ROWS), True),
+    ],
 )
-def test_a_mean_may_be_five_per_cent_off_either_way(mean: float, *, is_out: bool) -> None:
-    assert found(window(x=number(mean))) == ({(FEATURE_MEAN, "x")} if is_out else set())
-
-
-@pytest.mark.parametrize(("rows", "is_out"), [(64, False), (80, True)])
-def test_a_mean_of_few_rows_may_be_further_off_by_chance(rows: int, *, is_out: bool) -> None:
-    # Four standard errors of 0.5 / sqrt(rows) are 0.25 with 64 rows, and 0.224 with 80.
-    assert found(window(x=number(4.24, rows))) == ({(FEATURE_MEAN, "x")} if is_out else set())
-
-
-@pytest.mark.parametrize(("learnt_from", "is_out"), [(64, False), (80, True)])
-def test_the_mean_of_few_training_rows_may_be_as_far_off(learnt_from: int, *, is_out: bool) -> None:
-    subject = number(4.24, rows=1_000_000, learnt_from=learnt_from)
+def test_a_mean_is_a_breach_beyond_five_per_cent_and_four_standard_errors(subject: Subject, *, is_out: bool) -> None:
     assert found(window(x=subject)) == ({(FEATURE_MEAN, "x")} if is_out else set())
 
 
-def test_a_mean_that_was_not_told_for_want_of_rows_is_not_off() -> None:
-    assert found(window(x=number(None, MEAN_ROWS - 1))) == set()
-    assert found(window(x=number(40.0, MEAN_ROWS))) == {(FEATURE_MEAN, "x")}
-
-
 @pytest.mark.parametrize("mean", [-0.04, 0.04])
-def test_a_mean_near_zero_may_be_off_by_what_chance_does_however_many_per_cent_that_is(mean: float) -> None:
+def test_a_mean_near_zero_may_be_off_by_chance_by_any_percentage(mean: float) -> None:
     assert found(window(x=number(mean, rows=1_000, learnt=0.004))) == set()
     message = breaches(window(x=number(0.1, rows=1_000, learnt=0.004)))[FEATURE_MEAN, "x"]
     assert message.endswith("; up to 0.06328 is allowed")
@@ -95,11 +97,6 @@ def test_a_mean_that_was_zero_has_a_distance_and_no_percentage() -> None:
     message = breaches(window(x=number(0.3, learnt=0.0)))[FEATURE_MEAN, "x"]
     assert "0.3 above the training mean 0;" in message
     assert found(window(x=number(0.01, learnt=0.0))) == set()
-
-
-def test_a_mean_below_zero_is_off_by_its_distance() -> None:
-    assert found(window(x=number(-4.1, learnt=-MEAN))) == set()
-    assert found(window(x=number(-3.7, learnt=-MEAN))) == {(FEATURE_MEAN, "x")}
 
 
 def test_false_alarms_of_means_are_rare_where_nothing_has_changed() -> None:
@@ -138,12 +135,12 @@ def test_nothing_is_out_of_bounds_without_rows_or_without_a_reference() -> None:
     assert found(window(x=Subject(kind="number", rows=1000, mean=99.0))) == set()
 
 
-def test_all_that_is_out_of_bounds_is_told_at_once() -> None:
+def test_all_breaches_are_found_at_once() -> None:
     evaluation = window(90, 100, x=number(9.0, verdict="drift"), y=number(9.0))
     assert found(evaluation) == {(OUTLIERS, ""), (FEATURE_MEAN, "x"), (FEATURE_MEAN, "y"), (DRIFT, "x")}
 
 
-def test_messages_say_in_words_and_numbers_what_is_wrong() -> None:
+def test_messages_describe_a_breach_with_its_numbers() -> None:
     messages = breaches(window(90, 100, x=number(4.4, verdict="drift"), y=number(3.6)))
     assert messages[OUTLIERS, ""] == (
         "90.0% of 100 rows are outliers, which are unlike the training rows; up to 20% is allowed"
@@ -155,7 +152,7 @@ def test_messages_say_in_words_and_numbers_what_is_wrong() -> None:
     assert messages[DRIFT, "x"] == "x has drifted from the reference: psi 0.312, ks 0.25, p = 0.0012, 10000 predictions"
 
 
-def test_a_recall_that_has_dropped_is_told_of_a_class_with_the_longest_name_too() -> None:
+def test_a_dropped_recall_is_a_breach_also_for_the_longest_class_name() -> None:
     long = "x" * 256
     results = Results((long, "b"), np.array([[50, 0], [0, 50]]))
     evaluation = window().model_copy(update={"performance": measured({(long, "b"): 50, ("b", "b"): 50}, results)})
@@ -163,7 +160,7 @@ def test_a_recall_that_has_dropped_is_told_of_a_class_with_the_longest_name_too(
     assert max(len(subject) for _, subject in found(evaluation)) <= 256
 
 
-def test_what_needs_a_reference_is_not_looked_for_without_one() -> None:
+def test_without_a_reference_only_outliers_are_looked_for() -> None:
     assert looked_for(window(x=number(MEAN))) == ALL_KINDS
     assert looked_for(window(x=Subject(kind="number", rows=1, mean=1.0))) == {OUTLIERS}
     assert looked_for(window()) == {OUTLIERS}

@@ -90,7 +90,7 @@ def test_p_values_of_one_distribution_are_not_too_small(
     assert np.mean(np.array(found) < 0.05) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / times)
 
 
-def test_what_is_rounded_to_single_precision_by_a_client_has_not_moved(rng: np.random.Generator) -> None:
+def test_values_that_a_client_rounds_to_single_precision_have_not_moved(rng: np.random.Generator) -> None:
     learnt = np.round(rng.normal(5.8, 0.8, 90), 1)
     window = np.tile(learnt, 10).astype(np.float32).astype(np.float64)
     exact, single = (number_drift(numbers(learnt), each) for each in (np.tile(learnt, 10), window))
@@ -151,7 +151,7 @@ def test_p_values_of_the_same_shares_are_not_too_small(
 
 
 @pytest.mark.parametrize("rows", [30, 10_000])
-def test_a_class_that_has_vanished_is_seen_even_if_few_rows_have_told_of_it(rows: int) -> None:
+def test_a_vanished_class_is_seen_also_with_few_training_rows(rows: int) -> None:
     drift = category_drift(CategoryReference(rows, {"a": 0.4, "b": 0.3, "c": 0.3}), {"a": 430, "b": 320})
     assert drift.statistics["vanished"] == pytest.approx(0.3)
     assert verdicts({CLASS: drift}) == {CLASS: "drift"}
@@ -171,7 +171,7 @@ def test_one_class_alone_is_no_drift() -> None:
 # Verdicts
 
 
-def test_nothing_is_told_of_a_window_without_rows(rng: np.random.Generator) -> None:
+def test_a_window_without_rows_has_no_statistics(rng: np.random.Generator) -> None:
     empty = {
         "number": number_drift(numbers(rng.normal(size=90)), np.array([])),
         "category": category_drift(CategoryReference(90, {"a": 1.0}), {}),
@@ -242,7 +242,7 @@ def test_of_200_windows_without_drift_one_in_twenty_at_most_has_a_false_alarm(
     ("shift", "at_least"),
     [("mean by 0.5 sd", DETECTED_AT_LEAST), ("one class gone", DETECTED_AT_LEAST), ("variance doubled", 0.8)],
 )
-def test_what_has_moved_is_told(population: Population, shift: str, at_least: float) -> None:
+def test_a_shift_is_detected(population: Population, shift: str, at_least: float) -> None:
     assert drift_share(population, from_population, SHIFTS[shift], 60) >= at_least
 
 

@@ -68,7 +68,7 @@ def test_an_answer_to_a_class_that_the_version_does_not_know_is_wrong() -> None:
     assert (accuracy.labels, accuracy.value, accuracy.verdict) == (100, 0.5, "dropped")
 
 
-def test_what_is_of_a_day_says_so() -> None:
+def test_results_of_a_day_are_marked() -> None:
     assert [each.span for each in measured({}, TESTED)] == ["window"] * 3
     assert {(each.span, each.day) for each in measured({}, TESTED, date(2026, 3, 1))} == {("day", date(2026, 3, 1))}
 
@@ -80,7 +80,7 @@ def test_it_goes_to_json_and_back() -> None:
 
 @pytest.mark.parametrize("rows", [50, 200, 1_000])
 @pytest.mark.parametrize("test_rows", [30, 100, 10_000])
-def test_a_version_that_is_as_good_as_ever_is_seldom_told_of_in_a_day(test_rows: int, rows: int) -> None:
+def test_false_alarms_of_a_version_that_stays_good_are_rare(test_rows: int, rows: int) -> None:
     """More seldom than one in ten, most of which had lucky test rows: of so many one in forty is."""
     rng = np.random.default_rng(3)
     told = 0

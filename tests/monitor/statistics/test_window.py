@@ -1,6 +1,5 @@
 """A window of predictions, as numbers."""
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -16,22 +15,11 @@ from monitor.statistics.reference import CategoryReference, NumberReference, Ref
 from monitor.statistics.window import CLASS, CONFIDENCE, MOST_NAMES, OTHERS, Distribution, Evaluation, evaluate
 from scripts.traffic_rows import RowSource, Traffic
 from tests.common.store.rows import CLASSES, FEATURES, SETOSA, VERSICOLOR, prediction
-from tests.monitor.references import answered, reference_of
+from tests.monitor.references import answered
 
 EDGES = NumberReference(100, 0.5, 1.0, np.linspace(-1, 2, 101), np.array([0.0, 1.0]), np.array([0.25, 0.25, 0.5]))
 ONE_WIDE = {"petal_width": 1.2}
 AGENCIES = CategoryReference(100, {"EPX": 0.75, "CWT": 0.25})
-
-
-@pytest.fixture(scope="module")
-def table(problem: Problem) -> Table:
-    return problem.load(None)
-
-
-@pytest.fixture(scope="module")
-def reference(problem: Problem, table: Table) -> Reference:
-    """The reference of a model that has learnt from all of iris."""
-    return reference_of(problem, table)
 
 
 def only(**features: NumberReference | CategoryReference) -> Reference:
@@ -42,8 +30,8 @@ def rows_of(name: str, *values: float | str) -> list[PredictionRow]:
     return [prediction(str(number)) | {"features": {name: value}} for number, value in enumerate(values)]
 
 
-def test_no_rows_say_nothing(reference: Reference) -> None:
-    window = evaluate([], reference)
+def test_no_rows_say_nothing(learnt: Reference) -> None:
+    window = evaluate([], learnt)
     assert (window.rows, window.outliers, window.outlier_ratio, window.confidence_mean) == (0, 0, None, None)
     assert window.class_counts == dict.fromkeys(CLASSES, 0)
     assert window.class_shares == {}
@@ -58,13 +46,13 @@ def test_no_rows_without_a_reference_say_nothing_of_features() -> None:
     assert window.class_counts == {}
 
 
-def test_shares_and_means_are_those_of_the_rows_that_tell(reference: Reference) -> None:
+def test_shares_and_means_are_those_of_the_rows_with_values(learnt: Reference) -> None:
     rows: list[PredictionRow] = [
         prediction("a") | {"is_outlier": True, "confidence": 0.9, "features": {**FEATURES, "petal_width": 12.0}},
         prediction("b") | {"is_outlier": False, "confidence": 0.5},
         prediction("c", VERSICOLOR) | {"is_outlier": None, "confidence": None, "features": FEATURES | ONE_WIDE},
     ]
-    window = evaluate(rows * MEAN_ROWS, reference)
+    window = evaluate(rows * MEAN_ROWS, learnt)
     assert (window.rows, window.told_outlier, window.outliers, window.outlier_ratio) == (150, 100, 50, 0.5)
     assert window.confidence_mean == pytest.approx(0.7)
     assert window.class_shares == pytest.approx({SETOSA: 2 / 3, VERSICOLOR: 1 / 3, CLASSES[2]: 0})
@@ -74,17 +62,17 @@ def test_shares_and_means_are_those_of_the_rows_that_tell(reference: Reference) 
     assert width.mean == pytest.approx((0.2 + 1.2) / 2)
 
 
-def test_of_fewer_rows_than_they_need_means_and_shares_are_not_told(reference: Reference) -> None:
+def test_means_and_shares_need_a_number_of_rows(learnt: Reference) -> None:
     assert MEAN_ROWS == SHARE_ROWS
     usual, outlier = prediction("a"), prediction("b") | {"is_outlier": True}
-    few, enough = evaluate([usual] * (MEAN_ROWS - 1), reference), evaluate([usual] * MEAN_ROWS, reference)
+    few, enough = evaluate([usual] * (MEAN_ROWS - 1), learnt), evaluate([usual] * MEAN_ROWS, learnt)
     assert (few.outlier_ratio, few.confidence_mean, few.class_shares) == (None, None, {})
     assert (enough.outlier_ratio, enough.class_shares[SETOSA]) == (0, 1)
     assert enough.confidence_mean == pytest.approx(0.7)
     assert {subject.mean for subject in few.subjects.values()} == {None}
     assert enough.features["petal_width"].mean == pytest.approx(0.2)
     # Enough for a share, and for the mean one too few.
-    mixed = evaluate([*[usual] * (MEAN_ROWS - 1), outlier], reference)
+    mixed = evaluate([*[usual] * (MEAN_ROWS - 1), outlier], learnt)
     assert (mixed.outlier_ratio, mixed.features["petal_width"].mean) == (1 / SHARE_ROWS, None)
 
 
@@ -104,31 +92,32 @@ def test_healthy_traffic_with_a_few_absurd_rows_is_in_bounds(problem: Problem, b
         assert breaches(evaluate(rows, known)) == {}, seed
 
 
-def test_a_feature_stands_beside_what_the_model_has_learnt(table: Table, reference: Reference) -> None:
-    length = evaluate([prediction("a")], reference).features["sepal_length"]
+def test_a_feature_stands_beside_its_training_statistics(table: Table, learnt: Reference) -> None:
+    length = evaluate([prediction("a")], learnt).features["sepal_length"]
     assert length.reference_rows == 150
     assert length.reference_mean == pytest.approx(table.X[:, 0].mean())
     assert length.reference_std == pytest.approx(table.X[:, 0].std())
 
 
 def test_the_rows_that_the_model_has_learnt_from_are_no_drift(
-    problem: Problem, table: Table, reference: Reference
+    problem: Problem, table: Table, learnt: Reference
 ) -> None:
-    window = evaluate(answered(problem, table, times=4), reference)
+    window = evaluate(answered(problem, table, times=4), learnt)
     assert {subject.verdict for subject in window.subjects.values()} == {"no drift"}
     indices = [subject.statistics["psi"] for subject in window.subjects.values()]
     assert indices == pytest.approx([0.0] * 6, abs=0.01)
     for subject in window.subjects.values():
         assert subject.distribution
         assert subject.distribution.window == pytest.approx(subject.distribution.reference, abs=1e-4)
+        assert sum(subject.distribution.window) == pytest.approx(1, abs=1e-3)
 
 
 def test_a_shifted_feature_is_a_drift_and_the_others_are_none(
-    problem: Problem, table: Table, reference: Reference
+    problem: Problem, table: Table, learnt: Reference
 ) -> None:
     X = table.X.copy()
     X[:, 0] += X[:, 0].std()
-    window = evaluate(answered(problem, replace(table, X=X), times=4), reference)
+    window = evaluate(answered(problem, replace(table, X=X), times=4), learnt)
     assert {name for name, subject in window.subjects.items() if subject.verdict == "drift"} == {"sepal_length"}
     length = window.subjects["sepal_length"]
     assert length.statistics["psi"] > 0.5
@@ -137,28 +126,28 @@ def test_a_shifted_feature_is_a_drift_and_the_others_are_none(
 
 
 def test_a_class_that_is_not_answered_any_more_and_lower_confidence_are_drifts(
-    problem: Problem, table: Table, reference: Reference
+    problem: Problem, table: Table, learnt: Reference
 ) -> None:
     rows = [row for row in answered(problem, table, times=6) if row["class_name"] != SETOSA]
-    window = evaluate([row | {"confidence": 0.6} for row in rows], reference)
+    window = evaluate([row | {"confidence": 0.6} for row in rows], learnt)
     assert window.subjects[CLASS].verdict == "drift"
     assert window.subjects[CONFIDENCE].verdict == "drift"
     assert window.class_counts[SETOSA] == 0
 
 
-def test_there_is_no_verdict_below_the_rows_that_it_needs(problem: Problem, table: Table, reference: Reference) -> None:
+def test_there_is_no_verdict_below_the_rows_that_it_needs(problem: Problem, table: Table, learnt: Reference) -> None:
     rows = answered(problem, table, times=4)[:DRIFT_ROWS]
-    fewer = evaluate(rows[1:], reference)
+    fewer = evaluate(rows[1:], learnt)
     assert {subject.verdict for subject in fewer.subjects.values()} == {"not enough data"}
     assert [(subject.statistics, subject.p_value) for subject in fewer.subjects.values()] == [({}, None)] * 6
-    assert "not enough data" not in {subject.verdict for subject in evaluate(rows, reference).subjects.values()}
+    assert "not enough data" not in {subject.verdict for subject in evaluate(rows, learnt).subjects.values()}
 
 
 def test_answers_of_another_version_are_not_compared_but_its_rows_are(
-    problem: Problem, table: Table, reference: Reference
+    problem: Problem, table: Table, learnt: Reference
 ) -> None:
     others = answered(problem, table, times=4, version=2)
-    window = evaluate([*others, prediction("mine")], reference)
+    window = evaluate([*others, prediction("mine")], learnt)
     assert (window.rows, window.class_counts[SETOSA]) == (601, 201)
     assert window.subjects["sepal_width"].rows == 601
     assert (window.subjects[CLASS].rows, window.subjects[CONFIDENCE].rows) == (1, 1)
@@ -174,8 +163,8 @@ def test_without_a_reference_there_are_means_and_shares_and_no_verdicts(problem:
     assert window.subjects[CLASS].rows == 600
 
 
-def test_a_model_without_probabilities_has_no_confidence_to_compare(reference: Reference) -> None:
-    window = evaluate([prediction("a") | {"confidence": None}], replace(reference, confidence=None))
+def test_a_model_without_probabilities_has_no_confidence_to_compare(learnt: Reference) -> None:
+    window = evaluate([prediction("a") | {"confidence": None}], replace(learnt, confidence=None))
     assert window.confidence_mean is None
     assert (window.subjects[CONFIDENCE].rows, window.subjects[CONFIDENCE].verdict) == (0, None)
 
@@ -220,7 +209,7 @@ def test_a_category_without_a_reference_shows_its_most_frequent_names() -> None:
     assert agency.distribution.reference is None
 
 
-def test_what_is_no_number_is_left_out_where_numbers_were_learnt() -> None:
+def test_values_that_are_no_numbers_are_left_out_of_a_numeric_feature() -> None:
     values: list[float | str] = [1.0, "many", float("nan"), float("inf"), 3.0] * MEAN_ROWS
     x = evaluate(rows_of("x", *values), only(x=EDGES)).features["x"]
     assert (x.rows, x.mean) == (2 * MEAN_ROWS, 2.0)
@@ -251,19 +240,8 @@ def test_more_rows_than_are_looked_at_at_once_are_all_counted() -> None:
 
 
 @pytest.mark.parametrize("times", [0, 1, 4])
-def test_an_evaluation_goes_to_json_and_back(problem: Problem, table: Table, reference: Reference, times: int) -> None:
-    for known in (reference, None):
+def test_an_evaluation_goes_to_json_and_back(problem: Problem, table: Table, learnt: Reference, times: int) -> None:
+    for known in (learnt, None):
         window = evaluate(answered(problem, table, times=times), known)
         assert Evaluation.model_validate(window.model_dump(mode="json")) == window
         assert Evaluation.model_validate_json(window.model_dump_json()) == window
-
-
-def test_shares_of_a_distribution_add_up(problem: Problem, table: Table, reference: Reference) -> None:
-    window = evaluate(answered(problem, table), reference)
-    totals = Counter(
-        round(sum(shares), 3)
-        for subject in window.subjects.values()
-        if subject.distribution
-        for shares in (subject.distribution.window, subject.distribution.reference or [])
-    )
-    assert totals == {1.0: 12}

@@ -16,7 +16,7 @@ from common.settings import Settings
 from tests.api.fastpath.test_routes import count
 from tests.api.http.test_any_body import anything
 from tests.api.protocols.oip.test_routes import BASES, LENGTH, MODEL, REFUSED, ROWS, binary, binary_tensor, body, tensor
-from tests.conftest import StartApi
+from tests.conftest import running_api
 
 # This header changes nothing, but the fast path leaves the request to FastAPI's route.
 ROUTE = {"Content-Encoding": "identity"}
@@ -49,9 +49,7 @@ def test_both_paths_answer_alike(lone_api: httpx.Client, sent: dict[str, Any], e
 @settings(max_examples=300, deadline=None)
 @example(b"", None)
 @example(b"{}", 2)
-def test_both_paths_answer_alike_whatever_is_sent(
-    lone_api: httpx.Client, content: bytes, json_length: int | None
-) -> None:
+def test_both_paths_answer_any_body_alike(lone_api: httpx.Client, content: bytes, json_length: int | None) -> None:
     sent = {"content": content, "headers": {} if json_length is None else {LENGTH: str(json_length)}}
     fast, route = (answered(lone_api, f"{MODEL}/infer", sent, more) for more in ({}, ROUTE))
     assert fast == route
@@ -70,13 +68,13 @@ def test_both_paths_are_counted_alike(lone_api: httpx.Client, more: dict[str, st
 
 
 def test_only_the_champion_without_its_number_has_a_fast_path(
-    with_copy: Settings, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+    with_copy: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def closed(*_: object) -> None:
         raise HTTPException(409, "the route is taken")
 
     monkeypatch.setattr(oip_routes, "_named", closed)
-    with start_api(with_copy) as api:
+    with running_api(with_copy) as api:
         for end in ("", "/"):
             for sent in ({"json": body()}, IN_BINARY):
                 assert api.post(f"{MODEL}/infer{end}", **sent).status_code == 200

@@ -63,7 +63,7 @@ def test_tritons_client_finds_the_service_well(client: triton.InferenceServerCli
 @pytest.mark.parametrize("version", ["", str(KEPT)])
 @pytest.mark.parametrize("answered", [False, True], ids=["answered in JSON", "answered in binary"])
 @pytest.mark.parametrize("sent", [False, True], ids=["sent in JSON", "sent in binary"])
-def test_tritons_client_gets_what_predict_answers(
+def test_tritons_client_gets_the_answers_of_predict(
     client: triton.InferenceServerClient, expected: list[dict[str, Any]], version: str, *, sent: bool, answered: bool
 ) -> None:
     wanted = [triton.InferRequestedOutput(name, binary_data=answered) for name in OUTPUTS]
@@ -97,7 +97,7 @@ def test_the_id_that_tritons_client_gets_takes_the_truth(
 
 
 @pytest.mark.parametrize("binary", [False, True], ids=["in JSON", "in binary"])
-def test_tritons_client_understands_what_is_wrong(client: triton.InferenceServerClient, *, binary: bool) -> None:
+def test_tritons_client_understands_refusals(client: triton.InferenceServerClient, *, binary: bool) -> None:
     implausible = ARRAY.copy()
     implausible[1, 3] = 31
     for array, model, version, words in (
@@ -112,7 +112,7 @@ def test_tritons_client_understands_what_is_wrong(client: triton.InferenceServer
         assert words in raised.value.message()
 
 
-def test_kserves_client_gets_what_predict_answers(lone_api: httpx.Client, expected: list[dict[str, Any]]) -> None:
+def test_kserves_client_gets_the_answers_of_predict(lone_api: httpx.Client, expected: list[dict[str, Any]]) -> None:
     found = run_client("kserve", "kserve_client.py", lone_api, "IrisModel", given=ROWS)
     assert (found["live"], found["ready"], found["model_ready"], found["unknown_ready"]) == (True, True, True, False)
     shares = [list(each["probabilities"].values()) for each in expected]
@@ -127,7 +127,7 @@ def test_kserves_client_gets_what_predict_answers(lone_api: httpx.Client, expect
     assert "400 Bad Request" in found["refused"]
 
 
-def test_requests_of_mlservers_types_get_what_predict_answers(
+def test_requests_of_mlservers_types_get_the_answers_of_predict(
     lone_api: httpx.Client, expected: list[dict[str, Any]]
 ) -> None:
     found = run_client("mlserver", "mlserver_types.py", lone_api, "IrisModel", given={"input": ROWS})

@@ -22,11 +22,11 @@ from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
 from scripts.parts import wait_for
-from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, CHALLENGER, keep_challenger
-from tests.api.inference.test_prediction_log import CLASSES, SETOSA_ROW, by_hand, counted, logged, store_of
+from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, CHALLENGER, keep_challenger, remembered
+from tests.api.inference.test_prediction_log import CLASSES, SETOSA_ROW, by_hand, counted, logged
 from tests.api.metrics.test_declared import VIRGINICA, predicted
 from tests.api.routes.test_models import statistics_of
-from tests.conftest import KEPT, StartApi
+from tests.conftest import KEPT, running_api
 
 ROWS = [SETOSA_ROW, VIRGINICA]
 MODEL = "/v2/models/IrisModel"
@@ -142,14 +142,14 @@ def test_rows_are_answered_as_predict_answers_them(lone_api: httpx.Client, base:
 
 
 @pytest.mark.parametrize("path", ["/v2/nothing", "/v2/models", f"{MODEL}/unload", f"{MODEL}/versions", "/v2/health"])
-def test_an_unknown_path_is_told_in_the_protocols_words(lone_api: httpx.Client, path: str) -> None:
+def test_an_unknown_path_is_refused_in_the_protocols_form(lone_api: httpx.Client, path: str) -> None:
     check_refused(lone_api.get(path), 404)
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", f"{MODEL}/infer"), ("POST", "/v2"), ("DELETE", f"{MODEL}/ready/")]
 )
-def test_a_wrong_method_is_told_which_are_allowed(lone_api: httpx.Client, method: str, path: str) -> None:
+def test_a_wrong_method_is_refused_with_the_allowed_ones(lone_api: httpx.Client, method: str, path: str) -> None:
     response = lone_api.request(method, path)
     check_refused(response, 405)
     assert response.headers["allow"]
@@ -186,7 +186,7 @@ def test_data_may_be_flat_or_in_rows(lone_api: httpx.Client) -> None:
         {"model_name": "IrisModel", "model_version": None, "something": {"else": []}},
     ],
 )
-def test_what_clients_send_besides_is_tolerated(lone_api: httpx.Client, more: dict[str, Any]) -> None:
+def test_further_fields_are_tolerated(lone_api: httpx.Client, more: dict[str, Any]) -> None:
     given = tensor(parameters={"content_type": "np", "headers": None}, something=1)
     answer = infer(lone_api, body(given, **more))
     assert "id" not in answer
@@ -282,7 +282,7 @@ VALUES = ["NaN", "Infinity", "1e999", "1" + "0" * 400, '"0.2"', '""', "true", "f
 
 
 @pytest.mark.parametrize(("request_body", "words"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_request_is_refused_and_its_place_named(
+def test_a_malformed_request_is_refused_and_its_place_named(
     lone_api: httpx.Client, request_body: Any, words: list[str]
 ) -> None:
     before = predicted(lone_api)
@@ -291,13 +291,13 @@ def test_what_is_no_request_is_refused_and_its_place_named(
 
 
 @pytest.mark.parametrize("content", ["", "{", "null", '"text"', "[" * 200_000, "\x00", '{"inputs": [', "\ufeff{}"])
-def test_what_is_no_json_object_is_refused(lone_api: httpx.Client, content: str) -> None:
+def test_a_body_that_is_no_json_object_is_refused(lone_api: httpx.Client, content: str) -> None:
     check_refused(lone_api.post(f"{MODEL}/infer", content=content.encode()), 400, "body")
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["flat", "in rows"])
 @pytest.mark.parametrize("value", VALUES)
-def test_what_is_no_number_is_refused(lone_api: httpx.Client, value: str, *, nested: bool) -> None:
+def test_a_value_that_is_no_number_is_refused(lone_api: httpx.Client, value: str, *, nested: bool) -> None:
     data = [*ROWS, [5.1, 3.5, 1.4, "HERE"]] if nested else [*ROWS[0], *ROWS[1], 5.1, 3.5, 1.4, "HERE"]
     content = json.dumps(body(tensor(data, shape=[3, 4]))).replace('"HERE"', value)
     response = lone_api.post(f"{MODEL}/infer", content=content)
@@ -317,7 +317,7 @@ def test_an_implausible_value_is_refused_by_row_and_feature_in_the_words_of_pred
 
 @pytest.mark.parametrize("kind", ["<f4", "<f8"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -0.1, 30.1])
-def test_what_is_no_plausible_number_in_binary_is_refused(lone_api: httpx.Client, kind: str, value: float) -> None:
+def test_an_implausible_number_in_binary_is_refused(lone_api: httpx.Client, kind: str, value: float) -> None:
     raw = np.array([SETOSA_ROW, [5.1, 3.5, value, 0.2]], kind).tobytes()
     sent = binary(body(binary_tensor(raw, datatype={"<f4": "FP32", "<f8": "FP64"}[kind])), raw)
     check_refused(lone_api.post(f"{MODEL}/infer", **sent), 400, "inputs[0].data[6]", "petal_length", "row 1")
@@ -335,20 +335,16 @@ def test_the_limits_themselves_are_plausible(lone_api: httpx.Client) -> None:
         *((f"{MODEL}/versions/{number}", [number, str(KEPT)]) for number in ("8", "0", "07", "-7", "latest", "7.0")),
     ],
 )
-def test_what_does_not_serve_is_not_found(lone_api: httpx.Client, path: str, words: list[str]) -> None:
+def test_a_model_or_version_that_does_not_serve_is_not_found(
+    lone_api: httpx.Client, path: str, words: list[str]
+) -> None:
     for asked in (path, f"{path}/ready/"):
         check_refused(lone_api.get(asked), 404, *words)
     for request in (body(), {}):
         check_refused(lone_api.post(f"{path}/infer", json=request), 404, *words)
 
 
-@pytest.fixture
-def modelless(offline: Settings, start_api: StartApi) -> Iterator[httpx.Client]:
-    with start_api(offline) as client:
-        yield client
-
-
-def test_without_a_model_the_process_lives_and_says_what_to_do(modelless: httpx.Client) -> None:
+def test_without_a_model_the_process_lives_and_names_the_command_to_run(modelless: httpx.Client) -> None:
     assert modelless.get("/v2/health/live").json() == {"live": True}
     assert modelless.get("/v2").status_code == 200
     for path in ("/v2/health/ready", MODEL, f"{MODEL}/ready", f"{BASES[1]}/ready"):
@@ -400,7 +396,7 @@ def test_outputs_follow_the_json_in_their_order(lone_api: httpx.Client) -> None:
     assert behind[32:] == b"\x0b\0\0\0Iris-setosa\x0e\0\0\0Iris-virginica"
 
 
-def test_what_an_output_says_goes_before_what_the_request_says(lone_api: httpx.Client) -> None:
+def test_parameters_of_an_output_win_over_those_of_the_request(lone_api: httpx.Client) -> None:
     wanted = [
         {"name": "label"},
         {"name": "class_name", "parameters": {"binary_data": False}},
@@ -452,25 +448,11 @@ def test_bytes_that_do_not_fit_are_refused(lone_api: httpx.Client, raw: bytes, g
 
 
 @pytest.fixture
-def api(with_copy: Settings, problem: Problem, start_api: StartApi) -> Iterator[httpx.Client]:
+def api(with_copy: Settings) -> Iterator[httpx.Client]:
     """An api whose challenger says of everything that it is Iris-virginica."""
-    keep_challenger(with_copy, problem, ALWAYS_VIRGINICA)
-    with start_api(with_copy) as client:
+    keep_challenger(with_copy, ALWAYS_VIRGINICA)
+    with running_api(with_copy) as client:
         yield client
-
-
-@pytest.fixture
-def store(with_copy: Settings) -> Iterator[Store]:
-    with store_of(with_copy) as opened:
-        yield opened
-
-
-def remembered(api: httpx.Client, prediction_id: str, rows: int = 2) -> list[dict[str, Any]]:
-    def look() -> list[dict[str, Any]] | None:
-        found = api.get(f"/predictions/{prediction_id}")
-        return found.json() if found.is_success and len(found.json()) == rows else None
-
-    return wait_for("the prediction", look)
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -506,7 +488,7 @@ def test_the_version_of_the_challenger_answers_in_its_own_place(api: httpx.Clien
     found = outputs(answer)
     assert (found["label"], found["class_name"]) == ([2, 2], ["Iris-virginica"] * 2)
     for prediction_id, row in zip(found["prediction_id"], ROWS, strict=True):
-        (only,) = remembered(api, prediction_id, rows=1)
+        (only,) = remembered(api, prediction_id, count=1)
         assert (only["role"], only["model_version"], only["class_name"]) == ("shadow", CHALLENGER, "Iris-virginica")
         assert list(only["features"].values()) == row
     assert predicted(api)["Iris-virginica"] == 2
@@ -551,7 +533,7 @@ def test_predictions_of_a_challenger_are_not_compared_with_those_of_its_successo
     assert [batch.role for batch in log.taken] == ["shadow", "champion"]
 
 
-def test_what_the_challenger_was_asked_counts_for_it_and_for_no_comparison(api: httpx.Client, store: Store) -> None:
+def test_requests_to_the_challenger_count_for_it_and_for_no_comparison(api: httpx.Client, store: Store) -> None:
     asked = outputs(infer(api, body(), f"{MODEL}/versions/{CHALLENGER}"))["prediction_id"]
     shown = outputs(infer(api, body()))["prediction_id"]
     wait_for("six rows", lambda: len(logged(store)) == 6)
@@ -569,11 +551,9 @@ def test_what_the_challenger_was_asked_counts_for_it_and_for_no_comparison(api: 
     assert (comparison["only_challenger_right"], comparison["both_wrong"]) == (0, 0)
 
 
-def test_a_challenger_alone_answers_by_its_version_only(
-    offline: Settings, problem: Problem, start_api: StartApi
-) -> None:
-    keep_challenger(offline, problem, by_hand(2.5, 4.8))
-    with start_api(offline) as api:
+def test_a_challenger_alone_answers_by_its_version_only(offline: Settings) -> None:
+    keep_challenger(offline, by_hand(2.5, 4.8))
+    with running_api(offline) as api:
         assert outputs(infer(api, body(), f"{MODEL}/versions/{CHALLENGER}"))["label"] == [0, 2]
         check_refused(api.post(f"{MODEL}/infer", json=body()), 503)
         check_refused(api.post(f"{MODEL}/versions/{KEPT}/infer", json=body()), 404, str(CHALLENGER))

@@ -112,7 +112,7 @@ def rows_of(problem: Problem) -> st.SearchStrategy[list[list[Any]]]:
 @pytest.mark.parametrize("nested", [False, True], ids=["flat", "in rows"])
 @pytest.mark.parametrize("problem", [IRIS, TRAVEL], ids=lambda problem: problem.name)
 @given(data=st.data())
-def test_what_predict_takes_is_read_as_it_is_and_what_it_refuses_is_refused(
+def test_rows_are_read_or_refused_as_predict_reads_or_refuses_them(
     problem: Problem, data: st.DataObject, *, nested: bool
 ) -> None:
     rows = data.draw(rows_of(problem))
@@ -143,7 +143,7 @@ def test_a_request_with_its_numbers_as_an_array_is_the_same_request(values: list
 
 
 @pytest.mark.parametrize("data", ["[[1, 2], [], 3, 4]", "[true]", "[1e999]", "1", "[1", '["1"]'])
-def test_what_is_no_flat_array_of_numbers_is_left_to_the_ordinary_way(data: str) -> None:
+def test_data_that_are_no_flat_array_of_numbers_are_left_to_the_ordinary_way(data: str) -> None:
     assert with_array(f'{{"inputs": [{{"shape": [1, 4], "datatype": "FP32", "data": {data}}}]}}'.encode()) is None
     assert with_array(b'{"inputs": [{"shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]}') is not None
 

@@ -39,14 +39,14 @@ def test_a_found_breach_begins_an_alert(store: Store) -> None:
     assert (first.posted_at, first.attempts, first.last_error) == (None, 0, None)
 
 
-def test_what_is_found_again_is_the_same_episode_with_its_newest_message(store: Store) -> None:
+def test_a_breach_that_is_found_again_is_the_same_episode_with_its_newest_message(store: Store) -> None:
     [began] = settle(store, 0, OUTLIERS).began
     assert settle(store, 1, OUTLIERS, says="worse") == Changed([], [])
     [alert] = store.alerts.open()
     assert (alert.id, alert.message, alert.began_at, alert.seen_at) == (began.id, "worse", NOON, NOON + MINUTE)
 
 
-def test_what_is_not_found_any_more_ends_with_the_message_that_it_had(store: Store) -> None:
+def test_a_breach_that_is_not_found_any_more_ends_with_its_last_message(store: Store) -> None:
     settle(store, 0, OUTLIERS, DRIFT_X)
     settle(store, 1, OUTLIERS, DRIFT_X, says="worse")
     changed = settle(store, 2, DRIFT_X)
@@ -56,7 +56,7 @@ def test_what_is_not_found_any_more_ends_with_the_message_that_it_had(store: Sto
     assert names(store.alerts.open()) == {DRIFT_X}
 
 
-def test_what_comes_back_is_a_new_episode(store: Store) -> None:
+def test_a_breach_that_comes_back_is_a_new_episode(store: Store) -> None:
     for minutes, found in enumerate([(OUTLIERS,), (), (OUTLIERS,)]):
         settle(store, minutes, *found)
     newest, first = everything(store)
@@ -76,7 +76,7 @@ def test_kinds_that_were_not_looked_for_and_other_problems_stay_as_they_are(stor
     assert names(store.alerts.open("")) == {OUTLIERS}
 
 
-def test_many_who_find_the_same_at_once_begin_one_episode(store: Store) -> None:
+def test_many_threads_that_find_the_same_breach_begin_one_episode(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         changes = list(pool.map(lambda _: settle(store, 0, OUTLIERS, DRIFT_X, DRIFT_Y), range(24)))
     assert sorted(len(changed.began) for changed in changes) == [0] * 23 + [3]
@@ -111,7 +111,7 @@ def test_episodes_are_due_from_their_beginning_until_they_are_posted_even_if_the
     assert due(store, 0.9) == []
     assert names(due(store, 3)) == {OUTLIERS, DRIFT_X}
     [first] = due(store, 3, limit=1)
-    store.alerts.posted(first.id, NOON + 3 * MINUTE)
+    store.alerts.delivered(first.id, NOON + 3 * MINUTE)
     assert names(due(store, 9)) == {OUTLIERS, DRIFT_X} - names([first])
     [posted] = [alert for alert in everything(store) if alert.id == first.id]
     assert (posted.posted_at, posted.last_error) == (NOON + 3 * MINUTE, None)

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from common.store import Store
-from common.store.suggestions import STATES, read_suggestion
+from common.store.database import records
+from common.store.suggestions import STATES, Suggestion
 from common.store.tables import suggestions
 from tests.common.store.rows import SETOSA, suggestion
 
@@ -50,14 +51,20 @@ def test_corrections_are_counted_by_problem_and_state_with_the_time_of_the_oldes
 
 
 def test_a_correction_has_the_same_state_in_python_and_in_sql(store: Store) -> None:
-    values = {"flow_run_id": "run", "written": True, "trained_version": 2, "refused_because": ""}
-    chosen = (dict(some) for size in range(5) for some in combinations(values.items(), size))
+    values = {
+        "flow_run_id": "run",
+        "written": True,
+        "trained_version": 2,
+        "refused_because": "",
+        "quarantined_because": "",
+    }
+    chosen = (dict(some) for size in range(6) for some in combinations(values.items(), size))
     for name, some in ((str(number), each) for number, each in enumerate(chosen)):
         store.suggestions.add(suggestion(name, problem=name))
         with store._database.writing() as connection:
             connection.execute(suggestions.update().where(suggestions.c.id == name).values(attempts=0, **some))
     found = store._database.read(sa.select(suggestions))
-    states = {each.problem: each.state for each in map(read_suggestion, found)}
+    states = {each.problem: each.state for each in records(Suggestion, found)}
     assert {each.problem: each.state for each in store.correction_history.by_state()} == states
     assert set(states.values()) == set(STATES)
 

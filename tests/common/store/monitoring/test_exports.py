@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from common.store import Store, StoreError
 from common.store.monitoring import exports as module
-from common.store.monitoring.exporter_lock import exporter_lock
 from common.store.monitoring.exports import Export
+from common.store.process_lock import process_lock
 from common.store.tables import predictions
 from tests.common.store.rows import MODEL, NOON, SETOSA, prediction, shadow
 
@@ -167,16 +167,16 @@ def test_a_claim_lets_feedback_in_between(url: str, store: Store, monkeypatch: p
 
 def test_one_process_at_a_time_has_the_lock(url: str, store: Store) -> None:
     assert store
-    with exporter_lock(url) as first, exporter_lock(url) as second:
+    with process_lock(url, "exporting") as first, process_lock(url, "exporting") as second:
         assert (first, second) == (True, False)
-    with exporter_lock(url) as again:
+    with process_lock(url, "exporting") as again:
         assert again
 
 
 def test_a_lock_that_cannot_be_asked_for_is_an_error_of_the_store(postgres_url: str, sqlite_url: str) -> None:
     away = sa.make_url(postgres_url).set(database="nowhere").render_as_string(hide_password=False)
     for url in (away, f"{sqlite_url}/nowhere"):
-        with pytest.raises(StoreError, match="cannot be locked"), exporter_lock(url):
+        with pytest.raises(StoreError, match="cannot be locked"), process_lock(url, "exporting"):
             pass
 
 

@@ -1,8 +1,7 @@
 """Fixtures: a source of the tabs, on SQLite and on PostgreSQL, empty or with a log of some days."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,11 +18,10 @@ if TYPE_CHECKING:
     from tests.postgres import Postgres
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture
+def store(kept: Store) -> Store:
     """An empty store."""
-    url = f"sqlite:///{tmp_path}/lab.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    yield from _opened(url)
+    return kept
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -35,14 +33,8 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         else:
             server: Postgres = request.getfixturevalue("postgres")
             url = stack.enter_context(server.database())
-        for store in _opened(url):
-            yield store, write_log(store)
-
-
-def _opened(url: str) -> Iterator[Store]:
-    opened = Store(url)
-    yield opened
-    opened.close()
+        store = stack.enter_context(closing(Store(url)))
+        yield store, write_log(store)
 
 
 @pytest.fixture

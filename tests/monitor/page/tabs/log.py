@@ -69,6 +69,12 @@ def asking(since: date = FIRST, until: date = LAST, *versions: int, prediction_i
     return Selection(problem="iris", since=since, until=until, versions=list(versions), id=prediction_id)
 
 
+def today(*versions: int) -> Selection:
+    """Ask for today and for yesterday, in case that the day ends meanwhile."""
+    day = datetime.now(UTC).date()
+    return asking(day - timedelta(days=1), day, *versions)
+
+
 def write_log(store: Store) -> Log:
     """Write the log: some truths before the challenger's answers, some after; some are replaced."""
     random = np.random.default_rng(7)
@@ -123,10 +129,15 @@ def _moment(day: date, second: float) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=second)
 
 
-def table(panel: Panel) -> dict[Cell, dict[str, Cell]]:
-    """Return a panel's rows by their first cell, each by the names of its columns."""
+def cells(panel: Panel) -> list[dict[str, Cell]]:
+    """Return a panel's rows, each by the names of its columns."""
     names = [column.name for column in panel.columns]
-    found = {row[0]: dict(zip(names, row, strict=True)) for row in panel.rows}
+    return [dict(zip(names, row, strict=True)) for row in panel.rows]
+
+
+def table(panel: Panel, key: str = "") -> dict[Cell, dict[str, Cell]]:
+    """Return a panel's rows by their cell of a column, which is the first by default."""
+    found = {row[key or panel.columns[0].name]: row for row in cells(panel)}
     assert len(found) == len(panel.rows)
     return found
 

@@ -1,21 +1,15 @@
 """The corrections tab says of each one where it is, and of each fine-tuning what came of it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from common.store import Store
 from monitor.page.tabs import corrections
-from monitor.page.view import Backends, Selection, View
+from monitor.page.view import Backends, View
 from tests.common.store.rows import MODEL, SETOSA, prediction, suggestion
 from tests.monitor.page.tabs.kept import RUN, learn
-from tests.monitor.page.tabs.log import asking, by_id, table
-
-
-def today(*versions: int) -> Selection:
-    # And yesterday, in case that the day ends between what was sent and what is asked.
-    day = datetime.now(UTC).date()
-    return asking(day - timedelta(days=1), day, *versions)
+from tests.monitor.page.tabs.log import asking, by_id, cells, table, today
 
 
 @pytest.fixture
@@ -32,6 +26,9 @@ def sent(store: Store) -> Store:
     store.suggestions.trained(["learnt"], 2)
     store.suggestions.add(suggestion("bad"))
     store.suggestions.refused(["bad"], "no such class")
+    learn(store, "lie", 2)
+    store.suggestions.trained(["lie"], 3)
+    store.suggestions.quarantine(["lie"], "version 3 was rolled back")
     store.suggestions.add(suggestion("elsewhere", problem="other"))
     return store
 
@@ -39,38 +36,34 @@ def sent(store: Store) -> Store:
 def test_each_correction_says_where_it_is(sent: Store, backends: Backends) -> None:
     assert sent
     panel = by_id(corrections.build(View(backends, today())))["corrections"]
-    places = {column.name: place for place, column in enumerate(panel.columns)}
-    found = {row[places["id"]]: row for row in panel.rows}
-    told = {name: (row[places["state"]], row[places["detail"]]) for name, row in found.items()}
-    assert told == {
+    found = table(panel, "id")
+    assert {name: (row["state"], row["detail"]) for name, row in found.items()} == {
         "new": ("received", "will be sent to Prefect"),
         "stuck": ("received", "not sent to Prefect after 1 attempts: no Prefect"),
         "delivered": ("delivered", "Prefect has it"),
         "waiting": ("waiting", "waiting (1 of 5)"),
         "learnt": ("trained", "learnt by version 2"),
         "bad": ("refused", "no such class"),
+        "lie": ("quarantined", "version 3 was rolled back"),
     }
-    assert found["learnt"][places["version"]] == "version 2|http://mlflow/#/models/IrisModel/versions/2"
-    assert found["learnt"][places["flow_run"]] == f"flow run|http://prefect/runs/flow-run/{RUN}"
-    assert found["delivered"][places["prediction"]] == "p|/tab/predictions?problem=iris&id=p"
-    assert found["new"][places["prediction"]] is None
-    assert {row[places["class"]] for row in panel.rows} == {SETOSA}
-    received = [str(row[places["received"]]) for row in panel.rows]
+    assert found["learnt"]["version"] == "version 2|http://mlflow/#/models/IrisModel/versions/2"
+    assert found["learnt"]["flow_run"] == f"flow run|http://prefect/runs/flow-run/{RUN}"
+    assert found["delivered"]["prediction"] == "p|/tab/predictions?problem=iris&id=p"
+    assert found["new"]["prediction"] is None
+    assert {row["class"] for row in found.values()} == {SETOSA}
+    received = [str(row["received"]) for row in found.values()]
     assert received == sorted(received, reverse=True)
 
 
-def test_a_correction_whose_flow_run_is_gone_says_so(sent: Store, backends: Backends) -> None:
-    sent.suggestions.run_lost(RUN, "its flow run is gone")
+def test_a_correction_whose_flow_run_is_gone_is_marked(sent: Store, backends: Backends) -> None:
+    sent.suggestions.run_lost(RUN, None, "its flow run is gone")
     panel = by_id(corrections.build(View(backends, today())))["corrections"]
-    places = {column.name: place for place, column in enumerate(panel.columns)}
-    told = {row[places["id"]]: row[places["detail"]] for row in panel.rows}
-    assert told["delivered"] == told["waiting"] == "will be sent to Prefect again: its flow run is gone"
-    assert told["learnt"] == "learnt by version 2"
+    details = {name: row["detail"] for name, row in table(panel, "id").items()}
+    assert details["delivered"] == details["waiting"] == "will be sent to Prefect again: its flow run is gone"
+    assert details["learnt"] == "learnt by version 2"
 
 
-def test_fine_tunings_are_told_by_the_version_or_the_refusal_that_came_of_them(
-    store: Store, backends: Backends
-) -> None:
+def test_fine_tunings_are_listed_with_their_version_or_refusal(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("p")])
     for number, name in enumerate(("a", "b", "c", "d", "e", "f")):
         learn(store, name, number, flow_run=f"run-{name}")
@@ -81,9 +74,7 @@ def test_fine_tunings_are_told_by_the_version_or_the_refusal_that_came_of_them(
     store.suggestions.add(suggestion("bad"))
     store.suggestions.refused(["bad"], "no such class")
     backends.references._tested = {MODEL: {2: {"accuracy": 0.97, "f1": 0.96}}}
-    panel = by_id(corrections.build(View(backends, today())))["runs"]
-    names = [column.name for column in panel.columns]
-    found = [dict(zip(names, row, strict=True)) for row in panel.rows]
+    found = cells(by_id(corrections.build(View(backends, today())))["runs"])
     assert [(run["corrections"], run["state"], run["reason"]) for run in found] == [
         (1, "trained", None),
         (2, "refused", "accuracy is 80 %"),

@@ -51,7 +51,7 @@ def test_both_distributions_of_each_subject_are_shown(store: Store, backends: Ba
     assert "Distribution of confidence" not in panels
 
 
-def test_the_window_is_told_with_the_version_it_was_held_against(
+def test_the_window_names_the_version_it_was_compared_with(
     store: Store, backends: Backends, shifted: Evaluation
 ) -> None:
     write_window(store, shifted)
@@ -60,7 +60,7 @@ def test_the_window_is_told_with_the_version_it_was_held_against(
     assert window == [NOON.isoformat(), (NOON - 5 * MINUTE).isoformat(), link, 600, pytest.approx(0.1), None]
 
 
-def test_the_line_is_of_the_newest_windows_and_what_is_furthest_off(store: Store, backends: Backends) -> None:
+def test_the_line_shows_the_newest_windows_and_the_largest_drifts(store: Store, backends: Backends) -> None:
     names = [f"feature {number}" for number in range(MOST_LINES + 2)]
     references = {name: CategoryReference(100, {"a": 0.5, "b": 0.5}) for name in names}
     many = Reference(2, CLASSES, {}, references, None, None)
@@ -79,7 +79,7 @@ def test_the_line_is_of_the_newest_windows_and_what_is_furthest_off(store: Store
     assert panel.rows[-1][1] == evaluation.subjects[moved].statistics["psi"]
 
 
-def test_windows_of_too_few_predictions_draw_no_line_and_tell_no_statistic(
+def test_windows_of_too_few_predictions_have_no_line_and_no_statistics(
     store: Store, backends: Backends, reference: Reference
 ) -> None:
     for number, rows in enumerate((1, DRIFT_ROWS - 1)):
@@ -93,9 +93,7 @@ def test_windows_of_too_few_predictions_draw_no_line_and_tell_no_statistic(
     assert (told["verdict"], told["p_value"], told["rows"]) == ("not enough data", None, DRIFT_ROWS - 1)
 
 
-def test_of_a_single_prediction_no_share_and_no_mean_is_told(
-    store: Store, backends: Backends, reference: Reference
-) -> None:
+def test_a_single_prediction_has_no_share_and_no_mean(store: Store, backends: Backends, reference: Reference) -> None:
     write_window(store, evaluate(shifted_rows(2.0, 1), reference))
     panels = by_id(drift.build(View(backends, asking(DAY, DAY))))
     assert panels["window"].rows[0][3:] == [1, None, None]
@@ -120,7 +118,7 @@ def test_windows_are_those_of_the_days_and_the_versions(store: Store, backends: 
     assert (sizes(), sizes(2), sizes(1), sizes(3)) == ([7], [600], [7], [])
 
 
-def test_when_nothing_comes_any_more_the_line_stays(store: Store, backends: Backends, shifted: Evaluation) -> None:
+def test_the_line_stays_when_no_more_predictions_come(store: Store, backends: Backends, shifted: Evaluation) -> None:
     write_window(store, shifted)
     write_window(store, evaluate([], None), NOON + MINUTE)
     panel = by_id(drift.build(View(backends, asking(DAY, DAY))))["psi"]
@@ -138,7 +136,7 @@ def test_windows_of_some_versions_are_found_behind_any_number_of_others(
     assert window[3] == 600
 
 
-def test_without_a_reference_there_is_nothing_to_compare_but_what_came_in(store: Store, backends: Backends) -> None:
+def test_without_a_reference_only_the_incoming_rows_are_shown(store: Store, backends: Backends) -> None:
     evaluation = evaluate(shifted_rows(shift=0.0, count=60), None)
     write_window(store, evaluation, version=None)
     panels = by_id(drift.build(View(backends, asking(DAY, DAY))))
@@ -149,7 +147,7 @@ def test_without_a_reference_there_is_nothing_to_compare_but_what_came_in(store:
     assert shares[CLASSES[0]] == {"value": CLASSES[0], "reference": None, "window": pytest.approx(1 / 3, abs=1e-4)}
 
 
-def test_panels_are_told_apart_by_letters() -> None:
+def test_panels_have_different_letters() -> None:
     found = [_letters(number) for number in range(1000)]
     assert found[:3] + found[25:28] == ["a", "b", "c", "z", "aa", "ab"]
     assert len(set(found)) == len(found)

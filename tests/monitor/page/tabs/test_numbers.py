@@ -15,13 +15,14 @@ from monitor.page.view import Backends, Selection, View
 from monitor.statistics.estimates import CLASS_METRICS, METRICS
 from tests.common.store.rows import CLASSES, NOON, SETOSA, prediction
 from tests.monitor.page.tabs.judges import class_scores, scores
-from tests.monitor.page.tabs.log import FIRST, LAST, Log, asking, by_id, pairs, table
+from tests.monitor.page.tabs.log import FIRST, LAST, Log, asking, by_id, cells, pairs, table
 
 if TYPE_CHECKING:
     from common.store.tables import Role
 
 # All of it; days of which both ends count; versions of which one was champion only on later days.
 SELECTIONS = [asking(), asking(date(2026, 3, 2), date(2026, 3, 3)), asking(FIRST, LAST, 2), asking(FIRST, LAST, 2, 3)]
+ROLES: dict[str, "Role"] = {"champion": "champion", "challenger": "shadow"}
 LABELS = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
 asked = pytest.mark.parametrize(
     "selection", SELECTIONS, ids=lambda selection: f"{selection.since}-{selection.until}-{selection.versions}"
@@ -29,9 +30,7 @@ asked = pytest.mark.parametrize(
 
 
 @asked
-def test_the_overview_counts_and_judges_what_the_champion_has_answered(
-    logged: Backends, log: Log, selection: Selection
-) -> None:
+def test_the_overview_counts_and_judges_the_champions_answers(logged: Backends, log: Log, selection: Selection) -> None:
     rows, (truth, predicted) = log.of("champion", selection), log.labelled("champion", selection)
     panels = by_id(overview.build(View(logged, selection)))
     counts = {name: each["value"] for name, each in table(panels["counts"]).items()}
@@ -63,14 +62,13 @@ def test_the_metrics_of_each_day_are_those_of_its_rows(logged: Backends, log: Lo
 
 
 def assert_day(log: Log, selection: Selection, name: str, day: str, found: dict[str, Cell]) -> None:
-    roles: tuple[Role, Role] = ("champion", "shadow")
-    for role in roles:
+    for role in ROLES.values():
         truth, predicted = pairs([row for row in log.of(role, selection) if str(row.day) == day])
         expected = scores(truth, predicted)[name] if truth else None
         assert found.get(role) == pytest.approx(expected), (day, role)
 
 
-def test_the_coverage_of_each_day_tells_how_many_truths_are_known(logged: Backends, log: Log) -> None:
+def test_the_coverage_of_a_day_is_its_share_of_known_truths(logged: Backends, log: Log) -> None:
     panels = by_id(metrics.build(View(logged, asking())))
     delays = {str(each.day): each.mean_seconds for each in logged.store.history.delays(View(logged, asking()).span)}
     for day, found in table(panels["labels"]).items():
@@ -92,16 +90,15 @@ def test_samples_are_counted_by_predicted_and_by_true_class(logged: Backends, lo
     counts = {name: each["samples"] for name, each in table(panels["validated"]).items()}
     assert counts == Counter(log.labelled("champion", selection)[0])
     for panel_id, field in (("predicted-by-day", "predicted"), ("validated-by-day", "truth")):
-        for day, cells in table(panels[panel_id]).items():
+        for day, counted in table(panels[panel_id]).items():
             expected = Counter(getattr(row, field) for row in rows if str(row.day) == day)
-            assert {name: cells[f"class:{name}"] for name in CLASSES} == {name: expected[name] for name in CLASSES}
+            assert {name: counted[f"class:{name}"] for name in CLASSES} == {name: expected[name] for name in CLASSES}
 
 
 @asked
 def test_each_class_has_its_metrics_and_its_row_of_the_matrix(logged: Backends, log: Log, selection: Selection) -> None:
     panels = by_id(classes.build(View(logged, selection)))
-    roles: dict[str, Role] = {"champion": "champion", "challenger": "shadow"}
-    for panel_id, role in roles.items():
+    for panel_id, role in ROLES.items():
         truth, predicted = log.labelled(role, selection)
         expected = class_scores(truth, predicted, CLASSES)
         found = table(panels[panel_id])
@@ -114,17 +111,16 @@ def test_each_class_has_its_metrics_and_its_row_of_the_matrix(logged: Backends, 
 @asked
 def test_each_class_has_its_metrics_of_each_day(logged: Backends, log: Log, selection: Selection) -> None:
     panel = by_id(classes.build(View(logged, selection)))["by-day"]
-    names = [column.name for column in panel.columns]
-    found = {(row[0], row[1], row[2]): dict(zip(names, row, strict=True)) for row in panel.rows}
+    found = {(row[0], row[1], row[2]): named for row, named in zip(panel.rows, cells(panel), strict=True)}
     places: dict[str, Role] = {"Champion": "champion", "Challenger": "shadow"}
     days = {place: {row.day for row in log.of(role, selection) if row.truth} for place, role in places.items()}
     assert found.keys() == {(str(day), place, name) for place in places for day in days[place] for name in CLASSES}
-    for (day, place, name), cells in found.items():
+    for (day, place, name), row in found.items():
         truth, predicted = pairs([row for row in log.of(places[str(place)], selection) if str(row.day) == day])
-        assert [cells[metric] for metric in CLASS_METRICS] == pytest.approx(
+        assert [row[metric] for metric in CLASS_METRICS] == pytest.approx(
             class_scores(truth, predicted, CLASSES)[str(name)]
         )
-        assert cells["labels"] == truth.count(str(name))
+        assert row["labels"] == truth.count(str(name))
 
 
 def test_metrics_by_day_and_class_are_of_the_newest_days(store: Store, backends: Backends) -> None:
@@ -173,11 +169,11 @@ def test_the_paired_test_is_over_the_rows_that_both_have_answered(logged: Backen
     second = {row.id: row for row in log.of("shadow", version=3)}
     both = [(row, second[row.id]) for row in log.of("champion", version=2) if row.id in second and row.truth]
     counts = Counter((one.predicted == one.truth, two.predicted == two.truth) for one, two in both)
-    pairs_of = table(panels["pairs"])
-    assert pairs_of["Champion right"]["right"] == counts[True, True]
-    assert pairs_of["Champion right"]["wrong"] == counts[True, False]
-    assert pairs_of["Champion wrong"]["right"] == counts[False, True]
-    assert pairs_of["Champion wrong"]["wrong"] == counts[False, False]
+    found = {name: (row["right"], row["wrong"]) for name, row in table(panels["pairs"]).items()}
+    assert found == {
+        "Champion right": (counts[True, True], counts[True, False]),
+        "Champion wrong": (counts[False, True], counts[False, False]),
+    }
     apart = counts[True, False] + counts[False, True]
     [test] = table(panels["test"]).values()
     assert test["value"] == pytest.approx(binomtest(counts[True, False], apart, 0.5).pvalue)

@@ -12,7 +12,7 @@ from monitor.page.tabs import predictions
 from monitor.page.tabs.predictions import MOST_ROWS
 from monitor.page.view import Backends, Selection, View
 from tests.common.store.rows import FEATURES, NOON, PROBABILITIES, SETOSA, VERSICOLOR, prediction, shadow, suggestion
-from tests.monitor.page.tabs.log import asking
+from tests.monitor.page.tabs.log import asking, cells
 
 if TYPE_CHECKING:
     from common.store.predictions import PredictionRow
@@ -29,16 +29,11 @@ def looked_for(prediction_id: str, day: date = DAY, *versions: int) -> Selection
     return asking(day, day, *versions, prediction_id=prediction_id)
 
 
-def cells(panel: Panel) -> list[dict[str, Cell]]:
-    names = [column.name for column in panel.columns]
-    return [dict(zip(names, row, strict=True)) for row in panel.rows]
-
-
 def ids(backends: Backends, selection: Selection) -> list[Cell]:
     return [row["id"] for row in cells(built(backends, selection))]
 
 
-def test_a_row_says_everything_that_is_known_of_it(store: Store, backends: Backends) -> None:
+def test_a_row_shows_all_that_is_known_of_a_prediction(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a") | {"is_outlier": True}, shadow("a", VERSICOLOR)])
     store.feedback.give("a", VERSICOLOR)
     champion, challenger = cells(built(backends, asking()))
@@ -60,7 +55,7 @@ def test_a_row_says_everything_that_is_known_of_it(store: Store, backends: Backe
     assert (challenger["role"], challenger["class"], challenger["outlier"]) == ("Challenger", VERSICOLOR, "no")
 
 
-def test_a_whole_id_finds_it_whenever_it_was_and_tells_what_became_of_it(store: Store, backends: Backends) -> None:
+def test_a_whole_id_finds_a_prediction_of_any_day_with_its_later_states(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a"), prediction("ab"), prediction("x", problem="other")])
     store.suggestions.add(suggestion("s", prediction_id="a"))
     store.suggestions.trained(["s"], 3)

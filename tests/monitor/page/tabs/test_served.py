@@ -15,7 +15,7 @@ from monitor.page.tabs import overview, training
 from monitor.page.tabs.comparison import _verdict
 from monitor.page.view import Backends, Selection, View
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, suggestion
-from tests.monitor.page.tabs.log import asking, by_id, table
+from tests.monitor.page.tabs.log import asking, by_id, table, today
 from tests.monitor.references import backends_of
 
 DAY = NOON.date()
@@ -45,18 +45,14 @@ def test_the_champion_is_the_last_of_the_versions_that_became_it_by_the_end(stor
     assert places(backends, days(1, 7, 1, 3))[0] == 3
 
 
-def test_where_nobody_has_noted_it_the_champion_is_the_newest_that_has_answered(
-    store: Store, backends: Backends
-) -> None:
+def test_without_a_note_the_newest_version_that_answered_is_champion(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a", version=1), prediction("b", version=4)])
     assert places(backends, days(1, 1)) == (4, None)
     assert places(backends, days(2, 2)) == (None, None)
     assert places(backends, days(1, 1, 1)) == (1, None)
 
 
-def test_the_challenger_is_the_newest_in_the_shadow_that_is_not_champion_by_now(
-    store: Store, backends: Backends
-) -> None:
+def test_the_challenger_is_the_newest_shadow_version_that_is_not_champion(store: Store, backends: Backends) -> None:
     shadows = [(1, 2), (2, 3), (3, 4)]
     store.predictions.write(
         [prediction(f"p{day}", role="shadow", version=version, at=NOON.replace(day=day)) for day, version in shadows]
@@ -75,9 +71,7 @@ def test_of_two_challengers_it_is_the_one_that_has_answered_last(store: Store, b
     assert places(backends, days(1, 3)) == (2, 1)
 
 
-def test_who_became_champion_after_it_was_in_the_shadow_is_no_challenger_any_more(
-    store: Store, backends: Backends
-) -> None:
+def test_a_shadow_version_that_became_champion_is_no_challenger_any_more(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a", version=2), prediction("a", role="shadow", version=1)])
     crown(store, (2, NOON), (1, NOON.replace(day=3)), (2, NOON.replace(day=4)))
     assert places(backends, days(1, 2)) == (2, 1)
@@ -89,7 +83,7 @@ def until_today(*versions: int) -> Selection:
     return asking(DAY, datetime.now(UTC).date() + timedelta(days=1), *versions)
 
 
-def test_at_this_moment_the_aliases_of_the_registry_say_who_serves(store: Store) -> None:
+def test_of_today_the_aliases_of_the_registry_decide(store: Store) -> None:
     """Version 2 has been in the shadow; then it was promoted, and rolled back: nobody is challenger any more."""
     store.predictions.write([prediction("a", version=1), prediction("a", role="shadow", version=2)])
     crown(store, (1, NOON), (2, NOON.replace(day=3)), (1, NOON.replace(day=4)))
@@ -102,9 +96,7 @@ def test_at_this_moment_the_aliases_of_the_registry_say_who_serves(store: Store)
     assert places(rolled_back, days(1, 2)) == (1, 2)
 
 
-def test_while_the_registry_has_not_been_asked_nobody_is_taken_for_the_challenger(
-    store: Store, backends: Backends
-) -> None:
+def test_before_the_registry_has_answered_there_is_no_challenger(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a", version=1), prediction("a", role="shadow", version=2)])
     crown(store, (1, NOON))
     assert places(backends, until_today()) == (1, None)
@@ -117,7 +109,7 @@ def test_a_champion_is_shown_since_the_last_time_by_then(store: Store, backends:
     assert found["Champion"]["since"] == NOON.isoformat()
 
 
-def test_served_versions_link_to_mlflow_and_tell_since_when(store: Store, backends: Backends) -> None:
+def test_served_versions_link_to_mlflow_and_show_their_beginning(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a", version=2), prediction("a", VERSICOLOR, role="shadow", version=3)])
     store.feedback.give("a", SETOSA)
     crown(store, (2, NOON))
@@ -168,9 +160,7 @@ def test_training_rows_stand_beside_the_corrections(store: Store, known: Backend
         store.suggestions.add(replace(suggestion(f"s{number}"), class_name=name))
     store.suggestions.trained(["s0"], 2)
     store.suggestions.refused(["s3"], "not good enough")
-    today = datetime.now(UTC).date()
-    # And yesterday, in case that the day ends between what was sent and what is asked.
-    panels = by_id(training.build(View(known, asking(today - timedelta(days=1), today))))
+    panels = by_id(training.build(View(known, today())))
     assert panels["training"].title == "Training rows of version 2"
     assert panels["training"].rows == [[name, count] for name, count in zip(CLASSES, (40, 41, 39), strict=True)]
     assert panels["corrections"].rows == [["Iris-new", 1], [SETOSA, 1], [VIRGINICA, 1]]
@@ -182,7 +172,7 @@ def test_training_rows_stand_beside_the_corrections(store: Store, known: Backend
     assert nothing.empty.startswith("No correction arrived in these days")
 
 
-def test_corrections_that_all_have_been_learnt_are_not_said_never_to_have_come(store: Store, known: Backends) -> None:
+def test_the_text_differs_where_all_corrections_have_been_learnt(store: Store, known: Backends) -> None:
     for number in range(5):
         store.suggestions.add(suggestion(f"s{number}"))
     store.suggestions.trained([f"s{number}" for number in range(5)], 2)
@@ -204,5 +194,5 @@ def test_corrections_that_all_have_been_learnt_are_not_said_never_to_have_come(s
         ),
     ],
 )
-def test_the_test_is_told_in_words(paired: Paired, words: str) -> None:
+def test_the_paired_test_is_put_in_words(paired: Paired, words: str) -> None:
     assert words in _verdict(paired, mcnemar(paired.only_champion_right, paired.only_challenger_right))

@@ -31,7 +31,7 @@ def assert_tables(panels: list[Panel]) -> None:
 
 
 @every_tab
-def test_a_tab_of_nothing_says_what_to_do(backends: Backends, tab: Tab) -> None:
+def test_an_empty_tab_gives_advice(backends: Backends, tab: Tab) -> None:
     panels = tab.build(View(backends, asking()))
     assert_tables(panels)
     for panel in panels:
@@ -51,12 +51,12 @@ def test_a_tab_of_days_without_anything_is_as_empty(logged: Backends, tab: Tab) 
 @pytest.mark.parametrize(
     "selection", [asking(), asking(FIRST, FIRST, 2), asking(FIRST, LAST, 99)], ids=["all", "2", "99"]
 )
-def test_panels_are_tables_whatever_is_asked(logged: Backends, tab: Tab, selection: Selection) -> None:
+def test_panels_are_tables_for_every_selection(logged: Backends, tab: Tab, selection: Selection) -> None:
     assert_tables(tab.build(View(logged, selection)))
 
 
 @every_tab
-def test_models_that_tell_little_and_categories_are_shown_too(store: Store, backends: Backends, tab: Tab) -> None:
+def test_models_without_probabilities_and_categories_are_shown(store: Store, backends: Backends, tab: Tab) -> None:
     mixed: dict[str, float | str] = {"Agency Type": "Airlines", "Duration (days)": 7.0, "day": 1.0, "class": "x"}
     names = ("class", "day", "a|b", "=1+1")
     rows = [row for name in names for row in (prediction(name, name), shadow(name, name))]

@@ -1,4 +1,4 @@
-"""Predictions as JSON: the text that pydantic would make of `Prediction`, in a third of the time.
+"""Predictions as JSON: the text that `PredictionBatch` makes of them, for many rows in half the time.
 
 All but the numbers and the id is the same for all answers of a version, and is made once. orjson writes the numbers of
 all rows in one call.
@@ -10,9 +10,11 @@ from functools import cache, lru_cache
 import numpy as np
 import orjson
 
+from api.inference.prediction_batch import PredictionBatch
 from api.inference.prediction_ids import FEW, ends
+from api.model.follower import ServedVersion
 from api.schemas.requests import MAX_ROWS
-from common.bundle.model import Answer, Floats32
+from common.bundle.model import Floats32
 
 # A piece of every row's text: the same for all rows, or one for each.
 Piece = bytes | list[bytes]
@@ -32,32 +34,25 @@ class AnswerJson:
             for flag in (True, False, None)
         }
 
-    def rows(self, start: str, labels: Sequence[int], flags: Sequence[bool] | None, answer: Answer) -> list[bytes]:
-        """Return the answer for each row.
-
-        Args:
-            start: the beginning of the ids.
-            labels: the class indices of `answer`.
-            flags: which rows are outliers; None for a model without outlier scores.
-            answer: the model's answer.
-        """
-        columns = [*self._columns(start, labels, flags, answer), b"}"]
-        pieces, size = _interleaved(columns, len(labels)), len(columns)
+    def rows(self, batch: PredictionBatch) -> list[bytes]:
+        """Return the answer to each row."""
+        columns = [*self._columns(batch), b"}"]
+        pieces, size = _interleaved(columns, len(batch)), len(columns)
         return [b"".join(pieces[place : place + size]) for place in range(0, len(pieces), size)]
 
-    def batch(self, start: str, labels: Sequence[int], flags: Sequence[bool] | None, answer: Answer) -> bytes:
-        """Return the answers for a batch: `{"predictions": […]}`. Arguments as for `rows`."""
-        pieces = _interleaved([*self._columns(start, labels, flags, answer), b"},"], len(labels))
+    def batch(self, batch: PredictionBatch) -> bytes:
+        """Return the answers to a batch: `{"predictions": […]}`."""
+        pieces = _interleaved([*self._columns(batch), b"},"], len(batch))
         pieces[0], pieces[-1] = b'{"predictions":[' + pieces[0], b"}]}"
         return b"".join(pieces)
 
-    def _columns(self, start: str, labels: Sequence[int], flags: Sequence[bool] | None, answer: Answer) -> list[Piece]:
-        scores = answer.outlier_scores
+    def _columns(self, batch: PredictionBatch) -> list[Piece]:
+        flags, scores = batch.flags, batch.answer.outlier_scores
         return [
-            list(map(self._beginnings.__getitem__, labels)),
-            *self._shares(answer.probabilities),
-            b',"prediction_id":"' + start.encode(),
-            _ends(FEW if len(labels) <= FEW else MAX_ROWS)[: len(labels)],
+            list(map(self._beginnings.__getitem__, batch.labels)),
+            *self._shares(batch.answer.probabilities),
+            b',"prediction_id":"' + batch.start.encode(),
+            _ends(FEW if len(batch) <= FEW else MAX_ROWS)[: len(batch)],
             self._flags[None] if flags is None else list(map(self._flags.__getitem__, flags)),
             b"null" if scores is None else _numbers(scores),
         ]
@@ -85,9 +80,13 @@ def _numbers(values: Floats32) -> list[bytes]:
     return orjson.dumps(values.astype(np.float64), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
 
 
-@lru_cache(maxsize=8)  # of versions: the champion, the challenger, and some before them
-def answer_json(classes: tuple[str, ...], model_name: str, model_version: int) -> AnswerJson:
+def answer_json(served: ServedVersion) -> AnswerJson:
     """Return the writer of a version's answers, which is made once."""
+    return _answer_json(served.model.classes, served.version.name, served.version.number)
+
+
+@lru_cache(maxsize=8)  # of versions: the champion, the challenger, and some before them
+def _answer_json(classes: tuple[str, ...], model_name: str, model_version: int) -> AnswerJson:
     return AnswerJson(classes, model_name, model_version)
 
 

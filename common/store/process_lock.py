@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,13 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.store.database import CONNECT_TIMEOUT_SECONDS, StoreError
 
-# Any number, as long as it differs from `WRITER_LOCK` and all processes of the lab use the same.
-LOCK_NUMBER = 0x6C6163
+# PostgreSQL's numbers of the locks: any, as long as they differ from `WRITER_LOCK` and all processes use the same.
+LOCK_NUMBERS = {"exporting": 0x6C6163, "deciding": 0x6C6164}
 
 
-@contextmanager
-def exporter_lock(url: str) -> Iterator[bool]:
-    """Yield whether this process has the lock of the exporter of the store at `url`, and hold it to the end.
+def process_lock(url: str, name: str) -> AbstractContextManager[bool]:
+    """Return a context that takes the lock `name` of the store at `url`; its value is whether it could.
 
     PostgreSQL has such locks; beside SQLite's file, another file is locked. The operating system or the server
     releases the lock when the process ends, so nobody has to guess from a clock whether the holder still lives.
@@ -26,11 +25,8 @@ def exporter_lock(url: str) -> Iterator[bool]:
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        with _file_locked(Path(f"{parsed.database}-exporting")) as locked:
-            yield locked
-    else:
-        with _advisory_locked(parsed) as locked:
-            yield locked
+        return _file_locked(Path(f"{parsed.database}-{name}"))
+    return _advisory_locked(parsed, LOCK_NUMBERS[name])
 
 
 @contextmanager
@@ -40,23 +36,21 @@ def _file_locked(path: Path) -> Iterator[bool]:
     except OSError as error:
         raise StoreError(f"{path} cannot be locked: {error.strerror}") from error
     with file:
-        try:
+        locked = False
+        with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            locked = False
-        else:
             locked = True
         yield locked
 
 
 @contextmanager
-def _advisory_locked(url: sa.URL) -> Iterator[bool]:
+def _advisory_locked(url: sa.URL, number: int) -> Iterator[bool]:
     connect = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
     engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=connect)
     with ExitStack() as stack:
         try:
             connection = stack.enter_context(engine.connect())
-            locked = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({LOCK_NUMBER})").scalar())
+            locked = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({number})").scalar())
         except SQLAlchemyError as error:
             raise StoreError(f"the store cannot be locked: {str(error).splitlines()[0]}") from error
         yield locked

@@ -1,14 +1,19 @@
 """Answers in JSON are those that pydantic would write, whatever the model says."""
 
-from typing import Any
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.inference.answer_json import AnswerJson
+from api.fastpath.answer_json import AnswerJson
+from api.inference.prediction_batch import PredictionBatch
+from api.model.follower import ServedVersion
 from api.schemas.responses import Prediction, Predictions
-from common.bundle.model import Answer
+from common.bundle.model import Answer, OnnxModel
+from common.registry.client import Version
 
 START = "01a20379-8dd4-7779-a0c2-28e6ab"
 number = st.floats(width=32)
@@ -17,7 +22,7 @@ names = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), 
 
 @st.composite
 def answers(draw: st.DrawFn) -> tuple[list[str], Answer, Any]:
-    """Class names, what a model says of some rows, and which of them are outliers."""
+    """Class names, the answer of a model to some rows, and the flags of the outliers."""
     classes, rows = draw(names), draw(st.integers(1, 5))
 
     def numbers(count: int) -> Any:
@@ -29,8 +34,16 @@ def answers(draw: st.DrawFn) -> tuple[list[str], Answer, Any]:
     return classes, Answer(labels, probabilities, scores), (scores < 0).tolist() if scores is not None else None
 
 
+def batch_of(classes: list[str], answer: Answer, flags: Any) -> PredictionBatch:
+    outliers = None if flags is None else np.array(flags)
+    model = SimpleNamespace(classes=classes, is_outlier=lambda _: outliers)
+    served = ServedVersion(Version("IrisModel", 3, "", {}), cast("OnnxModel", model))
+    rows = np.zeros((len(answer.labels), 1))
+    return PredictionBatch(START, datetime.now(UTC), "champion", served, rows, rows, answer)
+
+
 @given(answers())
-def test_rows_and_batches_are_what_pydantic_writes(given: tuple[list[str], Answer, Any]) -> None:
+def test_rows_and_batches_are_written_as_pydantic_writes_them(given: tuple[list[str], Answer, Any]) -> None:
     classes, answer, flags = given
     rows = len(answer.labels)
     written = AnswerJson(classes, "IrisModel", 3)
@@ -50,8 +63,7 @@ def test_rows_and_batches_are_what_pydantic_writes(given: tuple[list[str], Answe
         )
         for row, label in enumerate(answer.labels.tolist())
     ]
-    labels = answer.labels.tolist()
-    found = written.rows(START, labels, flags, answer)
-    assert found == [each.model_dump_json().encode() for each in expected]
-    batch = Predictions(predictions=expected).model_dump_json().encode()
-    assert written.batch(START, labels, flags, answer) == batch
+    batch = batch_of(classes, answer, flags)
+    assert written.rows(batch) == batch.json_rows() == [each.model_dump_json().encode() for each in expected]
+    whole = Predictions(predictions=expected).model_dump_json().encode()
+    assert written.batch(batch) == batch.json_batch() == whole

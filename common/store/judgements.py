@@ -1,0 +1,89 @@
+"""The gate's verdicts on candidates: a row for each fine-tuning that was judged."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from common.store.database import StorePart, records
+from common.store.tables import judgements, suggestions
+
+
+@dataclass(frozen=True)
+class JudgementRecord:
+    """The verdict on the better candidate of a fine-tuning.
+
+    Attributes:
+        id: a UUID.
+        problem: the problem's name.
+        judged_at: when, in UTC.
+        verdict: the gate's word, such as "accepted".
+        version: the ONNX version that was registered from the candidate; None if none was.
+        candidate: how the candidate learnt: "continued" or "refitted".
+        details: the figures of the judge, as JSON has them.
+        outcome: what ground truths decided about the version afterwards, with the reason; None while they have not.
+        flow_run_id: the run in Prefect, if there is one.
+    """
+
+    id: str
+    problem: str
+    judged_at: datetime
+    verdict: str
+    version: int | None
+    candidate: str
+    details: Mapping[str, Any]
+    outcome: str | None = None
+    flow_run_id: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether ground truths can still decide about the version that the judgement led to."""
+        return self.version is not None and self.outcome is None and bool(self.details.get("wanted"))
+
+
+class Judgements(StorePart):
+    """The judgements of all problems."""
+
+    def add(self, judgement: JudgementRecord) -> None:
+        """Insert a judgement, durably; one that is there already stays as it is."""
+        known = sa.select(judgements.c.id).where(judgements.c.id == judgement.id)
+        with self._database.writing() as connection:
+            if connection.execute(known).first() is None:
+                connection.execute(judgements.insert().values(asdict(judgement)))
+
+    def of(self, judgement_id: str) -> JudgementRecord | None:
+        """Return a judgement; None for an unknown id."""
+        return self._one(sa.select(judgements).where(judgements.c.id == judgement_id))
+
+    def of_suggestion(self, suggestion_id: str) -> JudgementRecord | None:
+        """Return the newest judgement of candidates that had learnt a suggestion; None if there is none."""
+        its_own = suggestions.c.judgement_id == judgements.c.id
+        return self._one(sa.select(judgements).join(suggestions, its_own).where(suggestions.c.id == suggestion_id))
+
+    def of_version(self, problem: str, version: int) -> JudgementRecord | None:
+        """Return the newest judgement that led to a version; None if there is none."""
+        c = judgements.c
+        query = sa.select(judgements).where(c.problem == problem, c.version == version)
+        return self._one(query.order_by(c.judged_at.desc()).limit(1))
+
+    def registered(self, judgement_id: str, version: int) -> None:
+        """Write the version that a judgement led to."""
+        with self._database.writing() as connection:
+            connection.execute(judgements.update().where(judgements.c.id == judgement_id).values(version=version))
+
+    def decided(self, problem: str, version: int, outcome: str) -> None:
+        """Write what ground truths decided about a version."""
+        if found := self.of_version(problem, version):
+            with self._database.writing() as connection:
+                connection.execute(judgements.update().where(judgements.c.id == found.id).values(outcome=outcome))
+
+    def newest(self, problem: str, limit: int) -> list[JudgementRecord]:
+        """Return the newest judgements of a problem, newest first."""
+        c = judgements.c
+        query = sa.select(judgements).where(c.problem == problem).order_by(c.judged_at.desc(), c.id.desc())
+        return records(JudgementRecord, self._database.read(query.limit(limit)))
+
+    def _one(self, query: sa.Select[Any]) -> JudgementRecord | None:
+        return next(iter(records(JudgementRecord, self._database.read(query))), None)
