@@ -20,8 +20,9 @@ from common.store.monitoring.window_rows import WindowRows  # room: monitoring
 from common.store.monitoring.windows import Windows  # room: monitoring
 from common.store.predictions import LoggedPredictions
 from common.store.rollups import KnownTruth
-from common.store.statistics import Statistics
+from common.store.statistics import Statistics  # room: statistics
 from common.store.suggestions import Suggestion, Suggestions, add_suggestion
+from common.store.trials import Trials  # room: trials
 
 __all__ = ["Store", "StoreError"]
 
@@ -47,9 +48,10 @@ class Store:
         self.feedback = Feedback(self._database)
         self.suggestions = Suggestions(self._database)
         self.champions = Champions(self._database)
-        self.statistics = Statistics(self._database)
         self.judgements = Judgements(self._database)
         self.evidence = LiveEvidence(self._database)
+        self.statistics = Statistics(self._database)  # room: statistics
+        self.trials = Trials(self._database)  # room: trials
         self.predictions.exported_at = EXPORTED_AT  # room: monitoring
         self.prediction_search = PredictionSearch(self._database, self.predictions)  # room: monitoring
         self.correction_history = CorrectionHistory(self._database)  # room: monitoring

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from common.store import Store, evidence
 from common.store.evidence import EvidenceRow
 from common.store.predictions import PredictionRow
-from common.store.statistics import Paired
 from common.store.tables import feedback
 from tests.common.store.rows import FEATURES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 
@@ -104,18 +103,6 @@ def test_no_more_of_the_log_is_read_than_its_newest_rows(store: Store, monkeypat
         [row(f"{number}", number, predicted_at=NOON + timedelta(seconds=number)) for number in range(9)]
     )
     assert unlabelled(store) == ["8", "7", "6"]
-
-
-def test_pairs_are_compared_on_all_days_on_trusted_truths_or_on_all(store: Store) -> None:
-    answers = {"a": (SETOSA, SETOSA), "b": (SETOSA, VERSICOLOR), "c": (VERSICOLOR, SETOSA), "d": (VIRGINICA, VIRGINICA)}
-    for number, (name, (first, second)) in enumerate(answers.items()):
-        at = {"predicted_at": NOON - timedelta(days=number)}
-        store.predictions.write([prediction(name, first) | at, shadow(name, second) | at])  # type: ignore[list-item]
-        store.feedback.give(name, SETOSA, trusted=name in "bd")
-    pair = "iris", MODEL, 1, 2
-    assert store.evidence.paired_truths(*pair, trusted_only=False) == Paired(1, 1, 1, 1)
-    assert store.evidence.paired_truths(*pair, trusted_only=True) == Paired(only_champion_right=1, both_wrong=1)
-    assert store.evidence.paired_truths("iris", MODEL, 2, 1, trusted_only=False) == Paired()
 
 
 def test_evidence_is_found_by_indexes(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

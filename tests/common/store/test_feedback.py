@@ -31,7 +31,7 @@ def truths(store: Store) -> dict[str, str]:
 
 
 def trusted_pairs(store: Store) -> Paired:
-    return store.evidence.paired_truths("iris", MODEL, 1, 2, trusted_only=True)
+    return store.trials.paired_truths("iris", MODEL, 1, 2, trusted_only=True)
 
 
 def senders(store: Store) -> dict[str, tuple[str | None, bool]]:
