@@ -106,6 +106,8 @@ RING_1 = (
     "common/connections",
     "common/judgement/betting.py",
     "common/judgement/settle.py",
+    "common/store/bulk_insert.py",
+    "common/store/known_rows.py",
     "common/store/migrations",
     "common/store/monitoring",
     "common/store/process_lock.py",

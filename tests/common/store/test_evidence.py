@@ -51,7 +51,7 @@ def test_a_live_truth_has_the_features_and_the_true_class_of_the_champions_row(s
 
 def test_the_newest_live_truths_since_a_moment_come_first(store: Store) -> None:
     for name in "dbca":
-        store.feedback.give_new([row(name)], [SETOSA])
+        store.known_rows.write([row(name)], [SETOSA])
         came(store, name, NOON + timedelta(minutes="abcd".index(name)))
     assert truths(store) == ["d", "c", "b", "a"]
     assert truths(store, limit=2) == ["d", "c"]
@@ -59,19 +59,19 @@ def test_the_newest_live_truths_since_a_moment_come_first(store: Store) -> None:
 
 
 def test_live_truths_without_trust_count_only_where_all_do(store: Store) -> None:
-    store.feedback.give_new([row("a")], [SETOSA], source="key", trusted=True)
-    store.feedback.give_new([row("b")], [SETOSA], source="10.0.0.7")
+    store.known_rows.write([row("a")], [SETOSA], source="key", trusted=True)
+    store.known_rows.write([row("b")], [SETOSA], source="10.0.0.7")
     assert (sorted(truths(store)), truths(store, trusted_only=True)) == (["a", "b"], ["a"])
 
 
 def test_live_truths_are_of_the_champions_of_one_model(store: Store) -> None:
     others = row("b", problem="breast_cancer"), row("c", model_name="AnotherModel"), shadow("d")
-    store.feedback.give_new([row("a"), *others], [SETOSA] * 4)
+    store.known_rows.write([row("a"), *others], [SETOSA] * 4)
     assert truths(store) == ["a"]
 
 
 def test_what_a_suggestion_teaches_is_no_evidence(store: Store) -> None:
-    store.feedback.give_new([row("a"), row("b"), row("c")], [SETOSA] * 3)
+    store.known_rows.write([row("a"), row("b"), row("c")], [SETOSA] * 3)
     store.correct(replace(suggestion("s", prediction_id="b"), trusted=True))
     assert sorted(truths(store)) == ["a", "c"]
 

@@ -162,7 +162,7 @@ def test_a_store_of_the_first_version_keeps_its_rows(first_store: str) -> None:
             datetime(2026, 1, 31, 23, 30, tzinfo=UTC)
         ]
         assert (differences(store), schemas(store)) == ([], [SCHEMA])
-        store.feedback.give_new([prediction("p")], [SETOSA])
+        store.known_rows.write([prediction("p")], [SETOSA])
         store.correct(suggestion("new", prediction_id="p"))
 
 
