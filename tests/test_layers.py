@@ -42,6 +42,7 @@ TOWER = (
     "finetune.later",
     "finetune.serve",
     "finetune.forks",
+    "finetune.picture",
     "finetune.versions",
     "finetune.gate",
     "finetune.evidence",
@@ -115,6 +116,7 @@ RING_1 = (
     "common/store/trials.py",
     "finetune/forks.py",
     "finetune/later.py",
+    "finetune/picture.py",
     "grafana",
     "monitor",
     "problems/breast_cancer.py",
@@ -131,6 +133,7 @@ WIRING = (
     "api/serve.py",
     "common/bundle/converters.py",
     "common/store/__init__.py",
+    "finetune/finetune.py",
     "finetune/serve.py",
     "main.py",
 )
