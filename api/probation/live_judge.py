@@ -115,14 +115,14 @@ class LiveJudge:
     def _decide(self, store: Store, duel: Duel, new: Version) -> Decision | None:
         """Decide by the verdict, if the ground truths of the wanted predictions settle it, else by betting."""
         trusted_only = self._settings.api_key is not None
-        judgement = store.judgements.of_version(self._problem.name, new.number)
+        judgement = store.trials.judgement(self._problem.name, new.number)
         if judgement and judgement.is_open:
             wanted = [each.prediction_id for each in wanted_labels(judgement.details)]
-            truths = store.evidence.truths_of(wanted, trusted_only=trusted_only)
+            truths = store.trials.truths_of(wanted, trusted_only=trusted_only)
             if outcome := duel.settled(settle(judgement.details, truths)):
                 reason = f"settled by {len(truths)} of the {len(wanted)} ground truths that the gate had wanted"
                 return Decision(duel, new, outcome, reason)
-        paired = store.evidence.paired_truths(
+        paired = store.trials.paired_truths(
             self._problem.name, self._problem.onnx_name, duel.champion.number, duel.challenger.number,
             trusted_only=trusted_only,
         )  # fmt: skip
@@ -157,7 +157,7 @@ class LiveJudge:
     def _note(self, store: Store, decision: Decision) -> None:
         number = decision.new.number
         if decision.outcome in ("roll back", "retire"):
-            learnt = store.suggestions.learnt_by(self._problem.name, number)
+            learnt = store.trials.learnt_by(self._problem.name, number)
             because = f"version {number} had learnt it, and was taken back: {decision.reason}"
             store.suggestions.quarantine([each.id for each in learnt], because)
-        store.judgements.decided(self._problem.name, number, f"{decision.outcome}: {decision.reason}")
+        store.trials.decided(self._problem.name, number, f"{decision.outcome}: {decision.reason}")
