@@ -159,7 +159,16 @@ def test_one_process_acts(settings: Settings, problem: Problem, store: Store) ->
 def judgement(version: int, wanted: int) -> JudgementRecord:
     """Return an open verdict: on the wanted predictions the candidate answers setosa, and the others versicolor."""
     classes = [{"name": name, "gain": 0, "harm": 0, "n": 10, "high": 0.2} for name in (SETOSA, VERSICOLOR)]
-    against = {"gain": 0, "harm": 0, "unknown": wanted, "n": 400, "known": 100, "low": -0.05, "high": 0.05, "classes": classes}
+    against = {
+        "gain": 0,
+        "harm": 0,
+        "unknown": wanted,
+        "n": 400,
+        "known": 100,
+        "low": -0.05,
+        "high": 0.05,
+        "classes": classes,
+    }
     details = {
         "against": {"champion": against, "anchor": against},
         "rules": {"margin": 0.02, "class_loss": 0.05}, "alphas": [0.05, 0.05],
