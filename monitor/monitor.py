@@ -59,7 +59,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     state.backends = Backends(state.store, references, *pages, feedback, trusted_only)
     state.collectors = CollectorRegistry()
     ProcessCollector(registry=state.collectors)
-    state.collectors.register(StoreCollector(state.store, references))
+    state.collectors.register(StoreCollector(state.store, references, trusted_only=trusted_only))
     await references.start()
     stack.push_async_callback(references.stop)
     schedule = Schedule(settings, state.store, references)

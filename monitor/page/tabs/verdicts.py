@@ -27,7 +27,7 @@ LIMITS = tuple(
 def counting(view: View) -> str:
     """Return which ground truths count, in words."""
     if view.backends.trusted_only:
-        return "API_KEY is set: only ground truths that came with the key count."
+        return "API_KEY is set: only ground truths with the key count."
     return "API_KEY is not set: all ground truths count, whoever sends them."
 
 
