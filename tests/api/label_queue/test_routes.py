@@ -32,7 +32,12 @@ def judgement(names: list[str], **changes: Any) -> JudgementRecord:
         }
         for name in names
     ]
-    given: dict[str, Any] = {"id": "j", "verdict": "insufficient evidence", "version": 2, "candidate": "refitted"} | changes
+    given: dict[str, Any] = {
+        "id": "j",
+        "verdict": "insufficient evidence",
+        "version": 2,
+        "candidate": "refitted",
+    } | changes
     return JudgementRecord(
         problem="iris", judged_at=datetime(2026, 11, 28, tzinfo=UTC), details={"wanted": wanted}, **given
     )
