@@ -17,6 +17,7 @@ from common.table import read_table
 
 TRUTHS = 500  # live rows with ground truth, the newest
 UNLABELLED = 1000  # live rows without, the newest
+JUDGED = 1000  # judgements, the newest
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Exam:
         rules: the limits of the gate.
         anchor_number: the number of the version that is the anchor.
         champion_number: the number of the champion.
+        world_changed: whether the anchor was judged without test.csv, because the world had changed.
     """
 
     X: Rows
@@ -44,6 +46,7 @@ class Exam:
     rules: Rules
     anchor_number: int
     champion_number: int
+    world_changed: bool
 
     def judge(self, bundle: OnnxModel, problem: Problem) -> Judgement:
         """Return the verdict on a candidate, which is given as the bundle that would be served."""
@@ -87,6 +90,11 @@ def set_exam(problem: Problem, settings: Settings, store: Store, serving: Versio
     truths = store.evidence.live_truths(problem.name, name, since, TRUTHS, trusted_only=settings.api_key is not None)
     live = [*truths, *store.evidence.unlabelled(problem.name, name, UNLABELLED)]
     rows, labels = as_rows(problem, [each.features for each in live]), [each.truth for each in live]
+    judged = store.judgements.newest(problem.name, JUDGED)
+    # The anchor has followed a changed world, and test.csv is of the old one.
+    changed = any(each.version == anchor.number and each.details.get("world_changed") for each in judged)
+    if changed:
+        test = Table(test.X[:0], test.y[:0])
     X = np.concatenate([rows, test.X])
     fresh = np.arange(len(X)) < len(live)
     truth = np.concatenate([indices_of(problem, labels), test.y])
@@ -95,7 +103,7 @@ def set_exam(problem: Problem, settings: Settings, store: Store, serving: Versio
         as_rows(problem, [each.features for each in batch]), indices_of(problem, [each.class_name for each in batch])
     )
     bundles = {version.number: publish.load_bundle(version) for version in (serving, anchor)}
-    tried = sum(each.details.get("anchor") == anchor.number for each in store.judgements.newest(problem.name, 1000))
+    tried = sum(each.details.get("anchor") == anchor.number for each in judged)
     return Exam(
         X,
         evidence,
@@ -106,6 +114,7 @@ def set_exam(problem: Problem, settings: Settings, store: Store, serving: Versio
         Rules(problem.margin, tries=tried + 1),
         anchor.number,
         serving.number,
+        changed,
     )
 
 

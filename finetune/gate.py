@@ -108,6 +108,7 @@ def by_evidence(problem: Problem, promotion: Promotion, tested: Mapping[str, Tes
     details = best.as_dict() | {
         "anchor": exam.anchor_number,
         "champion": exam.champion_number,
+        "world_changed": best.world_changed or exam.world_changed,
         "candidates": {each: dict(judgement.figures) for each, judgement in judgements.items()},
         "wanted": exam.labels_of(best.wanted, tested[name].bundle, problem),
     }
