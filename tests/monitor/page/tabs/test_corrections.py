@@ -115,7 +115,8 @@ def test_a_verdict_is_shown_with_its_figures_in_points(store: Store, backends: B
     [row] = cells(panel)
     assert (row["verdict"], row["candidate"], row["taught"]) == ("insufficient evidence", "refitted", "1 → 4 of 5")
     assert [row[name] for name in ("gain", "harm", "unknown", "n")] == [3, 0, 1, 400]
-    assert [row[f"{name}_{end}"] for name in ("champion", "anchor") for end in ("low", "high")] == [-2.1, 5, -3, 5]
+    assert [row[name] for name in ("champion", "champion_low", "champion_high")] == [0.8, -2.1, 5]
+    assert [row[name] for name in ("anchor", "anchor_low", "anchor_high")] == [0.8, -3, 5]
     assert row["version"] == "version 2|http://mlflow/#/models/IrisModel/versions/2"
     assert (row["outcome"], str(row["because"])[:10]) == ("promote: of 300 ground truths …", "against th")
 
