@@ -69,7 +69,13 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
     # MLflow's own retries would keep the worker busy for minutes; Prefect starts a failed run again later.
     check_mlflow(settings.mlflow_uri)
     # Imported late: MLflow and scikit-learn take seconds, and four flow runs of five do not train.
-    from finetune import evidence, gate, train, versions
+    from finetune import (
+        evidence,
+        gate,
+        picture,  # room: verdict_picture
+        train,
+        versions,
+    )
 
     serving = versions.serving_version(problem, settings)
     versions.quarantine_taken_back(problem, settings, store, serving)
@@ -83,7 +89,9 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
         exam = None
         if settings.gate == "evidence":
             exam = step("collect-evidence", evidence.set_exam)(problem, settings, store, serving, waiting)
-        checked = step("judge", gate.check)(problem, settings, fine_tuned, exam)
+        log_more: gate.LogMore | None = None
+        log_more = picture.log_picture  # room: verdict_picture
+        checked = step("judge", gate.check)(problem, settings, fine_tuned, exam, log_more)
         judgement = versions.record(problem, fine_tuned, checked)
         store.judgements.add(judgement)
         if not checked.aliases:

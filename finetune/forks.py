@@ -19,6 +19,7 @@ IMPORTED = [
     "prefect.task_engine",
     "finetune.finetune",
     "finetune.versions",
+    "finetune.picture",
     "mlflow.pyfunc",
     "git",
 ]
@@ -27,7 +28,7 @@ IMPORTED = [
 def fork_flow_runs() -> None:
     """Let this process's runners of Prefect fork flow runs, where a process with imported libraries may be forked."""
     if sys.platform != "linux":
-        return  # macOS's own libraries do not survive a fork; flow runs start as Prefect starts them
+        return  # macOS's own libraries may not survive a fork, so Prefect starts flow runs there in its own way
     multiprocessing.set_forkserver_preload(IMPORTED)
     forkserver.ensure_running()
     # Prefect's runner starts the process of a flow run with this function, and has no setting for another one.

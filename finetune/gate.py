@@ -1,6 +1,6 @@
 """The gate: it judges the candidates of a fine-tuning, and gives the better one its aliases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ __all__ = ["REFUSED", "Checked", "aliases_for", "check"]
 
 MAX_TAG = 4000  # characters of a tag in MLflow
 
+LogMore = Callable[[Mapping[str, Any]], None]
 Promotion = Literal["optimistic", "cautious", "manual"]
 
 
@@ -44,7 +45,9 @@ class Checked:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check(problem: Problem, settings: Settings, fine_tuned: FineTuned, exam: Exam | None) -> Checked:
+def check(
+    problem: Problem, settings: Settings, fine_tuned: FineTuned, exam: Exam | None, log_more: LogMore | None = None
+) -> Checked:
     """Export the candidates, pass them through the gate, and log to their MLflow run what the gate found.
 
     Args:
@@ -52,6 +55,7 @@ def check(problem: Problem, settings: Settings, fine_tuned: FineTuned, exam: Exa
         settings: have the folder of test.csv, and the rule of promotion.
         fine_tuned: the candidates.
         exam: the evidence; None if the gate is the threshold on test.csv.
+        log_more: logs more to the run, from the details of a judgement on evidence.
     """
     test = read_table(settings.data_dir / "test.csv", problem, indices=True)
     tested: dict[str, Tested] = {}
@@ -69,6 +73,8 @@ def check(problem: Problem, settings: Settings, fine_tuned: FineTuned, exam: Exa
         checked = by_evidence(problem, settings.promotion, tested, exam)
     with mlflow.start_run(run_id=fine_tuned.run_id):
         _log(checked, tested)
+        if log_more and exam and checked.tested:
+            log_more(checked.details)
     return checked
 
 

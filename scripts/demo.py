@@ -1,4 +1,7 @@
-"""The whole loop once, on real servers, in a copy of the project under .demo/: `make demo`."""
+"""The whole loop on real servers, in a copy of the project under .demo/: `make demo`.
+
+The loop closes once. Then the world changes, corrections bring the accuracy back, and a liar tries to spoil it.
+"""
 
 import shutil
 import signal
@@ -7,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,55 +20,63 @@ from rich.table import Table
 from common.problem import Problem, ProblemError, get_problem
 from common.settings import PROJECT, Settings, SettingsError, load_settings
 from common.store.suggestions import TRAIN_AT
+from common.table import read_table
+from scripts.demo_clients import FEW, MANY, Clients, seconds_since
+from scripts.demo_picture import Event, draw, story
 from scripts.demo_steps import (
     PATIENCE,
-    TRAFFIC,
     DemoError,
-    accuracy_over_http,
-    challenge,
     correct,
-    judged_models,
+    learn,
     least_sure,
     rows_of,
-    send_traffic,
     served_version,
-    serving,
+    wait_for_alert,
 )
-from scripts.parts import process, wait_for
+from scripts.parts import answers, process, wait_for
 from scripts.ports import PortInUseError, check_free
-from scripts.stack import on_own_servers, process_environment, wait_until_ready
+from scripts.stack import health_checks, on_own_servers, process_environment, wait_until_ready
 from scripts.traffic import api_address, key_header
 
 DEMO = PROJECT / ".demo"
+PICTURE = "demo.png"
+# How the world of a problem changes: the factors of its features. Other problems end when the loop is closed.
+CHANGES = {"iris": {"petal_length": 1.25, "petal_width": 1.25}}
+MISTAKES, CONFIRMED, LIES = 40, 20, 25  # corrections of wrong answers and of right ones, and those of a liar
+AFTERWARDS = 1.5  # seconds of traffic after the last event
+# The monitor looks at short windows, often, so that its alert comes within seconds.
+EVALUATE_SECONDS, WINDOW_SECONDS = 1, 4
 console = Console(soft_wrap=True)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The results of the loop.
+class Hops(dict[str, float]):
+    """The steps of the demo, each with the seconds it took; and the events, with the seconds since the start.
 
     Attributes:
-        versions: the versions that have served, each with its accuracy on the test rows.
-        flow_run_id: the flow run that made the second version.
-        models: the answer of `GET /models` at the end.
+        now: a clock of the seconds since the start.
+        events: the events so far.
+        flow_run_id: the last flow run.
     """
 
-    versions: tuple[tuple[int, float], ...]
-    flow_run_id: str
-    models: dict[str, Any]
-
-
-class Hops(dict[str, float]):
-    """The steps of the loop, each with the seconds it took."""
+    def __init__(self) -> None:
+        """Start the clock."""
+        super().__init__()
+        self.now = seconds_since(time.monotonic())
+        self.events: list[Event] = []
+        self.flow_run_id = ""
 
     @contextmanager
     def hop(self, name: str, *, announce: bool = True) -> Iterator[None]:
         """Time one step, and print its name at its begin."""
         if announce:
             console.print(f"[bold]▶ {name}[/]")
-        start = time.monotonic()
+        start = self.now()
         yield
-        self[name] = time.monotonic() - start
+        self[name] = self.now() - start
+
+    def happened(self, short: str, text: str) -> None:
+        """Note an event, now."""
+        self.events.append(Event(self.now(), short, text))
 
 
 def copy_project(target: Path) -> None:
@@ -86,12 +96,11 @@ def copy_project(target: Path) -> None:
 
 
 @contextmanager
-def running_stack(settings: Settings, environment: dict[str, str]) -> Iterator[None]:
-    """Start the stack in the copy and wait until it is ready; stop all of it at the end, also after an error."""
+def running_stack(settings: Settings, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the stack in the copy; stop all of it at the end, also after an error."""
     command, log = [sys.executable, "-m", "scripts.stack"], settings.state_dir / "stack.log"
     with process(command, log, environment, DEMO) as stack:
-        wait_until_ready(settings, stopped=lambda: stack.poll() is not None)
-        yield
+        yield stack
 
 
 def run(command: list[str], environment: dict[str, str]) -> None:
@@ -100,74 +109,97 @@ def run(command: list[str], environment: dict[str, str]) -> None:
         raise DemoError(f"`{' '.join(command)}` failed; the logs are in {DEMO / '.lab' / 'logs'}")
 
 
-def close_loop(problem: Problem, settings: Settings, environment: dict[str, str], hops: Hops) -> Outcome:
-    """Go through the loop once, from the data to the next version."""
-    with hops.hop("prepare the data: get_data, dvc repro"):
+def begin(problem: Problem, settings: Settings, stack: subprocess.Popen[bytes], hops: Hops) -> None:
+    """Prepare the data and train a model while the servers start."""
+    environment = process_environment(settings)
+    with hops.hop("MLflow, Prefect, the worker, the api and the monitor start; meanwhile: get_data, dvc repro"):
         run(["python", "-m", "scripts.get_data"], environment)
         run(["dvc", "repro", f"preprocess@{problem.name}"], environment)
-    rows = rows_of(settings.data_dir / "test.csv", problem)
-    learnt = rows_of(settings.data_dir / "train.csv", problem)
+        mlflow = health_checks(settings)["mlflow"]
+        wait_for("MLflow", lambda: stack.poll() is not None or answers(mlflow), PATIENCE)
     with hops.hop("train: python main.py"):
         run(["python", "main.py"], environment)
-    with httpx.Client(base_url=api_address(settings), headers=key_header(settings), timeout=10.0) as api:
-        with hops.hop(f"the api serves it; {len(rows)} test rows over HTTP"):
-            first = wait_for("serving the trained version", lambda: served_version(api), PATIENCE)
-            before = accuracy_over_http(api, rows)
-        with hops.hop(f"{TRAIN_AT} corrections become the next version, served without a restart"):
-            status = correct(api, least_sure(api, learnt))
-            second = wait_for(
-                "serving the fine-tuned version",
-                lambda: version if (version := served_version(api)) == status["model_version"] else None,
-                PATIENCE,
-            )
-        after = accuracy_over_http(api, rows)
-        with hops.hop(f"{TRAFFIC.seconds:.0f} s of traffic, labels, outliers; version {first} is the challenger"):
-            challenge(api, first)
-            send_traffic(problem, settings)
-            models = judged_models(api)
-    return Outcome(((first, before), (second, after)), status["flow_run_id"], models)
+        wait_until_ready(settings, stopped=lambda: stack.poll() is not None)
 
 
-def live_table(models: dict[str, Any]) -> Table:
-    """Return the live statistics of champion and challenger after the traffic, side by side."""
-    first, second = sorted(serving(models), key=lambda each: str(each["role"]))
-    paired = models["comparison"]
-    table = Table("live", title="by ground truth", title_justify="left")
-    for each, name in ((first, "champion"), (second, "challenger")):
-        table.add_column(f"{name}, version {each['model_version']}", justify="right")
-    for name in ("predictions", "labels", "outliers"):
-        table.add_row(f"{name} received" if name == "labels" else name, str(first[name]), str(second[name]))
-    interval = "{value:.3f} ({low:.3f} to {high:.3f})"
-    table.add_row("accuracy (95 %)", *(interval.format(**each["accuracy"]) for each in (first, second)))
-    table.add_row("right, the other wrong", *(str(paired[f"only_{name}_right"]) for name in ("champion", "challenger")))
-    table.caption = f"McNemar's exact test: p = {paired['p_value']:.2f}"
-    return table
+def close_loop(problem: Problem, settings: Settings, api: httpx.Client, hops: Hops) -> None:
+    """Let five corrections become the second version."""
+    version = wait_for("serving the trained version", lambda: served_version(api), PATIENCE)
+    hops.happened(f"version {version}", f"{problem.onnx_name} version {version} (trained) serves")
+    with hops.hop(f"{TRAIN_AT} corrections become the next version, served without a restart"):
+        status = learn(api, least_sure(api, rows_of(settings.data_dir / "train.csv", problem)))
+    _served(problem, status, hops)
 
 
-def show(problem: Problem, settings: Settings, outcome: Outcome, hops: Hops) -> None:
-    """Print versions, accuracies and seconds, and the addresses of their pages."""
-    table = Table(title="the loop is closed", show_header=False)
-    for (number, accuracy), made in zip(outcome.versions, ("trained", "fine-tuned"), strict=True):
-        table.add_row(f"{problem.onnx_name} version {number} ({made}), accuracy over HTTP", f"{accuracy:.3f}")
+def change_world(problem: Problem, settings: Settings, api: httpx.Client, clients: Clients, hops: Hops) -> None:
+    """Change the rows that clients send, wait for the alert, and let corrections become the next version."""
+    with hops.hop("the world changes: petals are measured 25 % too long"):
+        hops.happened("petals +25 %", "the world changes: petals are measured 25 % too long")
+        clients.factors, clients.rows_in_burst = CHANGES[problem.name], MANY
+        clients.check(MISTAKES, CONFIRMED)
+        alert = wait_for_alert(settings, problem, "accuracy")
+        hops.happened("alert", f"the monitor's alert: {alert.message}")
+        corrections = wait_for("mistakes to correct", clients.corrections, PATIENCE)
+    clients.rows_in_burst = FEW
+    with hops.hop(f"{len(corrections)} corrections bring the accuracy back"):
+        hops.happened(f"{len(corrections)} corrections", f"people correct {MISTAKES} answers, and confirm {CONFIRMED}")
+        status = learn(api, corrections)
+    _served(problem, status, hops)
+
+
+def lie(api: httpx.Client, clients: Clients, hops: Hops) -> None:
+    """Send a liar's corrections, which are to do no harm."""
+    clients.rows_in_burst = MANY
+    with hops.hop(f"a liar sends {LIES} corrections"):
+        hops.happened("liar", f"a liar sends {LIES} corrections with wrong classes")
+        before = served_version(api)
+        status = correct(api, clients.lies(LIES))
+        verdict = status["judgement"]
+        hops.happened(verdict["verdict"], f"{verdict['verdict']}: {verdict['reason']}")
+        time.sleep(AFTERWARDS)
+    if served_version(api) != before:
+        raise DemoError("the liar's corrections are served")
+
+
+def _served(problem: Problem, status: dict[str, Any], hops: Hops) -> None:
+    version, verdict = status["model_version"], status["judgement"]
+    hops.flow_run_id = status["flow_run_id"]
+    text = f"{problem.onnx_name} version {version} (fine-tuned) serves; {verdict['verdict']}: {verdict['reason']}"
+    hops.happened(f"version {version}", text)
+
+
+def show(problem: Problem, settings: Settings, clients: Clients, hops: Hops) -> None:
+    """Print events, accuracies and seconds, and the addresses of their pages."""
+    console.print(story(hops.events, clients.answered))
+    table = Table(title="seconds", show_header=False)
     for name, seconds in hops.items():
         table.add_row(name, f"{seconds:.1f} s", style="dim")
     console.print(table)
-    console.print(live_table(outcome.models))
+    draw(DEMO / PICTURE, hops.events, clients.answered)
+    console.print(f"picture of it:       {DEMO.name}/{PICTURE}")
     console.print(f"versions in MLflow:  {settings.mlflow_page}/#/models/{problem.onnx_name}")
-    console.print(f"last run in Prefect: {settings.prefect_page}/runs/flow-run/{outcome.flow_run_id}")
+    console.print(f"last run in Prefect: {settings.prefect_page}/runs/flow-run/{hops.flow_run_id}")
     console.print(f"all of it, watched:  {settings.monitor_page}/?problem={problem.name}")
     console.print(f"Everything is stopped; `cd {DEMO.name} && make up` opens those pages.")
 
 
 def play(problem: Problem, settings: Settings) -> None:
-    """Run the loop on a stack of its own, and print its results."""
+    """Run the demo on a stack of its own, and print its results."""
     hops = Hops()
-    environment = process_environment(settings)
     with hops.hop("everything, start and stop included", announce=False), ExitStack() as cleanup:
-        with hops.hop("start MLflow, Prefect, the worker, the api, the monitor"):
-            cleanup.enter_context(running_stack(settings, environment))
-        outcome = close_loop(problem, settings, environment, hops)
-    show(problem, settings, outcome, hops)
+        stack = cleanup.enter_context(running_stack(settings, process_environment(settings)))
+        begin(problem, settings, stack, hops)
+        rows = read_table(settings.data_dir / "data.csv", problem, indices=False)
+        api = cleanup.enter_context(
+            httpx.Client(base_url=api_address(settings), headers=key_header(settings), timeout=10.0)
+        )
+        wait_for("serving", lambda: served_version(api), PATIENCE)
+        with Clients(problem, settings, rows, hops.now) as clients:
+            close_loop(problem, settings, api, hops)
+            if problem.name in CHANGES:
+                change_world(problem, settings, api, clients, hops)
+                lie(api, clients, hops)
+    show(problem, settings, clients, hops)
 
 
 def main() -> None:
@@ -179,8 +211,13 @@ def main() -> None:
         problem = get_problem(chosen.problem)
         check_free(chosen)
         copy_project(DEMO)
-        # The copy has a store of its own, so DATABASE_URL does not count.
-        play(problem, chosen.model_copy(update={"lab_home": DEMO, "database_url": f"sqlite:///{DEMO}/data/lab.db"}))
+        own = {
+            "lab_home": DEMO,
+            "database_url": f"sqlite:///{DEMO}/data/lab.db",  # the copy has a store of its own
+            "evaluate_seconds": EVALUATE_SECONDS,
+            "window_seconds": WINDOW_SECONDS,
+        }
+        play(problem, chosen.model_copy(update=own))
     except TimeoutError as error:
         sys.exit(f"demo: {error}; the logs are in {DEMO / '.lab' / 'logs'}")
     except (DemoError, SettingsError, ProblemError, PortInUseError) as error:

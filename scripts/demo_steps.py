@@ -1,6 +1,7 @@
-"""The steps of the demo that talk to the api over HTTP: predict, correct, challenge, send traffic."""
+"""The steps of the demo that talk to the api over HTTP, or read its store: correct, wait for versions and alerts."""
 
-import asyncio
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,14 @@ import httpx
 
 from common.problem import Problem, Value
 from common.settings import Settings
+from common.store import Store
+from common.store.monitoring.alerts import Alert
 from common.store.suggestions import TRAIN_AT
 from common.table import read_table
 from scripts.parts import wait_for
-from scripts.traffic import api_address, new_client, send
-from scripts.traffic_rows import Traffic
 
 PATIENCE = 120.0
 MOST_ROWS = 500
-TRAFFIC = Traffic(rate=40, seconds=8, label_delay=0.5, wrong_labels=0.01, outliers=0.03, noise=0.3, seed=42)
 
 Row = tuple[dict[str, Value], str]  # features by name, and the name of the class
 
@@ -32,15 +32,6 @@ def rows_of(path: Path, problem: Problem) -> list[Row]:
         (dict(zip(problem.columns, row, strict=True)), problem.target.classes[label])
         for row, label in zip(table.X[:MOST_ROWS].tolist(), table.y[:MOST_ROWS].tolist(), strict=True)
     ]
-
-
-def accuracy_over_http(api: httpx.Client, rows: list[Row]) -> float:
-    """Return the share of rows whose class the api predicts, one request each."""
-    hits = 0
-    for features, class_name in rows:
-        answer = api.post("/predict", json=features).raise_for_status().json()
-        hits += answer["class_name"] == class_name
-    return hits / len(rows)
 
 
 def least_sure(api: httpx.Client, rows: list[Row]) -> list[dict[str, Any]]:
@@ -61,51 +52,35 @@ def served_version(api: httpx.Client) -> int | None:
 
 
 def correct(api: httpx.Client, corrections: list[dict[str, Any]]) -> dict[str, Any]:
-    """Send corrections and wait until a version has learnt them; return the status of the last correction."""
+    """Send corrections, and wait for the verdict; return the status of the last correction."""
     for correction in corrections:
         suggestion_id = api.post("/suggest", json=correction).raise_for_status().json()["suggestion_id"]
 
     def settled() -> dict[str, Any] | None:
         status: dict[str, Any] = api.get(f"/suggest/{suggestion_id}").raise_for_status().json()
-        return status if status["state"] in ("trained", "refused") else None
+        return status if status["judgement"] else None
 
-    status = wait_for("the fine-tuning", settled, PATIENCE)
-    if status["state"] == "refused":
+    return wait_for("the fine-tuning", settled, PATIENCE)
+
+
+def learn(api: httpx.Client, corrections: list[dict[str, Any]]) -> dict[str, Any]:
+    """Send corrections, and wait until the version that has learnt them serves; return their status."""
+    status = correct(api, corrections)
+    wanted = status["model_version"]
+    if wanted is None:
         raise DemoError(f"the corrections led to no version: {status['detail']}")
+    wait_for("serving the fine-tuned version", lambda: served_version(api) == wanted, PATIENCE)
     return status
 
 
-def challenge(api: httpx.Client, number: int) -> None:
-    """Make a version the challenger, and wait until the api has loaded it."""
-    api.post(f"/models/{number}/challenge").raise_for_status()
-    wait_for("the challenger", lambda: api.get("/models").raise_for_status().json()["challenger"] == number, PATIENCE)
+def alerts_since(settings: Settings, problem: Problem, kind: str, since: float) -> list[Alert]:
+    """Return the alerts of a kind that have begun since a moment of `time.time`, oldest first."""
+    with closing(Store(settings.database_url)) as store:
+        found = [each for each in store.alerts.open(problem.name) if each.kind == kind]
+    return [each for each in found if each.began_at.timestamp() > since]
 
 
-def send_traffic(problem: Problem, settings: Settings) -> None:
-    """Send some seconds of traffic, with outliers and with feedback that is wrong in a few cases."""
-    rows = read_table(settings.data_dir / "data.csv", problem, indices=False)
-
-    async def sending() -> None:
-        async with new_client(api_address(settings), settings) as client:
-            tally = await send(TRAFFIC, problem, rows, client, lambda _: None)
-        if tally.failed:
-            raise DemoError(f"requests failed: {dict(tally.failed)}")
-
-    asyncio.run(sending())
-
-
-def judged_models(api: httpx.Client) -> dict[str, Any]:
-    """Return the answer of `GET /models` once the challenger has as much feedback as the champion."""
-
-    def judged() -> dict[str, Any] | None:
-        models: dict[str, Any] = api.get("/models").raise_for_status().json()
-        labels = {each["role"]: each["labels"] for each in serving(models)}
-        return models if 0 < labels.get("champion", 0) <= labels.get("shadow", 0) else None
-
-    return wait_for("the challenger's answers", judged, PATIENCE)
-
-
-def serving(models: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the statistics of the champion and of the challenger, each in its present role."""
-    roles = {(models["champion"], "champion"), (models["challenger"], "shadow")}
-    return [each for each in models["versions"] if (each["model_version"], each["role"]) in roles]
+def wait_for_alert(settings: Settings, problem: Problem, kind: str) -> Alert:
+    """Wait until the monitor begins an alert of a kind."""
+    now = time.time()
+    return wait_for(f"an alert: {kind}", lambda: alerts_since(settings, problem, kind, now), PATIENCE, every=0.25)[0]

@@ -1,5 +1,6 @@
 """The whole loop on real servers: corrections become the next version, whatever goes down on the way."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -412,18 +413,25 @@ def test_a_run_whose_process_is_killed_is_tried_again_by_the_same_worker(lab: Se
 
 
 def test_a_run_that_is_cancelled_in_prefect_ends_and_the_worker_goes_on(lab: Settings) -> None:
-    with servers.worker(lab):
+    with servers.worker(lab) as worker:
         # The run gets no further than the lock of the file.
         with FileLock(lab.data_dir / "finetune.lock"):
             cancelled = start_run(lab, **correction(0), suggestion_id=str(uuid4()))
             wait_for("its start", lambda: running(lab))
+            started = psutil.Process(worker.pid).children(recursive=True)
+            forked = [each for each in started if each.ppid() != worker.pid]
+            assert len(forked) == (sys.platform == "linux")
             ask_prefect(lab, "POST", f"/flow_runs/{cancelled}/set_state", {"state": {"type": "CANCELLING"}})
             (run,) = wait_until_over(lab)
             assert run["state_type"] == "CANCELLED"
-        start_run(lab, **correction(1), suggestion_id=str(uuid4()))
+        learnt = start_run(lab, **correction(1), suggestion_id=str(uuid4()))
         runs = wait_until_over(lab)
-    assert {run["id"]: run["state_type"] for run in runs}[cancelled] == "CANCELLED"
-    assert sorted(run["state_type"] for run in runs) == ["CANCELLED", "COMPLETED"]
+        asked = {"logs": {"flow_run_id": {"any_": [learnt]}}}
+        wait_for(
+            "its last log line",
+            lambda: "Finished in state Waiting" in str(ask_prefect(lab, "POST", "/logs/filter", asked)),
+        )
+    assert {run["id"]: run["state_type"] for run in runs} == {cancelled: "CANCELLED", learnt: "COMPLETED"}
     assert rows(lab) == [row(1)]
 
 

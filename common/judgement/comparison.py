@@ -36,6 +36,8 @@ class PairedComparison:
         harm: number of rows that only the baseline answers rightly.
         unknown: number of rows without ground truth that they answer differently.
         n: number of all rows.
+        known: number of rows with ground truth.
+        set_aside: whether the limits are made from the rows with ground truth alone.
         low: the lower limit of the difference of accuracy; it counts each unknown row as harm.
         high: the upper limit; it counts each unknown row as a gain.
         classes: the changes of recall.
@@ -45,6 +47,8 @@ class PairedComparison:
     harm: int
     unknown: int
     n: int
+    known: int
+    set_aside: bool = False
     low: float = -1.0
     high: float = 1.0
     classes: tuple[ClassChange, ...] = ()
@@ -56,16 +60,23 @@ class PairedComparison:
         return worst if worst in lost else next(iter(lost), None)
 
     @property
+    def is_worth_a_class(self) -> bool:
+        """Whether accuracy is certainly higher, and the mean recall of the classes is higher, too."""
+        return self.low > 0 and sum(each.change for each in self.classes) > 0
+
+    @property
     def text(self) -> str:
         """The counts in words."""
-        unknown = f", differs on {self.unknown} of unknown truth" if self.unknown else ""
-        return f"is right alone on {self.gain} and wrong alone on {self.harm} of {self.n} rows{unknown}"
+        rows, others = (self.known, "others ") if self.set_aside else (self.n, "")
+        unknown = f", differs on {self.unknown} {others}of unknown truth" if self.unknown else ""
+        return f"is right alone on {self.gain} and wrong alone on {self.harm} of {rows} rows{unknown}"
 
     def rows_missing(self, margin: float, alpha: float) -> int:
-        """Return how many further rows, which both answer alike, would lift the lower limit above -margin."""
+        """Return how many further rows with ground truth, which both answer alike, lift `low` above -margin at most."""
+        harm, n = (self.harm, self.known) if self.set_aside else (self.harm + self.unknown, self.n)
 
         def is_enough(rows: int) -> bool:
-            return tango(self.gain, self.harm + self.unknown, self.n + rows, alpha) > -margin
+            return tango(self.gain, harm, n + rows, alpha) > -margin
 
         if is_enough(0):
             return 0
@@ -86,7 +97,7 @@ def compare(
     Args:
         candidate: its answers, class indices `[rows]`.
         baseline: the other version's answers.
-        truth: class indices, -1 where unknown.
+        truth: class indices, -1 where unknown; ground truths are known of rows drawn by chance.
         classes: the class names, by index.
         alphas: the level of the lower limit, then of the upper limits; the latter is shared out among the classes.
     """
@@ -96,15 +107,24 @@ def compare(
     for index, name in enumerate(classes):
         own = truth == index
         changes.append(ClassChange(name, int(gains[own].sum()), int(harms[own].sum()), int(own.sum())))
-    unknown = int((differ & (truth < 0)).sum())
-    counted = PairedComparison(int(gains.sum()), int(harms.sum()), unknown, len(truth), classes=tuple(changes))
+    unknown, known = int((differ & (truth < 0)).sum()), int((truth >= 0).sum())
+    counted = PairedComparison(int(gains.sum()), int(harms.sum()), unknown, len(truth), known, classes=tuple(changes))
     return with_limits(counted, alphas)
 
 
 def with_limits(counted: PairedComparison, alphas: tuple[float, float]) -> PairedComparison:
-    """Return a comparison with the limits that belong to its counts; the arguments are as for `compare`."""
+    """Return a comparison with the limits that belong to its counts; the arguments are as for `compare`.
+
+    Where the versions differ on many rows of unknown truth, the rows without ground truth would only widen the limits,
+    and are set aside. The choice supposes that half of the differing rows are gains. It looks at no version's being
+    right, so that the limits hold.
+    """
     gain, harm, unknown, n = counted.gain, counted.harm, counted.unknown, counted.n
+    half, other = (gain + harm) // 2, (gain + harm + 1) // 2
+    set_aside = tango(half, other, counted.known, alphas[0]) > tango(half, other + unknown, n, alphas[0])
+    if set_aside:
+        unknown, n = 0, counted.known
     low, high = tango(gain, harm + unknown, n, alphas[0]), -tango(harm, gain + unknown, n, alphas[1])
     level = alphas[1] / max(len(counted.classes), 1)
     classes = tuple(replace(each, high=-tango(each.harm, each.gain, each.n, level)) for each in counted.classes)
-    return replace(counted, low=low, high=high, classes=classes)
+    return replace(counted, set_aside=set_aside, low=low, high=high, classes=classes)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from common.judgement.comparison import PairedComparison, compare
+from common.judgement.comparison import ClassChange, PairedComparison, compare, with_limits
 from common.judgement.intervals import fisher
 from common.problem import Ints
 
@@ -149,17 +149,22 @@ def judge(  # noqa: PLR0913, PLR0917  # three versions on the same rows
     baselines = {CHAMPION: champion, ANCHOR: anchor}
     changed = any(_contradict(answers, evidence, rules.alpha) for answers in baselines.values())
     counted = evidence.fresh | (not changed)
-    alpha = rules.spent_alpha if evidence.fresh.sum() >= SPEND_FROM else rules.alpha
-    levels = (alpha, rules.alpha)
+    # The two baselines share out the level of the upper limits.
+    levels = (rules.alpha, rules.alpha / 2)
     against = {
         name: compare(candidate[counted], answers[counted], evidence.truth[counted], classes, levels)
         for name, answers in baselines.items()
     }
+    known = evidence.fresh & (evidence.truth >= 0)
+    rows = known if any(each.set_aside for each in against.values()) else evidence.fresh
+    if rows.sum() >= SPEND_FROM:
+        levels = (rules.spent_alpha, rules.alpha / 2)
+        against = {name: with_limits(each, levels) for name, each in against.items()}
     labels, before, after = taught
     learnt_before, learnt_after = int((before == labels).sum()), int((after == labels).sum())
     if refusal := next(filter(None, (_refusal(name, each, rules) for name, each in against.items())), None):
         verdict, because = REFUSED, refusal
-    elif learnt_after <= learnt_before < len(labels):
+    elif learnt_after <= learnt_before < len(labels) and against[CHAMPION].low <= 0:
         verdict = NO_EFFECT
         because = (
             f"of {len(labels)} rows taught, the champion answers {learnt_before} as taught, and the candidate "
@@ -172,13 +177,12 @@ def judge(  # noqa: PLR0913, PLR0917  # three versions on the same rows
         because = f"against the {name}, the candidate {worst.text}: {limit}"
     open_ = verdict == INSUFFICIENT
     wanted = _wanted(candidate, champion, anchor, evidence) if open_ else ()
-    missing = max(each.rows_missing(rules.margin, alpha) for each in against.values()) if open_ else 0
+    missing = max(each.rows_missing(rules.margin, levels[0]) for each in against.values()) if open_ else 0
     if open_:
         labels_or = f"ground truths of the {len(wanted)} wanted predictions, or " if wanted else ""
         because += f"; {labels_or}{missing} more rows that all answer alike would decide"
     if changed:
         because += "; test.csv does not count, because live ground truths contradict it"
-    known = evidence.fresh & (evidence.truth >= 0)
     alphas = (rules.spent_alpha, rules.alpha)
     live = compare(candidate[known], anchor[known], evidence.truth[known], classes, alphas)
     return Judgement(
@@ -203,11 +207,16 @@ def in_words(verdict: str) -> str:
 
 def is_worse(against: PairedComparison, class_loss: float) -> bool:
     """Return whether a candidate is certainly worse than a baseline, or has lost too much recall of a class."""
-    return against.high < 0 or against.lost(class_loss) is not None
+    return against.high < 0 or _lost(against, class_loss) is not None
+
+
+def _lost(against: PairedComparison, class_loss: float) -> ClassChange | None:
+    """Return a class that has lost too much recall, unless the candidate is certainly better for all together."""
+    return None if against.is_worth_a_class else against.lost(class_loss)
 
 
 def _refusal(name: str, against: PairedComparison, rules: Rules) -> str | None:
-    if lost := against.lost(rules.class_loss):
+    if lost := _lost(against, rules.class_loss):
         counts = f"right alone on {lost.gain}, wrong alone on {lost.harm} of its {lost.n} rows"
         limit = f"{_points(lost.change)}, at best {_points(lost.high)}"
         return f"against the {name}, the candidate loses recall of {lost.name}: {counts} ({limit})"

@@ -55,5 +55,7 @@ def _counted(against: PairedComparison, candidate: str, baseline: str, truth: st
         replace(each, gain=each.gain + gain, harm=each.harm + harm, n=each.n + 1) if each.name == truth else each
         for each in against.classes
     )
-    unknown = against.unknown - int(candidate != baseline)
-    return replace(against, gain=against.gain + gain, harm=against.harm + harm, unknown=unknown, classes=classes)
+    unknown, known = against.unknown - int(candidate != baseline), against.known + 1
+    return replace(
+        against, gain=against.gain + gain, harm=against.harm + harm, unknown=unknown, known=known, classes=classes
+    )

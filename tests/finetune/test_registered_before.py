@@ -82,7 +82,7 @@ def test_it_serves(settings: Settings, before: Version) -> None:
 
 
 def test_later_rows_continue_it(settings: Settings, before: Version) -> None:
-    assert learn_later(settings).startswith(f"registered {TRAVEL.onnx_name} version {before.number + 1}; ")
+    assert learn_later(settings).startswith(f"registered {TRAVEL.onnx_name} version {before.number + 1} (")
     after = publish.champion(TRAVEL.onnx_name)
     assert after is not None
     assert after.tags["continued_from"] == before.tags["sklearn_version"]

@@ -273,7 +273,7 @@ def test_the_accuracy_and_the_recalls_are_shown_beside_those_of_the_test_rows(
     store: Store, monitor: httpx.Client, learnt: Reference
 ) -> None:
     rows = newest(LABELS)
-    store.feedback.give_new(rows, [VERSICOLOR if number % 2 else SETOSA for number in range(LABELS)])
+    store.known_rows.write(rows, [VERSICOLOR if number % 2 else SETOSA for number in range(LABELS)])
     store.predictions.write([prediction("of a day") | {"predicted_at": now()}])
     tested = Results(learnt.classes, np.array([[10, 0, 0], [0, 9, 1], [0, 0, 10]]))
     evaluate_now(store, replace(learnt, tested=tested))

@@ -13,6 +13,8 @@ from tests.programs import Ended, run_python
 from tests.scripts.test_stack import processes_of
 from tests.servers import free_ports
 
+LAB = PROJECT / "docs" / "lab.md"
+
 
 def test_the_copy_holds_the_files_of_git_and_no_state(tmp_path: Path) -> None:
     target = tmp_path / "copy"
@@ -40,11 +42,29 @@ def _changes() -> str:
     return subprocess.run(["git", "diff"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_demo_closes_the_loop_and_shows_both_versions(tracked_files: str, demo: Ended) -> None:
+def test_the_demo_closes_the_loop_and_changes_no_tracked_file(tracked_files: str, demo: Ended) -> None:
     assert demo.returncode == 0, demo.stderr + demo.stdout
-    assert "IrisModel version 1 (trained)" in demo.stdout
-    assert "IrisModel version 2 (fine-tuned)" in demo.stdout
+    assert "IrisModel version 1 (trained) serves" in demo.stdout
+    assert "IrisModel version 2 (fine-tuned) serves" in demo.stdout
     assert "served without a restart" in demo.stdout
     assert re.search(r"http://127\.0\.0\.1:\d+/\?problem=iris$", demo.stdout, re.MULTILINE)
     assert _changes() == tracked_files
     assert not processes_of(DEMO)
+
+
+def test_the_accuracy_falls_with_the_world_and_comes_back_with_version_3_and_a_liar_does_no_harm(demo: Ended) -> None:
+    rows = dict(re.findall(r"^│ +\d+ │ ([^│]+?) +│.*?│.*?(\d\.\d+) of", demo.stdout, re.MULTILINE))
+    accuracy = {short: float(value) for short, value in rows.items()}
+    assert accuracy["petals +25 %"] < 0.85 < accuracy["version 3"]
+    assert min(accuracy["liar"], accuracy["the end"]) > 0.85
+    assert "accuracy in the window: " in demo.stdout
+    assert (DEMO / "demo.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_lab_shows_the_steps_that_the_demo_prints(demo: Ended) -> None:
+    [shown] = re.findall(r"<!-- transcript -->(.*)<!-- /transcript -->", LAB.read_text(encoding="utf-8"), re.DOTALL)
+    assert _steps(shown) == _steps(demo.stdout)
+
+
+def _steps(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("▶")]

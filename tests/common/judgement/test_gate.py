@@ -53,9 +53,10 @@ def test_rows_answered_alike_show_that_the_candidate_is_no_worse_even_without_gr
 
 def test_an_unknown_row_counts_as_harm_for_the_lower_limit_and_as_gain_for_the_upper() -> None:
     [unknown, harm, gain] = [
-        each.against["champion"] for each in (case(200, unknown=9), case(200, harm=9), case(200, gain=9))
+        each.against["champion"]
+        for each in (case(9, silent=900, unknown=9), case(9, harm=9, silent=900), case(9, gain=9, silent=900))
     ]
-    assert (unknown.unknown, unknown.gain, unknown.harm, unknown.n) == (9, 0, 0, 209)
+    assert (unknown.unknown, unknown.gain, unknown.harm, unknown.n) == (9, 0, 0, 918)
     assert unknown.low == harm.low
     assert unknown.high == gain.high
 
@@ -96,11 +97,37 @@ def test_a_class_that_lost_recall_refuses_although_accuracy_is_safe() -> None:
     assert "recall" not in loose.because
 
 
+def test_a_class_may_lose_recall_to_a_candidate_that_is_certainly_better_for_the_classes_together() -> None:
+    truth = ints([0] * 100 + [1] * 100)
+    champion, candidate = ints([1] * 90 + [0] * 10 + [1] * 100), ints([0] * 100 + [0] * 12 + [1] * 88)
+    evidence = Evidence(truth, np.ones(200, dtype=np.bool_), ["p"] * 200)
+    assert judge(candidate, champion, champion, evidence, NOTHING, Rules(0.02), CLASSES).verdict == ACCEPTED
+    # The other class gains less than this one loses.
+    less = ints([1] * 85 + [0] * 15 + [0] * 12 + [1] * 88)
+    assert judge(less, champion, champion, evidence, NOTHING, Rules(0.02), CLASSES).verdict == REFUSED
+
+
+def test_more_rows_of_a_common_class_do_not_outweigh_a_rare_class() -> None:
+    rare, common = 60, 4_000
+    truth = ints([1] * rare + [0] * common)
+    champion = ints([1] * rare + [1] * 100 + [0] * (common - 100))
+    candidate = ints([0] * 8 + [1] * (rare - 8) + [0] * common)
+    evidence = Evidence(truth, np.zeros(rare + common, dtype=np.bool_), [""] * (rare + common))
+    found = judge(candidate, champion, champion, evidence, NOTHING, Rules(0.02), CLASSES)
+    assert found.against["champion"].low > 0
+    assert found.verdict == REFUSED
+
+
 def test_a_candidate_that_answers_no_more_as_taught_has_no_effect() -> None:
     labels, before = ints([1, 1, 0]), ints([0, 1, 0])
     assert case(500, taught=(labels, before, before)).verdict == NO_EFFECT
     assert case(500, taught=(labels, before, labels)).verdict == ACCEPTED
     assert case(200, harm=9, taught=(labels, before, before)).verdict == REFUSED
+
+
+def test_a_candidate_that_is_certainly_better_has_an_effect_whatever_was_taught() -> None:
+    labels, before = ints([1, 1, 0]), ints([0, 1, 0])
+    assert case(200, gain=20, taught=(labels, before, before)).verdict == ACCEPTED
 
 
 def test_rows_that_confirm_the_champion_are_judged_on_the_evidence_alone() -> None:
@@ -123,11 +150,32 @@ def test_predictions_that_differ_from_both_baselines_are_wanted_first() -> None:
     assert found.wanted == ("both", "one")
 
 
-def test_as_many_further_rows_as_are_said_to_be_missing_decide() -> None:
-    found = case(60, harm=1, unknown=2)
+@pytest.mark.parametrize(("agree", "harm", "unknown"), [(60, 0, 30), (10, 1, 0), (90, 2, 9)])
+def test_as_many_further_rows_as_are_said_to_be_missing_decide(agree: int, harm: int, unknown: int) -> None:
+    found = case(agree, harm=harm, unknown=unknown)
     assert found.verdict == INSUFFICIENT
-    assert case(60 + found.rows_missing, harm=1, unknown=2).verdict == ACCEPTED
-    assert case(60 + found.rows_missing - 1, harm=1, unknown=2).verdict == INSUFFICIENT
+    assert case(agree + found.rows_missing, harm=harm, unknown=unknown).verdict == ACCEPTED
+    assert case(agree + found.rows_missing - 1, harm=harm, unknown=unknown).verdict == INSUFFICIENT
+
+
+def test_a_large_change_is_judged_by_the_rows_with_ground_truth() -> None:
+    found = case(120, gain=60, unknown=240, silent=700)
+    assert found.verdict == ACCEPTED
+    assert found.against["champion"].set_aside
+    assert found.against["champion"].known == 180
+    assert "240 others of unknown truth" in found.because
+    assert case(120, harm=60, unknown=240, silent=700).verdict == REFUSED
+
+
+def test_setting_rows_aside_is_wrong_no_more_often_than_alpha_says() -> None:
+    rng = np.random.default_rng(11)
+    wrong = 0
+    for _ in range(1_500):
+        gain, harm, _ = rng.multinomial(200, (0.01, 0.03, 0.96))
+        unknown = rng.binomial(1_000, 0.04)
+        found = case(200 - gain - harm, gain, harm, unknown, silent=1_000 - unknown)
+        wrong += found.verdict == ACCEPTED
+    assert wrong / 1_500 < 0.065
 
 
 def test_test_rows_count_until_live_truths_contradict_them() -> None:
