@@ -60,9 +60,9 @@ def live_duel(
     if champion is None or challenger is None:
         return None
     new, old = max(champion, challenger), min(champion, challenger)
-    if new == old or store.judgements.of_version(model[0], new) is None:
+    if new == old or store.trials.judgement(model[0], new) is None:
         return None
-    found = store.evidence.paired_truths(*model, champion, challenger, trusted_only=trusted_only)
+    found = store.trials.paired_truths(*model, champion, challenger, trusted_only=trusted_only)
     alone = {champion: found.only_champion_right, challenger: found.only_challenger_right}
     ties = found.both_right + found.both_wrong
     return LiveDuel(new, old, new == challenger, alone[new], alone[old], ties, _margin(model[0]))

@@ -110,7 +110,7 @@ def test_a_verdict_is_shown_with_its_figures_in_points(store: Store, backends: B
     store.predictions.write([prediction("p")])
     store.judgements.add(open_judgement(2, "p", judged_at=datetime.now(UTC)))
     store.judgements.add(replace(open_judgement(1), id="old", judged_at=NOON))
-    store.judgements.decided("iris", 2, "promote: of 300 ground truths …")
+    store.trials.decided("iris", 2, "promote: of 300 ground truths …")
     panel = by_id(corrections.build(View(backends, today())))["verdicts"]
     [row] = cells(panel)
     assert (row["verdict"], row["candidate"], row["taught"]) == ("insufficient evidence", "refitted", "1 → 4 of 5")
@@ -130,9 +130,7 @@ def test_a_verdict_of_the_threshold_has_a_reason_alone(
     assert (row["because"], row["gain"], row["anchor_low"], row["taught"]) == (details.get("because"), *[None] * 3)
 
 
-@pytest.mark.parametrize(
-    ("trusted_only", "words"), [(True, "only ground truths that came with the key"), (False, "all")]
-)
+@pytest.mark.parametrize(("trusted_only", "words"), [(True, "only ground truths with the key"), (False, "all")])
 def test_the_page_says_which_ground_truths_count(backends: Backends, *, trusted_only: bool, words: str) -> None:
     panels = by_id(corrections.build(View(replace(backends, trusted_only=trusted_only), today())))
     assert f"set: {words}" in panels["verdicts"].note
@@ -159,7 +157,7 @@ def test_wanted_ground_truths_can_be_sent_to_the_api_of_their_problem(
 def test_a_verdict_that_is_decided_wants_no_ground_truth(store: Store, known: Backends) -> None:
     store.predictions.write([prediction("a")])
     store.judgements.add(open_judgement(2, "a"))
-    store.judgements.decided("iris", 2, "retire: it is worse")
+    store.trials.decided("iris", 2, "retire: it is worse")
     assert by_id(corrections.build(View(known, today())))["wanted"].rows == []
 
 

@@ -188,7 +188,7 @@ def test_one_click_sends_the_ground_truth_that_settles_the_verdict(
     page.get_by_label("Key of the api").fill(KEY)
     page.get_by_role("button", name=f"{SETOSA} is the ground truth of {wanted}").click()
     expect(page.locator("#wanted .empty")).to_contain_text("No verdict is open that a ground truth could settle.")
-    truths = store.evidence.truths_of([wanted], trusted_only=True)
+    truths = store.trials.truths_of([wanted], trusted_only=True)
     assert truths == {wanted: SETOSA}
     assert settle(judgement.details, truths) == ACCEPTED
 
@@ -208,7 +208,7 @@ def test_a_refused_ground_truth_is_explained_and_enter_sends_none(asked: tuple[V
     expect(page.locator("main")).to_contain_text("The api answers 401: this needs the key in the header X-API-Key.")
     page.get_by_role("link", name="corrections").click()
     expect(page.locator("#wanted tbody tr")).to_have_count(1)
-    assert store.evidence.truths_of([wanted], trusted_only=False) == {}
+    assert store.trials.truths_of([wanted], trusted_only=False) == {}
 
 
 @contextmanager
