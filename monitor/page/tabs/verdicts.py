@@ -19,7 +19,7 @@ NONE_WANTED = (
 )
 BASELINES = (CHAMPION, ANCHOR)
 # The counts against the champion, by their column.
-COUNTS = {"gain": "Gain", "harm": "Harm", "unknown": "Unknown", "n": "Rows"}
+COUNTS = {"gain": "Gain", "harm": "Harm", "unknown": "Unknown", "n": "Rows", "known": "With ground truth"}
 
 
 def counting(view: View) -> str:
@@ -106,7 +106,8 @@ def _change(against: Mapping[str, Any]) -> list[float | None]:
     """Return the difference of the accuracies and its limits, in points."""
     if not against:
         return [None] * 3
-    change = (against["gain"] - against["harm"]) / max(against["n"], 1)
+    rows = against["known" if against.get("set_aside") else "n"]
+    change = (against["gain"] - against["harm"]) / max(rows, 1)
     return [round(100 * share, 1) for share in (change, against["low"], against["high"])]
 
 

@@ -114,7 +114,7 @@ def test_a_verdict_is_shown_with_its_figures_in_points(store: Store, backends: B
     panel = by_id(corrections.build(View(backends, today())))["verdicts"]
     [row] = cells(panel)
     assert (row["verdict"], row["candidate"], row["taught"]) == ("insufficient evidence", "refitted", "1 → 4 of 5")
-    assert [row[name] for name in ("gain", "harm", "unknown", "n")] == [3, 0, 1, 400]
+    assert [row[name] for name in ("gain", "harm", "unknown", "n", "known")] == [3, 0, 1, 400, 20]
     assert [row[name] for name in ("champion", "champion_low", "champion_high")] == [0.8, -2.1, 5]
     assert [row[name] for name in ("anchor", "anchor_low", "anchor_high")] == [0.8, -3, 5]
     assert row["version"] == "version 2|http://mlflow/#/models/IrisModel/versions/2"
