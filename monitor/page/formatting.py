@@ -11,6 +11,7 @@ DRAWN = {"line": "Line chart", "bars": "Bar chart", "stacked": "Stacked bar char
 MOST_LISTED = 12  # values of a series that a description lists one by one
 HEATS = 10  # shades of a matrix
 SMALL, LARGE = 0.001, 0.999  # beyond these, a percentage with one digit would be rounded to 0 or to 100
+LONG = 40  # characters of a text that gets a wider column
 MANY = 1000  # from here on no decimals are shown
 HUGE = 1e9  # from here on a number has an exponent
 
@@ -87,7 +88,8 @@ def _cell(panel: Panel, column: Column) -> Callable[[list[Cell]], TableCell]:
         text = formatted(value, column.kind)
         interval = formatted_interval(row[low], row[high], column.kind) if low is not None and high is not None else ""
         moment = str(value) if column.kind == "moment" and value else ""
-        return TableCell(f"{text} ({interval})" if interval else text, column.kind, moment=moment)
+        css = f"{column.kind} long" if len(text) > LONG else column.kind
+        return TableCell(f"{text} ({interval})" if interval else text, css, moment=moment)
 
     return cell
 

@@ -50,13 +50,13 @@ def figures(kind: Kind) -> list[Column]:
     ]
 
 
-def estimate_columns(labels: Mapping[str, str]) -> list[Column]:
-    """Return, for each name with its label, a column of ratios and two columns with the ends of their intervals."""
+def estimate_columns(labels: Mapping[str, str], kind: Kind = "ratio") -> list[Column]:
+    """Return, for each name with its label, a column of values and two columns with the ends of their intervals."""
     found = []
     for name, label in labels.items():
         low, high = f"{name}_low", f"{name}_high"
-        found.append(Column(name=name, label=label, kind="ratio", low=low, high=high))
-        found += columns("ratio", **{low: f"{label}, from", high: f"{label}, to"})
+        found.append(Column(name=name, label=label, kind=kind, low=low, high=high))
+        found += columns(kind, **{low: f"{label}, from", high: f"{label}, to"})
     return found
 
 

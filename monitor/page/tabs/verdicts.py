@@ -8,7 +8,7 @@ from common.judgement.settle import WantedLabel, wanted_labels
 from common.store.judgements import JudgementRecord
 from common.store.predictions import LoggedPrediction
 from monitor.page.panels import Choices, Panel, PanelTable, PanelText, columns
-from monitor.page.tabs.cells import FLOW_RUN, VERSION, feature_columns, prediction_link
+from monitor.page.tabs.cells import FLOW_RUN, VERSION, estimate_columns, feature_columns, prediction_link
 from monitor.page.view import View
 
 MOST_JUDGEMENTS = 50
@@ -17,11 +17,9 @@ NONE_WANTED = (
     "No verdict is open that a ground truth could settle. When one is, you can also read its predictions with "
     "GET /labels/wanted, and send ground truths with POST /feedback, at the api."
 )
+BASELINES = (CHAMPION, ANCHOR)
 # The counts against the champion, by their column.
-COUNTS = {"gain": "Gain", "harm": "Harm", "unknown": "Unknown", "n": "Rows"}
-LIMITS = tuple(
-    (name, end, words) for name in (CHAMPION, ANCHOR) for end, words in (("low", "at worst"), ("high", "at best"))
-)
+COUNTS = {"gain": "Gain", "harm": "Harm", "unknown": "Unknown", "n": "Rows", "known": "With ground truth"}
 
 
 def counting(view: View) -> str:
@@ -42,20 +40,20 @@ def verdicts(view: View) -> Panel:
     ]
     note = (
         f"The newest {MOST_JUDGEMENTS} at most. {counting(view)} Gain, harm and unknown are rows against the champion; "
-        "the limits are points of accuracy. docs/judgement.md explains these words."
+        "the differences of the accuracies, with their limits, are in points. docs/judgement.md explains these words."
     )
-    limits = columns("number", **{f"{name}_{end}": f"Against the {name}, {words}" for name, end, words in LIMITS})
+    changes = estimate_columns({name: f"Against the {name}" for name in BASELINES}, "number")
     return (
         PanelTable(PanelText("verdicts", "Verdicts of the gate", NO_JUDGEMENTS, note), found)
         .add("moment", "judged", "Judged", lambda each: each.judged_at)
         .add("text", "verdict", "Verdict", lambda each: each.verdict)
         .column(VERSION, lambda each: view.version_link(each.version))
-        .add("text", "outcome", "Outcome since", lambda each: each.outcome)
         .add("text", "candidate", "Candidate", lambda each: each.candidate)
         .columns(columns("integer", **COUNTS), lambda each: [_against(each, CHAMPION).get(name) for name in COUNTS])
-        .columns(limits, lambda each: [_points(_against(each, name).get(end)) for name, end, _ in LIMITS])
+        .columns(changes, lambda each: [cell for name in BASELINES for cell in _change(_against(each, name))])
         .add("text", "taught", "Answered as taught", _taught)
         .add("text", "because", "Reason", lambda each: each.details.get("because"))
+        .add("text", "outcome", "Outcome since", lambda each: each.outcome)
         .column(FLOW_RUN, lambda each: view.flow_run_link(each.flow_run_id))
         .panel()
     )
@@ -104,8 +102,13 @@ def _against(judgement: JudgementRecord, baseline: str) -> Mapping[str, Any]:
     return found
 
 
-def _points(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 1)
+def _change(against: Mapping[str, Any]) -> list[float | None]:
+    """Return the difference of the accuracies and its limits, in points."""
+    if not against:
+        return [None] * 3
+    rows = against["known" if against.get("set_aside") else "n"]
+    change = (against["gain"] - against["harm"]) / max(rows, 1)
+    return [round(100 * share, 1) for share in (change, against["low"], against["high"])]
 
 
 def _taught(judgement: JudgementRecord) -> str | None:

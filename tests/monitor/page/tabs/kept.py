@@ -53,7 +53,8 @@ def learn(store: Store, name: str, row: int, flow_run: str = RUN) -> None:
 def open_judgement(version: int, *wanted: str, judged_at: datetime = NOON) -> JudgementRecord:
     """Return an open verdict: on the wanted predictions the candidate answers setosa, and the others versicolor."""
     classes = [{"name": name, "gain": 0, "harm": 0, "n": 10, "high": 0.2} for name in (SETOSA, VERSICOLOR)]
-    against = {"gain": 3, "harm": 0, "unknown": len(wanted), "n": 400, "low": -0.0212, "high": 0.05, "classes": classes}
+    counts = {"gain": 3, "harm": 0, "unknown": len(wanted), "n": 400, "known": 20}
+    against = {**counts, "low": -0.0212, "high": 0.05, "classes": classes}
     details = {
         "against": {"champion": against, "anchor": {**against, "low": -0.03}},
         "rules": {"margin": 0.02, "class_loss": 0.05},

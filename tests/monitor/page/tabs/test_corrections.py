@@ -114,8 +114,9 @@ def test_a_verdict_is_shown_with_its_figures_in_points(store: Store, backends: B
     panel = by_id(corrections.build(View(backends, today())))["verdicts"]
     [row] = cells(panel)
     assert (row["verdict"], row["candidate"], row["taught"]) == ("insufficient evidence", "refitted", "1 → 4 of 5")
-    assert [row[name] for name in ("gain", "harm", "unknown", "n")] == [3, 0, 1, 400]
-    assert [row[f"{name}_{end}"] for name in ("champion", "anchor") for end in ("low", "high")] == [-2.1, 5, -3, 5]
+    assert [row[name] for name in ("gain", "harm", "unknown", "n", "known")] == [3, 0, 1, 400, 20]
+    assert [row[name] for name in ("champion", "champion_low", "champion_high")] == [0.8, -2.1, 5]
+    assert [row[name] for name in ("anchor", "anchor_low", "anchor_high")] == [0.8, -3, 5]
     assert row["version"] == "version 2|http://mlflow/#/models/IrisModel/versions/2"
     assert (row["outcome"], str(row["because"])[:10]) == ("promote: of 300 ground truths …", "against th")
 
@@ -129,9 +130,7 @@ def test_a_verdict_of_the_threshold_has_a_reason_alone(
     assert (row["because"], row["gain"], row["anchor_low"], row["taught"]) == (details.get("because"), *[None] * 3)
 
 
-@pytest.mark.parametrize(
-    ("trusted_only", "words"), [(True, "only ground truths that came with the key"), (False, "all")]
-)
+@pytest.mark.parametrize(("trusted_only", "words"), [(True, "only ground truths with the key"), (False, "all")])
 def test_the_page_says_which_ground_truths_count(backends: Backends, *, trusted_only: bool, words: str) -> None:
     panels = by_id(corrections.build(View(replace(backends, trusted_only=trusted_only), today())))
     assert f"set: {words}" in panels["verdicts"].note

@@ -164,8 +164,8 @@ KEY = "correct horse"
 
 
 @pytest.fixture
-def asked(offline: Settings, browser: Browser, start_api: StartApi) -> Iterator[tuple[Page, Store, str]]:
-    """The tab of a monitor whose api has a key, a store with an open verdict, and the one prediction it wants."""
+def asked(offline: Settings, browser: Browser, start_api: StartApi) -> Iterator[tuple[Visit, Store, str]]:
+    """A monitor whose api has a key, a store with an open verdict, and the one prediction that it wants."""
     wanted, now = str(uuid.uuid4()), datetime.now(UTC)
     settings = offline.model_copy(update={"api_key": SecretStr(KEY)})
     with closing(Store(settings.database_url)) as store:
@@ -174,14 +174,17 @@ def asked(offline: Settings, browser: Browser, start_api: StartApi) -> Iterator[
         with start_api(settings) as api:
             here = settings.model_copy(update={"api_url": str(api.base_url)})
             with served(create_app(here)) as monitor, visiting(browser, str(monitor.base_url)) as visit:
-                # A refused ground truth is an error on the console.
-                yield visit("/tab/corrections", noisy=True), store, wanted
+                yield visit, store, wanted
 
 
-def test_one_click_sends_the_ground_truth_that_settles_the_verdict(asked: tuple[Page, Store, str]) -> None:
-    page, store, wanted = asked
+@pytest.mark.parametrize("script", [True, False], ids=["script", "without script"])
+def test_one_click_sends_the_ground_truth_that_settles_the_verdict(
+    asked: tuple[Visit, Store, str], *, script: bool
+) -> None:
+    visit, store, wanted = asked
     [judgement] = store.judgements.newest("iris", 1)
     assert settle(judgement.details, {}) is None
+    page = visit("/tab/corrections", java_script_enabled=script)
     page.get_by_label("Key of the api").fill(KEY)
     page.get_by_role("button", name=f"{SETOSA} is the ground truth of {wanted}").click()
     expect(page.locator("#wanted .empty")).to_contain_text("No verdict is open that a ground truth could settle.")
@@ -190,11 +193,13 @@ def test_one_click_sends_the_ground_truth_that_settles_the_verdict(asked: tuple[
     assert settle(judgement.details, truths) == ACCEPTED
 
 
-def test_a_refused_ground_truth_is_explained_and_enter_sends_none(asked: tuple[Page, Store, str]) -> None:
-    page, store, wanted = asked
+def test_a_refused_ground_truth_is_explained_and_enter_sends_none(asked: tuple[Visit, Store, str]) -> None:
+    visit, store, wanted = asked
+    page = visit("/tab/corrections", noisy=True)
     field = page.get_by_label("Key of the api")
     field.fill("wrong")
     field.press("Enter")
+    page.clock.run_for(POLL)
     expect(field).to_have_value("wrong")
     with page.expect_response("**/labels*") as answer:
         page.get_by_role("button", name=f"{SETOSA} is").click()
