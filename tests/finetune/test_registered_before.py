@@ -54,7 +54,7 @@ def before(settings: Settings) -> Version:
             made = client.create_model_version(name, f"{run.info.artifact_uri}/{flavour}", run.info.run_id, tags=tags)
             tags["sklearn_version"] = str(made.version)
     version = Version(TRAVEL.onnx_name, int(made.version), str(made.source), dict(made.tags))
-    publish.move_alias(TRAVEL, version)
+    publish.move_aliases(TRAVEL, version, "champion")
     return version
 
 
