@@ -95,14 +95,22 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
         judgement = versions.record(problem, fine_tuned, checked)
         store.judgements.add(judgement)
         if not checked.aliases:
+            # Corrections that an earlier judgement found without effect are not to blame. The new ones come last: as
+            # long as they wait, an attempt that ended too early is made again.
+            new = [each.id for each in waiting if each.judgement_id is None]
+            store.suggestions.judged([each for each in batch if each not in new], judgement.id)
             if checked.verdict == gate.REFUSED:
-                # Corrections that an earlier judgement found without effect are not to blame.
-                new = [each.id for each in store.suggestions.unjudged(problem.name)]
-                store.suggestions.refused(new, checked.because)
+                store.suggestions.refused(new, checked.because, judgement.id)
                 append.remove_refused(store, problem, settings.corrections)
-            store.suggestions.judged(batch, judgement.id)
+            else:
+                store.suggestions.judged(new, judgement.id)
             return Completed(name=checked.verdict.capitalize(), message=f"{checked.verdict}: {checked.because}")
         version = step("register-version", versions.register)(problem, serving, fine_tuned, checked)
+    if versions.was_taken_back(problem, store, serving, version):
+        # An earlier run ended before it had noted the corrections, and so they escaped the quarantine.
+        versions.note_learnt(store, version, batch)
+        versions.quarantine_taken_back(problem, settings, store, serving)
+        return Completed(message=f"version {version.number} had learnt them, and was taken back")
     versions.put_into_service(problem, settings, version)
     versions.note_learnt(store, version, batch)
     return Completed(message=f"trained in version {version.number}")

@@ -43,8 +43,8 @@ def quarantine_taken_back(problem: Problem, settings: Settings, store: Store, se
     learnt = store.suggestions.taken_back(problem.name, serving.number, since)
     for number in sorted({each.trained_version for each in learnt if each.trained_version}):
         version = publish.version(problem.onnx_name, number)
-        has_served = any(each.model_version == number for each in store.champions.history(problem.onnx_name))
-        if version and version.tags.get(SERVES_AS) == CHALLENGER and not has_served:
+        on_trial = version and version.tags.get(SERVES_AS) == CHALLENGER
+        if version and on_trial and not was_taken_back(problem, store, serving, version):
             continue
         reason = f"version {number} had learnt it, and was taken back"
         store.suggestions.quarantine([each.id for each in learnt if each.trained_version == number], reason)
@@ -94,6 +94,16 @@ def put_into_service(problem: Problem, settings: Settings, version: Version) -> 
         publish.move_aliases(problem, before, CHALLENGER)
 
 
+def was_taken_back(problem: Problem, store: Store, serving: Version, version: Version) -> bool:
+    """Return whether a version has been champion, and somebody took it back since.
+
+    Periods that are older than the registered model's name do not count: another registry numbered their versions.
+    """
+    since = publish.created_at(problem.onnx_name)
+    periods = [each for each in store.champions.history(problem.onnx_name) if each.since > since]
+    return version.number != serving.number and any(each.model_version == version.number for each in periods)
+
+
 def record(problem: Problem, fine_tuned: FineTuned, checked: Checked) -> JudgementRecord:
     """Return the judgement for the store; its id is that of the MLflow run, so that each leads to the other."""
     return JudgementRecord(
@@ -107,6 +117,4 @@ def note_learnt(store: Store, version: Version, batch: list[str]) -> None:
     judgement = version.tags.get(JUDGEMENT)
     if judgement:
         store.judgements.registered(judgement, version.number)
-    store.suggestions.trained(batch, version.number)
-    if judgement:
-        store.suggestions.judged(batch, judgement)
+    store.suggestions.trained(batch, version.number, judgement)

@@ -154,7 +154,7 @@ def check_task_names(lab: Settings) -> None:
     of_runs = {"flow_runs": {"id": {"any_": [run["id"] for run in prefect_runs(lab)]}}}
     tasks = ask_prefect(lab, "POST", "/task_runs/filter", of_runs)
     names = {task["name"].rpartition("-")[0] for task in tasks}
-    assert names == {"append-corrections", "fine-tune", "check-accuracy", "register-version"}
+    assert names == {"append-corrections", "fine-tune", "collect-evidence", "judge", "register-version"}
 
 
 def test_a_hundred_corrections_that_wait_are_learnt_in_one_run(lab: Settings, start_api: StartApi) -> None:
@@ -172,9 +172,10 @@ def test_a_hundred_corrections_that_wait_are_learnt_in_one_run(lab: Settings, st
     assert sorted(rows(lab)) == sorted(row(number) for number in range(100))
 
 
-def test_a_model_that_got_worse_is_refused_and_the_champion_stays(
+def test_a_model_below_the_threshold_is_refused_and_the_champion_stays(
     lab: Settings, problem: Problem, start_api: StartApi
 ) -> None:
+    lab = lab.model_copy(update={"gate": "threshold"})
     test = lab.data_dir / "test.csv"
     test.write_text("".join(f"{line[:-1]}{(int(line[-1]) + 1) % 3}\n" for line in test.read_text().splitlines()))
     ids = let_wait(lab, problem, range(4))

@@ -159,13 +159,15 @@ class Suggestions(RetryQueue):
         """Write the newest judgement of candidates that had learnt these suggestions."""
         self._update(*suggestion_ids, judgement_id=judgement_id)
 
-    def trained(self, suggestion_ids: list[str], version: int) -> None:
-        """Write the version that learnt these suggestions."""
-        self._update(*suggestion_ids, trained_version=version)
+    def trained(self, suggestion_ids: list[str], version: int, judgement_id: str | None = None) -> None:
+        """Write the version that learnt these suggestions, and the judgement that led to it, if there is one."""
+        judged = {} if judgement_id is None else {"judgement_id": judgement_id}
+        self._update(*suggestion_ids, trained_version=version, **judged)
 
-    def refused(self, suggestion_ids: list[str], reason: str) -> None:
-        """Write why no version learnt these suggestions."""
-        self._update(*suggestion_ids, refused_because=reason)
+    def refused(self, suggestion_ids: list[str], reason: str, judgement_id: str | None = None) -> None:
+        """Write why no version learnt these suggestions, and the judgement on their candidates, if there is one."""
+        judged = {} if judgement_id is None else {"judgement_id": judgement_id}
+        self._update(*suggestion_ids, refused_because=reason, **judged)
 
     def quarantine(self, suggestion_ids: list[str], reason: str) -> None:
         """Write why no version is to learn these suggestions again."""

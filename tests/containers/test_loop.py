@@ -24,6 +24,7 @@ def learnt(stack: Stack) -> dict[str, Any]:
         prediction = predict(api)
         truth = {"prediction_id": prediction["prediction_id"], "class_name": "Iris-setosa"}
         assert api.post("/feedback", json=truth).is_success
+        ask(api)
         suggestions = correct(api, range(5))
         served(api, 2)
         return memory(api, prediction["prediction_id"], suggestions)
@@ -32,6 +33,13 @@ def learnt(stack: Stack) -> dict[str, Any]:
 def predict(api: httpx.Client) -> dict[str, Any]:
     answer: dict[str, Any] = api.post("/predict", json=SETOSA).raise_for_status().json()
     return answer
+
+
+def ask(api: httpx.Client) -> None:
+    """Ask for distinct flowers: in containers a new version serves at once only if there is evidence for it."""
+    flowers = [[4.5 + number / 100, 3.4, 1.5, 0.2] for number in range(100)]
+    flowers += [[5.8 + number / 100, 3.0, 5.8, 2.2] for number in range(100)]
+    api.post("/predict", json={"data": flowers}).raise_for_status()
 
 
 def correct(api: httpx.Client, numbers: range) -> list[str]:

@@ -3,23 +3,35 @@
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from uuid import uuid4
 
 import mlflow
 import pytest
 import requests
+import sqlalchemy as sa
 
+from common.judgement.gate import Verdict
 from common.problem import Problem, get_problem
 from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
-from common.store.suggestions import Suggestion
-from finetune import finetune
+from common.store.database import Database
+from common.store.suggestions import TRAIN_AT, Suggestion
+from finetune import append, finetune, gate, train, versions
 from finetune.append import append_corrections
+from finetune.gate import Checked
 
 REGISTRY = ("/registered-models/", "/model-versions/")  # in the addresses of calls
 KILLED = 9
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process. Nothing in the flow catches it."""
+
+
 SETOSA = {"sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 
 
@@ -57,10 +69,10 @@ def known(store: Store, sent: Sequence[Suggestion]) -> list[Suggestion]:
     return [found for each in sent if (found := store.suggestions.get(each.id))]
 
 
-def champions(lab: Settings) -> tuple[int, int]:
+def champions(lab: Settings, alias: str = "champion") -> tuple[int, int]:
     """Return the numbers of the champion and of its twin, after a check that both aliases point at one pair."""
     client = mlflow.MlflowClient(lab.mlflow_uri)
-    onnx, twin = (client.get_model_version_by_alias(name, "champion") for name in ("IrisModel", "IrisDev"))
+    onnx, twin = (client.get_model_version_by_alias(name, alias) for name in ("IrisModel", "IrisDev"))
     assert onnx.tags["sklearn_version"] == str(twin.version)
     return int(onnx.version), int(twin.version)
 
@@ -117,6 +129,71 @@ def test_the_same_corrections_after_a_rollback_make_a_version_of_their_own(
     assert lengths(lab) == [5.0, 5.001, 5.002, 5.003, 5.004]
 
 
+def test_corrections_of_a_version_that_was_taken_back_before_they_were_noted_are_not_learnt_again(
+    lab: Settings, problem: Problem, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    escaped = let_wait(lab, problem, store, range(5))
+    with monkeypatch.context() as killed:
+        killed.setattr(versions, "note_learnt", lambda *_: None)
+        finetune._train(problem, lab, store)
+    store.champions.note("IrisModel", 2)
+    roll_back(lab, 1)
+    assert finetune._train(problem, lab, store).message == "version 2 had learnt them, and was taken back"
+    assert champions(lab, "challenger") == (1, 1)
+    assert {each.state for each in known(store, escaped)} == {"quarantined"}
+    assert lengths(lab) == []
+
+
+@pytest.mark.parametrize("verdict", ["refused", "no effect"])
+def test_a_run_killed_while_it_notes_a_verdict_is_finished_by_the_next(
+    lab: Settings, problem: Problem, store: Store, monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
+    fine_tuned = SimpleNamespace(run_id="")
+    monkeypatch.setattr(train, "fine_tune", lambda *_: fine_tuned)
+    monkeypatch.setattr(gate, "check", lambda *_: Checked("refitted", None, verdict, "because"))
+    by_threshold = lab.model_copy(update={"gate": "threshold"})
+    writing, changes = Database.writing, 0
+
+    @contextmanager
+    def write_and_count(database: Database, **options: bool) -> Iterator[sa.Connection]:
+        nonlocal changes
+        with writing(database, **options) as connection:
+            yield connection
+        changes -= 1
+        if changes == 0:
+            raise KilledError
+
+    def judge(killed_after: int) -> bool:
+        """Let the run be killed after a number of changes; return whether it was."""
+        nonlocal changes
+        fine_tuned.run_id, changes = str(uuid4()), killed_after
+        try:
+            finetune._train(problem, by_threshold, store)
+        except KilledError:
+            return True
+        finally:
+            changes = 0
+        return False
+
+    older = let_wait(lab, problem, store, range(2))
+    store.suggestions.judged([each.id for each in older], "an earlier one")
+    monkeypatch.setattr(Database, "writing", write_and_count)
+    for killed_after in range(1, 10):
+        new = let_wait(lab, problem, store, range(5 * killed_after, 5 * killed_after + 5))
+        if not judge(killed_after):
+            break
+        if len(store.suggestions.unjudged(problem.name)) >= TRAIN_AT:
+            judge(0)
+        append.append_corrections(store, problem, new[0], lab.corrections)
+        judgement = store.judgements.newest(problem.name, 1)[0]
+        state = "refused" if verdict == "refused" else "waiting"
+        assert {(each.state, each.judgement_id) for each in known(store, new)} == {(state, judgement.id)}
+        assert {(each.state, each.judgement_id) for each in known(store, older)} == {("waiting", judgement.id)}
+        if verdict == "refused":
+            assert lengths(lab) == [5.0, 5.001]
+    assert killed_after > 3
+
+
 def test_corrections_that_versions_of_another_registry_have_learnt_are_learnt_again(
     lab: Settings, problem: Problem, store: Store
 ) -> None:
@@ -134,43 +211,67 @@ def test_corrections_that_versions_of_another_registry_have_learnt_are_learnt_ag
     assert {each.state for each in known(store, earlier)} == {"trained"}
 
 
-def train_until(lab: Settings, call: int) -> None:
-    """Train, and kill this process after `call` calls that change something in the registry."""
-    send, calls = requests.Session.send, 0
+def train_until(lab: Settings, change: int) -> None:
+    """Train, and kill this process after `change` changes of the registry and of the store."""
+    send, writing, changes = requests.Session.send, Database.writing, 0
+    store = Store(lab.database_url)
 
-    def send_and_end(session: requests.Session, request: requests.PreparedRequest, **options: object) -> object:
-        nonlocal calls
-        response = send(session, request, **options)  # type: ignore[arg-type]  # handed on as they are
-        calls += request.method != "GET" and any(name in str(request.url) for name in REGISTRY)
-        if calls == call:
+    def count() -> None:
+        nonlocal changes
+        changes += 1
+        if changes == change:
             os._exit(KILLED)
+
+    def send_and_count(session: requests.Session, request: requests.PreparedRequest, **options: object) -> object:
+        response = send(session, request, **options)  # type: ignore[arg-type]  # handed on as they are
+        if request.method != "GET" and any(name in str(request.url) for name in REGISTRY):
+            count()
         return response
 
-    requests.Session.send = send_and_end  # type: ignore[method-assign,assignment]
+    @contextmanager
+    def write_and_count(database: Database, **options: bool) -> Iterator[sa.Connection]:
+        with writing(database, **options) as connection:
+            yield connection
+        count()
+
+    requests.Session.send = send_and_count  # type: ignore[method-assign,assignment]
+    Database.writing = write_and_count  # type: ignore[method-assign,assignment]
     finetune.step = lambda name, function: function  # noqa: ARG005  # named as the original is
-    finetune._train(get_problem("iris"), lab, Store(lab.database_url))
+    finetune._train(one_way(get_problem("iris")), lab, store)
 
 
-def test_a_training_killed_after_any_call_to_the_registry_is_finished_by_the_next(
+def one_way(problem: Problem) -> Problem:
+    """Return a problem that learns in one way only, which takes half the time."""
+    return replace(problem, refit=None)
+
+
+def test_a_training_killed_after_any_change_of_the_registry_or_the_store_is_finished_by_the_next(
     lab: Settings, problem: Problem, store: Store
 ) -> None:
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])
-    for call in range(1, 20):
-        waiting = let_wait(lab, problem, store, range(5 * call, 5 * call + 5))
-        process = processes.Process(target=train_until, args=(lab, call))
+    before = 1
+    for change in range(1, 30):
+        waiting = let_wait(lab, problem, store, range(5 * change, 5 * change + 5))
+        process = processes.Process(target=train_until, args=(lab, change))
         process.start()
         process.join(60)
         if process.exitcode == 0:
             break
         assert process.exitcode == KILLED
-        ended = finetune._train(problem, lab, store)
+        if store.suggestions.waiting(problem.name):
+            ended = finetune._train(one_way(problem), lab, store)
+            assert ended.message == f"trained in version {champions(lab)[0]}"
         number, _ = champions(lab)
-        assert ended.message == f"trained in version {number}"
-        assert {each.trained_version for each in known(store, waiting)} == {number}
+        assert champions(lab, "challenger") == (before, before)
+        before = number
+        judgement = store.judgements.of_version(problem.name, number)
+        assert judgement
+        assert {(each.trained_version, each.judgement_id) for each in known(store, waiting)} == {(number, judgement.id)}
         newest = mlflow.MlflowClient(lab.mlflow_uri).search_model_versions(
             "name = 'IrisModel'", order_by=["version_number DESC"], max_results=1
         )
         assert int(newest[0].version) == number
-    # Two versions and two aliases: fewer calls could not do it.
-    assert call > 4
+    # Two versions, four aliases, and three changes of the store: fewer could not do it.
+    assert change > 9
+    assert len(lengths(lab)) == 5 * change

@@ -12,7 +12,7 @@ from common.bundle import answer
 from common.bundle.model import ModelError, OnnxModel
 from common.bundle.outliers import OutlierScorer
 from common.files import md5
-from common.problem import Problem, get_problem
+from common.problem import Problem
 from common.registry import publish
 from common.registry.client import Version
 from common.settings import Settings
@@ -21,12 +21,6 @@ from finetune import gate, train, versions
 from training import search
 
 CORRECTIONS = "5.9,3.0,4.2,1.5,1\n6.0,2.2,5.0,1.5,2\n6.3,3.3,6.0,2.5,2\n5.1,3.5,1.4,0.2,0\n5.7,2.8,4.1,1.3,1\n"
-
-
-@pytest.fixture(scope="module")
-def problem() -> Problem:
-    """Iris as it learns in one way only."""
-    return replace(get_problem("iris"), refit=None)
 
 
 @pytest.fixture
@@ -38,8 +32,9 @@ def corrected(settings: Settings, trained: Version) -> Settings:
 
 
 def tune(problem: Problem, settings: Settings) -> train.FineTuned:
+    """Let the model learn in one way only."""
     serving = versions.serving_version(problem, settings)
-    return train.fine_tune(problem, settings, serving, train.added_files(settings, serving))
+    return train.fine_tune(replace(problem, refit=None), settings, serving, train.added_files(settings, serving))
 
 
 def register_next(problem: Problem, settings: Settings) -> Version:
