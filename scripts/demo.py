@@ -43,7 +43,7 @@ ACCURACY = ("accuracy", "window")  # kind and subject of the monitor's alert
 PICTURE = "demo.png"
 # How the world of a problem changes: the factors of its features. Other problems end when the loop is closed.
 CHANGES = {"iris": {"petal_length": 1.25, "petal_width": 1.25}}
-MISTAKES, CONFIRMED, LIES = 40, 20, 25  # corrections of wrong answers and of right ones, and those of a liar
+MISTAKES, CONFIRMED, LIES = 50, 25, 25  # corrections of wrong answers and of right ones, and those of a liar
 WATCH_SECONDS = 1.5  # traffic between two acts, to see the answers of the new version
 # The monitor looks at short windows, often, so that its alert comes within seconds.
 EVALUATE_SECONDS, WINDOW_SECONDS = 1, 4
