@@ -30,6 +30,7 @@ from api.http.large_bodies import OffloadLarge
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.label_queue.routes import label_router  # room: label_queue
+from api.live_statistics.routes import model_router  # room: live_statistics
 from api.lost_runs.lost_runs import LostRuns  # room: lost_runs
 from api.metrics.declared import Metrics
 from api.metrics.http import HttpMetrics  # room: http_metrics
@@ -42,7 +43,6 @@ from api.protocols.oip.infer import Inference  # room: protocols
 from api.protocols.oip.routes import add_oip, oip_router  # room: protocols
 from api.protocols.seldon import seldon_router  # room: protocols
 from api.routes.feedback import feedback_router
-from api.routes.models import model_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
 from api.routes.suggest import suggest_router
@@ -66,7 +66,7 @@ ROUTERS = [
     feedback_router,
     suggest_router,
     label_router,  # room: label_queue
-    model_router,
+    model_router,  # room: live_statistics
     promotion_router,  # room: promotion
     service_router,
     seldon_router,  # room: protocols

@@ -15,7 +15,20 @@ from benchmarks.harness.http_load import LoadError
 from benchmarks.harness.report import Report
 from benchmarks.harness.results import PAGE, Result, keep
 from benchmarks.headline import answering, loop, many_rows, servers, service, swap, workers
-from benchmarks.more import batches, drift, grid, lookup, models, monitor, pages, problems, training, windows, writer
+from benchmarks.more import (
+    batches,
+    drift,
+    grid,
+    judging,
+    lookup,
+    models,
+    monitor,
+    pages,
+    problems,
+    training,
+    windows,
+    writer,
+)
 from common.settings import PROJECT
 
 BENCHMARKS: Mapping[str, Callable[[], Report]] = {
@@ -31,6 +44,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "writer": writer.measure,
     "models": models.measure,
     "loop": loop.measure,
+    "judging": judging.measure,
     "training": training.measure,
     "grid": grid.measure,
     "batches": batches.measure,

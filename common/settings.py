@@ -90,6 +90,10 @@ class Settings(MlflowLogin):
         default_factory=lambda given: f"http://127.0.0.1:{given.get('prefect_port', 4200)}/api",
         description="the Prefect server's API, with /api at the end",
     )
+    api_url: WebAddress = Field(
+        default_factory=lambda given: f"http://127.0.0.1:{given.get('api_port', 8000)}",
+        description="the api of the problem, to which the monitor's page sends ground truths",
+    )
     mlflow_page: WebAddress = Field(
         default_factory=lambda given: given.get("mlflow_uri", ""),
         description="the address of MLflow in links, for people",

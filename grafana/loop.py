@@ -40,7 +40,7 @@ def dashboard() -> Dashboard:
     """Return the dashboard."""
     sections = (
         Section("Now", _now(), widths=(12, 4, 4, 4), height=5),
-        Section("Corrections", _corrections()),
+        Section("Corrections", _corrections(), widths=(12,)),
         Section("Versions taken into service", _taken_into_service()),
     )
     about = "Where are people's corrections, how long do they take, and where are they stuck?"
@@ -105,6 +105,15 @@ def _corrections() -> tuple[DashboardPanel, ...]:
             {name: _age(state) for state, name in UNSETTLED},
             ((GOOD, None), (WATCH, OUTBOX_AGE), (BAD, FINETUNE_AGE)),
         ),
+        steps(
+            "Verdicts of the gate",
+            "suffix:verdicts",
+            "The number of candidates that the gate has judged so far, by verdict. *accepted* and *insufficient "
+            "evidence* make a version. A steep line of *refused* or *no effect* means that people send corrections "
+            "that the model should not or cannot learn: the tab Corrections of the monitor's page has the reasons, and "
+            "docs/judgement.md explains the words.",
+            {"{{verdict}}": 'sum by (verdict) (judgements_total{problem="$problem"})'},
+        ).decimals(0),
         _by_version(
             rows(
                 "Last correction to champion, by version",

@@ -21,7 +21,7 @@ from monitor.jobs.schedule import Schedule
 from monitor.metrics.store_collector import StoreCollector
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
-from monitor.page.view import Backends
+from monitor.page.view import Backends, FeedbackApi
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -53,10 +53,13 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     await stack.enter_async_context(registry)
     references = References(state.store, registry, _configured(settings))
     state.problem = settings.problem
-    state.backends = Backends(state.store, references, settings.mlflow_page, settings.prefect_page)
+    trusted_only = settings.api_key is not None
+    feedback = FeedbackApi(settings.api_url.rstrip("/"), settings.problem)
+    pages = settings.mlflow_page, settings.prefect_page
+    state.backends = Backends(state.store, references, *pages, feedback, trusted_only)
     state.collectors = CollectorRegistry()
     ProcessCollector(registry=state.collectors)
-    state.collectors.register(StoreCollector(state.store, references))
+    state.collectors.register(StoreCollector(state.store, references, trusted_only=trusted_only))
     await references.start()
     stack.push_async_callback(references.stop)
     schedule = Schedule(settings, state.store, references)

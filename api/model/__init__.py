@@ -1,4 +1,4 @@
 """The model in service: the registry is followed, a new version is checked, and one reference is replaced.
 
-Imports `http` and what stands below it. Begin with `server.py`.
+Imports `http` and what stands below it. Begin with `follower.py`.
 """

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from api.promotion.aliases import Aliases
+from api.promotion.aliases import Aliases, previous_champion
 from common.judgement.betting import Outcome, judge_probation, judge_trial
 from common.judgement.gate import ACCEPTED, REFUSED, Verdict
 from common.judgement.settle import settle, wanted_labels
@@ -108,21 +108,35 @@ class LiveJudge:
         challenger = await self._registry.aliased(name, CHALLENGER)
         if champion is None or challenger is None:
             return None
+        if champion.number == challenger.number:
+            return await self._begun(champion)
         duel = Duel(champion, challenger)
         new = duel.new
         return await self._store.read(lambda of: self._decide(of, duel, new)) if new else None
 
+    async def _begun(self, champion: Version) -> Decision | None:
+        """Return the decision that a process began to carry out when it made the challenger the champion, and ended."""
+        name, number = self._problem.onnx_name, champion.number
+        judgement = await self._store.read(lambda of: of.trials.judgement(self._problem.name, number))
+        outcome, _, reason = (judgement.outcome or "" if judgement else "").partition(": ")
+        before = previous_champion(await self._store.read(lambda of: of.champions.history(name)))
+        shadow = await self._registry.version(name, before) if before and outcome == "promote" else None
+        # Without a shadow, the process rolled back, or a person promoted the version: only the second alias is left.
+        decision: Outcome = "promote" if shadow else "end"
+        return Decision(Duel(shadow or champion, champion), champion, decision, reason)
+
     def _decide(self, store: Store, duel: Duel, new: Version) -> Decision | None:
         """Decide by the verdict, if the ground truths of the wanted predictions settle it, else by betting."""
         trusted_only = self._settings.api_key is not None
-        judgement = store.judgements.of_version(self._problem.name, new.number)
-        if judgement and judgement.is_open:
+        judgement = store.trials.judgement(self._problem.name, new.number)
+        # Also after it was decided: the process that decided may have ended before it moved the aliases.
+        if judgement and judgement.details.get("wanted"):
             wanted = [each.prediction_id for each in wanted_labels(judgement.details)]
-            truths = store.evidence.truths_of(wanted, trusted_only=trusted_only)
+            truths = store.trials.truths_of(wanted, trusted_only=trusted_only)
             if outcome := duel.settled(settle(judgement.details, truths)):
                 reason = f"settled by {len(truths)} of the {len(wanted)} ground truths that the gate had wanted"
                 return Decision(duel, new, outcome, reason)
-        paired = store.evidence.paired_truths(
+        paired = store.trials.paired_truths(
             self._problem.name, self._problem.onnx_name, duel.champion.number, duel.challenger.number,
             trusted_only=trusted_only,
         )  # fmt: skip
@@ -145,7 +159,8 @@ class LiveJudge:
         if outcome == "promote" and self._settings.promotion == "manual":
             return
         logger.warning("version %d: %s: %s", decision.new.number, outcome, reason)
-        await self._store.write(lambda of: self._note(of, decision))
+        if duel.champion.number != duel.challenger.number:
+            await self._store.write(lambda of: self._note(of, decision))
         match outcome:
             case "promote":
                 await self._aliases.replace_champion(duel.challenger, duel.champion, "promoted", reason)
@@ -157,7 +172,7 @@ class LiveJudge:
     def _note(self, store: Store, decision: Decision) -> None:
         number = decision.new.number
         if decision.outcome in ("roll back", "retire"):
-            learnt = store.suggestions.learnt_by(self._problem.name, number)
+            learnt = store.trials.learnt_by(self._problem.name, number)
             because = f"version {number} had learnt it, and was taken back: {decision.reason}"
             store.suggestions.quarantine([each.id for each in learnt], because)
-        store.judgements.decided(self._problem.name, number, f"{decision.outcome}: {decision.reason}")
+        store.trials.decided(self._problem.name, number, f"{decision.outcome}: {decision.reason}")

@@ -107,29 +107,31 @@ class Aliases:
     async def replace_champion(self, version: Version, shadow: Version | None, how: How, because: str) -> None:
         """Make a version the champion for a reason; `shadow` becomes the challenger, or there is none afterwards.
 
-        After a kill at any point, a second call completes the first one.
+        After a kill, a second call completes the first one as long as the aliases name two versions, and so does a
+        second call with the same arguments when `version` has both aliases.
         """
         champion = await self.registry.aliased(self.problem.onnx_name, CHAMPION)
+        anchor = await self.registry.aliased(self.problem.onnx_name, ANCHOR)
         # Recorded first, so that the history has the reason even if this process ends before it has finished. The
         # follower may record the old champion once more meanwhile, so the record is repeated.
         await self._record(version.number, how, because)
-        await self._point(CHAMPION, version)
-        await self._record(version.number, how, because)
-        anchor = await self.registry.aliased(self.problem.onnx_name, ANCHOR)
+        # Before the champion moves: afterwards, nobody sees which version is taken back.
         if how == "rolled back" and anchor and champion and anchor.number == champion.number:
             await self._confirm(version)
+        await self._point(CHAMPION, version)
+        await self._record(version.number, how, because)
         if shadow:
             await self._point(CHALLENGER, shadow)
         else:
             await self.retire_challenger()
 
     async def retire_challenger(self) -> None:
-        """Remove the alias of the challenger, if it is set."""
+        """Remove the alias of the challenger, if it is set; after a kill, a second call completes the first one."""
         challenger = await self.registry.aliased(self.problem.onnx_name, CHALLENGER)
         if challenger:
-            await self.registry.set_alias(self.problem.onnx_name, CHALLENGER, None)
             if "sklearn_version" in challenger.tags:
                 await self.registry.set_alias(self.problem.sklearn_name, CHALLENGER, None)
+            await self.registry.set_alias(self.problem.onnx_name, CHALLENGER, None)
 
     async def _version(self, number: int) -> Version:
         version = await self.registry.version(self.problem.onnx_name, number)

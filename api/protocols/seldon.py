@@ -107,7 +107,7 @@ def _protocol(problem: Problem) -> APIRouter:
         answered = await offload(partial(answer, served, rows))
         source, trusted = sender.source, sender.trusted
         rows = answered.log_rows(problem)
-        await store.write(lambda of: of.feedback.give_new(rows, truths, source=source, trusted=trusted))
+        await store.write(lambda of: of.known_rows.write(rows, truths, source=source, trusted=trusted))
         predictor.offer(answered)
         return judged(answered)
 

@@ -12,7 +12,7 @@ from fastapi import Depends, HTTPException, Request
 from api.corrections.prefect_outbox import Outbox
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
-from api.model.follower import ChampionFollower, ModelFollower, ServedVersion
+from api.model.follower import ChampionFollower, ServedVersion
 from common.store.threads import StoreThreads
 
 NO_MODEL = (
@@ -44,7 +44,6 @@ async def _offload(request: Request) -> Callable[[Callable[[], Any]], Awaitable[
 # Does a piece of work, in a thread if the body of the request is large.
 Offload = Annotated[Callable[[Callable[[], Any]], Awaitable[Any]], Depends(_offload)]
 ServedModel = Annotated[ServedVersion, Depends(_served)]
-TheChallenger = Annotated[ModelFollower | None, part("challenger")]
 TheChampion = Annotated[ChampionFollower, part("champion")]
 TheLog = Annotated[PredictionLog, part("log")]
 TheOutbox = Annotated[Outbox, part("outbox")]

@@ -1,6 +1,5 @@
 """Feedback on predictions, and the predictions in the log, over HTTP."""
 
-from operator import methodcaller
 from typing import Any
 from uuid import UUID
 
@@ -30,11 +29,12 @@ def feedback_router(problem: Problem) -> APIRouter:
         The same ground truth again changes nothing; another one needs `replace`.
         """
         check_class(body.class_name, champion.current, problem)
-        prediction_id = str(body.prediction_id)
+        prediction_id, class_name = body.prediction_id, body.class_name
         said = {"replace": body.replace, "source": sender.source, "trusted": sender.trusted}
-        give = methodcaller("give", prediction_id, body.class_name, **said)
-        await record_feedback(body.prediction_id, lambda of: give(of.feedback), store, log)
-        return Told(prediction_id=body.prediction_id, class_name=body.class_name)
+        await record_feedback(
+            prediction_id, lambda of: of.feedback.give(str(prediction_id), class_name, **said), store, log
+        )
+        return Told(prediction_id=prediction_id, class_name=class_name)
 
     @router.get("/predictions/{prediction_id}", responses=responses(401, 404, 422, 503))
     async def get_prediction(prediction_id: UUID, store: TheStore) -> list[RememberedPrediction]:

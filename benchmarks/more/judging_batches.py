@@ -48,7 +48,7 @@ def far_out(lab: Lab, _: int) -> Table:
     spread = lab.train.X.std(axis=0)
     away = lab.rng.uniform(6, 9, (BATCH, len(spread))) * lab.rng.choice((-1, 1), (BATCH, len(spread)))
     X = (lab.train.X.mean(axis=0) + away * spread).clip(0.0)
-    return Table(X, lab.rng.integers(0, len(lab.world.problem.target.classes), BATCH))
+    return Table(as_float32(X), lab.rng.integers(0, len(lab.world.problem.target.classes), BATCH))
 
 
 def duplicates(lab: Lab, _: int) -> Table:
@@ -60,13 +60,13 @@ def duplicates(lab: Lab, _: int) -> Table:
 def contradictions(lab: Lab, _: int) -> Table:
     """Return five rows of train.csv with another class."""
     places = lab.rng.permutation(len(lab.train.y))[:BATCH]
-    return Table(lab.train.X[places], _other(lab, lab.train.y[places]))
+    return Table(as_float32(lab.train.X[places]), _other(lab, lab.train.y[places]))
 
 
 def plausible(lab: Lab, _: int) -> Table:
     """Return the five rows of 400 about which the champion doubts most, with the wrong one of its first two classes."""
     table = lab.draw(LOOKED_AT, lab.rng)
-    probabilities = probabilities_of(lab.champion.model, as_float32(table.X))
+    probabilities = probabilities_of(lab.champion.model, table.X)
     assert probabilities is not None  # noqa: S101  # every candidate in use here gives them
     order = np.argsort(probabilities, axis=1)
     first, second = order[:, -1], order[:, -2]

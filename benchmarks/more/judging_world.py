@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from common.bundle.outliers import outlier_scorer_for
-from common.judgement.gate import ACCEPTED, INSUFFICIENT, NO_EFFECT, Evidence, Judgement, Rules, judge, pick
+from common.judgement.gate import ACCEPTED, ANCHOR, CHAMPION, REFUSED, Evidence, Judgement, Rules, judge, pick
 from common.problem import Classifier, Ints, Problem, Rows, Table, as_float32, get_problem
 from common.split import split
 from finetune.candidates import candidates, ways
+from finetune.evidence import TRUTHS, UNLABELLED
+from finetune.gate import Promotion, aliases_for
 
+SEED = 0
 BATCH = 5  # corrections that start a fine-tuning
-TRUTHS, SILENT = 500, 1_000  # most rows of the evidence with and without ground truth
 EVERYTHING = 5_000  # rows on which the true accuracy is measured
 TOLERANCE = 0.02  # a loss of true accuracy above it is harm
 
@@ -90,8 +92,8 @@ class Version:
     recalls: list[float]
 
     def answers(self, X: Rows) -> Ints:
-        """Answer rows as the service does."""
-        return np.asarray(self.model.predict(as_float32(X)), dtype=np.int64)
+        """Answer rows as clients send them."""
+        return answers(self.model, X)
 
 
 @dataclass(frozen=True)
@@ -132,34 +134,33 @@ class Lab:
     world: World
     seed: int
     gate: str = "evidence"
-    promotion: str = "cautious"
+    promotion: Promotion = "optimistic"
     only: str = ""
     truths: int = 40
     silent: int = 160
-    keep_idle: bool = False
 
     def __post_init__(self) -> None:
         """Train the first version."""
         self.rng = np.random.default_rng(self.seed)
-        self.draw = self.world.draw
-        self.train, self.test = (as_read(self.draw(rows, self.rng)) for rows in (self.world.train, self.world.test))
+        self.train = _as_read(self.world.draw(self.world.train, self.rng))
+        self.test = as_sent(self.world.draw(self.world.test, self.rng))
         fitting, validation = split(self.train)
         self.base = self.world.problem.candidates()[self.world.candidate].fit(fitting.X, fitting.y)
         self.scorer = outlier_scorer_for(self.world.problem, fitting, validation)
-        self.learnt, self.tries, self.test_counts = _none(self.train), 0, True
-        self.change_world(self.draw)
-        self.champion = self.anchor = self.first = self.version(self.base)
+        self.learnt = self.waiting = _first(self.train, 0)
+        self.tries, self.test_counts = 0, True
+        self.live_in(self.world.draw)
 
-    def change_world(self, draw: Draw) -> None:
-        """Let rows come from another source from now on; what the log has of the old one is gone."""
-        self.draw = draw
-        self.everything = draw(EVERYTHING, np.random.default_rng(self.seed + 1_000_000))
-        self.live, self.log = _none(self.train), _none(self.train)
-        self.champion = self.anchor = self.version(self.champion.model) if hasattr(self, "champion") else None
+    def live_in(self, draw: Draw) -> None:
+        """Let rows come from this source from now on, as the first version answers; the log begins anew."""
+        self.draw: Draw = lambda rows, rng: as_sent(draw(rows, rng))
+        self.everything = self.draw(EVERYTHING, np.random.default_rng(self.seed + 1_000_000))
+        self.live = self.log = _first(self.test, 0)
+        self.first = self.champion = self.anchor = self.version(self.base)
 
     def version(self, model: Any) -> Version:
         """Return a model with its true accuracy in the world as it is."""
-        right = np.asarray(model.predict(as_float32(self.everything.X))) == self.everything.y
+        right = answers(model, self.everything.X) == self.everything.y
         recalls = [float(right[self.everything.y == label].mean()) for label in np.unique(self.everything.y)]
         return Version(model, float(right.mean()), recalls)
 
@@ -170,72 +171,80 @@ class Lab:
         if self.scorer:
             usual = self.scorer.score(fresh.X) >= self.scorer.threshold
             fresh = Table(fresh.X[usual], fresh.y[usual])
-        self.log = newest(fresh, self.log, SILENT)
+        self.log = newest(fresh, self.log, UNLABELLED)
 
     def learn(self, batch: Table) -> Outcome:
-        """Make candidates with a batch of corrections, judge them, and let the best one serve if it may."""
+        """Make candidates with a batch of corrections, judge them, and give the best one its aliases."""
         self.come(self.truths, self.silent)
-        learnt = _join(self.learnt, batch)
-        problem = self.world.problem
+        problem, before = self.world.problem, self.champion
+        self.waiting = _join(self.waiting, batch)
+        learnt = _join(self.learnt, self.waiting)
         if self.only:
             models: Mapping[str, Classifier] = {self.only: ways(problem)[self.only](self.base, self.train, learnt)}
         else:
             models = candidates(problem, self.base, self.train, learnt)
         made = {way: self.version(model) for way, model in models.items()}
-        before = self.champion
+        aliases: tuple[str, ...]
         if self.gate == "threshold":
             [(way, candidate)] = made.items()
-            served = bool((candidate.answers(self.test.X) == self.test.y).mean() >= problem.min_accuracy)
-            verdict, keep = ("accepted" if served else "refused"), served
+            right = float((candidate.answers(self.test.X) == self.test.y).mean())
+            served = right >= problem.min_accuracy
+            verdict, aliases = (ACCEPTED if served else REFUSED), ((CHAMPION,) if served else ())
         else:
             self.tries += 1
-            judgements = {way: self.judge(version, batch) for way, version in made.items()}
+            judgements = {way: self.judge(version) for way, version in made.items()}
             way = pick(judgements)
-            candidate, judgement = made[way], judgements[way]
-            verdict = judgement.verdict
-            open_ = verdict == INSUFFICIENT
-            served = verdict == ACCEPTED or (open_ and self.promotion == "optimistic" and judgement.nothing_against)
-            keep = served or open_ or (self.keep_idle and verdict == NO_EFFECT)
-            if served and judgement.better:
-                self.move_anchor(candidate, judgement)
-        if keep:
-            self.learnt = learnt
-        if served:
+            candidate, verdict = made[way], judgements[way].verdict
+            aliases = aliases_for(judgements[way], self.promotion)
+            if ANCHOR in aliases:
+                self.anchor, self.tries, self.live = candidate, 0, _first(self.live, 0)
+                self.test_counts = self.test_counts and not judgements[way].world_changed
+        if aliases:
+            self.learnt, self.waiting = learnt, _first(batch, 0)
+        elif verdict == REFUSED:
+            # Corrections that an earlier judgement found without effect are not to blame.
+            self.waiting = _first(self.waiting, len(self.waiting.y) - len(batch.y))
+        if CHAMPION in aliases:
             self.champion = candidate
-        return Outcome(verdict, served, candidate.accuracy - before.accuracy, self.champion, candidate, way)
+        change = candidate.accuracy - before.accuracy
+        return Outcome(verdict, CHAMPION in aliases, change, self.champion, candidate, way)
 
-    def judge(self, candidate: Version, batch: Table) -> Judgement:
+    def judge(self, candidate: Version) -> Judgement:
         """Judge a candidate on the evidence there is."""
-        test = self.test if self.test_counts else _none(self.test)
+        test = self.test if self.test_counts else _first(self.test, 0)
         rows = _join(_join(self.live, self.log), test)
         truth = np.concatenate([self.live.y, np.full(len(self.log.y), -1), test.y])
         fresh = np.arange(len(truth)) < len(truth) - len(test.y)
         evidence = Evidence(truth, fresh, [str(row) if live else "" for row, live in enumerate(fresh)])
-        taught = (batch.y, self.champion.answers(batch.X), candidate.answers(batch.X))
+        X = self.waiting.X
+        taught = (self.waiting.y, self.champion.answers(X), candidate.answers(X))
         rules = Rules(self.world.problem.margin, tries=self.tries)
-        answers = [version.answers(rows.X) for version in (candidate, self.champion, self.anchor)]
-        return judge(*answers, evidence, taught, rules, self.world.problem.target.classes)
-
-    def move_anchor(self, candidate: Version, judgement: Judgement) -> None:
-        """Make a version that was shown to be better the anchor; evidence counts from here on."""
-        self.anchor, self.tries, self.live = candidate, 0, _none(self.live)
-        self.test_counts = self.test_counts and not judgement.world_changed
+        candidates_, champion, anchor = (each.answers(rows.X) for each in (candidate, self.champion, self.anchor))
+        return judge(candidates_, champion, anchor, evidence, taught, rules, self.world.problem.target.classes)
 
 
-def as_read(table: Table) -> Table:
-    """Return rows as `read_table` returns them."""
+def answers(model: Classifier, X: Rows) -> Ints:
+    """Return the class indices `[rows]` of rows in single precision."""
+    return np.asarray(model.predict(X), dtype=np.int64)
+
+
+def as_sent(table: Table) -> Table:
+    """Return rows in single precision, as a service answers and logs them."""
+    return Table(as_float32(table.X), table.y.astype(np.int64))
+
+
+def _as_read(table: Table) -> Table:
     return Table(table.X, table.y.astype(np.int64))
+
+
+def _first(table: Table, rows: int) -> Table:
+    return Table(table.X[:rows], table.y[:rows])
 
 
 def newest(fresh: Table, old: Table, most: int) -> Table:
     """Return fresh rows before old ones, at most `most`."""
-    both = _join(fresh, old)
-    return Table(both.X[:most], both.y[:most])
+    return _first(_join(fresh, old), most)
 
 
 def _join(one: Table, other: Table) -> Table:
     return Table(np.concatenate([one.X, other.X]), np.concatenate([one.y, other.y]))
-
-
-def _none(table: Table) -> Table:
-    return Table(table.X[:0], table.y[:0])

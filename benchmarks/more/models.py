@@ -131,7 +131,7 @@ def write(store: Store, problem: Problem, rows: list[PredictionRow], chance: np.
     """Write champions' rows, ground truth about some of them, and the challenger's answers to the last champion's."""
     labelled = chance.random(len(rows)) < LABELLED
     labelled_rows = [row for row, known in zip(rows, labelled, strict=True) if known]
-    store.feedback.give_new(
+    store.known_rows.write(
         labelled_rows, [_perhaps_another(row["class_name"], problem, chance) for row in labelled_rows]
     )
     store.predictions.write([row for row, known in zip(rows, labelled, strict=True) if not known])

@@ -146,7 +146,7 @@ def fill(store: Store, problem: Problem, size: int) -> None:
         truths = _mostly(problem, random, [row["class_name"] for row in rows])
         shadows = _shadows(rows, _mostly(problem, random, truths))
         known = round(LABELLED * len(rows))
-        store.feedback.give_new(rows[:known], truths[:known])
+        store.known_rows.write(rows[:known], truths[:known])
         store.predictions.write([*rows[known:], *shadows])
     _mark_exported(store, problem)
     for number in range(SUGGESTIONS):

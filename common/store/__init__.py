@@ -4,11 +4,13 @@ One code path serves SQLite and PostgreSQL; many processes may use one database 
 `common.problem` only. Begin with `tables.py`. Lines that end in `# room:` connect a folder that can be deleted.
 """
 
+from common.store.bulk_insert import insert_new  # room: bulk_insert
 from common.store.champions import Champions
 from common.store.database import Database, StoreError
 from common.store.evidence import LiveEvidence
 from common.store.feedback import Feedback, record_feedback
 from common.store.judgements import Judgements
+from common.store.known_rows import KnownRows  # room: known_rows
 from common.store.migrations.upgrade import upgrade  # room: migrations
 from common.store.monitoring.alerts import Alerts  # room: monitoring
 from common.store.monitoring.correction_history import CorrectionHistory  # room: monitoring
@@ -20,8 +22,9 @@ from common.store.monitoring.window_rows import WindowRows  # room: monitoring
 from common.store.monitoring.windows import Windows  # room: monitoring
 from common.store.predictions import LoggedPredictions
 from common.store.rollups import KnownTruth
-from common.store.statistics import Statistics
+from common.store.statistics import Statistics  # room: statistics
 from common.store.suggestions import Suggestion, Suggestions, add_suggestion
+from common.store.trials import Trials  # room: trials
 
 __all__ = ["Store", "StoreError"]
 
@@ -47,9 +50,12 @@ class Store:
         self.feedback = Feedback(self._database)
         self.suggestions = Suggestions(self._database)
         self.champions = Champions(self._database)
-        self.statistics = Statistics(self._database)
         self.judgements = Judgements(self._database)
         self.evidence = LiveEvidence(self._database)
+        self.known_rows = KnownRows(self._database, self.predictions)  # room: known_rows
+        self.statistics = Statistics(self._database)  # room: statistics
+        self.trials = Trials(self._database)  # room: trials
+        self.predictions.insert_new = insert_new  # room: bulk_insert
         self.predictions.exported_at = EXPORTED_AT  # room: monitoring
         self.prediction_search = PredictionSearch(self._database, self.predictions)  # room: monitoring
         self.correction_history = CorrectionHistory(self._database)  # room: monitoring

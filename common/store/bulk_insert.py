@@ -6,7 +6,7 @@ requests of a service. Here SQLAlchemy compiles the statement and converts the v
 one call.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from common.store.predictions import PredictionRow, rows_not_there
 from common.store.tables import predictions
 
 # Rows in one statement, of twelve values each. Few sizes: SQLite keeps each prepared statement, and a statement for
@@ -31,7 +32,20 @@ class _Insert:
     columns: Sequence[tuple[str, Convert | None]]
 
 
-def insert_missing(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> bool:
+def insert_new(connection: sa.Connection, rows: Sequence[PredictionRow]) -> Sequence[PredictionRow]:
+    """Insert the rows that are not there yet, and return them, as the function of this name in `predictions.py`."""
+    attempt = connection.begin_nested()
+    if _insert_missing(connection, rows):
+        attempt.commit()
+        return rows
+    # Some rows were there already, and the statement does not say which: insert again without them.
+    attempt.rollback()
+    if new := rows_not_there(connection, rows):
+        _insert_missing(connection, new)
+    return new
+
+
+def _insert_missing(connection: sa.Connection, rows: Sequence[PredictionRow]) -> bool:
     """Insert rows of the log; return whether none was there before. Rows that are there stay as they are."""
     insert = _insert(connection.dialect, tuple(rows[0]))
     start = inserted = 0
@@ -45,7 +59,7 @@ def insert_missing(connection: sa.Connection, rows: Sequence[Mapping[str, Any]])
     return inserted == len(rows)
 
 
-def _column(rows: Sequence[Mapping[str, Any]], name: str, convert: Convert | None) -> Sequence[Any]:
+def _column(rows: Sequence[PredictionRow], name: str, convert: Convert | None) -> Sequence[Any]:
     values = list(map(itemgetter(name), rows))
     if convert is None:
         return values

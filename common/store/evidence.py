@@ -1,6 +1,6 @@
 """Evidence: the logged rows on which versions are compared. Each query reads a bounded number of rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from pydantic_core import from_json
 
 from common.store.database import StorePart, records
-from common.store.statistics import Paired
-from common.store.tables import feedback, paired_truths, predictions, suggestions
+from common.store.tables import feedback, predictions, suggestions
 
 SCANNED = 5_000  # rows of the log that `unlabelled` looks at
 
@@ -26,7 +25,7 @@ class EvidenceRow:
 
 
 class LiveEvidence(StorePart):
-    """The evidence in the prediction log and in the roll-up of pairs."""
+    """The evidence in the prediction log."""
 
     def live_truths(
         self, problem: str, model_name: str, since: datetime, limit: int = 500, *, trusted_only: bool
@@ -67,28 +66,3 @@ class LiveEvidence(StorePart):
         for each in found:
             distinct.setdefault(each["features"], each["id"])
         return [EvidenceRow(each, from_json(features)) for features, each in islice(distinct.items(), limit)]
-
-    def truths_of(self, prediction_ids: Sequence[str], *, trusted_only: bool) -> dict[str, str]:
-        """Return the ground truths that are known of these predictions, by prediction id."""
-        query = sa.select(feedback.c.prediction_id, feedback.c.class_name)
-        query = query.where(feedback.c.prediction_id.in_(prediction_ids))
-        if trusted_only:
-            query = query.where(feedback.c.trusted)
-        return {row["prediction_id"]: row["class_name"] for row in self._database.read(query)}
-
-    def paired_truths(
-        self, problem: str, model_name: str, champion: int, challenger: int, *, trusted_only: bool
-    ) -> Paired:
-        """Return how two versions compare on all rows that both answered and whose ground truth is known."""
-        c = paired_truths.c
-        right = c.champion_right, c.challenger_right
-        query = sa.select(*right, sa.func.sum(c.labels).label("labels")).where(
-            c.problem == problem,
-            c.model_name == model_name,
-            c.champion_version == champion,
-            c.challenger_version == challenger,
-        )
-        if trusted_only:
-            query = query.where(c.trusted)
-        found = self._database.read(query.group_by(*right))
-        return Paired.of({(row["champion_right"], row["challenger_right"]): row["labels"] for row in found})

@@ -1,12 +1,11 @@
 """Feedback: messages with the ground truth of a prediction."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from common.store.database import StorePart
-from common.store.predictions import PredictionRow, insert_predictions, logged_rows
+from common.store.predictions import logged_rows
 from common.store.rollups import KnownTruth, add_delays, add_label_counts, label_counts
 from common.store.tables import feedback
 
@@ -55,24 +54,6 @@ class Feedback(StorePart):
         with self._database.writing() as connection:
             truth = KnownTruth(class_name, trusted)
             record_feedback(connection, prediction_id, truth, source, replace=replace)
-
-    def give_new(
-        self,
-        rows: Sequence[PredictionRow],
-        class_names: Sequence[str],
-        *,
-        source: str | None = None,
-        trusted: bool = False,
-    ) -> None:
-        """Write new predictions together with their ground truths, durably, all or none; the rest is as for `give`."""
-        said = {"received_at": datetime.now(UTC), "source": source, "trusted": trusted}
-        truths = [
-            said | {"prediction_id": row["id"], "problem": row["problem"], "class_name": class_name}
-            for row, class_name in zip(rows, class_names, strict=True)
-        ]
-        with self._database.writing() as connection:
-            connection.execute(feedback.insert(), truths)
-            insert_predictions(connection, rows)
 
 
 def record_feedback(

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from common.store.database import StorePart, records
-from common.store.tables import judgements, suggestions
+from common.store.tables import judgements
 
 
 @dataclass(frozen=True)
@@ -55,35 +55,16 @@ class Judgements(StorePart):
 
     def of(self, judgement_id: str) -> JudgementRecord | None:
         """Return a judgement; None for an unknown id."""
-        return self._one(sa.select(judgements).where(judgements.c.id == judgement_id))
-
-    def of_suggestion(self, suggestion_id: str) -> JudgementRecord | None:
-        """Return the newest judgement of candidates that had learnt a suggestion; None if there is none."""
-        its_own = suggestions.c.judgement_id == judgements.c.id
-        return self._one(sa.select(judgements).join(suggestions, its_own).where(suggestions.c.id == suggestion_id))
-
-    def of_version(self, problem: str, version: int) -> JudgementRecord | None:
-        """Return the newest judgement that led to a version; None if there is none."""
-        c = judgements.c
-        query = sa.select(judgements).where(c.problem == problem, c.version == version)
-        return self._one(query.order_by(c.judged_at.desc()).limit(1))
+        found = self._database.read(sa.select(judgements).where(judgements.c.id == judgement_id))
+        return next(iter(records(JudgementRecord, found)), None)
 
     def registered(self, judgement_id: str, version: int) -> None:
         """Write the version that a judgement led to."""
         with self._database.writing() as connection:
             connection.execute(judgements.update().where(judgements.c.id == judgement_id).values(version=version))
 
-    def decided(self, problem: str, version: int, outcome: str) -> None:
-        """Write what ground truths decided about a version."""
-        if found := self.of_version(problem, version):
-            with self._database.writing() as connection:
-                connection.execute(judgements.update().where(judgements.c.id == found.id).values(outcome=outcome))
-
     def newest(self, problem: str, limit: int) -> list[JudgementRecord]:
         """Return the newest judgements of a problem, newest first."""
         c = judgements.c
         query = sa.select(judgements).where(c.problem == problem).order_by(c.judged_at.desc(), c.id.desc())
         return records(JudgementRecord, self._database.read(query.limit(limit)))
-
-    def _one(self, query: sa.Select[Any]) -> JudgementRecord | None:
-        return next(iter(records(JudgementRecord, self._database.read(query))), None)

@@ -9,8 +9,7 @@ from typing import Any, TypedDict, cast
 
 import sqlalchemy as sa
 
-from common.store.bulk_insert import insert_missing
-from common.store.database import StorePart
+from common.store.database import Database, StorePart
 from common.store.rollups import (
     KnownTruth,
     LabelCounts,
@@ -60,8 +59,15 @@ class LoggedPrediction:
 class LoggedPredictions(StorePart):
     """The rows of the log."""
 
-    # A query of the time at which a row reached the external log. The monitor's part of the store sets it.
-    exported_at: sa.ColumnElement[Any] = sa.null()
+    def __init__(self, database: Database) -> None:
+        """Use `database`.
+
+        Rooms of the store replace two attributes: `exported_at`, a query of the time at which a row reached the
+        external log, and `insert_new`, by a faster function.
+        """
+        super().__init__(database)
+        self.exported_at: sa.ColumnElement[Any] = sa.null()
+        self.insert_new = insert_new
 
     def write(self, rows: Sequence[PredictionRow]) -> None:
         """Insert and count rows, all or none; rows that are there already stay as they are.
@@ -69,7 +75,13 @@ class LoggedPredictions(StorePart):
         The rows survive the end of the process. A loss of power may take the last of them.
         """
         with self._database.writing(durable=False) as connection:
-            insert_predictions(connection, rows)
+            self.insert(connection, rows)
+
+    def insert(self, connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
+        """Insert and count the rows that are not there yet; also their labels, if the ground truth came first."""
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            if new := self.insert_new(connection, rows[start : start + ROWS_AT_ONCE]):
+                _count(connection, new)
 
     def get(self, prediction_id: str) -> list[LoggedPrediction]:
         """Return the answers of the champion and, if there was one, of the challenger; none for an unknown id."""
@@ -99,24 +111,17 @@ def prediction_row(found: sa.RowMapping) -> PredictionRow:
     return cast("PredictionRow", {name: found[name] for name in PredictionRow.__annotations__})
 
 
-def insert_predictions(connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
-    """Insert and count the rows that are not there yet; also their labels, if the ground truth came first."""
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        _insert(connection, rows[start : start + ROWS_AT_ONCE])
-
-
-def _insert(connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
-    attempt = connection.begin_nested()
-    if insert_missing(connection, rows):
-        attempt.commit()
-        _count(connection, rows)
-        return
-    # Some rows were there already, and the statement does not say which: insert again without them.
-    attempt.rollback()
+def rows_not_there(connection: sa.Connection, rows: Sequence[PredictionRow]) -> list[PredictionRow]:
+    """Return those of the rows that the log does not have yet."""
     there = {(row["id"], row["role"]) for row in logged_rows(connection, {row["id"] for row in rows})}
-    if new := [row for row in rows if (row["id"], row["role"]) not in there]:
-        insert_missing(connection, new)
-        _count(connection, new)
+    return [row for row in rows if (row["id"], row["role"]) not in there]
+
+
+def insert_new(connection: sa.Connection, rows: Sequence[PredictionRow]) -> Sequence[PredictionRow]:
+    """Insert the rows that are not there yet, and return them."""
+    if new := rows_not_there(connection, rows):
+        connection.execute(predictions.insert(), new)
+    return new
 
 
 def _count(connection: sa.Connection, new: Sequence[PredictionRow]) -> None:

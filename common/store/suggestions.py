@@ -30,7 +30,7 @@ TRAIN_AT = 5  # waiting suggestions that make a new version
 SENT = ("id", "problem", "features", "class_name", "prediction_id", "flow_run_id", "source", "trusted")
 MAX_PAUSE = timedelta(seconds=30)  # between two attempts to deliver a suggestion
 # No version is to learn the others.
-_LEARNABLE = suggestions.c.refused_because.is_(None) & suggestions.c.quarantined_because.is_(None)
+LEARNABLE = suggestions.c.refused_because.is_(None) & suggestions.c.quarantined_because.is_(None)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Suggestions(RetryQueue):
     def run_lost(self, run_id: str, other_run_id: str | None, error: str | None = None) -> None:
         """Give another flow run to the unfinished suggestions of a lost one, or write why none was started yet."""
         c = suggestions.c
-        unfinished = c.flow_run_id == run_id, c.trained_version.is_(None), _LEARNABLE
+        unfinished = c.flow_run_id == run_id, c.trained_version.is_(None), LEARNABLE
         self._write(*unfinished, flow_run_id=other_run_id or run_id, last_error=error)
 
     # Rows in finetune.csv.
@@ -135,11 +135,11 @@ class Suggestions(RetryQueue):
 
     def rows_of_refused(self, problem: str) -> list[Suggestion]:
         """Return refused and quarantined suggestions that are still in finetune.csv, by row."""
-        return self._rows(problem, suggestions.c.written, ~_LEARNABLE)
+        return self._rows(problem, suggestions.c.written, ~LEARNABLE)
 
     def rows_to_keep(self, problem: str) -> list[Suggestion]:
         """Return the suggestions in finetune.csv that are neither refused nor quarantined, by row."""
-        return self._rows(problem, suggestions.c.written, _LEARNABLE)
+        return self._rows(problem, suggestions.c.written, LEARNABLE)
 
     def rows_removed(self, suggestion_ids: list[str]) -> None:
         """Write that these suggestions are no longer in finetune.csv."""
@@ -149,7 +149,7 @@ class Suggestions(RetryQueue):
 
     def waiting(self, problem: str) -> list[Suggestion]:
         """Return the suggestions in finetune.csv that are neither learnt nor refused nor quarantined, by row."""
-        return self._rows(problem, suggestions.c.written, suggestions.c.trained_version.is_(None), _LEARNABLE)
+        return self._rows(problem, suggestions.c.written, suggestions.c.trained_version.is_(None), LEARNABLE)
 
     def unjudged(self, problem: str) -> list[Suggestion]:
         """Return the waiting suggestions that no judgement names: TRAIN_AT of them make a new training."""
@@ -171,10 +171,6 @@ class Suggestions(RetryQueue):
         """Write why no version is to learn these suggestions again."""
         self._update(*suggestion_ids, quarantined_because=reason)
 
-    def learnt_by(self, problem: str, version: int) -> list[Suggestion]:
-        """Return the suggestions that a version was the first to learn, without refused and quarantined ones."""
-        return self._read(suggestions.c.problem == problem, suggestions.c.trained_version == version, _LEARNABLE)
-
     def has_learnt(self, problem: str, version: int) -> bool:
         """Return whether a version learnt any suggestion."""
         c = suggestions.c
@@ -184,7 +180,7 @@ class Suggestions(RetryQueue):
     def taken_back(self, problem: str, champion: int, since: datetime) -> list[Suggestion]:
         """Return the suggestions that came after `since` and that a version newer than the champion learnt."""
         c = suggestions.c
-        return self._read(c.problem == problem, c.trained_version > champion, c.received_at > since, _LEARNABLE)
+        return self._read(c.problem == problem, c.trained_version > champion, c.received_at > since, LEARNABLE)
 
     def _rows(self, problem: str, *conditions: sa.ColumnElement[bool]) -> list[Suggestion]:
         c = suggestions.c
@@ -211,4 +207,4 @@ def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
 
 def _has_no_row(problem: str) -> tuple[sa.ColumnElement[bool], ...]:
     c = suggestions.c
-    return c.problem == problem, c.row_number.is_(None), _LEARNABLE
+    return c.problem == problem, c.row_number.is_(None), LEARNABLE

@@ -13,6 +13,7 @@ from common.store.monitoring.correction_history import LearntVersion
 from common.store.statistics import LiveCounts
 from common.store.suggestions import STATES
 from monitor.follow_registry import References
+from monitor.metrics.judgement_metrics import judgement_metrics
 from monitor.metrics.metric_families import by_problem, counter, gauge
 from monitor.metrics.window_metrics import alert_metrics, window_metrics
 
@@ -27,10 +28,14 @@ class StoreCollector(Collector):
         StoreError: from `collect`, if the store does not answer.
     """
 
-    def __init__(self, store: Store, references: References) -> None:
-        """Collect from `store`, and compare its newest windows with `references`."""
+    def __init__(self, store: Store, references: References, *, trusted_only: bool = False) -> None:
+        """Collect from `store`, and compare its newest windows with `references`.
+
+        With `trusted_only`, only ground truths that came with the key count where versions are compared.
+        """
         self._store = store
         self._references = references
+        self._trusted_only = trusted_only
 
     def describe(self) -> Iterable[Metric]:
         """Return no descriptions, so that registering does not read the store."""
@@ -44,6 +49,7 @@ class StoreCollector(Collector):
         yield from alert_metrics(self._store, dict(models))
         yield from self._suggestions({problem for problem, _ in models})
         yield from self._champions(models)
+        yield from judgement_metrics(self._store, self._references, models, trusted_only=self._trusted_only)
 
     def _live(self, models: Sequence[tuple[str, str]]) -> Iterator[Metric]:
         found = [

@@ -12,6 +12,7 @@ MOST_LISTED = 12  # values of a series that a description lists one by one
 HEATS = 10  # shades of a matrix
 SMALL, LARGE = 0.001, 0.999  # beyond these, a percentage with one digit would be rounded to 0 or to 100
 MANY = 1000  # from here on no decimals are shown
+HUGE = 1e9  # from here on a number has an exponent
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _integer(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= MANY else f"{value:.4g}"
+    return f"{value:,.0f}" if MANY <= abs(value) < HUGE else f"{value:.4g}"
 
 
 def _moment(value: str) -> str:

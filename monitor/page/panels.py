@@ -44,6 +44,20 @@ class Column(BaseModel):
     high: str | None = None
 
 
+class Choices(BaseModel):
+    """Buttons in each row of a table: with one click a person says the class of the row's prediction.
+
+    Attributes:
+        classes: the classes to choose from.
+        rows: the prediction id of each row.
+        needs_key: whether the api asks for its key.
+    """
+
+    classes: list[str]
+    rows: list[str]
+    needs_key: bool
+
+
 class Panel(BaseModel):
     """A table, and the way to draw it.
 
@@ -56,6 +70,7 @@ class Panel(BaseModel):
         id: a part of the URL of the panel's CSV.
         note: a sentence of explanation, or "".
         empty: advice that is shown when there are no rows.
+        choices: the buttons of a table that asks for ground truths.
     """
 
     id: str = Field(pattern=r"^[a-z-]+$")
@@ -65,6 +80,7 @@ class Panel(BaseModel):
     columns: list[Column] = Field(min_length=1)
     rows: list[list[Cell]]
     empty: str
+    choices: Choices | None = None
 
     def without_ends(self) -> list[Column]:
         """Return the columns that do not hold the ends of another column's intervals."""

@@ -14,7 +14,10 @@ from monitor.page import formatting
 
 HERE = Path(__file__).parent
 # Pico's icons are data: URLs in its style sheet.
-POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; form-action 'self'; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 
 _templates = Jinja2Templates(HERE / "templates")

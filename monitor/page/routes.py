@@ -1,4 +1,4 @@
-"""Routes of the page: each tab as HTML and as JSON, and each panel as CSV."""
+"""Routes of the page: each tab as HTML and as JSON, each panel as CSV, and the form of the label queue."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from common.error_document import ProblemDetails
@@ -14,7 +15,8 @@ from monitor.page.data import ProblemInfo, TabData, known_problems, tab_data
 from monitor.page.errors import add_error_handlers
 from monitor.page.panels import Tab
 from monitor.page.rendering import add_files, render
-from monitor.page.view import Selection
+from monitor.page.truth_form import send_truth
+from monitor.page.view import FeedbackApi, Selection
 
 DAYS = 30  # unless the request names days
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
@@ -87,7 +89,20 @@ def page_router(tabs: Sequence[Tab]) -> APIRouter:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
 
+    @router.post("/labels", include_in_schema=False)
+    async def label(request: Request, asked: FromUrl) -> Response:
+        """Send a ground truth from the label queue on to the api, and show the tab again."""
+        await send_truth(request, _feedback_api(request))
+        return RedirectResponse(f"/tab/corrections{asked.suffix()}", 303)
+
     return router
+
+
+def _feedback_api(request: Request) -> FeedbackApi:
+    api: FeedbackApi | None = request.app.state.backends.feedback
+    if api is None:
+        raise HTTPException(404, "this monitor sends no ground truths")
+    return api
 
 
 def _path(tab: Tab, tabs: Sequence[Tab]) -> str:

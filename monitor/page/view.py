@@ -22,13 +22,32 @@ ROLE_NAMES: dict[Role, str] = {"champion": "Champion", "shadow": "Challenger"}
 
 
 @dataclass(frozen=True)
+class FeedbackApi:
+    """The address of the api to which the page sends ground truths, and the api's problem."""
+
+    url: str
+    problem: str
+
+
+@dataclass(frozen=True)
 class Backends:
-    """The store, the references of the served versions, and the addresses of MLflow's and Prefect's pages."""
+    """Where the panels have their data from.
+
+    Attributes:
+        store: the store.
+        references: those of the served versions.
+        mlflow_url: the address of MLflow's page.
+        prefect_url: the address of Prefect's page.
+        feedback: where ground truths go; None if the page takes none.
+        trusted_only: whether the api has a key, so that only ground truths count that came with it.
+    """
 
     store: Store
     references: References
     mlflow_url: str
     prefect_url: str
+    feedback: FeedbackApi | None = None
+    trusted_only: bool = False
 
 
 class Selection(BaseModel):

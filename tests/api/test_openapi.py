@@ -28,6 +28,7 @@ ROUTES = {
     ("/suggest/{suggestion_id}", "get"): {"200", "401", "404", "422", "503"},
     ("/feedback", "post"): {"200", "401", "404", "409", "413", "415", "422", "503"},
     ("/predictions/{prediction_id}", "get"): {"200", "401", "404", "422", "503"},
+    ("/labels/wanted", "get"): {"200", "401", "503"},
     ("/models", "get"): {"200", "503"},
     ("/models/{version}/challenge", "post"): {"200", "401", "404", "409", "422", "503"},
     ("/models/{version}/promote", "post"): {"200", "401", "404", "422", "503"},

@@ -20,6 +20,7 @@ from common.registry.publish import load_sklearn
 from common.settings import Settings
 from common.table import DataError, read_table, table_bytes
 from finetune import later
+from finetune.candidates import ways
 from finetune.train import NothingToContinueError, added_files, fine_tune
 from grafana.measures import ON_TEST_DATA
 from preprocess import preprocess
@@ -114,12 +115,16 @@ def test_both_flavours_get_the_next_version_and_are_champion(outcome: Outcome) -
     assert outcome.after.number == outcome.before.number + 1
     assert outcome.after.tags["continued_from"] == outcome.before.tags["sklearn_version"]
     assert outcome.after.tags["sklearn_version"] == str(outcome.twin.number)
-    assert outcome.output.startswith(f"registered TravelInsuranceModel version {outcome.after.number}; on test.csv: ")
+    verdict = outcome.after.tags["verdict"]
+    assert outcome.output.startswith(
+        f"registered TravelInsuranceModel version {outcome.after.number} ({verdict}); on test.csv: "
+    )
     assert len(outcome.output.splitlines()) == 1
 
 
 def test_the_version_has_learnt_the_later_rows(outcome: Outcome) -> None:
-    expected = travel_insurance.continue_training(outcome.model_before, outcome.data["train"], outcome.data["later"])
+    way = ways(TRAVEL)[outcome.after.tags["candidate"]]
+    expected = way(outcome.model_before, outcome.data["train"], outcome.data["later"])
     X = outcome.data["test"].X
     np.testing.assert_array_equal(outcome.model_after.predict_proba(X), expected.predict_proba(X))
     assert (outcome.model_after.predict_proba(X) != outcome.model_before.predict_proba(X)).any()
@@ -187,7 +192,7 @@ def runs(settings: Settings) -> int:
 
 
 def test_rows_are_learnt_once(lab: Settings) -> None:
-    assert later.learn_later(lab).startswith("registered IrisModel version 2; ")
+    assert later.learn_later(lab).startswith("registered IrisModel version 2 (")
     known = runs(lab)
     assert later.learn_later(lab) == "version 2 has learnt later.csv already"
     assert (versions(lab), versions(lab, "IrisDev"), runs(lab)) == ([1, 2], [1, 2], known)
@@ -197,7 +202,7 @@ def test_rows_are_learnt_once(lab: Settings) -> None:
 def test_a_newer_training_that_has_not_learnt_the_rows_learns_them(lab: Settings, problem: Problem) -> None:
     later.learn_later(lab)
     assert train(problem, lab).champion.number == 3
-    assert later.learn_later(lab).startswith("registered IrisModel version 4; ")
+    assert later.learn_later(lab).startswith("registered IrisModel version 4 (")
     assert later.learn_later(lab) == "version 4 has learnt later.csv already"
 
 
@@ -205,7 +210,7 @@ def test_more_rows_make_another_version_which_starts_where_the_last_did(lab: Set
     later.learn_later(lab)
     with (lab.data_dir / "later.csv").open("a") as file:
         file.write(ONE_MORE)
-    assert later.learn_later(lab).startswith("registered IrisModel version 3; ")
+    assert later.learn_later(lab).startswith("registered IrisModel version 3 (")
     assert champion(lab, "IrisModel").tags["continued_from"] == "1"
 
 
@@ -220,7 +225,7 @@ def test_it_is_the_champion_that_is_continued_and_not_the_newest(lab: Settings) 
     later.learn_later(lab)
     third = champion(lab, "IrisModel")
     assert (third.number, third.tags["continued_from"]) == (3, "1")
-    assert client.get_model_version_by_alias("IrisModel", "challenger").version == "2"
+    assert str(client.get_model_version_by_alias("IrisModel", "challenger").version) == "1"
 
 
 def test_a_result_that_is_not_good_enough_is_refused_and_tried_again_the_next_time(
@@ -228,10 +233,11 @@ def test_a_result_that_is_not_good_enough_is_refused_and_tried_again_the_next_ti
 ) -> None:
     with monkeypatch.context() as strict:
         strict.setattr(later, "get_problem", lambda _: replace(problem, min_accuracy=1.01))
-        assert later.learn_later(lab).startswith("refused: accuracy on test.csv is ")
+        by_threshold = lab.model_copy(update={"gate": "threshold"})
+        assert later.learn_later(by_threshold).startswith("refused: accuracy on test.csv is ")
     assert (versions(lab), versions(lab, "IrisDev")) == ([1], [1])
     assert champion(lab, "IrisModel").number == 1
-    assert later.learn_later(lab).startswith("registered IrisModel version 2; ")
+    assert later.learn_later(lab).startswith("registered IrisModel version 2 (")
 
 
 def test_the_run_shows_the_results_before_and_after(lab: Settings) -> None:

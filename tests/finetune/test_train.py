@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -11,15 +12,21 @@ from common.bundle import answer
 from common.bundle.model import ModelError, OnnxModel
 from common.bundle.outliers import OutlierScorer
 from common.files import md5
-from common.problem import Problem
+from common.problem import Problem, get_problem
 from common.registry import publish
 from common.registry.client import Version
 from common.settings import Settings
 from common.table import DataError, read_table
-from finetune import train
+from finetune import gate, train, versions
 from training import search
 
 CORRECTIONS = "5.9,3.0,4.2,1.5,1\n6.0,2.2,5.0,1.5,2\n6.3,3.3,6.0,2.5,2\n5.1,3.5,1.4,0.2,0\n5.7,2.8,4.1,1.3,1\n"
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    """Iris as it learns in one way only."""
+    return replace(get_problem("iris"), refit=None)
 
 
 @pytest.fixture
@@ -31,18 +38,26 @@ def corrected(settings: Settings, trained: Version) -> Settings:
 
 
 def tune(problem: Problem, settings: Settings) -> train.FineTuned:
-    serving = train.serving_version(problem, settings)
+    serving = versions.serving_version(problem, settings)
     return train.fine_tune(problem, settings, serving, train.added_files(settings, serving))
 
 
 def register_next(problem: Problem, settings: Settings) -> Version:
-    tuned = tune(problem, settings)
-    return train.register(problem, tuned, train.check_accuracy(problem, settings, tuned))
+    """Let the next version pass the gate of the threshold, and serve."""
+    serving, tuned = versions.serving_version(problem, settings), tune(problem, settings)
+    version = versions.register(problem, serving, tuned, gate.check(problem, settings, tuned, None))
+    versions.put_into_service(problem, settings, version)
+    return version
+
+
+def continued(problem: Problem, settings: Settings) -> Any:
+    """Return the perceptron that a fine-tuning makes."""
+    return tune(problem, settings).models["continued"]
 
 
 def same_data(problem: Problem, settings: Settings) -> Version | None:
-    files = train.added_files(settings, train.serving_version(problem, settings))
-    return train.version_of_same_data(problem, settings, files)
+    files = train.added_files(settings, versions.serving_version(problem, settings))
+    return versions.version_of_same_data(problem, settings, files)
 
 
 def onnx_of(version: Version, folder: Path) -> OnnxModel:
@@ -55,13 +70,13 @@ def test_five_epochs_at_a_tenth_of_the_rate_go_on_from_the_newest_model(problem:
     base_version = publish.newest(problem.sklearn_name)
     assert base_version is not None
     base = publish.load_sklearn(base_version)
-    tuned = tune(problem, corrected).model
-    assert tuned.n_iter_ == 5  # type: ignore[attr-defined]  # of the perceptron
+    tuned = continued(problem, corrected)
+    assert tuned.n_iter_ == 5
     assert tuned.learning_rate_init == pytest.approx(base.learning_rate_init / 10)  # type: ignore[attr-defined]
-    before, after = base.coefs_, tuned.coefs_  # type: ignore[attr-defined]
+    before, after = base.coefs_, tuned.coefs_  # type: ignore[attr-defined]  # of the perceptron
     moved = max(np.abs(a - b).max() for a, b in zip(after, before, strict=True))
     # Adam moves a weight by about the rate in each of its steps: one step an epoch here, since the rows are few.
-    assert 0 < moved < 2 * 5 * tuned.learning_rate_init  # type: ignore[attr-defined]
+    assert 0 < moved < 2 * 5 * tuned.learning_rate_init
 
 
 def test_corrections_weigh_more_than_original_rows(problem: Problem, corrected: Settings) -> None:
@@ -76,7 +91,7 @@ def test_corrections_weigh_more_than_original_rows(problem: Problem, corrected: 
     expected = publish.load_sklearn(base_version)
     expected.set_params(warm_start=True, max_iter=5, learning_rate_init=0.0001, n_iter_no_change=np.inf)  # type: ignore[attr-defined]
     iris._fit(expected, tuned.rows.X, tuned.rows.y, weights)
-    np.testing.assert_array_equal(tuned.model.predict_proba(rows.X), expected.predict_proba(rows.X))
+    np.testing.assert_array_equal(tuned.models["continued"].predict_proba(rows.X), expected.predict_proba(rows.X))
     assert sorted(tuned.rows.X[-5:].tolist()) == sorted(table.X.tolist())
     np.testing.assert_array_equal(tuned.rows.X[:-5], rows.X)
 
@@ -117,7 +132,12 @@ def test_an_outlier_that_was_taught_five_times_is_one_still(
 
 def test_both_flavours_and_the_run_tell_of_outliers(problem: Problem, corrected: Settings) -> None:
     tuned = tune(problem, corrected)
-    train.register(problem, tuned, train.check_accuracy(problem, corrected, tuned))
+    serving = versions.serving_version(problem, corrected)
+    versions.put_into_service(
+        problem,
+        corrected,
+        versions.register(problem, serving, tuned, gate.check(problem, corrected, tuned, None)),
+    )
     assert tuned.scorer
     client = mlflow.MlflowClient(corrected.mlflow_uri)
     for name in ("IrisModel", "IrisDev"):
@@ -146,7 +166,7 @@ def test_the_bundle_says_what_the_scikit_learn_model_says(
 
 def test_the_run_in_mlflow_has_parameters_and_results(problem: Problem, corrected: Settings) -> None:
     tuned = tune(problem, corrected)
-    tested = train.check_accuracy(problem, corrected, tuned).tested
+    tested = gate.check(problem, corrected, tuned, None).tested
     assert tested is not None
     run = mlflow.MlflowClient(corrected.mlflow_uri).get_run(tuned.run_id)
     assert run.data.params["continued_from"] == "1"
@@ -159,7 +179,7 @@ def test_why_a_model_is_refused_stands_in_its_run(problem: Problem, corrected: S
     test = corrected.data_dir / "test.csv"
     test.write_text("".join(f"{row[:-1]}{(int(row[-1]) + 1) % 3}\n" for row in test.read_text().splitlines()))
     tuned = tune(problem, corrected)
-    reason = train.check_accuracy(problem, corrected, tuned).refused_because
+    reason = gate.check(problem, corrected, tuned, None).because
     assert reason
     run = mlflow.MlflowClient(corrected.mlflow_uri).get_run(tuned.run_id)
     assert run.data.tags["refused_because"] == reason
@@ -182,7 +202,7 @@ def test_each_fine_tuning_starts_from_the_version_that_training_made_and_runs_al
         version = register_next(problem, corrected)
         assert (version.number, version.tags["continued_from"]) == (number, "1")
         run = client.get_run(str(client.get_model_version(version.name, str(number)).run_id))
-        assert run.data.metrics["epochs_run"] == 5
+        assert run.data.metrics["continued_epochs_run"] == 5
         with corrected.corrections.open("a") as file:
             file.write(CORRECTIONS)
 
@@ -200,22 +220,22 @@ def test_the_same_corrections_make_the_same_model_in_whichever_order_they_came(
     problem: Problem, corrected: Settings
 ) -> None:
     register_next(problem, corrected)
-    first = tune(problem, corrected).model.coefs_  # type: ignore[attr-defined]  # of the perceptron
+    first = continued(problem, corrected).coefs_
     corrected.corrections.write_text("".join(sorted(CORRECTIONS.splitlines(keepends=True), reverse=True)))
-    again = tune(problem, corrected).model.coefs_  # type: ignore[attr-defined]
+    again = continued(problem, corrected).coefs_
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_a_correction_that_is_taken_out_is_out(problem: Problem, corrected: Settings) -> None:
-    first = tune(problem, corrected).model.coefs_  # type: ignore[attr-defined]
+    first = continued(problem, corrected).coefs_
     with corrected.corrections.open("a") as file:
         file.write("5.0,2.0,3.5,1.0,2\n" * 20)
     register_next(problem, corrected)
-    other = tune(problem, corrected).model.coefs_  # type: ignore[attr-defined]
+    other = continued(problem, corrected).coefs_
     assert any((one != two).any() for one, two in zip(first, other, strict=True))
     corrected.corrections.write_text(CORRECTIONS)
-    without = tune(problem, corrected).model.coefs_  # type: ignore[attr-defined]
+    without = continued(problem, corrected).coefs_
     for one, two in zip(first, without, strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -226,11 +246,11 @@ def test_an_export_that_says_something_else_is_refused(
     tuned = tune(problem, corrected)
     # No export in single precision is as near as this.
     monkeypatch.setattr(answer, "TOLERANCE", 1e-12)
-    checked = train.check_accuracy(problem, corrected, tuned)
-    assert checked.refused_because is not None
-    assert "the exported model cannot be served: the probabilities of row" in checked.refused_because
+    checked = gate.check(problem, corrected, tuned, None)
+    assert checked.verdict == "refused"
+    assert "the exported model cannot be served: the probabilities of row" in checked.because
     with pytest.raises(ModelError, match="nothing to register"):
-        train.register(problem, tuned, checked)
+        versions.register(problem, versions.serving_version(problem, corrected), tuned, checked)
 
 
 def test_an_export_with_other_outlier_scores_is_refused(
@@ -240,8 +260,7 @@ def test_an_export_with_other_outlier_scores_is_refused(
     honest = OutlierScorer.score
     # Only for the test rows: the golden rows are a few.
     monkeypatch.setattr(OutlierScorer, "score", lambda scorer, X: honest(scorer, X) + (1e-3 if len(X) == 30 else 0.0))
-    reason = train.check_accuracy(problem, corrected, tuned).refused_because
-    assert reason is not None
+    reason = gate.check(problem, corrected, tuned, None).because
     assert "the outlier scores of row" in reason
 
 

@@ -9,22 +9,28 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from common.judgement.betting import e_not_worse, e_worse
+from common.judgement.gate import WORDS
 from common.problem import Problem
 from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
 from common.store.predictions import PredictionRow
 from common.store.suggestions import STATES
+from monitor.follow_registry import AliasedVersions
 from monitor.jobs.evaluation import Evaluator, Pace
 from monitor.jobs.job_alerts import JobAlerts
+from monitor.metrics.store_collector import StoreCollector
 from monitor.monitor import create_app
 from monitor.statistics.enough import LABELS, SHARE_ROWS
 from monitor.statistics.reference import NumberReference, Reference, Results
 from scripts.parts import wait_for
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 from tests.conftest import served
+from tests.monitor.page.tabs.kept import open_judgement
 from tests.monitor.references import answered, knowing
 
 Samples = dict[tuple[str, ...], float]
@@ -267,7 +273,7 @@ def test_the_accuracy_and_the_recalls_are_shown_beside_those_of_the_test_rows(
     store: Store, monitor: httpx.Client, learnt: Reference
 ) -> None:
     rows = newest(LABELS)
-    store.feedback.give_new(rows, [VERSICOLOR if number % 2 else SETOSA for number in range(LABELS)])
+    store.known_rows.write(rows, [VERSICOLOR if number % 2 else SETOSA for number in range(LABELS)])
     store.predictions.write([prediction("of a day") | {"predicted_at": now()}])
     tested = Results(learnt.classes, np.array([[10, 0, 0], [0, 9, 1], [0, 0, 10]]))
     evaluate_now(store, replace(learnt, tested=tested))
@@ -319,3 +325,30 @@ def test_it_answers_503_while_the_store_cannot_be_read_and_lives_on(
         assert monitor.get("/metrics").status_code == 503
         assert monitor.get("/readyz").status_code == 503
         assert monitor.get("/livez").status_code == 200
+
+
+def test_verdicts_are_counted_from_zero(store: Store, monitor: httpx.Client) -> None:
+    store.predictions.write([prediction("a")])
+    for name in ("first", "second"):
+        store.judgements.add(replace(open_judgement(2), id=name))
+    counted = samples(monitor, "judgements_total", "problem", "verdict")
+    assert counted == {("iris", verdict): 2 * (verdict == "insufficient evidence") for verdict in WORDS}
+
+
+@pytest.mark.parametrize(("trusted_only", "truths"), [(False, 3), (True, 1)])
+def test_the_fine_tuned_version_is_compared_with_the_one_beside_it(
+    store: Store, *, trusted_only: bool, truths: int
+) -> None:
+    store.predictions.write([row for name in "abc" for row in (prediction(name), shadow(name, VERSICOLOR))])
+    references = knowing(store, aliases=AliasedVersions(champion=1, challenger=2))
+    registry = CollectorRegistry()
+    registry.register(StoreCollector(store, references, trusted_only=trusted_only))
+    for name in "abc":
+        store.feedback.give(name, VERSICOLOR, trusted=name == "a")
+    problem = {"problem": "iris"}
+    assert registry.get_sample_value("duel_truths", {**problem, "result": "win"}) is None
+    store.judgements.add(open_judgement(2))
+    for result, count in (("win", truths), ("loss", 0), ("tie", 0)):
+        assert registry.get_sample_value("duel_truths", {**problem, "result": result}) == count
+    for kind, value in (("worse", e_worse(truths, 0, 0)), ("not_worse", e_not_worse(truths, 0, 0, 0.02))):
+        assert registry.get_sample_value("duel_e_value", {**problem, "kind": kind}) == value

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from common.store.database import StorePart, records
 from common.store.suggestions import STATE_COLUMNS, State, Suggestion
-from common.store.tables import suggestions
+from common.store.tables import judgements, suggestions
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,15 @@ class LearntVersion:
     problem: str
     model_version: int
     last_received: datetime
+
+
+@dataclass(frozen=True)
+class VerdictCount:
+    """The number of a problem's judgements with one verdict."""
+
+    problem: str
+    verdict: str
+    judgements: int
 
 
 class CorrectionHistory(StorePart):
@@ -69,6 +78,12 @@ class CorrectionHistory(StorePart):
         query = sa.select(c.problem, c.trained_version.label("model_version"), last)
         learnt = query.where(c.trained_version.is_not(None)).group_by(c.problem, c.trained_version)
         return records(LearntVersion, self._database.read(learnt.order_by(c.problem, c.trained_version)))
+
+    def verdicts(self) -> list[VerdictCount]:
+        """Return how many candidates the gate has judged with each verdict."""
+        c = judgements.c
+        query = sa.select(c.problem, c.verdict, sa.func.count().label("judgements")).group_by(c.problem, c.verdict)
+        return records(VerdictCount, self._database.read(query))
 
 
 def _span(problem: str, since: datetime, until: datetime) -> tuple[sa.ColumnElement[bool], ...]:

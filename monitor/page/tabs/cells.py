@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
+from urllib.parse import urlencode
 
 from common.evaluate import Estimate
+from common.store.predictions import PredictionRow
 from common.store.statistics import LabelSum, VolumeSum
 from monitor.page.formatting import formatted
 from monitor.page.panels import Cell, Column, Kind, columns
@@ -76,6 +78,22 @@ def metric_cells(found: Estimates, names: Iterable[str] = METRICS) -> list[Cell]
 def class_columns(classes: Sequence[str]) -> list[Column]:
     """Return a column of counts for each class."""
     return columns("integer", **{f"class:{name}": name for name in classes})
+
+
+def feature_columns(rows: Iterable[PredictionRow]) -> dict[str, Column]:
+    """Return a column for each feature in any of the rows, by the feature's name."""
+    found: dict[str, Column] = {}
+    for row in rows:
+        for name, value in row["features"].items():
+            kind: Kind = "text" if isinstance(value, str) else "number"
+            found.setdefault(name, Column(name=f"feature:{name}", label=name, kind=kind))
+    return found
+
+
+def prediction_link(problem: str, prediction_id: str | None) -> str | None:
+    """Return a link to a prediction on the page."""
+    query = urlencode({"problem": problem, "id": prediction_id})
+    return f"{prediction_id}|/tab/predictions?{query}" if prediction_id else None
 
 
 def counted(rows: Iterable[VolumeSum] | Iterable[LabelSum], *attributes: str) -> Counter[Any]:

@@ -1,14 +1,18 @@
 """Tab *Champion and challenger*: each on its own rows, and both on the rows that both have answered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.evaluate import classes_of, matrix_of, mcnemar
+from common.judgement.betting import PROMOTE_AT, RETIRE_AT, ROLL_BACK_AT
 from common.store.statistics import LabelSum, Paired, VolumeSum
 from common.store.tables import Role
-from monitor.page.panels import Panel, PanelTable, PanelText, Rows, columns
+from monitor.page.panels import Cell, Panel, PanelTable, PanelText, Rows, columns
 from monitor.page.tabs import cells
+from monitor.page.tabs.verdicts import counting
 from monitor.page.view import ROLE_NAMES, View
+from monitor.statistics.duel import LiveDuel, live_duel
+from monitor.statistics.enough import LABELS
 from monitor.statistics.estimates import INTERVAL, METRICS, Estimates, performance
 
 SIGNIFICANT = 0.05
@@ -40,6 +44,15 @@ TEST = PanelText(
 )
 
 
+DUEL = PanelText(
+    "duel",
+    "The new version on live ground truths",
+    "No version that fine-tuning has made is compared with another one now. Send corrections for it: POST /suggest at "
+    "the api.",
+    drawing="figures",
+)
+
+
 @dataclass(frozen=True)
 class Side:
     """A version in its role, with its counts and metrics."""
@@ -56,7 +69,7 @@ def build(view: View) -> list[Panel]:
     """Return the panels of the tab."""
     sides = [_side(role, version, view.label_sums, view.volume_sums) for role, version in view.served.by_role()]
     paired = _paired(view)
-    return [_versions(view, sides), _metrics(sides), _pairs(paired), _test(paired)]
+    return [_versions(view, sides), _metrics(sides), _duel(view), _pairs(paired), _test(paired)]
 
 
 def _side(role: Role, version: int, labels: Sequence[LabelSum], volumes: Sequence[VolumeSum]) -> Side:
@@ -127,6 +140,36 @@ def _verdict(paired: Paired, p_value: float) -> str:
         return f"{found}: the difference may be chance ({p})."
     better = "champion" if first > second else "challenger"
     return f"{found}: the {better} is better, and chance hardly explains it ({p})."
+
+
+def _duel(view: View) -> Panel:
+    model = view.span.problem, view.span.model_name
+    aliases = view.backends.references.aliases(view.span.model_name)
+    versions = (aliases.champion, aliases.challenger) if aliases else (None, None)
+    duel = live_duel(view.store, model, *versions, trusted_only=view.backends.trusted_only)
+    note = f"Now, whatever days are selected. {counting(view)} docs/judgement.md explains the e-value."
+    rows = _duel_rows(duel) if duel else []
+    return replace(DUEL, note=note).panel(cells.figures("number"), rows)
+
+
+def _duel_rows(duel: LiveDuel) -> Rows:
+    place = "challenger, on trial" if duel.on_trial else "champion, on probation"
+    rows: list[Sequence[Cell]] = [
+        [f"Only version {duel.new} right", duel.wins, None, None, f"the new version: {place}"],
+        [f"Only version {duel.old} right", duel.losses, None, None, "the version that it is compared with"],
+        ["Both right, or both wrong", duel.ties, None, None, f"of {duel.truths} ground truths"],
+    ]
+    values: list[tuple[str, float | None, str]] = [("worse", duel.worse, f"rolled back at {ROLL_BACK_AT:.0f}")]
+    if duel.on_trial:
+        values = [
+            ("not worse", duel.not_worse, f"promoted at {PROMOTE_AT:.0f}; if PROMOTION=manual, by a person"),
+            ("worse", duel.worse, f"retired at {RETIRE_AT:.0f}"),
+        ]
+    for claim, value, what in values:
+        known = value is not None and duel.truths >= LABELS
+        remark = what if known else f"not enough data: fewer than {LABELS} ground truths; {what}"
+        rows.append([f"E-value: {claim}", value if known else None, None, None, remark])
+    return rows
 
 
 def _total(paired: Paired) -> int:

@@ -1,11 +1,11 @@
-"""Tab *Corrections*: the state of each correction, and the results of fine-tuning."""
+"""Tab *Corrections*: the label queue, the gate's verdicts, the results of fine-tuning, and each correction's state."""
 
 from collections.abc import Sequence
-from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
 from monitor.page.panels import Panel, PanelTable, PanelText, columns
-from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION
+from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION, prediction_link
+from monitor.page.tabs.verdicts import label_queue, verdicts
 from monitor.page.view import View
 from monitor.statistics.estimates import METRICS
 
@@ -20,6 +20,13 @@ RUNS = PanelText(
     f"No fine-tuning used corrections of these days: {TRAIN_AT} of them make a new version.",
     "The result of the corrections that were learnt together. The flow run is that of the last one.",
 )
+QUARANTINED = PanelText(
+    "quarantined",
+    "Quarantined corrections",
+    "No correction of these days is in quarantine. A rollback brings them there: POST /models/rollback at the api, or "
+    "ground truths that show that a version is worse.",
+    "A version had learnt them and was taken back. They stay here, and no version learns them.",
+)
 
 
 def build(view: View) -> list[Panel]:
@@ -31,7 +38,20 @@ def build(view: View) -> list[Panel]:
         for each in view.store.correction_history.by_state()
         if (each.problem, each.state) == (chosen.problem, "waiting")
     )
-    return [_runs(view, found), _corrections(view, found, waiting)]
+    quarantined = [each for each in found if each.state == "quarantined"]
+    return [
+        label_queue(view),
+        verdicts(view),
+        _runs(view, found),
+        _corrections(view, found, waiting),
+        PanelTable(QUARANTINED, quarantined)
+        .add("moment", "received", "Received", lambda each: each.received_at)
+        .column(CLASS, lambda each: each.class_name)
+        .column(VERSION, lambda each: view.version_link(each.trained_version))
+        .add("text", "reason", "Reason", _reason)
+        .add("text", "id", "Id", lambda each: each.id)
+        .panel(),
+    ]
 
 
 def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel:
@@ -45,7 +65,7 @@ def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel
         PanelTable(text, found)
         .add("moment", "received", "Received", lambda each: each.received_at)
         .column(CLASS, lambda each: each.class_name)
-        .add("link", "prediction", "Prediction", _prediction_link)
+        .add("link", "prediction", "Prediction", lambda each: prediction_link(each.problem, each.prediction_id))
         .add("text", "state", "State", lambda each: each.state)
         .add("text", "detail", "Detail", lambda each: _detail(each, waiting))
         .column(VERSION, lambda each: view.version_link(each.trained_version))
@@ -53,13 +73,6 @@ def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel
         .add("text", "id", "Id", lambda each: each.id)
         .panel()
     )
-
-
-def _prediction_link(correction: Suggestion) -> str | None:
-    if correction.prediction_id is None:
-        return None
-    query = urlencode({"problem": correction.problem, "id": correction.prediction_id})
-    return f"{correction.prediction_id}|/tab/predictions?{query}"
 
 
 def _detail(correction: Suggestion, waiting: int) -> str:

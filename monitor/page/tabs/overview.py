@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from common.evaluate import classes_of, matrix_of
 from common.store.monitoring.alerts import Alert
 from common.store.statistics import LabelSum, VolumeSum
-from monitor.page.panels import Panel, PanelText, Rows, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, Rows, columns
 from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View, of_champion
 from monitor.statistics.estimates import INTERVAL, METRICS, performance
@@ -41,6 +41,12 @@ SERVED = PanelText(
     "No version has answered. Register one: make train, or python main.py.",
     "The challenger answers the same rows for comparison; clients do not receive its answers.",
 )
+CHAMPIONS = PanelText(
+    "champions",
+    "Champions of these days",
+    "No version became champion in these days. Train one: make train, or python main.py.",
+    "Since when each version was champion, how it became that, and the judge's reason if nobody but the judge did it.",
+)
 UNSERVED = PanelText(
     "unserved",
     "Versions that do not serve",
@@ -60,6 +66,7 @@ def build(view: View) -> list[Panel]:
         _metrics(of_champion(view.label_sums)),
         ALERTS.panel([*columns("moment", since="Since"), *about], ([each.began_at, *_about(each)] for each in alerts)),
         _served(view),
+        _champions(view),
         UNSERVED.panel(
             [cells.VERSION, *columns("text", reason="Reason")],
             (
@@ -112,3 +119,20 @@ def _served(view: View) -> Panel:
     became = [*columns("moment", since="Champion since"), *columns("text", how="How")]
     counts = columns("integer", predictions="Predictions", labels=cells.WITH_TRUTH)
     return SERVED.panel([*columns("text", role="Role"), cells.VERSION, *became, *counts], rows)
+
+
+def _champions(view: View) -> Panel:
+    since, until = view.bounds
+    periods = [
+        each
+        for each in reversed(view.store.champions.history(view.span.model_name))
+        if since <= each.since < until and (not view.span.versions or each.model_version in view.span.versions)
+    ]
+    return (
+        PanelTable(CHAMPIONS, periods)
+        .add("moment", "since", "Since", lambda each: each.since)
+        .column(cells.VERSION, lambda each: view.version_link(each.model_version))
+        .add("text", "how", "How", lambda each: each.how)
+        .add("text", "because", "Because", lambda each: each.because)
+        .panel()
+    )

@@ -1,11 +1,9 @@
 """Tab *Predictions*: the newest rows of the prediction log, or the ones with an id, and everything known about them."""
 
-from collections.abc import Iterable
-
 from common.store.monitoring.prediction_search import Search
-from common.store.predictions import LoggedPrediction, PredictionRow
-from monitor.page.panels import Column, Panel, PanelTable, PanelText, columns
-from monitor.page.tabs.cells import CLASS, NO_PREDICTIONS, VERSION
+from common.store.predictions import LoggedPrediction
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
+from monitor.page.tabs.cells import CLASS, NO_PREDICTIONS, VERSION, feature_columns
 from monitor.page.view import ROLE_NAMES, View
 
 MOST_ROWS = 100
@@ -17,7 +15,7 @@ def build(view: View) -> list[Panel]:
     wanted = view.selection.id
     found = (_exact(view) if wanted else []) or _latest(view)
     rows = [each.row for each in found]
-    features = _feature_columns(rows)
+    features = feature_columns(rows)
     # The classes with a probability in any of the rows.
     classes = dict.fromkeys(name for row in rows for name in row["probabilities"] or {})
     probabilities = columns("ratio", **{f"probability:{name}": f"P({name})" for name in classes})
@@ -60,13 +58,3 @@ def _latest(view: View) -> list[LoggedPrediction]:
     return view.store.prediction_search.latest(
         Search(chosen.problem, *view.bounds, tuple(chosen.versions), chosen.id), MOST_ROWS
     )
-
-
-def _feature_columns(rows: Iterable[PredictionRow]) -> dict[str, Column]:
-    """Return a column for each feature in any of the rows, by the feature's name."""
-    found: dict[str, Column] = {}
-    for row in rows:
-        for name, value in row["features"].items():
-            kind = "text" if isinstance(value, str) else "number"
-            found.setdefault(name, Column(name=f"feature:{name}", label=name, kind=kind))
-    return found

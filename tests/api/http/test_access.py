@@ -30,7 +30,7 @@ Ask = Callable[..., httpx.Response]
 # Requests that change something or show people's data, and the answer to a client with the key.
 GUARDED: dict[str, tuple[str, str, Any, int]] = {
     "a correction": ("POST", "/suggest", GOOD, 202),
-    "its state": ("GET", f"/suggest/{UNKNOWN}", None, 404),
+    "the wanted labels": ("GET", "/labels/wanted", None, 200),
     "a truth": ("POST", "/feedback", TRUTH, 404),
     "a prediction": ("GET", f"/predictions/{UNKNOWN}", None, 404),
     "a challenge": ("POST", f"/models/{KEPT}/challenge", None, 503),
@@ -100,7 +100,7 @@ def test_predictions_and_looks_at_the_service_need_no_key(api: httpx.Client) -> 
 
 def test_a_request_without_a_key_is_refused_before_its_other_mistakes(api: httpx.Client) -> None:
     check_problem(api.post("/suggest", json={}), 401)
-    check_problem(api.get("/suggest/seven"), 401)
+    check_problem(api.get("/predictions/seven"), 401)
     check_problem(api.post("/models/seven/promote"), 401)
 
 
@@ -153,7 +153,8 @@ def test_the_description_names_the_header_where_it_is_needed(lone_api: httpx.Cli
     }
     assert secured == {
         ("POST", "/suggest"),
-        ("GET", "/suggest/{suggestion_id}"),
+        ("GET", "/suggest/{suggestion_id}"),  # the key shows the figures of the verdict
+        ("GET", "/labels/wanted"),
         ("POST", "/feedback"),
         ("GET", "/predictions/{prediction_id}"),
         *(("POST", f"/models/{{version}}/{how}") for how in ("challenge", "promote", "rollback")),

@@ -28,11 +28,11 @@ def store(settings: Settings) -> Iterator[Store]:
     opened.close()
 
 
-def register(settings: Settings, problem: Problem, **aliases: int) -> None:
+def register(settings: Settings, **aliases: int) -> None:
     """Register two versions, of which fine-tuning made the second, and set the aliases."""
     client = mlflow.MlflowClient(settings.mlflow_uri)
     for content in (b"one", b"two"):
-        number = register_onnx(settings, problem, content)
+        number = register_onnx(settings, content)
     client.set_model_version_tag(MODEL, str(number), VERDICT, "insufficient evidence")
     for alias, version in aliases.items():
         client.set_registered_model_alias(MODEL, alias, str(version))
@@ -51,10 +51,10 @@ def answer(
     kinds = (
         [(SETOSA, SETOSA)] * ties + [(SETOSA, VERSICOLOR)] * only_champion + [(VERSICOLOR, SETOSA)] * only_challenger
     )
-    for number, (first, second) in enumerate(kinds):
-        name = f"{champion}-{challenger}-{number}-{trusted}"
-        store.predictions.write([prediction(name, first, version=champion), shadow(name, second, challenger)])
-        store.feedback.give(name, SETOSA, trusted=trusted)
+    names = [f"{champion}-{challenger}-{number}-{trusted}" for number in range(len(kinds))]
+    rows = [prediction(name, first, version=champion) for name, (first, _) in zip(names, kinds, strict=True)]
+    store.known_rows.write(rows, [SETOSA] * len(rows), trusted=trusted)
+    store.predictions.write([shadow(name, second, challenger) for name, (_, second) in zip(names, kinds, strict=True)])
 
 
 def look(settings: Settings, problem: Problem, store: Store, looks: int = 1) -> None:
@@ -80,7 +80,7 @@ def learnt(store: Store, version: int) -> None:
 def test_a_new_champion_that_is_worse_is_rolled_back_and_its_corrections_are_quarantined(
     settings: Settings, problem: Problem, store: Store
 ) -> None:
-    register(settings, problem, champion=2, challenger=1, anchor=2)
+    register(settings, champion=2, challenger=1, anchor=2)
     learnt(store, 2)
     answer(store, 2, 1, BETTER)
     look(settings, problem, store)
@@ -96,7 +96,7 @@ def test_a_new_champion_that_is_worse_is_rolled_back_and_its_corrections_are_qua
 def test_a_challenger_that_is_not_worse_is_promoted_and_the_old_champion_answers_in_its_shadow(
     settings: Settings, problem: Problem, store: Store
 ) -> None:
-    register(settings, problem, champion=1, challenger=2, anchor=1)
+    register(settings, champion=1, challenger=2, anchor=1)
     answer(store, 1, 2, (240, 0, 0))
     look(settings, problem, store)
     assert aliases(settings) == {CHAMPION: 1, CHALLENGER: 2, ANCHOR: 1}
@@ -107,14 +107,14 @@ def test_a_challenger_that_is_not_worse_is_promoted_and_the_old_champion_answers
 
 
 def test_a_person_promotes_where_the_setting_says_so(settings: Settings, problem: Problem, store: Store) -> None:
-    register(settings, problem, champion=1, challenger=2)
+    register(settings, champion=1, challenger=2)
     answer(store, 1, 2, (241, 0, 0))
     look(settings.model_copy(update={"promotion": "manual"}), problem, store)
     assert aliases(settings) == {CHAMPION: 1, CHALLENGER: 2}
 
 
 def test_a_challenger_that_is_worse_is_retired(settings: Settings, problem: Problem, store: Store) -> None:
-    register(settings, problem, champion=1, challenger=2)
+    register(settings, champion=1, challenger=2)
     learnt(store, 2)
     answer(store, 1, 2, WORSE)
     look(settings, problem, store)
@@ -127,7 +127,7 @@ def test_a_challenger_that_is_worse_is_retired(settings: Settings, problem: Prob
 def test_a_challenger_of_training_or_of_a_person_is_left_to_people(
     settings: Settings, problem: Problem, store: Store
 ) -> None:
-    register(settings, problem, champion=1, challenger=2)
+    register(settings, champion=1, challenger=2)
     mlflow.MlflowClient(settings.mlflow_uri).delete_model_version_tag(MODEL, "2", VERDICT)
     answer(store, 1, 2, WORSE)
     look(settings, problem, store)
@@ -136,7 +136,7 @@ def test_a_challenger_of_training_or_of_a_person_is_left_to_people(
 
 def test_with_a_key_only_trusted_ground_truths_count(settings: Settings, problem: Problem, store: Store) -> None:
     with_key = Settings(**settings.model_dump() | {"api_key": "secret"})
-    register(settings, problem, champion=2, challenger=1)
+    register(settings, champion=2, challenger=1)
     answer(store, 2, 1, BETTER)
     look(with_key, problem, store)
     assert aliases(settings) == {CHAMPION: 2, CHALLENGER: 1}
@@ -146,7 +146,7 @@ def test_with_a_key_only_trusted_ground_truths_count(settings: Settings, problem
 
 
 def test_one_process_acts(settings: Settings, problem: Problem, store: Store) -> None:
-    register(settings, problem, champion=2, challenger=1)
+    register(settings, champion=2, challenger=1)
     answer(store, 2, 1, BETTER)
     with process_lock(settings.database_url, "deciding") as first:
         assert first
@@ -159,7 +159,16 @@ def test_one_process_acts(settings: Settings, problem: Problem, store: Store) ->
 def judgement(version: int, wanted: int) -> JudgementRecord:
     """Return an open verdict: on the wanted predictions the candidate answers setosa, and the others versicolor."""
     classes = [{"name": name, "gain": 0, "harm": 0, "n": 10, "high": 0.2} for name in (SETOSA, VERSICOLOR)]
-    against = {"gain": 0, "harm": 0, "unknown": wanted, "n": 400, "low": -0.05, "high": 0.05, "classes": classes}
+    against = {
+        "gain": 0,
+        "harm": 0,
+        "unknown": wanted,
+        "n": 400,
+        "known": 100,
+        "low": -0.05,
+        "high": 0.05,
+        "classes": classes,
+    }
     details = {
         "against": {"champion": against, "anchor": against},
         "rules": {"margin": 0.02, "class_loss": 0.05}, "alphas": [0.05, 0.05],
@@ -175,7 +184,7 @@ def judgement(version: int, wanted: int) -> JudgementRecord:
 def test_the_ground_truths_that_the_gate_wanted_settle_an_open_verdict(
     settings: Settings, problem: Problem, store: Store, truth: str, left: Mapping[str, int]
 ) -> None:
-    register(settings, problem, champion=1, challenger=2)
+    register(settings, champion=1, challenger=2)
     store.judgements.add(judgement(2, wanted=12))
     for number in range(12):
         store.predictions.write([prediction(str(number), VERSICOLOR)])

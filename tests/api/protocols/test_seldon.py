@@ -13,10 +13,10 @@ from common.table import read_table
 from scripts.parts import wait_for
 from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, keep_challenger, labels_of, live
 from tests.api.inference.test_prediction_log import CLASSES, SETOSA_ROW, by_hand, counted, logged, store_of, told
+from tests.api.live_statistics.test_routes import statistics_of
 from tests.api.metrics.test_declared import predicted
 from tests.api.routes.test_bad_requests import check_problem
 from tests.api.routes.test_feedback import cells
-from tests.api.routes.test_models import statistics_of
 from tests.conftest import IRIS, KEPT, keep_copy, running_api
 
 FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]

@@ -6,13 +6,16 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from common.settings import Settings
 from common.store import Store
+from common.store.judgements import JudgementRecord
 from scripts.parts import stop, wait_for
 from tests import servers
 from tests.api.model.test_follower import stranger
@@ -78,6 +81,47 @@ def test_a_correction_in_quarantine_says_why(api: httpx.Client, with_copy: Setti
     store.close()
     status = api.get(f"/suggest/{suggestion_id}").json()
     assert (status["state"], status["detail"]) == ("quarantined", "quarantined: version 8 was rolled back")
+
+
+JUDGEMENT = JudgementRecord(
+    "j", "iris", datetime(2026, 11, 28, tzinfo=UTC), "refused", None, "refitted",
+    {"because": "it loses 7.5 points", "against": {"champion": {"harm": 3}}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [None, "a-key"])
+def test_the_verdict_has_figures_only_for_clients_that_may_see_them(with_copy: Settings, key: str | None) -> None:
+    settings = with_copy.model_copy(update={"api_key": SecretStr(key) if key else None})
+    headers = {"X-API-Key": key} if key else {}
+    with running_api(settings) as client, closing(Store(settings.database_url)) as store:
+        path = f"/suggest/{client.post('/suggest', json=GOOD, headers=headers).json()['suggestion_id']}"
+        store.judgements.add(JUDGEMENT)
+        store.suggestions.judged([path.rpartition("/")[2]], "j")
+        store.suggestions.refused([path.rpartition("/")[2]], "it loses 7.5 points")
+        full, short = client.get(path, headers=headers).json(), client.get(path).json()
+    assert full["detail"] == "refused: it loses 7.5 points"
+    assert full["judgement"] == {
+        "verdict": "refused", "reason": "it loses 7.5 points", "figures": {"against": {"champion": {"harm": 3}}}
+    }  # fmt: skip
+    if key is None:
+        assert short == full
+    else:
+        assert short["detail"] == "refused"
+        assert short["judgement"] == {
+            "verdict": "refused",
+            "reason": "The new version would be worse than the present one, so it does not serve.",
+            "figures": None,
+        }
+        assert "7.5" not in str(short)
+
+
+def test_corrections_without_effect_wait_for_the_next_ones(api: httpx.Client, store: Store) -> None:
+    name = api.post("/suggest", json=GOOD).json()["suggestion_id"]
+    store.suggestions.row_written(name)
+    store.suggestions.judged([name], "j")
+    status = api.get(f"/suggest/{name}").json()
+    assert status["state"] == "waiting"
+    assert status["detail"].startswith("waiting: the last version that learnt it had no effect")
 
 
 def test_while_prefect_is_away_the_status_says_so(api: httpx.Client, with_copy: Settings) -> None:

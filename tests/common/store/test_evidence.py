@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from common.store import Store, evidence
 from common.store.evidence import EvidenceRow
 from common.store.predictions import PredictionRow
-from common.store.statistics import Paired
 from common.store.tables import feedback
 from tests.common.store.rows import FEATURES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 
@@ -52,7 +51,7 @@ def test_a_live_truth_has_the_features_and_the_true_class_of_the_champions_row(s
 
 def test_the_newest_live_truths_since_a_moment_come_first(store: Store) -> None:
     for name in "dbca":
-        store.feedback.give_new([row(name)], [SETOSA])
+        store.known_rows.write([row(name)], [SETOSA])
         came(store, name, NOON + timedelta(minutes="abcd".index(name)))
     assert truths(store) == ["d", "c", "b", "a"]
     assert truths(store, limit=2) == ["d", "c"]
@@ -60,19 +59,19 @@ def test_the_newest_live_truths_since_a_moment_come_first(store: Store) -> None:
 
 
 def test_live_truths_without_trust_count_only_where_all_do(store: Store) -> None:
-    store.feedback.give_new([row("a")], [SETOSA], source="key", trusted=True)
-    store.feedback.give_new([row("b")], [SETOSA], source="10.0.0.7")
+    store.known_rows.write([row("a")], [SETOSA], source="key", trusted=True)
+    store.known_rows.write([row("b")], [SETOSA], source="10.0.0.7")
     assert (sorted(truths(store)), truths(store, trusted_only=True)) == (["a", "b"], ["a"])
 
 
 def test_live_truths_are_of_the_champions_of_one_model(store: Store) -> None:
     others = row("b", problem="breast_cancer"), row("c", model_name="AnotherModel"), shadow("d")
-    store.feedback.give_new([row("a"), *others], [SETOSA] * 4)
+    store.known_rows.write([row("a"), *others], [SETOSA] * 4)
     assert truths(store) == ["a"]
 
 
 def test_what_a_suggestion_teaches_is_no_evidence(store: Store) -> None:
-    store.feedback.give_new([row("a"), row("b"), row("c")], [SETOSA] * 3)
+    store.known_rows.write([row("a"), row("b"), row("c")], [SETOSA] * 3)
     store.correct(replace(suggestion("s", prediction_id="b"), trusted=True))
     assert sorted(truths(store)) == ["a", "c"]
 
@@ -104,18 +103,6 @@ def test_no_more_of_the_log_is_read_than_its_newest_rows(store: Store, monkeypat
         [row(f"{number}", number, predicted_at=NOON + timedelta(seconds=number)) for number in range(9)]
     )
     assert unlabelled(store) == ["8", "7", "6"]
-
-
-def test_pairs_are_compared_on_all_days_on_trusted_truths_or_on_all(store: Store) -> None:
-    answers = {"a": (SETOSA, SETOSA), "b": (SETOSA, VERSICOLOR), "c": (VERSICOLOR, SETOSA), "d": (VIRGINICA, VIRGINICA)}
-    for number, (name, (first, second)) in enumerate(answers.items()):
-        at = {"predicted_at": NOON - timedelta(days=number)}
-        store.predictions.write([prediction(name, first) | at, shadow(name, second) | at])  # type: ignore[list-item]
-        store.feedback.give(name, SETOSA, trusted=name in "bd")
-    pair = "iris", MODEL, 1, 2
-    assert store.evidence.paired_truths(*pair, trusted_only=False) == Paired(1, 1, 1, 1)
-    assert store.evidence.paired_truths(*pair, trusted_only=True) == Paired(only_champion_right=1, both_wrong=1)
-    assert store.evidence.paired_truths("iris", MODEL, 2, 1, trusted_only=False) == Paired()
 
 
 def test_evidence_is_found_by_indexes(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

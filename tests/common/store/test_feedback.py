@@ -31,7 +31,7 @@ def truths(store: Store) -> dict[str, str]:
 
 
 def trusted_pairs(store: Store) -> Paired:
-    return store.evidence.paired_truths("iris", MODEL, 1, 2, trusted_only=True)
+    return store.trials.paired_truths("iris", MODEL, 1, 2, trusted_only=True)
 
 
 def senders(store: Store) -> dict[str, tuple[str | None, bool]]:
@@ -129,7 +129,7 @@ def test_a_label_counts_for_the_day_of_the_prediction_wherever_the_clock_has_gon
 
 def test_new_predictions_are_kept_together_with_their_ground_truths(store: Store) -> None:
     rows = [prediction("a"), prediction("b", VERSICOLOR)]
-    store.feedback.give_new(rows, [SETOSA, VIRGINICA])
+    store.known_rows.write(rows, [SETOSA, VIRGINICA])
     assert truths(store) == {"a": SETOSA, "b": VIRGINICA}
     assert [found.row for name in "ab" for found in store.predictions.get(name)] == rows
     assert labels(store) == {(SETOSA, SETOSA): 1, (VIRGINICA, VERSICOLOR): 1}
@@ -139,10 +139,10 @@ def test_new_predictions_are_kept_together_with_their_ground_truths(store: Store
 def test_new_predictions_and_ground_truths_are_all_kept_or_none(store: Store) -> None:
     bad = prediction("b") | {"class_name": None}
     with pytest.raises(StoreError):
-        store.feedback.give_new([prediction("a"), bad], [SETOSA, SETOSA])  # type: ignore[list-item]
+        store.known_rows.write([prediction("a"), bad], [SETOSA, SETOSA])  # type: ignore[list-item]
     assert (truths(store), store.predictions.get("a")) == ({}, [])
     with pytest.raises(ValueError, match="shorter"):
-        store.feedback.give_new([prediction("a"), prediction("b")], [SETOSA])
+        store.known_rows.write([prediction("a"), prediction("b")], [SETOSA])
     assert (truths(store), store.predictions.get("a")) == ({}, [])
 
 
@@ -192,7 +192,7 @@ def test_a_ground_truth_has_its_source_and_whether_it_is_trusted(store: Store) -
     store.feedback.give("a", SETOSA)
     store.feedback.give("b", SETOSA, source="10.0.0.7")
     store.correct(replace(suggestion("s", prediction_id="c"), source="key", trusted=True))
-    store.feedback.give_new([prediction("d")], [SETOSA], source="key", trusted=True)
+    store.known_rows.write([prediction("d")], [SETOSA], source="key", trusted=True)
     keyed = ("key", True)
     assert senders(store) == {"a": (None, False), "b": ("10.0.0.7", False), "c": keyed, "d": keyed}
     kept = store.suggestions.get("s")

@@ -162,7 +162,7 @@ def test_a_store_of_the_first_version_keeps_its_rows(first_store: str) -> None:
             datetime(2026, 1, 31, 23, 30, tzinfo=UTC)
         ]
         assert (differences(store), schemas(store)) == ([], [SCHEMA])
-        store.feedback.give_new([prediction("p")], [SETOSA])
+        store.known_rows.write([prediction("p")], [SETOSA])
         store.correct(suggestion("new", prediction_id="p"))
 
 
@@ -260,8 +260,8 @@ def test_old_ground_truths_are_counted_in_pairs_that_nobody_trusts(judged: str) 
     with closing(Store(judged)) as store:
         pair = "iris", MODEL, 1, 2
         expected = Paired(only_champion_right=2, only_challenger_right=1)
-        assert store.evidence.paired_truths(*pair, trusted_only=False) == expected
-        assert store.evidence.paired_truths(*pair, trusted_only=True) == Paired()
+        assert store.trials.paired_truths(*pair, trusted_only=False) == expected
+        assert store.trials.paired_truths(*pair, trusted_only=True) == Paired()
         found = store.evidence.live_truths("iris", MODEL, NOON - timedelta(days=1), trusted_only=False)
         assert sorted(each.prediction_id for each in found) == ["a", "b", "c"]
 

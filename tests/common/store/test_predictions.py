@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from common.store import Store
 from common.store.database import BadRowError
-from common.store.predictions import ROWS_AT_ONCE, PredictionRow
+from common.store.predictions import ROWS_AT_ONCE, PredictionRow, insert_new
 from common.store.tables import prediction_counts
 from tests.common.refusals import refused
 from tests.common.store.recount import assert_counted
@@ -105,6 +105,16 @@ def test_a_row_that_is_there_stays_as_it_is(store: Store) -> None:
     assert rows_of(store, "a") == [prediction("a")]
     assert rows_of(store, "b") == [prediction("b", VERSICOLOR)]
     assert counted(store) == (2, 0)
+    assert_counted(store)
+
+
+def test_the_plain_insert_does_the_same_as_the_fast_one(store: Store) -> None:
+    store.predictions.insert_new = insert_new
+    store.predictions.write([WITHOUT])
+    store.predictions.write([prediction("a", VERSICOLOR), prediction("b", VERSICOLOR), shadow("b")])
+    store.predictions.write([WITHOUT])
+    assert [*rows_of(store, "a"), *rows_of(store, "b")] == [WITHOUT, prediction("b", VERSICOLOR), shadow("b")]
+    assert counted(store) == (3, 0)
     assert_counted(store)
 
 

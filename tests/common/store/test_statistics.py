@@ -176,12 +176,12 @@ def test_a_version_whose_first_label_comes_while_statistics_are_read_does_no_har
 ) -> None:
     read = store._database.read
     late = [[prediction("new", version=2)]]
-    store.feedback.give_new([prediction("old")], [SETOSA])
+    store.known_rows.write([prediction("old")], [SETOSA])
 
     def read_while_others_write(query: sa.Select[Any]) -> list[sa.RowMapping]:
         found = read(query)
         while late:
-            store.feedback.give_new(late.pop(), [SETOSA])
+            store.known_rows.write(late.pop(), [SETOSA])
         return found
 
     monkeypatch.setattr(store._database, "read", read_while_others_write)

@@ -223,7 +223,7 @@ def judged(store: Store, minutes: float, right: int, wrong: int, version: int = 
     """Write answers of one moment, and the truth about them."""
     truths = [SETOSA] * right + [VERSICOLOR] * wrong
     rows = [prediction(f"j{next(_numbers)}", version=version, at=START + minutes * MINUTE) for _ in truths]
-    store.feedback.give_new(rows, truths)
+    store.known_rows.write(rows, truths)
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ def test_too_few_labels_those_of_another_version_and_the_challengers_say_nothing
     judged(kept, 2, right=0, wrong=CLASS_LABELS - 1)
     judged(kept, 2, right=0, wrong=LABELS, version=2)
     shadows = [prediction(f"s{n}", role="shadow", at=START + 2 * MINUTE) for n in range(LABELS)]
-    kept.feedback.give_new(shadows, [VERSICOLOR] * LABELS)
+    kept.known_rows.write(shadows, [VERSICOLOR] * LABELS)
     tested.run(5)
     [window] = windows(kept)
     found = Evaluation.model_validate(window.evaluation).performance

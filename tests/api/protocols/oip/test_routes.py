@@ -24,8 +24,8 @@ from common.store import Store
 from scripts.parts import wait_for
 from tests.api.challenger.test_shadow import ALWAYS_VIRGINICA, CHALLENGER, keep_challenger, remembered
 from tests.api.inference.test_prediction_log import CLASSES, SETOSA_ROW, by_hand, counted, logged
+from tests.api.live_statistics.test_routes import statistics_of
 from tests.api.metrics.test_declared import VIRGINICA, predicted
-from tests.api.routes.test_models import statistics_of
 from tests.conftest import KEPT, running_api
 
 ROWS = [SETOSA_ROW, VIRGINICA]

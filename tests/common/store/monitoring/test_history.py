@@ -150,6 +150,6 @@ def test_a_prediction_that_is_written_after_its_ground_truth_has_its_delay_once(
 
 
 def test_new_rows_with_their_ground_truths_have_hardly_any_delay(store: Store) -> None:
-    store.feedback.give_new([prediction("a", at=now()), prediction("b", at=now())], [SETOSA, SETOSA])
+    store.known_rows.write([prediction("a", at=now()), prediction("b", at=now())], [SETOSA, SETOSA])
     assert sum(labels for labels, _ in delays(store).values()) == 2
     assert all(seconds < 60 for _, seconds in delays(store).values())

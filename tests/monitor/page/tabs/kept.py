@@ -1,4 +1,4 @@
-"""Windows and corrections for a store."""
+"""Windows, corrections and judgements for a store."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from common.store import Store
+from common.store.judgements import JudgementRecord
 from common.store.monitoring.windows import WindowRecord
 from common.store.predictions import PredictionRow
 from monitor.statistics.window import Evaluation
-from tests.common.store.rows import CLASSES, FEATURES, MODEL, NOON, prediction, suggestion
+from tests.common.store.rows import CLASSES, FEATURES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, suggestion
 
 MINUTE = timedelta(minutes=1)
 RUN = "118f7a4a-708a-43bd-ad77-9391a0d24b4f"
@@ -47,3 +48,23 @@ def learn(store: Store, name: str, row: int, flow_run: str = RUN) -> None:
     store.suggestions.delivered(name, flow_run)
     store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
     store.suggestions.row_written(name)
+
+
+def open_judgement(version: int, *wanted: str, judged_at: datetime = NOON) -> JudgementRecord:
+    """Return an open verdict: on the wanted predictions the candidate answers setosa, and the others versicolor."""
+    classes = [{"name": name, "gain": 0, "harm": 0, "n": 10, "high": 0.2} for name in (SETOSA, VERSICOLOR)]
+    against = {"gain": 3, "harm": 0, "unknown": len(wanted), "n": 400, "low": -0.0212, "high": 0.05, "classes": classes}
+    details = {
+        "against": {"champion": against, "anchor": {**against, "low": -0.03}},
+        "rules": {"margin": 0.02, "class_loss": 0.05},
+        "alphas": [0.05, 0.05],
+        "taught": 5,
+        "taught_before": 1,
+        "taught_after": 4,
+        "because": "against the anchor, the candidate is right alone on 3",
+        "wanted": [
+            {"prediction_id": name, "candidate": SETOSA, "champion": VERSICOLOR, "anchor": VERSICOLOR}
+            for name in wanted
+        ],
+    }
+    return JudgementRecord("j", "iris", judged_at, "insufficient evidence", version, "refitted", details, None, RUN)

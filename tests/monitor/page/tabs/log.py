@@ -107,7 +107,7 @@ def _write(store: Store, random: np.random.Generator, rows: list[Row]) -> None:
     truths = {row.id: row.truth for row in rows if row.truth is not None}
     early = [name for name in truths if random.random() < 0.8]
     if early:
-        store.feedback.give_new([written[name, "champion"] for name in early], [truths[name] for name in early])
+        store.known_rows.write([written[name, "champion"] for name in early], [truths[name] for name in early])
     store.predictions.write(list(written.values()))
     for name in truths.keys() - set(early):
         store.feedback.give(name, CLASSES[0])

@@ -1,14 +1,16 @@
 """The corrections tab says of each one where it is, and of each fine-tuning what came of it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from common.store import Store
+from monitor.page.panels import Choices
 from monitor.page.tabs import corrections
-from monitor.page.view import Backends, View
-from tests.common.store.rows import MODEL, SETOSA, prediction, suggestion
-from tests.monitor.page.tabs.kept import RUN, learn
+from monitor.page.view import Backends, FeedbackApi, View
+from tests.common.store.rows import CLASSES, FEATURES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, suggestion
+from tests.monitor.page.tabs.kept import RUN, learn, open_judgement
 from tests.monitor.page.tabs.log import asking, by_id, cells, table, today
 
 
@@ -102,3 +104,65 @@ def test_corrections_are_those_of_the_days(sent: Store, backends: Backends) -> N
     assert panels["corrections"].rows == panels["runs"].rows == []
     assert "POST /suggest" in panels["corrections"].empty
     assert table(panels["runs"]) == {}
+
+
+def test_a_verdict_is_shown_with_its_figures_in_points(store: Store, backends: Backends) -> None:
+    store.predictions.write([prediction("p")])
+    store.judgements.add(open_judgement(2, "p", judged_at=datetime.now(UTC)))
+    store.judgements.add(replace(open_judgement(1), id="old", judged_at=NOON))
+    store.trials.decided("iris", 2, "promote: of 300 ground truths …")
+    panel = by_id(corrections.build(View(backends, today())))["verdicts"]
+    [row] = cells(panel)
+    assert (row["verdict"], row["candidate"], row["taught"]) == ("insufficient evidence", "refitted", "1 → 4 of 5")
+    assert [row[name] for name in ("gain", "harm", "unknown", "n")] == [3, 0, 1, 400]
+    assert [row[f"{name}_{end}"] for name in ("champion", "anchor") for end in ("low", "high")] == [-2.1, 5, -3, 5]
+    assert row["version"] == "version 2|http://mlflow/#/models/IrisModel/versions/2"
+    assert (row["outcome"], str(row["because"])[:10]) == ("promote: of 300 ground truths …", "against th")
+
+
+@pytest.mark.parametrize("details", [{}, {"because": "accuracy on test.csv is 96.7%"}])
+def test_a_verdict_of_the_threshold_has_a_reason_alone(
+    store: Store, backends: Backends, details: dict[str, str]
+) -> None:
+    store.judgements.add(replace(open_judgement(2), details=details, judged_at=datetime.now(UTC)))
+    [row] = cells(by_id(corrections.build(View(backends, today())))["verdicts"])
+    assert (row["because"], row["gain"], row["anchor_low"], row["taught"]) == (details.get("because"), *[None] * 3)
+
+
+@pytest.mark.parametrize(
+    ("trusted_only", "words"), [(True, "only ground truths that came with the key"), (False, "all")]
+)
+def test_the_page_says_which_ground_truths_count(backends: Backends, *, trusted_only: bool, words: str) -> None:
+    panels = by_id(corrections.build(View(replace(backends, trusted_only=trusted_only), today())))
+    assert f"set: {words}" in panels["verdicts"].note
+
+
+@pytest.mark.parametrize(("problem", "asks"), [("iris", True), ("other", False)])
+def test_wanted_ground_truths_can_be_sent_to_the_api_of_their_problem(
+    store: Store, known: Backends, problem: str, *, asks: bool
+) -> None:
+    store.predictions.write([prediction(name) for name in "abc"])
+    store.feedback.give("b", SETOSA)
+    store.judgements.add(open_judgement(2, "c", "b", "gone", "a"))
+    there = replace(known, feedback=FeedbackApi("http://api", problem), trusted_only=True)
+    panel = by_id(corrections.build(View(there, today())))["wanted"]
+    found = cells(panel)
+    assert [row["prediction"] for row in found] == [f"{name}|/tab/predictions?problem=iris&id={name}" for name in "ca"]
+    assert found[0]["feature:petal_width"] == FEATURES["petal_width"]
+    assert (found[0]["candidate"], found[0]["champion"]) == (SETOSA, VERSICOLOR)
+    expected = Choices(classes=list(CLASSES), rows=["c", "a"], needs_key=True) if asks else None
+    assert panel.choices == expected
+    assert ("Click" in panel.note) == asks
+
+
+def test_a_verdict_that_is_decided_wants_no_ground_truth(store: Store, known: Backends) -> None:
+    store.predictions.write([prediction("a")])
+    store.judgements.add(open_judgement(2, "a"))
+    store.trials.decided("iris", 2, "retire: it is worse")
+    assert by_id(corrections.build(View(known, today())))["wanted"].rows == []
+
+
+def test_quarantined_corrections_have_their_reason(sent: Store, backends: Backends) -> None:
+    assert sent
+    [row] = cells(by_id(corrections.build(View(backends, today())))["quarantined"])
+    assert (row["id"], row["reason"]) == ("lie", "version 3 was rolled back")

@@ -4,8 +4,10 @@
 import csv
 import re
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,10 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
+from pydantic import SecretStr
 
+from common.judgement.gate import ACCEPTED
+from common.judgement.settle import settle
 from common.settings import Settings
 from common.store import Store
 from monitor.follow_registry import AliasedVersions, Unserved
@@ -24,14 +29,15 @@ from monitor.page.formatting import table_rows
 from monitor.page.panels import Panel, Tab
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
+from monitor.page.view import FeedbackApi
 from monitor.statistics.performance import measured
 from monitor.statistics.reference import Reference, Results
 from monitor.statistics.window import evaluate
-from tests.common.store.rows import CLASSES, NOON, SETOSA, VERSICOLOR, prediction, suggestion
-from tests.conftest import served
+from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, suggestion
+from tests.conftest import StartApi, served
 from tests.monitor.page.browser import PHONE, POLL, WIDE, Visit, assert_drawn, assert_usable, chart, visiting
 from tests.monitor.page.tabs.judges import class_scores
-from tests.monitor.page.tabs.kept import learn, shifted_rows, write_window
+from tests.monitor.page.tabs.kept import learn, open_judgement, shifted_rows, write_window
 from tests.monitor.page.tabs.log import FIRST, LAST, Log, write_log
 from tests.monitor.references import backends_of
 
@@ -57,6 +63,12 @@ def log(store: Store, reference: Reference) -> Log:
         learn(store, name, number)
     store.suggestions.trained(["learnt"], 2)
     store.suggestions.refused(["refused"], "the accuracy would fall")
+    learn(store, "lie", 2)
+    store.suggestions.trained(["lie"], 3)
+    store.suggestions.quarantine(["lie"], "version 3 was taken back")
+    store.champions.note(MODEL, 2, "promoted", "of 300 ground truths, only version 2 answered 9 rightly")
+    unknown = [row.id for row in log.of("champion") if row.truth is None]
+    store.judgements.add(open_judgement(3, *unknown[:3], judged_at=datetime.now(UTC)))
     return log
 
 
@@ -65,7 +77,8 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
     """A client of the page over that store, which knows the served version."""
     assert log.rows
     app = FastAPI(title="Monitor")
-    app.state.backends = backends_of(store, reference, AliasedVersions(2, 3))
+    backends = backends_of(store, reference, AliasedVersions(2, 3))
+    app.state.backends = replace(backends, feedback=FeedbackApi("http://127.0.0.1:1", "iris"), trusted_only=True)
     app.state.backends.references._unserved["iris"] = [Unserved(4, "refused: the label of row 0 differs")]
     app.state.problem = "iris"
     add_page(app, TABS)
@@ -76,7 +89,7 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
 def written(page: Page, panel: str) -> list[list[str]]:
     """Return the cells of a table row by row."""
     rows = page.locator(f"#{panel} tbody tr").all()
-    return [row.locator("th, td").all_text_contents() for row in rows]
+    return [row.locator("th, td:not(.choices)").all_text_contents() for row in rows]
 
 
 @pytest.mark.parametrize("either_url", ["sqlite"], indirect=True)
@@ -145,6 +158,52 @@ def test_a_truth_shows_without_a_reload(visit: Visit, store: Store, log: Log) ->
     recalls = chart(page, "champion", "chart.data.datasets.find((each) => each.label === 'Recall').data")
     assert recalls[CLASSES.index(SETOSA)] == pytest.approx(recall)
     assert chart(page, "champion", "window.before === chart")
+
+
+KEY = "correct horse"
+
+
+@pytest.fixture
+def asked(offline: Settings, browser: Browser, start_api: StartApi) -> Iterator[tuple[Page, Store, str]]:
+    """The tab of a monitor whose api has a key, a store with an open verdict, and the one prediction it wants."""
+    wanted, now = str(uuid.uuid4()), datetime.now(UTC)
+    settings = offline.model_copy(update={"api_key": SecretStr(KEY)})
+    with closing(Store(settings.database_url)) as store:
+        store.predictions.write([prediction(wanted, VERSICOLOR, at=now)])
+        store.judgements.add(open_judgement(2, wanted, judged_at=now))
+        with start_api(settings) as api:
+            here = settings.model_copy(update={"api_url": str(api.base_url)})
+            with served(create_app(here)) as monitor, visiting(browser, str(monitor.base_url)) as visit:
+                # A refused ground truth is an error on the console.
+                yield visit("/tab/corrections", noisy=True), store, wanted
+
+
+def test_one_click_sends_the_ground_truth_that_settles_the_verdict(asked: tuple[Page, Store, str]) -> None:
+    page, store, wanted = asked
+    [judgement] = store.judgements.newest("iris", 1)
+    assert settle(judgement.details, {}) is None
+    page.get_by_label("Key of the api").fill(KEY)
+    page.get_by_role("button", name=f"{SETOSA} is the ground truth of {wanted}").click()
+    expect(page.locator("#wanted .empty")).to_contain_text("No verdict is open that a ground truth could settle.")
+    truths = store.trials.truths_of([wanted], trusted_only=True)
+    assert truths == {wanted: SETOSA}
+    assert settle(judgement.details, truths) == ACCEPTED
+
+
+def test_a_refused_ground_truth_is_explained_and_enter_sends_none(asked: tuple[Page, Store, str]) -> None:
+    page, store, wanted = asked
+    field = page.get_by_label("Key of the api")
+    field.fill("wrong")
+    field.press("Enter")
+    expect(field).to_have_value("wrong")
+    with page.expect_response("**/labels*") as answer:
+        page.get_by_role("button", name=f"{SETOSA} is").click()
+    assert answer.value.status == 401
+    expect(page.get_by_role("heading", level=1)).to_have_text("The ground truth was not stored")
+    expect(page.locator("main")).to_contain_text("The api answers 401: this needs the key in the header X-API-Key.")
+    page.get_by_role("link", name="corrections").click()
+    expect(page.locator("#wanted tbody tr")).to_have_count(1)
+    assert store.trials.truths_of([wanted], trusted_only=False) == {}
 
 
 @contextmanager

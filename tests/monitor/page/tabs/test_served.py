@@ -7,14 +7,17 @@ import pytest
 import sqlalchemy as sa
 
 from common.evaluate import mcnemar
+from common.judgement.betting import e_not_worse, e_worse
 from common.store import Store
 from common.store.statistics import Paired
 from common.store.tables import champions
 from monitor.follow_registry import AliasedVersions
-from monitor.page.tabs import overview, training
+from monitor.page.panels import Cell
+from monitor.page.tabs import comparison, overview, training
 from monitor.page.tabs.comparison import _verdict
 from monitor.page.view import Backends, Selection, View
-from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, suggestion
+from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
+from tests.monitor.page.tabs.kept import open_judgement
 from tests.monitor.page.tabs.log import asking, by_id, table, today
 from tests.monitor.references import backends_of
 
@@ -196,3 +199,53 @@ def test_the_text_differs_where_all_corrections_have_been_learnt(store: Store, k
 )
 def test_the_paired_test_is_put_in_words(paired: Paired, words: str) -> None:
     assert words in _verdict(paired, mcnemar(paired.only_champion_right, paired.only_challenger_right))
+
+
+def pairs(store: Store, *counts: int) -> None:
+    """Give ground truths of rows that versions 1 and 2 answered: ties, only the first right, only the second right."""
+    kinds = zip(((SETOSA, SETOSA), (SETOSA, VERSICOLOR), (VERSICOLOR, SETOSA)), counts, strict=True)
+    for kind, ((first, second), count) in enumerate(kinds):
+        for number in range(count):
+            name = f"{kind}-{number}"
+            store.predictions.write([prediction(name, first), shadow(name, second)])
+            store.feedback.give(name, SETOSA)
+
+
+def duel_of(store: Store, champion: int, challenger: int) -> dict[Cell, dict[str, Cell]]:
+    backends = backends_of(store, aliases=AliasedVersions(champion, challenger))
+    return table(by_id(comparison.build(View(backends, asking())))["duel"])
+
+
+def test_a_challenger_on_trial_is_shown_with_its_e_values(store: Store) -> None:
+    pairs(store, 40, 4, 6)
+    assert duel_of(store, 1, 2) == {}
+    store.judgements.add(open_judgement(2))
+    found = duel_of(store, 1, 2)
+    assert [row["value"] for row in found.values()] == [6, 4, 40, e_not_worse(6, 4, 40, 0.02), e_worse(6, 4, 40)]
+    remarks = {name: str(row["text"]) for name, row in found.items()}
+    assert "on trial" in remarks["Only version 2 right"]
+    assert remarks["E-value: not worse"].startswith("promoted at 20;")
+    assert remarks["E-value: worse"] == "retired at 20"
+
+
+def test_a_champion_on_probation_is_shown_with_the_e_value_that_takes_it_back(store: Store) -> None:
+    store.judgements.add(open_judgement(2))
+    store.predictions.write([prediction("a", version=2), prediction("a", VERSICOLOR, role="shadow", version=1)])
+    store.feedback.give("a", SETOSA)
+    found = duel_of(store, 2, 1)
+    assert [row["value"] for row in found.values()] == [1, 0, 0, None]
+    remark = found["E-value: worse"]["text"]
+    assert remark == "not enough data: fewer than 50 ground truths; rolled back at 100"
+    assert "on probation" in str(found["Only version 2 right"]["text"])
+
+
+def test_the_history_of_the_champions_has_the_judges_reasons(store: Store, backends: Backends) -> None:
+    store.predictions.write([prediction("a")])
+    crown(store, (7, NOON))
+    store.champions.note(MODEL, 1)
+    store.champions.note(MODEL, 2, "promoted", "of 300 ground truths …")
+    found = table(by_id(overview.build(View(backends, today())))["champions"], "version")
+    links = [f"version {number}|http://mlflow/#/models/IrisModel/versions/{number}" for number in (2, 1)]
+    assert {name: (row["how"], row["because"]) for name, row in found.items()} == dict(
+        zip(links, (("promoted", "of 300 ground truths …"), ("registered", None)), strict=True)
+    )

@@ -1,7 +1,7 @@
 """How good the answers of each version are: counts of predictions, and metrics on those with a ground truth."""
 
+from api.live_statistics.bodies import ClassStatistics, Comparison, Models, Reign, VersionStatistics
 from api.model.follower import ServedVersion
-from api.schemas.responses import ClassStatistics, Comparison, Models, Reign, VersionStatistics
 from common.evaluate import classes_of, matrix_of, mcnemar, mean, per_class, wilson
 from common.problem import Problem
 from common.store import Store

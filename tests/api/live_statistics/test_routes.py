@@ -221,15 +221,15 @@ def test_a_challenger_is_made_promoted_and_rolled_back(api: httpx.Client, lab: S
     assert (champion["class_name"], challenger["class_name"]) == ("Iris-setosa", "Iris-virginica")
     moved = move(api, 3, "promote")
     assert moved == {"model_name": "IrisModel", "champion": 3, "challenger": None}
-    assert aliases(lab, "IrisModel") == {"champion": 3}
-    assert aliases(lab, "IrisDev") == {"champion": 4}
+    assert aliases(lab, "IrisModel") == {"anchor": 3, "champion": 3}
+    assert aliases(lab, "IrisDev") == {"anchor": 4, "champion": 4}
     wait_for_serving(api, champion=3)
     (answer,) = ask(api, SETOSA_ROW)
     assert (answer["class_name"], answer["model_version"]) == ("Iris-virginica", 3)
     moved = move(api, 3, "rollback")
     assert moved == {"model_name": "IrisModel", "champion": 1, "challenger": None}
-    assert aliases(lab, "IrisModel") == {"champion": 1}
-    assert aliases(lab, "IrisDev") == {"champion": 2}
+    assert aliases(lab, "IrisModel") == {"anchor": 1, "champion": 1}
+    assert aliases(lab, "IrisDev") == {"anchor": 2, "champion": 2}
     wait_for_serving(api, champion=1)
     assert history(api) == [(1, "registered"), (3, "promoted"), (1, "rolled back")]
 
@@ -253,7 +253,7 @@ def test_promoting_the_latest_version_keeps_it_when_a_later_one_appears(lab: Set
         wait_for_serving(api, champion=3)
         assert move(api, 3, "promote")["champion"] == 3
         register_onnx(lab, by_hand(99, 99))
-        assert aliases(lab, IRIS.onnx_name) == {"champion": 3}
+        assert aliases(lab, IRIS.onnx_name) == {"anchor": 3, "champion": 3}
 
 
 def test_rolling_back_twice_goes_further_into_the_past(api: httpx.Client) -> None:
@@ -303,8 +303,8 @@ def test_a_version_that_is_no_number_is_refused(lone_api: httpx.Client, number: 
 def test_a_move_from_the_wrong_champion_is_a_conflict(api: httpx.Client, lab: Settings) -> None:
     for number, how in ((1, "challenge"), (2, "rollback"), (9, "rollback"), (1, "rollback")):
         check_problem(api.post(f"/models/{number}/{how}"), 409)
-    assert aliases(lab, "IrisModel") == {"champion": 1}
-    assert aliases(lab, "IrisDev") == {"champion": 2}
+    assert aliases(lab, "IrisModel") == {"anchor": 1, "champion": 1}
+    assert aliases(lab, "IrisDev") == {"anchor": 2, "champion": 2}
 
 
 def test_a_rollback_to_a_version_that_is_gone_is_a_conflict(api: httpx.Client, lab: Settings) -> None:

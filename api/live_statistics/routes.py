@@ -1,12 +1,17 @@
 """The live statistics of the versions over HTTP."""
 
+from typing import Annotated
+
 from fastapi import APIRouter
 
 from api.http.errors import responses
-from api.model.statistics import overview
-from api.routes.dependencies import TheChallenger, TheChampion, TheStore
-from api.schemas.responses import Models
+from api.live_statistics.bodies import Models
+from api.live_statistics.overview import overview
+from api.model.follower import ModelFollower
+from api.routes.dependencies import TheChampion, TheStore, part
 from common.problem import Problem
+
+TheChallenger = Annotated[ModelFollower | None, part("challenger")]
 
 
 def model_router(problem: Problem) -> APIRouter:

@@ -1,0 +1,115 @@
+"""The gate's verdicts, and the label queue: predictions whose ground truth would settle an open verdict."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from common.judgement.gate import ANCHOR, CHAMPION
+from common.judgement.settle import WantedLabel, wanted_labels
+from common.store.judgements import JudgementRecord
+from common.store.predictions import LoggedPrediction
+from monitor.page.panels import Choices, Panel, PanelTable, PanelText, columns
+from monitor.page.tabs.cells import FLOW_RUN, VERSION, feature_columns, prediction_link
+from monitor.page.view import View
+
+MOST_JUDGEMENTS = 50
+NO_JUDGEMENTS = "The gate has judged no version in these days. Send corrections: POST /suggest at the api."
+NONE_WANTED = (
+    "No verdict is open that a ground truth could settle. When one is, you can also read its predictions with "
+    "GET /labels/wanted, and send ground truths with POST /feedback, at the api."
+)
+# The counts against the champion, by their column.
+COUNTS = {"gain": "Gain", "harm": "Harm", "unknown": "Unknown", "n": "Rows"}
+LIMITS = tuple(
+    (name, end, words) for name in (CHAMPION, ANCHOR) for end, words in (("low", "at worst"), ("high", "at best"))
+)
+
+
+def counting(view: View) -> str:
+    """Return which ground truths count, in words."""
+    if view.backends.trusted_only:
+        return "API_KEY is set: only ground truths with the key count."
+    return "API_KEY is not set: all ground truths count, whoever sends them."
+
+
+def verdicts(view: View) -> Panel:
+    """Return the newest judgements of the selected days; with selected versions, only those of these versions."""
+    since, until = view.bounds
+    chosen = view.selection.versions
+    found = [
+        each
+        for each in view.store.judgements.newest(view.selection.problem, MOST_JUDGEMENTS)
+        if since <= each.judged_at < until and (not chosen or each.version in chosen)
+    ]
+    note = (
+        f"The newest {MOST_JUDGEMENTS} at most. {counting(view)} Gain, harm and unknown are rows against the champion; "
+        "the limits are points of accuracy. docs/judgement.md explains these words."
+    )
+    limits = columns("number", **{f"{name}_{end}": f"Against the {name}, {words}" for name, end, words in LIMITS})
+    return (
+        PanelTable(PanelText("verdicts", "Verdicts of the gate", NO_JUDGEMENTS, note), found)
+        .add("moment", "judged", "Judged", lambda each: each.judged_at)
+        .add("text", "verdict", "Verdict", lambda each: each.verdict)
+        .column(VERSION, lambda each: view.version_link(each.version))
+        .add("text", "outcome", "Outcome since", lambda each: each.outcome)
+        .add("text", "candidate", "Candidate", lambda each: each.candidate)
+        .columns(columns("integer", **COUNTS), lambda each: [_against(each, CHAMPION).get(name) for name in COUNTS])
+        .columns(limits, lambda each: [_points(_against(each, name).get(end)) for name, end, _ in LIMITS])
+        .add("text", "taught", "Answered as taught", _taught)
+        .add("text", "because", "Reason", lambda each: each.details.get("because"))
+        .column(FLOW_RUN, lambda each: view.flow_run_link(each.flow_run_id))
+        .panel()
+    )
+
+
+def label_queue(view: View) -> Panel:
+    """Return the predictions that the newest verdict wants the ground truth of, if it is open, with the form."""
+    problem, api = view.selection.problem, view.backends.feedback
+    newest = next(iter(view.store.judgements.newest(problem, 1)), None)
+    found = _wanted(view, newest) if newest and newest.is_open else []
+    takes = api is not None and api.problem == problem
+    how = "Click on the right class." if takes else f"Send each to POST /feedback at the api of {problem}."
+    note = (
+        f"The verdict on version {newest.version} is open. With the ground truths of these predictions it becomes "
+        f"accepted or refused, and the api acts on it. {how}"
+        if newest and found
+        else ""
+    )
+    features = feature_columns([logged.row for _, logged in found])
+    panel = (
+        PanelTable(PanelText("wanted", "Ground truths that would decide", NONE_WANTED, note), found)
+        .add("link", "prediction", "Prediction", lambda row: prediction_link(problem, row[0].prediction_id))
+        .columns(features.values(), lambda row: [row[1].row["features"].get(name) for name in features])
+        .add("text", "candidate", "New version", lambda row: row[0].candidate)
+        .add("text", "champion", "Compared with", lambda row: row[0].champion)
+        .panel()
+    )
+    if takes and found:
+        answered = [name for label, _ in found for name in (label.candidate, label.champion)]
+        panel.choices = Choices(
+            classes=list(dict.fromkeys([*view.classes, *answered])),
+            rows=[label.prediction_id for label, _ in found],
+            needs_key=view.backends.trusted_only,
+        )
+    return panel
+
+
+def _wanted(view: View, judgement: JudgementRecord) -> list[tuple[WantedLabel, LoggedPrediction]]:
+    """Return the wanted predictions whose ground truth nobody has sent yet, the most helpful first."""
+    logged = ((each, view.store.predictions.get(each.prediction_id)) for each in wanted_labels(judgement.details))
+    return [(each, rows[0]) for each, rows in logged if rows and rows[0].truth is None]
+
+
+def _against(judgement: JudgementRecord, baseline: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = judgement.details.get("against", {}).get(baseline, {})
+    return found
+
+
+def _points(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 1)
+
+
+def _taught(judgement: JudgementRecord) -> str | None:
+    taught = judgement.details.get("taught")
+    if not taught:
+        return None
+    return f"{judgement.details['taught_before']} → {judgement.details['taught_after']} of {taught}"
