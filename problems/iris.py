@@ -3,6 +3,7 @@
 Functions import scikit-learn when they need it, because the api reads this file without scikit-learn.
 """
 
+import math
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ EPOCHS = (100, 250, 500, 750, 1000)
 NEURONS = 10
 LEARNING_RATE = 0.001
 SEED = 42
+LARGEST_BATCH = 200  # rows, as scikit-learn's default
 
 FINETUNE_EPOCHS = 5
 FINETUNE_LEARNING_RATE = LEARNING_RATE / 10
@@ -81,9 +83,19 @@ def continue_training(model: "MLPClassifier", original: Table, corrections: Tabl
     return _fit(tuned, *weighted(original, corrections))
 
 
+def refit(model: "MLPClassifier", original: Table, corrections: Table) -> "MLPClassifier":
+    """Return a clone of `model`, fitted anew on all rows; corrections weigh more."""
+    from sklearn.base import clone
+
+    return _fit(clone(model), *weighted(original, corrections))
+
+
 def _fit(model: "MLPClassifier", X: Floats, y: Ints, weights: Floats | None = None) -> "MLPClassifier":
     from sklearn.exceptions import ConvergenceWarning
 
+    # scikit-learn's default is batches of 200 rows, and one of the rest. Of 201 rows, the rest is a single row, and a
+    # step on it spoils each epoch: batches of equal size have no rest.
+    model.set_params(batch_size=math.ceil(len(y) / math.ceil(len(y) / LARGEST_BATCH)))
     with warnings.catch_warnings():
         # The grid compares numbers of epochs, so a fit may end before it converges.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -106,4 +118,5 @@ PROBLEM = Problem(
     load=load,
     candidates=candidates,
     continue_training=continue_training,
+    refit=refit,
 )

@@ -21,7 +21,7 @@ from common.problem import Problem, ProblemError, get_problem
 from common.settings import PROJECT, Settings, SettingsError, load_settings
 from common.store.suggestions import TRAIN_AT
 from common.table import read_table
-from scripts.demo_clients import FEW, MANY, Clients, seconds_since
+from scripts.demo_clients import MANY, SOME, Clients, seconds_since
 from scripts.demo_picture import Event, draw, story
 from scripts.demo_steps import (
     PATIENCE,
@@ -39,11 +39,12 @@ from scripts.stack import health_checks, on_own_servers, process_environment, wa
 from scripts.traffic import api_address, key_header
 
 DEMO = PROJECT / ".demo"
+ACCURACY = ("accuracy", "window")  # kind and subject of the monitor's alert
 PICTURE = "demo.png"
 # How the world of a problem changes: the factors of its features. Other problems end when the loop is closed.
 CHANGES = {"iris": {"petal_length": 1.25, "petal_width": 1.25}}
-MISTAKES, CONFIRMED, LIES = 40, 20, 25  # corrections of wrong answers and of right ones, and those of a liar
-AFTERWARDS = 1.5  # seconds of traffic after the last event
+MISTAKES, CONFIRMED, LIES = 50, 25, 25  # corrections of wrong answers and of right ones, and those of a liar
+WATCH_SECONDS = 1.5  # traffic between two acts, to see the answers of the new version
 # The monitor looks at short windows, often, so that its alert comes within seconds.
 EVALUATE_SECONDS, WINDOW_SECONDS = 1, 4
 console = Console(soft_wrap=True)
@@ -74,9 +75,11 @@ class Hops(dict[str, float]):
         yield
         self[name] = self.now() - start
 
-    def happened(self, short: str, text: str) -> None:
-        """Note an event, now."""
-        self.events.append(Event(self.now(), short, text))
+    def happened(self, what: str, text: str = "") -> None:
+        """Note an event, now, and print more about it."""
+        self.events.append(Event(self.now(), what))
+        if text:
+            console.print(f"  {text}", style="dim", highlight=False)
 
 
 def copy_project(target: Path) -> None:
@@ -124,48 +127,47 @@ def begin(problem: Problem, settings: Settings, stack: subprocess.Popen[bytes], 
 
 def close_loop(problem: Problem, settings: Settings, api: httpx.Client, hops: Hops) -> None:
     """Let five corrections become the second version."""
-    version = wait_for("serving the trained version", lambda: served_version(api), PATIENCE)
-    hops.happened(f"version {version}", f"{problem.onnx_name} version {version} (trained) serves")
+    hops.happened(f"version {served_version(api)} serves")
     with hops.hop(f"{TRAIN_AT} corrections become the next version, served without a restart"):
         status = learn(api, least_sure(api, rows_of(settings.data_dir / "train.csv", problem)))
-    _served(problem, status, hops)
+    _serves(status, hops)
 
 
 def change_world(problem: Problem, settings: Settings, api: httpx.Client, clients: Clients, hops: Hops) -> None:
     """Change the rows that clients send, wait for the alert, and let corrections become the next version."""
     with hops.hop("the world changes: petals are measured 25 % too long"):
-        hops.happened("petals +25 %", "the world changes: petals are measured 25 % too long")
+        hops.happened("petals 25 % too long")
         clients.factors, clients.rows_in_burst = CHANGES[problem.name], MANY
         clients.check(MISTAKES, CONFIRMED)
-        alert = wait_for_alert(settings, problem, "accuracy")
-        hops.happened("alert", f"the monitor's alert: {alert.message}")
+        alert = wait_for_alert(settings, problem, ACCURACY)
+        hops.happened("alert", f"alert: {alert.message}")
         corrections = wait_for("mistakes to correct", clients.corrections, PATIENCE)
-    clients.rows_in_burst = FEW
-    with hops.hop(f"{len(corrections)} corrections bring the accuracy back"):
-        hops.happened(f"{len(corrections)} corrections", f"people correct {MISTAKES} answers, and confirm {CONFIRMED}")
+        clients.rows_in_burst = SOME
+    with hops.hop(f"people correct {MISTAKES} answers, and confirm {CONFIRMED}: the next version"):
+        hops.happened(f"{len(corrections)} corrections")
         status = learn(api, corrections)
-    _served(problem, status, hops)
+    _serves(status, hops)
 
 
-def lie(api: httpx.Client, clients: Clients, hops: Hops) -> None:
+def lie(problem: Problem, api: httpx.Client, clients: Clients, hops: Hops) -> None:
     """Send a liar's corrections, which are to do no harm."""
-    clients.rows_in_burst = MANY
-    with hops.hop(f"a liar sends {LIES} corrections"):
-        hops.happened("liar", f"a liar sends {LIES} corrections with wrong classes")
-        before = served_version(api)
-        status = correct(api, clients.lies(LIES))
-        verdict = status["judgement"]
+    before = served_version(api)
+    about, claimed = problem.target.classes[-2:]
+    with hops.hop(f"a liar says of {LIES} flowers that {about} is {claimed}"):
+        hops.happened("a liar's corrections")
+        verdict = correct(api, clients.lies(LIES, about, claimed))["judgement"]
         hops.happened(verdict["verdict"], f"{verdict['verdict']}: {verdict['reason']}")
-        time.sleep(AFTERWARDS)
+        time.sleep(WATCH_SECONDS)
     if served_version(api) != before:
-        raise DemoError("the liar's corrections are served")
+        raise DemoError("a version that has learnt a liar's corrections serves")
 
 
-def _served(problem: Problem, status: dict[str, Any], hops: Hops) -> None:
-    version, verdict = status["model_version"], status["judgement"]
+def _serves(status: dict[str, Any], hops: Hops) -> None:
+    """Note that a version serves which has learnt corrections, and let clients see some of its answers."""
+    number, verdict = status["model_version"], status["judgement"]
     hops.flow_run_id = status["flow_run_id"]
-    text = f"{problem.onnx_name} version {version} (fine-tuned) serves; {verdict['verdict']}: {verdict['reason']}"
-    hops.happened(f"version {version}", text)
+    hops.happened(f"version {number} serves", f"version {number}: {verdict['verdict']}: {verdict['reason']}")
+    time.sleep(WATCH_SECONDS)
 
 
 def show(problem: Problem, settings: Settings, clients: Clients, hops: Hops) -> None:
@@ -198,7 +200,7 @@ def play(problem: Problem, settings: Settings) -> None:
             close_loop(problem, settings, api, hops)
             if problem.name in CHANGES:
                 change_world(problem, settings, api, clients, hops)
-                lie(api, clients, hops)
+                lie(problem, api, clients, hops)
     show(problem, settings, clients, hops)
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any, Self
 
 import httpx
@@ -15,7 +16,7 @@ from scripts.traffic import api_address, key_header
 from scripts.traffic_rows import RowSource, Traffic
 
 BURST_SECONDS = 0.25
-FEW, MANY = 2, 15  # rows in a burst
+FEW, SOME, MANY = 3, 6, 15  # rows in a burst
 LIAR_FROM = 1_000_000  # number of the first row that a liar draws: clients never come so far
 TRAFFIC = Traffic(rate=1, noise=0.05, labels=1.0, wrong_labels=0.0, outliers=0.0, seed=42)
 
@@ -43,7 +44,6 @@ class Clients:
         self.rows_in_burst = FEW
         self.factors: Mapping[str, float] = {}
         self.answered: list[Answered] = []
-        self._classes = problem.target.classes
         self._source = RowSource(TRAFFIC, problem, rows)
         self._api = httpx.Client(base_url=api_address(settings), headers=key_header(settings), timeout=10.0)
         self._now = now
@@ -82,14 +82,11 @@ class Clients:
             return None
         return [*self._checked[False], *self._checked[True]]
 
-    def lies(self, number: int) -> list[dict[str, Any]]:
-        """Return rows with another class than their own, as a liar would send them to `POST /suggest`."""
-        found = []
-        for at in range(LIAR_FROM, LIAR_FROM + number):
-            features, label = self._row(at)
-            claimed = self._classes[(self._classes.index(label) + 1) % len(self._classes)]
-            found.append({**features, "class_name": claimed})
-        return found
+    def lies(self, number: int, about: str, claimed: str) -> list[dict[str, Any]]:
+        """Return rows of a class with another class, as a liar would send them to `POST /suggest`."""
+        drawn = map(self._row, count(LIAR_FROM))
+        its = islice((features for features, label in drawn if label == about), number)
+        return [{**features, "class_name": claimed} for features in its]
 
     def _raise(self) -> None:
         if self._failure:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from rich.table import Table
@@ -9,58 +10,54 @@ from rich.table import Table
 from scripts.demo_clients import Answered
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-LOWEST = 0.5  # the accuracy of the lowest block, and of the lower edge of the picture
-BIN_SECONDS = 1.0
-FEWEST = 3  # rows of a bin that is shown
+LOWEST = 0.5  # the accuracy of the lowest block
+POINT_ROWS = 20  # rows that a point of the picture, or a block of the line, stands for
+LEVELS = 3  # heights of the names of events, so that they do not cover each other
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened at a second of the demo; `short` is for the picture."""
+    """What happened at a second of the demo, in a few words."""
 
     second: float
-    short: str
-    text: str
+    what: str
 
 
 @dataclass(frozen=True)
-class Bin:
-    """The rows that were answered in a second: its middle, their number, the share of right ones, the last version."""
+class Point:
+    """The accuracy of `POINT_ROWS` rows that one version answered in turn, at the second of the last one."""
 
     second: float
-    rows: int
-    accuracy: float
     version: int
+    accuracy: float
 
 
-def bins(answered: Sequence[Answered]) -> list[Bin]:
-    """Return the accuracy of each second that has enough rows, oldest first."""
-    found: dict[int, list[Answered]] = {}
-    for each in answered:
-        found.setdefault(int(each.second // BIN_SECONDS), []).append(each)
-    return [
-        Bin((number + 0.5) * BIN_SECONDS, len(rows), _accuracy(rows), rows[-1].version)
-        for number, rows in sorted(found.items())
-        if len(rows) >= FEWEST
-    ]
+def points(answered: Sequence[Answered]) -> list[Point]:
+    """Return the accuracy of each `POINT_ROWS` rows of a version, oldest first."""
+    found = []
+    for version, its in groupby(answered, key=lambda each: each.version):
+        rows = list(its)
+        parts = [rows[start : start + POINT_ROWS] for start in range(0, len(rows), POINT_ROWS)]
+        found += [Point(part[-1].second, version, _accuracy(part)) for part in parts if len(part) == POINT_ROWS]
+    return found
 
 
 def story(events: Sequence[Event], answered: Sequence[Answered]) -> Table:
     """Return a table of the events, and of the accuracy from each event to the next one."""
-    table = Table("second", "event", title="accuracy, by the ground truth of all rows that clients sent")
+    table = Table("second", "event", title="right answers, by the ground truth of all rows that clients sent")
     table.add_column("version", justify="right")
-    table.add_column("accuracy from here on", justify="right")
+    table.add_column("right until the next event", justify="right")
     for event, rows in _parts(events, answered):
-        versions = sorted({each.version for each in rows})
-        accuracy = f"{_accuracy(rows):.3f} of {len(rows)} rows" if rows else ""
-        table.add_row(f"{event.second:.0f}", event.text, ", ".join(map(str, versions)), accuracy)
-    table.caption = f"{line_of_blocks(answered)}  a block a second: ▁ is {LOWEST:.0%}, █ is 100 %"
+        versions = ", ".join(str(each) for each in sorted({row.version for row in rows}))
+        right = f"{_accuracy(rows):.1%} of {len(rows)} rows" if rows else ""
+        table.add_row(f"{event.second:.0f}", event.what, versions, right)
+    table.caption = f"{line_of_blocks(answered)}\n{POINT_ROWS} rows a block, from {LOWEST:.0%} (▁) to 100% (█)"
     return table
 
 
 def line_of_blocks(answered: Sequence[Answered]) -> str:
-    """Return a block for the accuracy of each second."""
-    heights = [(each.accuracy - LOWEST) / (1 - LOWEST) for each in bins(answered)]
+    """Return a block for the accuracy of each `POINT_ROWS` rows."""
+    heights = [(each.accuracy - LOWEST) / (1 - LOWEST) for each in points(answered)]
     return "".join(BLOCKS[round(min(max(height, 0.0), 1.0) * (len(BLOCKS) - 1))] for height in heights)
 
 
@@ -71,18 +68,19 @@ def draw(path: Path, events: Sequence[Event], answered: Sequence[Answered]) -> N
 
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.subplots()
-    shown = bins(answered)
-    axes.plot([each.second for each in shown], [100 * each.accuracy for each in shown], color="grey", zorder=1)
+    shown = points(answered)
+    axes.plot([each.second for each in shown], [100 * each.accuracy for each in shown], color="lightgrey", zorder=1)
     for version in sorted({each.version for each in shown}):
         its = [each for each in shown if each.version == version]
         axes.scatter([each.second for each in its], [100 * each.accuracy for each in its], label=f"version {version}")
     for number, event in enumerate(events):
         axes.axvline(event.second, color="black", linestyle=":", linewidth=1)
-        height = 1.01 + 0.06 * (number % 4)
-        axes.text(event.second, height, event.short, transform=axes.get_xaxis_transform(), ha="center", fontsize=8)
-    axes.set_ylim(100 * LOWEST - 5, 102)
-    axes.set_xlabel("seconds since the demo's start")
-    axes.set_ylabel("right answers in a second, in %")
+        place = (event.second, 1.01 + 0.05 * (number % LEVELS))
+        axes.annotate(event.what, place, xycoords=axes.get_xaxis_transform(), fontsize=9, annotation_clip=False)
+    axes.set_xlim(right=axes.get_xlim()[1] + 2)
+    axes.set_ylim(top=101)
+    axes.set_xlabel("seconds since the start of the demo")
+    axes.set_ylabel(f"right answers of {POINT_ROWS} in turn, in %")
     axes.legend(loc="lower left")
     figure.savefig(path, dpi=120)
 

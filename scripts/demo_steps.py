@@ -1,6 +1,5 @@
 """The steps of the demo that talk to the api over HTTP, or read its store: correct, wait for versions and alerts."""
 
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import httpx
 from common.problem import Problem, Value
 from common.settings import Settings
 from common.store import Store
-from common.store.monitoring.alerts import Alert
+from common.store.monitoring.alerts import Alert, Breach
 from common.store.suggestions import TRAIN_AT
 from common.table import read_table
 from scripts.parts import wait_for
@@ -73,14 +72,11 @@ def learn(api: httpx.Client, corrections: list[dict[str, Any]]) -> dict[str, Any
     return status
 
 
-def alerts_since(settings: Settings, problem: Problem, kind: str, since: float) -> list[Alert]:
-    """Return the alerts of a kind that have begun since a moment of `time.time`, oldest first."""
+def wait_for_alert(settings: Settings, problem: Problem, breach: Breach) -> Alert:
+    """Wait until the monitor begins an alert; return it."""
     with closing(Store(settings.database_url)) as store:
-        found = [each for each in store.alerts.open(problem.name) if each.kind == kind]
-    return [each for each in found if each.began_at.timestamp() > since]
 
+        def begun() -> list[Alert]:
+            return [each for each in store.alerts.open(problem.name) if (each.kind, each.subject) == breach]
 
-def wait_for_alert(settings: Settings, problem: Problem, kind: str) -> Alert:
-    """Wait until the monitor begins an alert of a kind."""
-    now = time.time()
-    return wait_for(f"an alert: {kind}", lambda: alerts_since(settings, problem, kind, now), PATIENCE, every=0.25)[0]
+        return wait_for(f"an alert: {breach}", begun, PATIENCE, every=0.25)[0]

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from common.problem import Problem, Table, get_problem
-from common.refit import refit
 from finetune.candidates import candidates, ways
-from problems.iris import continue_training
+from problems.iris import continue_training, refit
 
 
 def test_a_problem_with_both_ways_has_two_candidates_and_the_continued_one_first(problem: Problem) -> None:

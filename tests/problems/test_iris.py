@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier
 
 from common.problem import Number, Problem, Table
 from common.table import DataError, table_bytes
-from problems.iris import ERRATA, continue_training
+from problems.iris import ERRATA, continue_training, refit
 
 # The 35th and the 38th row, as the UCI file has them and as they are in Fisher's article.
 WRONG = {35: "4.9,3.1,1.5,0.1,Iris-setosa", 38: "4.9,3.1,1.5,0.1,Iris-setosa"}
@@ -154,7 +154,7 @@ def test_continuing_takes_five_epochs_at_a_tenth_of_the_rate_in_which_correction
 ) -> None:
     corrections = correction(1, times=30)
     X, y = np.concatenate([flowers.X, corrections.X]), np.concatenate([flowers.y, corrections.y])
-    expected = deepcopy(fitted).set_params(warm_start=True, max_iter=5, learning_rate_init=0.0001)
+    expected = deepcopy(fitted).set_params(warm_start=True, max_iter=5, learning_rate_init=0.0001, batch_size=180)
     with pytest.warns(match="Maximum iterations"):
         expected.fit(X, y, sample_weight=np.array([0.7] * 150 + [1.0] * 30))
     tuned = continue_training(fitted, flowers, corrections)
@@ -172,3 +172,11 @@ def test_continuing_twice_learns_more(flowers: Table, fitted: MLPClassifier) -> 
     shares = [model.predict_proba(added.X[:1])[0, 0] for model in (fitted, once, twice)]
     assert shares == sorted(shares)
     assert shares[0] < shares[2]
+
+
+@pytest.mark.parametrize("corrections", [50, 51, 60, 250, 251])
+def test_no_batch_of_a_refit_is_a_rest_of_a_few_rows(flowers: Table, fitted: MLPClassifier, corrections: int) -> None:
+    refitted: MLPClassifier = refit(fitted, flowers, correction(1, times=corrections))
+    size = refitted.batch_size
+    assert size <= 200
+    assert 0 <= -(150 + corrections) % size < size / 10
