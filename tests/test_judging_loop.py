@@ -58,8 +58,8 @@ def tell(api: httpx.Client, predictions: list[dict[str, Any]], truth: list[str])
     """Send the ground truths of predictions."""
     for each, name in zip(predictions, truth, strict=True):
         said = {"prediction_id": each["prediction_id"], "class_name": name}
-        # The log may be 250 ms behind.
-        wait_for("the prediction", lambda said=said: api.post("/feedback", json=said).is_success)
+        # The log may be 250 ms behind, and the api waits for it.
+        api.post("/feedback", json=said).raise_for_status()
 
 
 def correct(lab: Settings, api: httpx.Client, flowers: Floats, truth: list[str]) -> list[dict[str, Any]]:
@@ -157,7 +157,7 @@ def test_a_bad_version_that_served_without_evidence_is_rolled_back_by_itself_and
         states = [api.get(f"/suggest/{each['suggestion_id']}").json()["state"] for each in lies]
         assert states == ["quarantined"] * len(LIES)
         with closing(Store(lab.database_url)) as store:
-            last, judgement = store.champions.history("IrisModel")[-1], store.judgements.of_version("iris", 2)
+            last, judgement = store.champions.history("IrisModel")[-1], store.trials.judgement("iris", 2)
         assert (last.model_version, last.how) == (1, "rolled back")
         assert "only version 1" in str(last.because)
         assert judgement

@@ -87,10 +87,9 @@ def test_the_anchor_is_the_version_under_its_alias_and_else_the_trainings(
 ) -> None:
     client = mlflow.MlflowClient(settings.mlflow_uri)
     made = client.get_model_version(MODEL, "1")
-    again = client.create_model_version(
-        MODEL, str(made.source), tags=made.tags | {"continued_from": trained.tags["sklearn_version"], "sklearn_version": "2"},
-        model_id=str(made.source).rpartition("/")[2],
-    )  # fmt: skip
+    tags = made.tags | {"continued_from": trained.tags["sklearn_version"], "sklearn_version": "2"}
+    model_id = str(made.source).rpartition("/")[2]
+    again = client.create_model_version(MODEL, str(made.source), tags=tags, model_id=model_id)
     second = Version(MODEL, int(again.version), str(again.source), {**again.tags})
     client.delete_registered_model_alias(MODEL, "anchor")
     exam = set_exam(problem, settings, store, second, [])

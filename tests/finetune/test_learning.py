@@ -265,7 +265,7 @@ def test_a_training_killed_after_any_change_of_the_registry_or_the_store_is_fini
         number, _ = champions(lab)
         assert champions(lab, "challenger") == (before, before)
         before = number
-        judgement = store.judgements.of_version(problem.name, number)
+        judgement = store.trials.judgement(problem.name, number)
         assert judgement
         assert {(each.trained_version, each.judgement_id) for each in known(store, waiting)} == {(number, judgement.id)}
         newest = mlflow.MlflowClient(lab.mlflow_uri).search_model_versions(
