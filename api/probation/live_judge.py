@@ -117,7 +117,7 @@ class LiveJudge:
     async def _begun(self, champion: Version) -> Decision | None:
         """Return the decision that a process began to carry out when it made the challenger the champion, and ended."""
         name, number = self._problem.onnx_name, champion.number
-        judgement = await self._store.read(lambda of: of.judgements.of_version(self._problem.name, number))
+        judgement = await self._store.read(lambda of: of.trials.judgement(self._problem.name, number))
         outcome, _, reason = (judgement.outcome or "" if judgement else "").partition(": ")
         before = previous_champion(await self._store.read(lambda of: of.champions.history(name)))
         shadow = await self._registry.version(name, before) if before and outcome == "promote" else None

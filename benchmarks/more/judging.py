@@ -1,4 +1,7 @@
-"""The bars of the judge, measured by simulation: a changed world, liars, the drip, and good corrections."""
+"""The bars of the judge, measured by simulation: a changed world, liars, the drip, and good corrections.
+
+`python -m benchmarks.more.judging` prints a quick run of few labs, with seeds that the page does not report.
+"""
 
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
@@ -261,3 +264,7 @@ def _mean(values: Any, digits: int) -> str:
         return f"{numbers.mean():.{digits}f}"
     half = t.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers))
     return f"{numbers.mean():.{digits}f} [{numbers.mean() - half:.{digits}f}–{numbers.mean() + half:.{digits}f}]"
+
+
+if __name__ == "__main__":
+    print(measure(QUICK, 9_000).markdown())

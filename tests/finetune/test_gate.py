@@ -13,7 +13,7 @@ from common.judgement.gate import WORDS, Judgement, Rules, Verdict
 from common.problem import Problem
 from finetune.gate import Promotion, aliases_for, by_threshold
 
-EVEN = PairedComparison(gain=0, harm=0, unknown=0, n=200, low=-0.01, high=0.01)
+EVEN = PairedComparison(gain=0, harm=0, unknown=0, n=200, known=200, low=-0.01, high=0.01)
 JUDGED = Judgement(
     "accepted", "because", WORDS["accepted"], {"champion": EVEN, "anchor": EVEN}, 5, 0, 5, (), 0,
     better=False, nothing_against=True, world_changed=False, rules=Rules(0.02), alphas=(0.05, 0.05),

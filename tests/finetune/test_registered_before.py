@@ -16,7 +16,7 @@ from common.bundle.model import OnnxModel
 from common.files import md5, write_atomic
 from common.problem import as_float32
 from common.registry import publish
-from common.registry.client import Version
+from common.registry.client import CHAMPION, Version
 from common.settings import Settings
 from common.table import read_table, table_bytes
 from finetune.later import learn_later
@@ -54,7 +54,7 @@ def before(settings: Settings) -> Version:
             made = client.create_model_version(name, f"{run.info.artifact_uri}/{flavour}", run.info.run_id, tags=tags)
             tags["sklearn_version"] = str(made.version)
     version = Version(TRAVEL.onnx_name, int(made.version), str(made.source), dict(made.tags))
-    publish.move_alias(TRAVEL, version)
+    publish.move_aliases(TRAVEL, version, CHAMPION)
     return version
 
 

@@ -109,7 +109,7 @@ def begin(registry: Aliased, store: Store, case: Case) -> None:
         answer(store, case.aliases[CHAMPION], case.aliases[CHALLENGER], case.counts)
     if case.truth_of_wanted:
         wanted = [prediction(str(number), VERSICOLOR) for number in range(WANTED)]
-        store.feedback.give_new(wanted, [case.truth_of_wanted] * WANTED)
+        store.known_rows.write(wanted, [case.truth_of_wanted] * WANTED)
 
 
 def look(settings: Settings, problem: Problem, registry: Registry, store: Store) -> None:
