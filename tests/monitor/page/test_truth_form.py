@@ -111,7 +111,7 @@ def test_the_apis_errors_are_shown_in_words_with_a_way_back(
     ("changed", "status"), [({"truth": "p"}, 422), ({"truth": ""}, 422), ({"key": "k" * MOST_BYTES}, 413)], ids=str
 )
 def test_a_form_without_a_ground_truth_or_with_too_much_is_refused(
-    page: httpx.Client, heard: Api, changed: dict[str, Any], status: int
+    page: httpx.Client, heard: Api, changed: dict[str, str], status: int
 ) -> None:
     assert send(page, OWN, **changed).status_code == status
     assert heard[0] == []
