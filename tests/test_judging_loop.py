@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import httpx
@@ -56,10 +57,13 @@ def right(predictions: list[dict[str, Any]], truth: list[str]) -> float:
 
 def tell(api: httpx.Client, predictions: list[dict[str, Any]], truth: list[str]) -> None:
     """Send the ground truths of predictions."""
+
+    def is_known(prediction_id: str, class_name: str) -> bool:
+        # The log may be 250 ms behind.
+        return api.post("/feedback", json={"prediction_id": prediction_id, "class_name": class_name}).is_success
+
     for each, name in zip(predictions, truth, strict=True):
-        said = {"prediction_id": each["prediction_id"], "class_name": name}
-        # The log may be 250 ms behind, and the api waits for it.
-        api.post("/feedback", json=said).raise_for_status()
+        wait_for("the prediction", partial(is_known, each["prediction_id"], name))
 
 
 def correct(lab: Settings, api: httpx.Client, flowers: Floats, truth: list[str]) -> list[dict[str, Any]]:
