@@ -1,5 +1,6 @@
 """The clients of the demo: they send rows, check some of the answers, and tell the ground truth of all others."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ class Clients:
 
     Attributes:
         rows_in_burst: how many rows the clients send every `BURST_SECONDS`.
+        most: at which number of rows the clients stop sending.
         factors: by which the features of the rows are multiplied, by name: the world may change.
         answered: all rows that were answered, oldest first.
     """
@@ -42,6 +44,7 @@ class Clients:
     def __init__(self, problem: Problem, settings: Settings, rows: Table, now: Callable[[], float]) -> None:
         """Draw from `rows` of `problem`; `now` returns the second of the demo."""
         self.rows_in_burst = FEW
+        self.most = math.inf
         self.factors: Mapping[str, float] = {}
         self.answered: list[Answered] = []
         self._source = RowSource(TRAFFIC, problem, rows)
@@ -100,12 +103,14 @@ class Clients:
             self._failure = error
 
     def _burst(self) -> None:
-        rows = [self._row(self._sent + each) for each in range(self.rows_in_burst)]
-        data = [list(features.values()) for features, _ in rows]
-        answers = self._api.post("/predict", json={"data": data}).raise_for_status().json()["predictions"]
         for each in self._truths:
             self._api.post("/feedback", json=each).raise_for_status()
         self._truths = []
+        rows = [self._row(self._sent + each) for each in range(self.rows_in_burst) if self._sent + each < self.most]
+        if not rows:
+            return
+        data = [list(features.values()) for features, _ in rows]
+        answers = self._api.post("/predict", json={"data": data}).raise_for_status().json()["predictions"]
         for (features, label), answer in zip(rows, answers, strict=True):
             is_right = answer["class_name"] == label
             self.answered.append(Answered(self._now(), answer["model_version"], is_right))

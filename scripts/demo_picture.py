@@ -17,7 +17,7 @@ LEVELS = 3  # heights of the names of events, so that they do not cover each oth
 
 @dataclass(frozen=True)
 class Event:
-    """What happened at a second of the demo, in a few words."""
+    """An event of the demo in a few words, and its second."""
 
     second: float
     what: str
