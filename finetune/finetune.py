@@ -95,10 +95,15 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
         judgement = versions.record(problem, fine_tuned, checked)
         store.judgements.add(judgement)
         if not checked.aliases:
-            # Corrections that an earlier judgement found without effect are not to blame. The new ones come last: as
-            # long as they wait, an attempt that ended too early is made again.
             new = [each.id for each in waiting if each.judgement_id is None]
-            store.suggestions.judged([each for each in batch if each not in new], judgement.id)
+            older = [each for each in batch if each not in new]
+            if checked.verdict == gate.REFUSED and older and new:
+                # Either may be to blame. The older ones had no effect before, so the new ones are tried without them.
+                store.suggestions.quarantine(older, f"refused together with {len(new)} others: {checked.because}")
+                append.remove_refused(store, problem, settings.corrections)
+                return _train(problem, settings, store)
+            # The new ones come last: as long as they wait, an attempt that ended too early is made again.
+            store.suggestions.judged(older, judgement.id)
             if checked.verdict == gate.REFUSED:
                 store.suggestions.refused(new, checked.because, judgement.id)
                 append.remove_refused(store, problem, settings.corrections)

@@ -4,19 +4,17 @@
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from common.judgement.comparison import ClassChange, PairedComparison, compare, with_limits
-from common.judgement.intervals import fisher
+from common.judgement.world import Bools, differs, present_rows
 from common.problem import Ints
 
 Verdict = Literal["accepted", "insufficient evidence", "no effect", "refused"]
-Bools = npt.NDArray[np.bool_]
 Taught = tuple[Ints, Ints, Ints]  # of the rows that were taught: labels, the champion's and the candidate's answers
 
 ACCEPTED: Verdict = "accepted"
@@ -89,7 +87,7 @@ class Judgement:
         rows_missing: how many further rows, which all versions answer alike, would make the candidate accepted.
         better: whether the candidate is certainly better than the anchor on fresh rows with ground truth.
         nothing_against: whether no baseline is ahead on rows with ground truth.
-        world_changed: whether live ground truths contradict test.csv, so that its rows do not count.
+        world_changed: whether rows do not count, because newer ground truths contradict them.
         rules: the limits of the gate.
         alphas: the levels of the lower and of the upper limits.
     """
@@ -147,15 +145,15 @@ def judge(  # noqa: PLR0913, PLR0917  # three versions on the same rows
         classes: the class names, by index.
     """
     baselines = {CHAMPION: champion, ANCHOR: anchor}
-    changed = any(_contradict(answers, evidence, rules.alpha) for answers in baselines.values())
-    counted = evidence.fresh | (not changed)
+    counted = _present(baselines.values(), evidence, rules.alpha)
+    changed = not counted.all()
     # The two baselines share out the level of the upper limits.
     levels = (rules.alpha, rules.alpha / 2)
     against = {
         name: compare(candidate[counted], answers[counted], evidence.truth[counted], classes, levels)
         for name, answers in baselines.items()
     }
-    known = evidence.fresh & (evidence.truth >= 0)
+    known = counted & evidence.fresh & (evidence.truth >= 0)
     rows = known if any(each.set_aside for each in against.values()) else evidence.fresh
     if rows.sum() >= SPEND_FROM:
         levels = (rules.spent_alpha, rules.alpha / 2)
@@ -182,7 +180,7 @@ def judge(  # noqa: PLR0913, PLR0917  # three versions on the same rows
         labels_or = f"ground truths of the {len(wanted)} wanted predictions, or " if wanted else ""
         because += f"; {labels_or}{missing} more rows that all answer alike would decide"
     if changed:
-        because += "; test.csv does not count, because live ground truths contradict it"
+        because += f"; newer ground truths show a changed world: {(~counted).sum()} rows do not count"
     alphas = (rules.spent_alpha, rules.alpha)
     live = compare(candidate[known], anchor[known], evidence.truth[known], classes, alphas)
     return Judgement(
@@ -225,15 +223,20 @@ def _refusal(name: str, against: PairedComparison, rules: Rules) -> str | None:
     return None
 
 
-def _contradict(answers: Ints, evidence: Evidence, alpha: float) -> bool:
-    """Return whether a version is right more, or less, often on live rows than on those of test.csv.
+def _present(baselines: Iterable[Ints], evidence: Evidence, alpha: float) -> Bools:
+    """Return which rows are of the present world `[rows]`.
 
-    The test is Fisher's exact one. Its level is a quarter of alpha: there are two baselines and two directions.
+    Live rows with ground truth are compared with older ones, then the rest of them with those of test.csv.
     """
-    right, known = answers == evidence.truth, evidence.truth >= 0
-    live, test = right[known & evidence.fresh], right[known & ~evidence.fresh]
-    counts = int(live.sum()), len(live), int(test.sum()), len(test)
-    return min(fisher(*counts), fisher(*counts[2:], *counts[:2])) < alpha / 4
+    known, present = evidence.truth >= 0, np.ones(len(evidence.truth), dtype=np.bool_)
+    rights = [answers == evidence.truth for answers in baselines]
+    live, test = np.flatnonzero(known & evidence.fresh), known & ~evidence.fresh
+    newest = present_rows([right[live] for right in rights], alpha)
+    present[live[newest:]] = False
+    # A quarter of alpha for each baseline and direction: a version that has followed a change is right more often.
+    if min(differs(right[live[:newest]], right[test]) for right in rights) < alpha / len(rights):
+        present[~evidence.fresh] = False
+    return present
 
 
 def _wanted(candidate: Ints, champion: Ints, anchor: Ints, evidence: Evidence) -> tuple[str, ...]:

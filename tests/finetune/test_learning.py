@@ -99,6 +99,23 @@ def test_a_refused_batch_leaves_the_file_and_the_next_one_is_learnt(
     assert {(each.state, each.trained_version) for each in known(store, good)} == {("trained", 3)}
 
 
+def test_lies_without_effect_do_not_refuse_the_next_corrections(lab: Settings, problem: Problem, store: Store) -> None:
+    lies = [
+        Suggestion(str(uuid4()), problem.name, {"sepal_length": 5 + n / 1000, **SETOSA}, "Iris-virginica")
+        for n in range(60)
+    ]
+    for each in lies:
+        append_corrections(store, problem, each, lab.corrections)
+    store.suggestions.judged([each.id for each in lies], "no-effect")
+    good = let_wait(lab, problem, store, range(100, 105))
+    by_threshold = lab.model_copy(update={"gate": "threshold"})
+    ended = finetune._train(replace(problem, continue_training=None), by_threshold, store)
+    assert ended.message == "trained in version 2"
+    assert {each.state for each in known(store, lies)} == {"quarantined"}
+    assert {each.trained_version for each in known(store, good)} == {2}
+    assert lengths(lab) == [5.1, 5.101, 5.102, 5.103, 5.104]
+
+
 def test_corrections_of_a_version_that_was_rolled_back_by_hand_are_not_learnt_again(
     lab: Settings, problem: Problem, store: Store
 ) -> None:
