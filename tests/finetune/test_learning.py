@@ -192,10 +192,10 @@ def test_a_run_killed_while_it_notes_a_verdict_is_finished_by_the_next(
             changes = 0
         return False
 
-    older = let_wait(lab, problem, store, range(2))
-    store.suggestions.judged([each.id for each in older], "an earlier one")
     monkeypatch.setattr(Database, "writing", write_and_count)
-    for killed_after in range(1, 10):
+    for killed_after in range(1, 16):
+        older = let_wait(lab, problem, store, range(900 + 2 * killed_after, 902 + 2 * killed_after))
+        store.suggestions.judged([each.id for each in older], "an earlier one")
         new = let_wait(lab, problem, store, range(5 * killed_after, 5 * killed_after + 5))
         if not judge(killed_after):
             break
@@ -205,9 +205,11 @@ def test_a_run_killed_while_it_notes_a_verdict_is_finished_by_the_next(
         judgement = store.judgements.newest(problem.name, 1)[0]
         state = "refused" if verdict == "refused" else "waiting"
         assert {(each.state, each.judgement_id) for each in known(store, new)} == {(state, judgement.id)}
-        assert {(each.state, each.judgement_id) for each in known(store, older)} == {("waiting", judgement.id)}
         if verdict == "refused":
-            assert lengths(lab) == [5.0, 5.001]
+            assert {each.state for each in known(store, older)} == {"quarantined"}
+            assert lengths(lab) == []
+        else:
+            assert {(each.state, each.judgement_id) for each in known(store, older)} == {("waiting", judgement.id)}
     assert killed_after > 3
 
 

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from common.bundle.export import export_onnx
 from common.problem import Classifier, Problem, Table
 from common.registry import publish
-from common.registry.client import Version
+from common.registry.client import CHAMPION, Version
 from common.settings import PROJECT, Settings
 
 NAMES = ("IrisDev", "IrisModel")
@@ -29,7 +29,7 @@ def register(settings: Settings, problem: Problem, model: Classifier, rows: Tabl
 
     def register(**tags: str) -> Version:
         with mlflow.start_run(experiment_id=experiment):
-            return publish.register(problem, model, graph, tags)
+            return publish.register(problem, model, graph, tags, CHAMPION)
 
     return register
 

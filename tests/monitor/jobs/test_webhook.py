@@ -195,7 +195,7 @@ def test_a_post_that_could_not_be_noted_is_noted_later_and_not_repeated(
 ) -> None:
     begin(kept, "x")
     with monkeypatch.context() as patch:
-        patch.setattr(kept.alerts, "posted", away)
+        patch.setattr(kept.alerts, "delivered", away)
         posting.run(0)
         posting.run(1)
     posting.run(2)
