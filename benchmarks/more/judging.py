@@ -164,7 +164,9 @@ def _report(found: Mapping[str, list[Any]], sizes: Sizes) -> Report:
             met = float(np.mean(losses)) <= limit
             title = f"drip of {DRIPS[name][0]} rounds, {name}: loss, {what}"
             bars.append((title, f"≤ {limit}", _mean(before, 1), _mean(losses, 1), str(len(losses)), met))
-    claims = [Claim(f"the judge: {what}", measured, "", "", wanted, bool(met)) for what, wanted, _, measured, _, met in bars]
+    claims = [
+        Claim(f"the judge: {what}", measured, "", "", wanted, bool(met)) for what, wanted, _, measured, _, met in bars
+    ]
     rows = [(*bar[:-1], "yes" if bar[-1] else "**no**") for bar in bars]
     text = TEXT.format(kinds=", ".join(BAD), more=_more(found))
     return Report("The judge", text, HEADER, rows, claims)
