@@ -39,9 +39,13 @@ TEXT = (
     "measured 25 % too long, and five corrections at a time are mistakes of the version that serves. *Streams*: ten "
     "batches of five corrections, of nine kinds: {kinds}. *Good corrections* are five rows by chance with their "
     "true classes. *Drip*: in each round, five rows of one class are claimed to be of another; the loss is the "
-    "largest at any time. Brackets are 95 % intervals: Wilson's for shares, Student's for means.\n\n{more}"
+    "largest at any time. Brackets are 95 % intervals: Wilson's for shares, Student's for means. Two bars for good "
+    "corrections are missed, because in a world that has not changed many of them have no effect: the champion answers "
+    "nearly all of them as taught, the rest lies where classes overlap, and the gate says *no effect* instead of "
+    "accepting a version that has learnt nothing.\n\n{more}"
 )
 HEADER = ("", "wanted", "before", "measured", "n", "met")
+NO_BAR, NOTHING = "–", "0"  # where nothing is wanted, and where nothing was measured
 
 
 @dataclass(frozen=True)
@@ -165,9 +169,11 @@ def _report(found: Mapping[str, list[Any]], sizes: Sizes) -> Report:
             title = f"drip of {DRIPS[name][0]} rounds, {name}: loss, {what}"
             bars.append((title, f"≤ {limit}", _mean(before, 1), _mean(losses, 1), str(len(losses)), met))
     claims = [
-        Claim(f"the judge: {what}", measured, "", "", wanted, bool(met)) for what, wanted, _, measured, _, met in bars
+        Claim(f"the judge: {what}", measured, "", "", wanted, bool(met))
+        for what, wanted, _, measured, n, met in bars
+        if n != NOTHING and wanted != NO_BAR
     ]
-    rows = [(*bar[:-1], "yes" if bar[-1] else "**no**") for bar in bars]
+    rows = [(*bar[:-1], _met(bar)) for bar in bars]
     text = TEXT.format(kinds=", ".join(BAD), more=_more(found))
     return Report("The judge", text, HEADER, rows, claims)
 
@@ -180,7 +186,7 @@ def _changed(found: Mapping[str, list[Any]]) -> list[Bar]:
         accuracy = runs[:, place, 0]
         bars.append((
             f"changed world: accuracy after {corrections} corrections ({runs[:, 0, 0].mean():.3f} before)",
-            f"≥ {limit:.2f}" if limit else "–",
+            f"≥ {limit:.2f}" if limit else NO_BAR,
             _mean(before[:, place, 0], 3), _mean(accuracy, 3), str(len(runs)), bool(accuracy.mean() >= limit),
         ))  # fmt: skip
     learnt = [runs[:, place, 1].sum() for place in (5, 10)]
@@ -213,6 +219,15 @@ def _streams(found: Mapping[str, list[Any]]) -> list[Bar]:
             now, was = ((each.count(verdict), len(each)) for each in (verdicts, were))
             bars.append((f"good corrections, {name}: {verdict}", wanted, _share(*was), _share(*now), str(now[1]), met))
     return bars
+
+
+def _met(bar: Sequence[Any]) -> str:
+    _, wanted, _, _, n, met = bar
+    if n == NOTHING:
+        return "not enough data"
+    if wanted == NO_BAR:
+        return NO_BAR
+    return "yes" if met else "**no**"
 
 
 def _more(found: Mapping[str, list[Any]]) -> str:
