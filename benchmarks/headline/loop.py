@@ -24,7 +24,7 @@ from scripts.stack import log_path, process_environment
 
 REPEATS = 3
 PATIENCE = 180.0
-MAX_SECONDS = 20
+MAX_SECONDS = 7
 MANY, MAX_RATIO = 100, 2.0  # corrections at once; their time at most, in times of five corrections
 UNDER_WAY = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}}
 
