@@ -55,7 +55,7 @@ format: $(INSTALLED) ## put the code into the project's style
 	@ruff format .
 	@ruff check --fix .
 
-bench: $(INSTALLED) ## measure every claim about speed and memory, write docs/benchmarks.md (40 minutes; needs wrk)
+bench: $(INSTALLED) ## measure every claim about speed and memory, write docs/benchmarks.md (45 minutes; needs wrk)
 	@python -m benchmarks.run
 
 bench-quick: $(INSTALLED) ## compare the api with an empty endpoint, before and after a change (a minute; needs wrk)
