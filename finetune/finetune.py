@@ -92,11 +92,11 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
         log_more: gate.LogMore | None = None
         log_more = picture.log_picture  # room: verdict_picture
         checked = step("judge", gate.check)(problem, settings, fine_tuned, exam, log_more)
-        judgement = versions.record(problem, fine_tuned, checked)
+        judgement = versions.record(problem, fine_tuned, checked, flow_run.id)
         store.judgements.add(judgement)
         if not checked.aliases:
             new = [each.id for each in waiting if each.judgement_id is None]
-            older = [each for each in batch if each not in new]
+            older = [each.id for each in waiting if each.judgement_id is not None]
             if checked.verdict == gate.REFUSED and older and new:
                 # Either may be to blame. The older ones had no effect before, so the new ones are tried without them.
                 store.suggestions.quarantine(older, f"refused together with {len(new)} others: {checked.because}")

@@ -104,11 +104,13 @@ def was_taken_back(problem: Problem, store: Store, serving: Version, version: Ve
     return version.number != serving.number and any(each.model_version == version.number for each in periods)
 
 
-def record(problem: Problem, fine_tuned: FineTuned, checked: Checked) -> JudgementRecord:
+def record(
+    problem: Problem, fine_tuned: FineTuned, checked: Checked, flow_run_id: str | None = None
+) -> JudgementRecord:
     """Return the judgement for the store; its id is that of the MLflow run, so that each leads to the other."""
     return JudgementRecord(
         fine_tuned.run_id, problem.name, datetime.now(UTC), checked.verdict, None, checked.name,
-        {**checked.details, "because": checked.because},
+        {**checked.details, "because": checked.because}, flow_run_id=flow_run_id,
     )  # fmt: skip
 
 

@@ -135,13 +135,17 @@ class LiveJudge:
             truths = store.trials.truths_of(wanted, trusted_only=trusted_only)
             if outcome := duel.settled(settle(judgement.details, truths)):
                 reason = f"settled by {len(truths)} of the {len(wanted)} ground truths that the gate had wanted"
-                return Decision(duel, new, outcome, reason)
+                return self._allowed(Decision(duel, new, outcome, reason))
         paired = store.trials.paired_truths(
             self._problem.name, self._problem.onnx_name, duel.champion.number, duel.challenger.number,
             trusted_only=trusted_only,
         )  # fmt: skip
         outcome = duel.outcome(paired, self._problem.margin)
-        return Decision(duel, new, outcome, duel.reason(paired)) if outcome else None
+        return self._allowed(Decision(duel, new, outcome, duel.reason(paired))) if outcome else None
+
+    def _allowed(self, decision: Decision) -> Decision | None:
+        """Return a decision that this process may carry out; where the setting says so, a person promotes."""
+        return None if decision.outcome == "promote" and self._settings.promotion == "manual" else decision
 
     @contextlib.asynccontextmanager
     async def _alone(self) -> AsyncIterator[bool]:
@@ -156,8 +160,6 @@ class LiveJudge:
     async def _act(self, decision: Decision) -> None:
         """Carry out a decision. A process that is killed meanwhile leaves a state from which the next look goes on."""
         duel, outcome, reason = decision.duel, decision.outcome, decision.reason
-        if outcome == "promote" and self._settings.promotion == "manual":
-            return
         logger.warning("version %d: %s: %s", decision.new.number, outcome, reason)
         if duel.champion.number != duel.challenger.number:
             await self._store.write(lambda of: self._note(of, decision))

@@ -14,7 +14,7 @@ from api.http.json_bodies import BoundedRoute
 from api.routes.dependencies import ServedModel, TheLog, TheOutbox, TheStore
 from api.schemas.requests import row_reader, suggestion_model
 from api.schemas.responses import Accepted, SuggestionStatus, VerdictOnCorrection
-from common.judgement.gate import in_words
+from common.judgement.gate import WORDS
 from common.problem import Problem
 from common.store import Store
 from common.store.judgements import JudgementRecord
@@ -91,7 +91,7 @@ def _verdict(judgement: JudgementRecord, *, figures: bool) -> VerdictOnCorrectio
     if figures:
         details = dict(judgement.details)
         return VerdictOnCorrection(verdict=judgement.verdict, reason=details.pop("because"), figures=details)
-    return VerdictOnCorrection(verdict=judgement.verdict, reason=in_words(judgement.verdict))
+    return VerdictOnCorrection(verdict=judgement.verdict, reason=WORDS[judgement.verdict])
 
 
 def _detail(store: Store, suggestion: Suggestion) -> str:

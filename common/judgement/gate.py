@@ -23,7 +23,7 @@ NO_EFFECT: Verdict = "no effect"
 REFUSED: Verdict = "refused"
 # From the worst verdict to the best. The words are for clients without the key: numbers would help somebody who tries
 # how far a lie may go.
-WORDS: Mapping[Verdict, str] = {
+WORDS: Mapping[str, str] = {
     REFUSED: "The new version would be worse than the present one, so it does not serve.",
     NO_EFFECT: "The new version answers nothing more of what it was taught than the present one, so it does not serve.",
     INSUFFICIENT: "There is not enough evidence yet to say whether the new version is as good as the present one.",
@@ -196,11 +196,6 @@ def pick(judgements: Mapping[str, Judgement]) -> str:
     return max(
         judgements, key=lambda name: (order.index(judgements[name].verdict), judgements[name].against[CHAMPION].low)
     )
-
-
-def in_words(verdict: str) -> str:
-    """Return the verdict as a sentence without figures."""
-    return next(words for known, words in WORDS.items() if known == verdict)
 
 
 def is_worse(against: PairedComparison, class_loss: float) -> bool:

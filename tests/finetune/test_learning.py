@@ -81,6 +81,16 @@ def roll_back(lab: Settings, number: int) -> None:
     mlflow.MlflowClient(lab.mlflow_uri).set_registered_model_alias("IrisModel", "champion", str(number))
 
 
+def test_a_judgement_names_the_flow_run_that_made_it(
+    lab: Settings, problem: Problem, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = str(uuid4())
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", run)  # as Prefect sets it for the process of a run
+    let_wait(lab, problem, store, range(5))
+    finetune._train(problem, lab, store)
+    assert [each.flow_run_id for each in store.judgements.newest(problem.name, 2)] == [run]
+
+
 def test_a_refused_batch_leaves_the_file_and_the_next_one_is_learnt(
     lab: Settings, problem: Problem, store: Store
 ) -> None:

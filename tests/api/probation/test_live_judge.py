@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import mlflow
 import pytest
 
+from api.probation import live_judge
 from api.probation.live_judge import LiveJudge
 from api.promotion.aliases import Aliases
 from common.problem import Problem
@@ -106,7 +107,11 @@ def test_a_challenger_that_is_not_worse_is_promoted_and_the_old_champion_answers
     assert [(each.model_version, each.how) for each in store.champions.history(MODEL)] == [(2, "promoted")]
 
 
-def test_a_person_promotes_where_the_setting_says_so(settings: Settings, problem: Problem, store: Store) -> None:
+def test_a_person_promotes_where_the_setting_says_so(
+    settings: Settings, problem: Problem, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A look that decides nothing takes no lock, which on PostgreSQL is a connection of its own.
+    monkeypatch.setattr(live_judge, "process_lock", None)
     register(settings, champion=1, challenger=2)
     answer(store, 1, 2, (241, 0, 0))
     look(settings.model_copy(update={"promotion": "manual"}), problem, store)
