@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +16,21 @@ from common.table import csv_line
 MAX_ROWS = 1000  # in one write
 MAX_WRITES = 100  # in one flow run
 
+# Returns the corrections that may be learnt, and sees to the others.
+Vet = Callable[[Sequence[Suggestion]], Sequence[Suggestion]]
+
 
 class BadCorrectionError(ValueError):
     """A correction that no model can learn from."""
 
 
-def append_corrections(store: Store, problem: Problem, correction: Suggestion, path: Path) -> None:
+def append_corrections(store: Store, problem: Problem, correction: Suggestion, path: Path, vet: Vet = list) -> None:
     """Write a correction to the file at `path`, and all others that have no row there yet, delivered or not.
 
     So one training learns a burst of corrections. The store reserves rows before they are written and notes them
     afterwards. A process that ended in between leaves rows reserved; the next call looks whether the file has them.
-    Corrections that no model can learn from are refused. The caller holds the lock of the file.
+    Corrections that no model can learn from are refused, and `vet` picks the others. The caller holds the lock of the
+    file.
 
     Raises:
         BadCorrectionError: `correction` has a feature that is missing or not finite, or an unknown class; the other
@@ -36,10 +40,10 @@ def append_corrections(store: Store, problem: Problem, correction: Suggestion, p
         _csv_row(problem, correction)
         store.suggestions.add(correction)
     finally:
-        _append_all(store, problem, correction.flow_run_id, path)
+        _append_all(store, problem, correction.flow_run_id, path, vet)
 
 
-def _append_all(store: Store, problem: Problem, flow_run_id: str | None, path: Path) -> None:
+def _append_all(store: Store, problem: Problem, flow_run_id: str | None, path: Path, vet: Vet) -> None:
     _finish(store, problem, store.suggestions.unfinished_rows(problem.name), path)
     remove_refused(store, problem, path)
     # Corrections may join this flow run meanwhile, so look again until none is left; the limit ends an endless stream.
@@ -50,7 +54,7 @@ def _append_all(store: Store, problem: Problem, flow_run_id: str | None, path: P
         rows = len(_lines(path))
         reserved = [
             replace(each, row_number=rows + index, flow_run_id=flow_run_id)
-            for index, each in enumerate(_good(store, problem, found))
+            for index, each in enumerate(vet(list(_good(store, problem, found))))
         ]
         store.suggestions.reserve_row(*reserved)
         _finish(store, problem, reserved, path)

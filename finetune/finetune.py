@@ -33,6 +33,7 @@ from common.store import Store
 from common.store.suggestions import TRAIN_AT, Suggestion
 from finetune import append
 from finetune.serve import serve, try_again_later
+from trust.vetter import vetter  # room: trust
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -54,7 +55,9 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
         refused: State[Any] | None = None
         try:
             append_to_file = step("append-corrections", append.append_corrections)
-            append_to_file(store, problem, suggestion, settings.corrections)
+            vet: append.Vet = list
+            vet = vetter(problem, settings, store)  # room: trust
+            append_to_file(store, problem, suggestion, settings.corrections, vet)
         except append.BadCorrectionError as error:
             refused = Failed(name="Refused", message=str(error))
         waiting = len(store.suggestions.unjudged(problem.name))

@@ -22,8 +22,8 @@ class Sender:
     """From whom a request comes.
 
     Attributes:
-        source: "key" for a request with the key, else the address of the client.
-        trusted: whether the request has the key.
+        source: "key" or "review key" for a request with one of the keys, else the address of the client.
+        trusted: whether the request has a key.
         sees_figures: whether the sender may see the figures of a judgement, which would show a liar how far to go.
     """
 
@@ -60,25 +60,26 @@ class Access:
     """The rules of one application."""
 
     def __init__(self, settings: Settings, limit: Limit) -> None:
-        """Read the key from the settings, and ask `limit` how often a client may send requests."""
-        self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
+        """Read the keys from the settings, and ask `limit` how often a client may send requests."""
+        keys = {"key": settings.api_key, "review key": settings.review_key}
+        self._keys = {name: key.get_secret_value().encode() for name, key in keys.items() if key}
         self._rate = settings.suggest_rate
         self._limit = limit
 
-    def check_key(self, key: str | None) -> None:
-        """Raise 401 unless no key is set, or this is the key."""
-        if self._key is None or self._fits(key):
-            return
-        raise HTTPException(401, "this needs the key in the header X-API-Key", {"WWW-Authenticate": "ApiKey"})
+    def check_key(self, key: str | None, *, reviews: bool = False) -> None:
+        """Raise 401 unless no key is set, or this is one of them; for a review, the review key comes first."""
+        needed = "review key" if reviews and "review key" in self._keys else "key"
+        if needed in self._keys and self._name(key) not in {needed, "review key"}:
+            raise HTTPException(401, f"this needs the {needed} in the header X-API-Key", {"WWW-Authenticate": "ApiKey"})
 
     def sender(self, key: str | None, client: str) -> Sender:
         """Return the sender of a request with this key: without a key in the settings nobody is trusted."""
-        if self._fits(key):
-            return Sender("key", trusted=True, sees_figures=True)
-        return Sender(client, trusted=False, sees_figures=self._key is None)
+        name = self._name(key)
+        return Sender(name or client, trusted=bool(name), sees_figures=bool(name) or "key" not in self._keys)
 
-    def _fits(self, key: str | None) -> bool:
-        return self._key is not None and hmac.compare_digest(self._key, (key or "").encode("latin-1"))
+    def _name(self, key: str | None) -> str | None:
+        given = (key or "").encode("latin-1")
+        return next((name for name, known in self._keys.items() if hmac.compare_digest(known, given)), None)
 
     async def check_rate(self, client: str) -> None:
         """Raise 429, with the seconds to wait, if the client sends too many requests."""
@@ -94,6 +95,10 @@ async def _with_key(request: Request, key: Annotated[str | None, Security(KEY_HE
     request.app.state.access.check_key(key)
 
 
+async def _for_review(request: Request, key: Annotated[str | None, Security(KEY_HEADER)]) -> None:
+    request.app.state.access.check_key(key, reviews=True)
+
+
 async def _not_too_often(request: Request) -> None:
     await request.app.state.access.check_rate(_client(request))
 
@@ -104,5 +109,6 @@ async def _sender(request: Request, key: Annotated[str | None, Security(KEY_HEAD
 
 
 WITH_KEY = Depends(_with_key)
+WITH_REVIEW_KEY = Depends(_for_review)
 NOT_TOO_OFTEN = Depends(_not_too_often)
 TheSender = Annotated[Sender, Depends(_sender)]

@@ -102,6 +102,8 @@ def _detail(store: Store, suggestion: Suggestion) -> str:
             return f"refused: {suggestion.refused_because}"
         case "quarantined":
             return f"quarantined: {suggestion.quarantined_because}"
+        case "withdrawn":
+            return f"withdrawn: {suggestion.withdrawn_because}"
         case "received":
             return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
         case "delivered":

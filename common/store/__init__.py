@@ -23,8 +23,9 @@ from common.store.monitoring.windows import Windows  # room: monitoring
 from common.store.predictions import LoggedPredictions
 from common.store.rollups import KnownTruth
 from common.store.statistics import Statistics  # room: statistics
-from common.store.suggestions import Suggestion, Suggestions, add_suggestion
+from common.store.suggestions import Suggestion, Suggestions
 from common.store.trials import Trials  # room: trials
+from common.store.trust.trust import Trust  # room: trust
 
 __all__ = ["Store", "StoreError"]
 
@@ -55,6 +56,7 @@ class Store:
         self.known_rows = KnownRows(self._database, self.predictions)  # room: known_rows
         self.statistics = Statistics(self._database)  # room: statistics
         self.trials = Trials(self._database)  # room: trials
+        self.trust = Trust(self._database, self.suggestions)  # room: trust
         self.predictions.insert_new = insert_new  # room: bulk_insert
         self.predictions.exported_at = EXPORTED_AT  # room: monitoring
         self.prediction_search = PredictionSearch(self._database, self.predictions)  # room: monitoring
@@ -79,4 +81,4 @@ class Store:
             if suggestion.prediction_id:
                 truth = KnownTruth(suggestion.class_name, suggestion.trusted)
                 record_feedback(connection, suggestion.prediction_id, truth, suggestion.source, replace=replace)
-            add_suggestion(connection, suggestion)
+            self.suggestions.insert(connection, suggestion)

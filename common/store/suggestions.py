@@ -1,10 +1,10 @@
 """Suggestions, which people call corrections: rows with their ground truth, on their way into a new version.
 
 A suggestion is received, delivered to Prefect, written to finetune.csv, and at last learnt by a version or refused. If
-a version that learnt it is rolled back, it is quarantined.
+a version that learnt it is rolled back, it is quarantined. If somebody takes it back, it is withdrawn.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
@@ -15,10 +15,11 @@ from common.store.database import Database, records
 from common.store.delivery import RetryQueue
 from common.store.tables import suggestions
 
-State = Literal["received", "delivered", "waiting", "trained", "refused", "quarantined"]
+State = Literal["received", "delivered", "waiting", "trained", "refused", "quarantined", "withdrawn"]
 STATES: tuple[State, ...] = get_args(State)
 # A suggestion is in the first of these states whose column is set; it is "received" if none is.
 STATE_COLUMNS: Mapping[State, str] = {
+    "withdrawn": "withdrawn_because",
     "quarantined": "quarantined_because",
     "refused": "refused_because",
     "trained": "trained_version",
@@ -30,7 +31,7 @@ TRAIN_AT = 5  # waiting suggestions that make a new version
 SENT = ("id", "problem", "features", "class_name", "prediction_id", "flow_run_id", "source", "trusted")
 MAX_PAUSE = timedelta(seconds=30)  # between two attempts to deliver a suggestion
 # No version is to learn the others.
-LEARNABLE = suggestions.c.refused_because.is_(None) & suggestions.c.quarantined_because.is_(None)
+LEARNABLE = sa.and_(*(suggestions.c[f"{name}_because"].is_(None) for name in ("refused", "quarantined", "withdrawn")))
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Suggestion:
     trained_version: int | None = None
     refused_because: str | None = None
     quarantined_because: str | None = None
+    withdrawn_because: str | None = None
     judgement_id: str | None = None
     source: str | None = None
     trusted: bool = False
@@ -62,17 +64,35 @@ class Suggestion:
         return next((state for state, value in values.items() if value is not None and value is not False), "received")
 
 
+# Takes note of suggestions that come into a state, and the value that says so, in the transaction of the change.
+Note = Callable[[sa.Connection, Sequence[str], State, Any], None]
+
+
 class Suggestions(RetryQueue):
-    """The suggestions of all problems. One is delivered to Prefect when it has the flow run that was started for it."""
+    """The suggestions of all problems. One is delivered to Prefect when it has the flow run that was started for it.
+
+    Attributes:
+        note: takes note of each change of a state.
+    """
 
     def __init__(self, database: Database) -> None:
         """Use `database`."""
         super().__init__(database, suggestions, "flow_run_id", MAX_PAUSE)
+        self.note: Note = _keep_no_history
 
     def add(self, suggestion: Suggestion) -> None:
         """Insert a suggestion, durably; one that is there already stays as it is."""
         with self._database.writing() as connection:
-            add_suggestion(connection, suggestion)
+            self.insert(connection, suggestion)
+
+    def insert(self, connection: sa.Connection, suggestion: Suggestion) -> None:
+        """Do the work of `add` in a transaction."""
+        known = sa.select(suggestions.c.id).where(suggestions.c.id == suggestion.id)
+        if connection.execute(known).first() is None:
+            now = datetime.now(UTC)
+            sent = {name: getattr(suggestion, name) for name in SENT}
+            connection.execute(suggestions.insert().values(sent | {"received_at": now, "next_attempt_at": now}))
+            self.note(connection, [suggestion.id], "received", suggestion.source)
 
     def get(self, suggestion_id: str) -> Suggestion | None:
         """Return a suggestion; None for an unknown id."""
@@ -197,14 +217,22 @@ class Suggestions(RetryQueue):
     def _update(self, *suggestion_ids: str, **values: Any) -> None:
         self._write(suggestions.c.id.in_(suggestion_ids), **values)
 
+    def _write(self, *conditions: sa.ColumnElement[bool], **values: Any) -> None:
+        with self._database.writing() as connection:
+            self.change(connection, *conditions, **values)
 
-def add_suggestion(connection: sa.Connection, suggestion: Suggestion) -> None:
-    """Do the work of `Suggestions.add` in a transaction."""
-    known = sa.select(suggestions.c.id).where(suggestions.c.id == suggestion.id)
-    if connection.execute(known).first() is None:
-        now = datetime.now(UTC)
-        sent = {name: getattr(suggestion, name) for name in SENT}
-        connection.execute(suggestions.insert().values(sent | {"received_at": now, "next_attempt_at": now}))
+    def change(self, connection: sa.Connection, *conditions: sa.ColumnElement[bool], **values: Any) -> None:
+        """Give these values to the suggestions that meet the conditions, in a transaction, and note a new state."""
+        changed = suggestions.update().where(*conditions).values(values).returning(suggestions.c.id)
+        ids = connection.execute(changed).scalars().all()
+        if state := next(
+            (state for state, name in STATE_COLUMNS.items() if values.get(name) not in {None, False}), None
+        ):
+            self.note(connection, ids, state, values[STATE_COLUMNS[state]])
+
+
+def _keep_no_history(*_: object) -> None:
+    """Forget a change of a state."""
 
 
 def _has_no_row(problem: str) -> tuple[sa.ColumnElement[bool], ...]:

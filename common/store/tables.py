@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-SCHEMA = "0004"  # the newest revision in migrations/versions/
+SCHEMA = "0005"  # the newest revision in migrations/versions/
 
 Role = Literal["champion", "shadow"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -219,10 +219,11 @@ suggestions = sa.Table(
     sa.Column("written", sa.Boolean, nullable=False, default=False),
     # The judgement of the last candidates that had learnt it.
     id_column("judgement_id"),
-    # One of the first two is set at the end; the third if the version that learnt it was rolled back.
+    # One of the first two is set at the end; the third if somebody has to review it; the fourth if it was taken back.
     sa.Column("trained_version", sa.Integer),
     sa.Column("refused_because", sa.Text),
     sa.Column("quarantined_because", sa.Text),
+    sa.Column("withdrawn_because", sa.Text),
     *_sender_columns(),
     sa.Index("ix_suggestions_problem_row", "problem", "row_number"),
     sa.Index("ix_suggestions_prediction_id", "prediction_id"),

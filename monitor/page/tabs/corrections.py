@@ -87,7 +87,7 @@ def _detail(correction: Suggestion, waiting: int) -> str:
             return f"waiting ({waiting} of {TRAIN_AT})"
         case "trained":
             return f"learnt by version {correction.trained_version}"
-        case "refused" | "quarantined":
+        case "refused" | "quarantined" | "withdrawn":
             return _reason(correction) or ""
 
 
@@ -126,7 +126,7 @@ def _test_results(view: View, version: int | None) -> list[float | None]:
 
 
 def _reason(correction: Suggestion) -> str | None:
-    return correction.quarantined_because or correction.refused_because
+    return correction.withdrawn_because or correction.quarantined_because or correction.refused_because
 
 
 def _row_number(correction: Suggestion) -> int:

@@ -43,5 +43,7 @@ def shadow(prediction_id: str, class_name: str = SETOSA, version: int = 2) -> Pr
     return prediction(prediction_id, class_name, role="shadow", version=version)
 
 
-def suggestion(suggestion_id: str, problem: str = "iris", prediction_id: str | None = None) -> Suggestion:
-    return Suggestion(suggestion_id, problem, FEATURES, SETOSA, prediction_id)
+def suggestion(
+    suggestion_id: str, problem: str = "iris", prediction_id: str | None = None, source: str | None = None
+) -> Suggestion:
+    return Suggestion(suggestion_id, problem, FEATURES, SETOSA, prediction_id, source=source)

@@ -25,7 +25,7 @@ def no_more_pages(store: Store) -> Iterator[None]:
 
     def limit(connection: Any, _: Any) -> None:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        connection.execute(f"PRAGMA max_page_count = {max(pages, 60)}")
+        connection.execute(f"PRAGMA max_page_count = {max(pages, 100)}")
 
     engine.dispose()
     sa.event.listen(engine, "connect", limit)

@@ -247,6 +247,30 @@ def test_the_newest_migration_can_be_undone_and_done_again(judged: str) -> None:
     step_back(judged, SCHEMA)
     engine = sa.create_engine(judged)
     known = sa.inspect(engine)
+    assert {"vettings", "withdrawals", "correction_events"}.isdisjoint(known.get_table_names())
+    assert "withdrawn_because" not in [column["name"] for column in known.get_columns("suggestions")]
+    engine.dispose()
+    with closing(Store(judged)) as store:
+        assert (differences(store), schemas(store)) == ([], [SCHEMA])
+
+
+def test_a_withdrawn_suggestion_is_refused_one_step_back(judged: str) -> None:
+    with closing(Store(judged)) as store, store._database.writing() as connection:
+        connection.execute(sa.text("UPDATE suggestions SET withdrawn_because = 'a mistake' WHERE id = 't'"))
+    step_back(judged, "0005")
+    with closing(Store(judged)) as store:
+        found = [store.suggestions.get(name) for name in "st"]
+    assert [each and (each.state, each.refused_because) for each in found] == [
+        ("quarantined", None),
+        ("refused", "a mistake"),
+    ]
+
+
+def test_the_migration_before_can_be_undone_and_done_again(judged: str) -> None:
+    step_back(judged, "0005")
+    step_back(judged, "0004")
+    engine = sa.create_engine(judged)
+    known = sa.inspect(engine)
     assert {"judgements", "paired_truths"}.isdisjoint(known.get_table_names())
     left = [column["name"] for column in known.get_columns("feedback")]
     assert left == ["prediction_id", "class_name", "received_at", "replaced_at"]
@@ -256,6 +280,7 @@ def test_the_newest_migration_can_be_undone_and_done_again(judged: str) -> None:
 
 
 def test_old_ground_truths_are_counted_in_pairs_that_nobody_trusts(judged: str) -> None:
+    step_back(judged, "0005")
     step_back(judged, "0004")
     with closing(Store(judged)) as store:
         pair = "iris", MODEL, 1, 2
@@ -267,6 +292,7 @@ def test_old_ground_truths_are_counted_in_pairs_that_nobody_trusts(judged: str) 
 
 
 def test_a_suggestion_in_quarantine_is_refused_one_step_back(judged: str) -> None:
+    step_back(judged, "0005")
     step_back(judged, "0004")
     with closing(Store(judged)) as store:
         found = [store.suggestions.get(name) for name in "st"]

@@ -57,6 +57,7 @@ def test_a_correction_has_the_same_state_in_python_and_in_sql(store: Store) -> N
         "trained_version": 2,
         "refused_because": "",
         "quarantined_because": "",
+        "withdrawn_because": "",
     }
     chosen = (dict(some) for size in range(6) for some in combinations(values.items(), size))
     for name, some in ((str(number), each) for number, each in enumerate(chosen)):

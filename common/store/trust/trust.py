@@ -1,0 +1,18 @@
+"""The parts of the store that remember what became of each correction."""
+
+from common.store.database import Database
+from common.store.suggestions import Suggestions
+from common.store.trust.history import CorrectionEvents, note_state
+
+
+class Trust:
+    """The parts, each with its own tables.
+
+    Attributes:
+        events: the history of corrections.
+    """
+
+    def __init__(self, database: Database, suggestions: Suggestions) -> None:
+        """Use `database`, and note the changes that `suggestions` makes."""
+        suggestions.note = note_state
+        self.events = CorrectionEvents(database)
