@@ -10,7 +10,7 @@ from common.store.trust.tables import version_corrections
 
 
 class VersionCorrections(StorePart):
-    """Which version has learnt which corrections. Versions that were registered before the lab kept this have none."""
+    """All corrections of each version. Versions that were registered before the lab kept this have none."""
 
     def learnt(self, problem: str, version: int) -> None:
         """Write that a version has learnt all corrections whose rows are in finetune.csv.
