@@ -4,6 +4,7 @@ from common.store.database import Database
 from common.store.suggestions import Suggestions
 from common.store.trust.history import CorrectionEvents, note_state
 from common.store.trust.versions import VersionCorrections
+from common.store.trust.vettings import Vettings
 
 
 class Trust:
@@ -12,6 +13,7 @@ class Trust:
     Attributes:
         events: the history of corrections.
         versions: the corrections that each version has learnt.
+        vettings: the verdicts of vetting.
     """
 
     def __init__(self, database: Database, suggestions: Suggestions) -> None:
@@ -19,3 +21,4 @@ class Trust:
         suggestions.note = note_state
         self.events = CorrectionEvents(database)
         self.versions = VersionCorrections(database)
+        self.vettings = Vettings(database, suggestions)
