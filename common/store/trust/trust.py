@@ -3,6 +3,8 @@
 from common.store.database import Database
 from common.store.suggestions import Suggestions
 from common.store.trust.history import CorrectionEvents, note_state
+from common.store.trust.review_figures import ReviewFigures
+from common.store.trust.reviews import Reviews
 
 
 class Trust:
@@ -10,9 +12,13 @@ class Trust:
 
     Attributes:
         events: the history of corrections.
+        reviews: the queue of corrections in quarantine, and what reviewers decide.
+        review_figures: the number of corrections by the outcome of their vetting, and the length of the queue.
     """
 
     def __init__(self, database: Database, suggestions: Suggestions) -> None:
         """Use `database`, and note the changes that `suggestions` makes."""
         suggestions.note = note_state
         self.events = CorrectionEvents(database)
+        self.reviews = Reviews(database)
+        self.review_figures = ReviewFigures(database)
