@@ -5,6 +5,7 @@ from common.store.suggestions import Suggestions
 from common.store.trust.history import CorrectionEvents, note_state
 from common.store.trust.review_figures import ReviewFigures
 from common.store.trust.reviews import Reviews
+from common.store.trust.versions import VersionCorrections
 
 
 class Trust:
@@ -14,6 +15,7 @@ class Trust:
         events: the history of corrections.
         reviews: the queue of corrections in quarantine, and what reviewers decide.
         review_figures: the number of corrections by the outcome of their vetting, and the length of the queue.
+        versions: the corrections that each version has learnt.
     """
 
     def __init__(self, database: Database, suggestions: Suggestions) -> None:
@@ -22,3 +24,4 @@ class Trust:
         self.events = CorrectionEvents(database)
         self.reviews = Reviews(database)
         self.review_figures = ReviewFigures(database)
+        self.versions = VersionCorrections(database)
