@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from common.store.tables import UtcDateTime, id_column, metadata, problem_column
+from common.store.tables import UtcDateTime, id_column, metadata, problem_column, suggestions
 
 # Every change of a correction's state, as it happened. A correction that was erased keeps its history.
 correction_events = sa.Table(
@@ -33,7 +33,14 @@ vettings = sa.Table(
     sa.Column("reviewed_at", UtcDateTime),
     sa.Column("note", sa.Text),
     sa.Index("ix_vettings_problem_vetted_at", "problem", "vetted_at"),
-    sa.Index("ix_vettings_problem_outcome", "problem", "outcome"),
+    sa.Index("ix_vettings_problem_outcome", "problem", "outcome", "rule", "vetted_at", "suggestion_id"),
+)
+
+# The queue of the review, newest last; migration 0005 makes the index partial on PostgreSQL, too.
+sa.Index(
+    "ix_suggestions_quarantined",
+    *(suggestions.c[name] for name in ("problem", "received_at", "id", "trained_version")),
+    sqlite_where=sa.text("quarantined_because IS NOT NULL AND withdrawn_because IS NULL"),
 )
 
 # Training rows of an anchor in two dimensions, as the background of pictures.

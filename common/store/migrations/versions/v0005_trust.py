@@ -38,6 +38,7 @@ def downgrade() -> None:
     )
     for table in TABLES:
         op.drop_table(table)
+    op.drop_index("ix_suggestions_quarantined")
     op.drop_column("suggestions", "withdrawn_because")
 
 
@@ -77,7 +78,16 @@ def _make_vettings() -> None:
         sa.Column("note", sa.Text),
     )
     op.create_index("ix_vettings_problem_vetted_at", "vettings", ["problem", "vetted_at"])
-    op.create_index("ix_vettings_problem_outcome", "vettings", ["problem", "outcome"])
+    order = ["problem", "outcome", "rule", "vetted_at", "suggestion_id"]
+    op.create_index("ix_vettings_problem_outcome", "vettings", order)
+    queued = sa.text("quarantined_because IS NOT NULL AND withdrawn_because IS NULL")
+    op.create_index(
+        "ix_suggestions_quarantined",
+        "suggestions",
+        ["problem", "received_at", "id", "trained_version"],
+        sqlite_where=queued,
+        postgresql_where=queued,
+    )
     op.create_table(
         "vetting_maps",
         _problem(primary_key=True),
