@@ -42,7 +42,7 @@ async def send_review(request: Request, api: FeedbackApi) -> dict[str, Any]:
         raise HTTPException(422, "the form has no decision: approve or reject")
     if not ids:
         raise HTTPException(422, "no correction is selected")
-    body = {"ids": list(dict.fromkeys(ids)), "decision": decision, "note": form.value("note")}
+    body = {"ids": list(dict.fromkeys(ids)), "decision": decision, "note": form.value("note") or None}
     return await form.send_on(api, "/corrections/review", body)
 
 

@@ -5,7 +5,6 @@ Each question is bounded: its answer has a limit, and indexes find it, however l
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,10 +13,10 @@ from common.store.database import StorePart, records
 from common.store.suggestions import Suggestion
 from common.store.tables import suggestions
 from common.store.trust.history import CorrectionEvent
-from common.store.trust.tables import correction_events, vetting_maps, vettings, withdrawals
+from common.store.trust.reviews import ROLL_BACK
+from common.store.trust.tables import IN_QUARANTINE, correction_events, vetting_maps, vettings, withdrawals
 
 QUARANTINED = "quarantined"  # the outcome of a vetting that nobody has reviewed
-TAKEN_BACK = "taken back"  # instead of a rule, for corrections of a version that was taken back
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class QueuedCorrection:
     """A correction in quarantine.
 
     Attributes:
-        rule: the rule of the vetting that stopped it; `TAKEN_BACK` if a version had learnt it; "" if nothing is known.
+        rule: the rule of the vetting that stopped it; `ROLL_BACK` for a correction whose version was taken back.
         number: the figure of the rule.
         details: of the vetting: `answer`, `confidence`, `nearest`, `at`; empty without one.
     """
@@ -36,7 +35,7 @@ class QueuedCorrection:
     details: Mapping[str, Any]
 
 
-class ReviewQueue(StorePart):
+class QueuePages(StorePart):
     """The corrections in quarantine, newest first."""
 
     def page(self, problem: str, limit: int, skip: int = 0, rule: str = "") -> list[QueuedCorrection]:
@@ -60,20 +59,8 @@ class ReviewQueue(StorePart):
         query = sa.select(c.rule, sa.func.count().label("number")).where(*_stopped(problem), ~withdrawn)
         found = {row["rule"]: row["number"] for row in self._database.read(query.group_by(c.rule))}
         learnt = suggestions.c.trained_version.is_not(None)
-        found[TAKEN_BACK] = self._number(sa.select(sa.func.count()).where(*_in_quarantine(problem), learnt))
+        found[ROLL_BACK] = self._number(sa.select(sa.func.count()).where(*_in_quarantine(problem), learnt))
         return {rule: number for rule, number in sorted(found.items(), key=lambda each: -each[1]) if number}
-
-    def since(self, problem: str, moment: datetime, limit: int) -> tuple[int, int]:
-        """Return how many corrections came since a moment, and how many of them are in quarantine.
-
-        Of the newest `limit` corrections only.
-        """
-        c = suggestions.c
-        reasons = sa.select(c.quarantined_because, c.withdrawn_because)
-        came = reasons.where(c.problem == problem, c.received_at >= moment)
-        found = self._database.read(came.order_by(c.received_at.desc()).limit(limit))
-        stopped = [row for row in found if row["quarantined_because"] is not None and row["withdrawn_because"] is None]
-        return len(found), len(stopped)
 
     def maps(self, problem: str, anchors: Collection[int] = ()) -> dict[int, Mapping[str, Any]]:
         """Return the maps of these anchors by version, and the newest one."""
@@ -103,7 +90,7 @@ class ReviewQueue(StorePart):
 def _ids(problem: str, rule: str) -> sa.Select[Any]:
     """Return the ids of the queue in order: an index has them, so that none before the page is read."""
     c, v = suggestions.c, vettings.c
-    if rule and rule != TAKEN_BACK:
+    if rule and rule != ROLL_BACK:
         there = sa.exists().where(c.id == v.suggestion_id, *_in_quarantine(problem))
         query = sa.select(v.suggestion_id).where(*_stopped(problem), v.rule == rule, there)
         return query.order_by(v.vetted_at.desc(), v.suggestion_id.desc())
@@ -112,9 +99,8 @@ def _ids(problem: str, rule: str) -> sa.Select[Any]:
     return query.order_by(c.received_at.desc(), c.id.desc())
 
 
-def _in_quarantine(problem: str) -> tuple[sa.ColumnElement[bool], ...]:
-    c = suggestions.c
-    return c.problem == problem, c.quarantined_because.is_not(None), c.withdrawn_because.is_(None)
+def _in_quarantine(problem: str) -> Sequence[sa.ColumnElement[bool]]:
+    return suggestions.c.problem == problem, *IN_QUARANTINE
 
 
 def _stopped(problem: str) -> tuple[sa.ColumnElement[bool], ...]:
@@ -125,4 +111,4 @@ def _queued(row: sa.RowMapping) -> QueuedCorrection:
     [suggestion] = records(Suggestion, [row])
     if row["outcome"] == QUARANTINED:
         return QueuedCorrection(suggestion, row["rule"], row["number"], row["details"])
-    return QueuedCorrection(suggestion, TAKEN_BACK if suggestion.trained_version else "", None, {})
+    return QueuedCorrection(suggestion, ROLL_BACK, None, {})

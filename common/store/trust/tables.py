@@ -4,6 +4,14 @@ import sqlalchemy as sa
 
 from common.store.tables import UtcDateTime, id_column, metadata, problem_column, suggestions
 
+# The corrections that wait for a reviewer, in the order in which they came.
+IN_QUARANTINE = (suggestions.c.withdrawn_because.is_(None), suggestions.c.quarantined_because.is_not(None))
+sa.Index(
+    "ix_suggestions_in_quarantine",
+    *(suggestions.c[name] for name in ("problem", "received_at", "id")),
+    sqlite_where=sa.text("withdrawn_because IS NULL AND quarantined_because IS NOT NULL"),
+)
+
 # Every change of a correction's state, as it happened. A correction that was erased keeps its history.
 correction_events = sa.Table(
     "correction_events",
@@ -34,13 +42,6 @@ vettings = sa.Table(
     sa.Column("note", sa.Text),
     sa.Index("ix_vettings_problem_vetted_at", "problem", "vetted_at"),
     sa.Index("ix_vettings_problem_outcome", "problem", "outcome", "rule", "vetted_at", "suggestion_id"),
-)
-
-# The queue of the review, newest last; migration 0005 makes the index partial on PostgreSQL, too.
-sa.Index(
-    "ix_suggestions_quarantined",
-    *(suggestions.c[name] for name in ("problem", "received_at", "id", "trained_version")),
-    sqlite_where=sa.text("quarantined_because IS NOT NULL AND withdrawn_because IS NULL"),
 )
 
 # Training rows of an anchor in two dimensions, as the background of pictures.

@@ -7,7 +7,8 @@ from typing import Any
 
 from common.store.suggestions import TRAIN_AT
 from common.store.trust.history import CorrectionEvent
-from common.store.trust.queue import TAKEN_BACK, QueuedCorrection
+from common.store.trust.queue import QueuedCorrection
+from common.store.trust.reviews import ROLL_BACK
 from monitor.page.formatting import formatted
 from monitor.page.panels import Card, Cards, Cell, NearRow, Panel, PanelTable, PanelText, ScatterMap, Step
 from monitor.page.tabs.cells import VERSION, feature_columns, prediction_link
@@ -15,7 +16,6 @@ from monitor.page.view import View
 
 PAGE = 20  # corrections
 LAST_TIME = timedelta(hours=1)
-MOST_COUNTED = 1000
 LARGE_SHARE = 0.5  # of the corrections of the last time, if they are enough for a version
 TITLE = "Corrections to review"
 NO_VETTING = (
@@ -89,12 +89,12 @@ def _note(view: View, total: int) -> str:
 def _warning(view: View) -> str:
     """Return what to do if a large share of the last corrections is in quarantine."""
     since = datetime.now(UTC) - LAST_TIME
-    came, stopped = view.store.trust.queue.since(view.selection.problem, since, MOST_COUNTED)
-    if came < TRAIN_AT or stopped < LARGE_SHARE * came:
+    share = view.store.trust.review_figures.share(view.selection.problem, since)
+    if share.vetted < TRAIN_AT or share.quarantined < LARGE_SHARE * share.vetted:
         return ""
     return (
-        f"{stopped} of the {came} corrections of the last hour are in quarantine: somebody is trying something, or the "
-        f"world has changed. {WHAT_TO_DO}"
+        f"Vetting has put {share.quarantined:,} of the {share.vetted:,} corrections of the last hour into quarantine: "
+        f"somebody is trying something, or the world has changed. {WHAT_TO_DO}"
     )
 
 
@@ -128,7 +128,7 @@ def _card(
 
 def _words(found: QueuedCorrection) -> list[str]:
     """Return what the anchor answers, and which classes the nearest rows have."""
-    if found.rule == TAKEN_BACK:
+    if found.rule == ROLL_BACK:
         return [f"Version {found.suggestion.trained_version} had learnt it and was taken back."]
     words = []
     if answer := found.details.get("answer"):

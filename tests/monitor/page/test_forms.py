@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI, Header, HTTPException
 
 from common.store import Store
+from monitor.page.forms import MOST_BYTES
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
-from monitor.page.forms import MOST_BYTES
 from monitor.page.view import FeedbackApi
 from tests.conftest import served
 from tests.monitor.references import backends_of

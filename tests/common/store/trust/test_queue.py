@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from common.store import Store
 from common.store.suggestions import Suggestion
 from common.store.tables import suggestions
-from common.store.trust.queue import TAKEN_BACK, _ids, _in_quarantine
+from common.store.trust.queue import _ids, _in_quarantine
+from common.store.trust.reviews import ROLL_BACK
 from common.store.trust.tables import vettings
 from tests.common.store.rows import CLASSES, NOON, suggestion
 from tests.common.store.trust.queued import ANCHOR, DETAILS, MAP, draw, quarantine, take_back
@@ -46,25 +47,18 @@ def test_it_is_read_by_rule(queue: Store) -> None:
     assert names(queue, 9, rule="outlier") == ["c", "a"]
     assert names(queue, 1, 1, rule="outlier") == ["a"]
     assert names(queue, 9, rule="neighbours") == ["b"]
-    assert names(queue, 9, rule=TAKEN_BACK) == ["learnt"]
+    assert names(queue, 9, rule=ROLL_BACK) == ["learnt"]
     assert names(queue, 9, rule="nobody's") == []
-    assert queue.trust.queue.by_rule("iris") == {"outlier": 2, "neighbours": 1, TAKEN_BACK: 1}
+    assert queue.trust.queue.by_rule("iris") == {"outlier": 2, "neighbours": 1, ROLL_BACK: 1}
     assert queue.trust.queue.by_rule("third") == {}
 
 
 def test_each_has_its_vetting_if_there_was_one(queue: Store) -> None:
     learnt, vetted = queue.trust.queue.page("iris", 2)
-    assert (learnt.rule, learnt.number, learnt.details) == (TAKEN_BACK, None, {})
+    assert (learnt.rule, learnt.number, learnt.details) == (ROLL_BACK, None, {})
     assert (vetted.rule, vetted.number, vetted.details) == ("outlier", 2, DETAILS)
     assert vetted.suggestion == queue.suggestions.get("c")
     assert isinstance(vetted.suggestion, Suggestion)
-
-
-def test_the_corrections_of_the_last_time_are_counted_up_to_a_limit(queue: Store) -> None:
-    assert queue.trust.queue.since("iris", NOON + MINUTE, 100) == (4, 3)
-    assert queue.trust.queue.since("iris", NOON, 100) == (6, 4)
-    assert queue.trust.queue.since("iris", NOON, 2) == (2, 1)
-    assert queue.trust.queue.since("iris", NOON + timedelta(days=36_500), 2) == (0, 0)
 
 
 def test_maps_are_those_that_are_asked_for_and_the_newest(store: Store) -> None:
@@ -93,10 +87,10 @@ def plan(store: Store, query: sa.Select[object]) -> str:
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("rule", ["", TAKEN_BACK, "outlier"])
+@pytest.mark.parametrize("rule", ["", ROLL_BACK, "outlier"])
 def test_a_page_of_a_long_queue_is_found_by_indexes_without_sorting(store: Store, rule: str) -> None:
     found = plan(store, _ids("iris", rule).limit(20).offset(1000))
-    index = "COVERING INDEX ix_vettings_problem_outcome" if rule == "outlier" else "INDEX ix_suggestions_quarantined"
+    index = "COVERING INDEX ix_vettings_problem_outcome" if rule == "outlier" else "INDEX ix_suggestions_in_quarantine"
     assert index in found
     assert "SCAN" not in found
     assert "TEMP B-TREE" not in found
@@ -105,7 +99,7 @@ def test_a_page_of_a_long_queue_is_found_by_indexes_without_sorting(store: Store
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_long_queue_is_counted_in_indexes(store: Store) -> None:
     count = sa.select(sa.func.count(suggestions.c.id)).where(*_in_quarantine("iris"))
-    assert "INDEX ix_suggestions_quarantined" in plan(store, count)
+    assert "INDEX ix_suggestions_in_quarantine" in plan(store, count)
     rules = sa.select(vettings.c.rule, sa.func.count()).where(
         vettings.c.problem == "iris", vettings.c.outcome == "quarantined"
     )
