@@ -4,6 +4,7 @@ from common.store.database import Database
 from common.store.suggestions import Suggestions
 from common.store.trust.history import CorrectionEvents, note_state
 from common.store.trust.replays import Replays
+from common.store.trust.versions import VersionCorrections
 
 
 class Trust:
@@ -12,6 +13,7 @@ class Trust:
     Attributes:
         events: the history of corrections.
         replays: of the log, on another version.
+        versions: the corrections that each version has learnt.
     """
 
     def __init__(self, database: Database, suggestions: Suggestions) -> None:
@@ -19,3 +21,4 @@ class Trust:
         suggestions.note = note_state
         self.events = CorrectionEvents(database)
         self.replays = Replays(database)
+        self.versions = VersionCorrections(database)
