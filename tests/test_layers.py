@@ -72,6 +72,7 @@ TOWER = (
     "trust.withdrawal",
     "trust.quotas",
     "trust.rules",
+    "trust.nearness",
     "problems",
     "common.columns",
     "common.store",
