@@ -3,6 +3,7 @@
 from common.store.database import Database
 from common.store.suggestions import Suggestions
 from common.store.trust.history import CorrectionEvents, note_state
+from common.store.trust.versions import VersionCorrections
 
 
 class Trust:
@@ -10,9 +11,11 @@ class Trust:
 
     Attributes:
         events: the history of corrections.
+        versions: the corrections that each version has learnt.
     """
 
     def __init__(self, database: Database, suggestions: Suggestions) -> None:
         """Use `database`, and note the changes that `suggestions` makes."""
         suggestions.note = note_state
         self.events = CorrectionEvents(database)
+        self.versions = VersionCorrections(database)
