@@ -41,7 +41,7 @@ vettings = sa.Table(
     sa.Column("reviewed_at", UtcDateTime),
     sa.Column("note", sa.Text),
     sa.Index("ix_vettings_problem_vetted_at", "problem", "vetted_at"),
-    sa.Index("ix_vettings_problem_outcome", "problem", "outcome", "rule"),
+    sa.Index("ix_vettings_problem_outcome", "problem", "outcome", "rule", "vetted_at", "suggestion_id"),
 )
 
 # Training rows of an anchor in two dimensions, as the background of pictures.

@@ -87,7 +87,8 @@ def _make_vettings() -> None:
         sa.Column("note", sa.Text),
     )
     op.create_index("ix_vettings_problem_vetted_at", "vettings", ["problem", "vetted_at"])
-    op.create_index("ix_vettings_problem_outcome", "vettings", ["problem", "outcome", "rule"])
+    order = ["problem", "outcome", "rule", "vetted_at", "suggestion_id"]
+    op.create_index("ix_vettings_problem_outcome", "vettings", order)
     op.create_table(
         "vetting_maps",
         _problem(primary_key=True),
