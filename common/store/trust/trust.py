@@ -4,6 +4,7 @@ from common.store.database import Database
 from common.store.suggestions import Suggestions
 from common.store.trust.history import CorrectionEvents, note_state
 from common.store.trust.queue import QueuePages
+from common.store.trust.replays import Replays
 from common.store.trust.review_figures import ReviewFigures
 from common.store.trust.reviews import Reviews
 from common.store.trust.versions import VersionCorrections
@@ -14,6 +15,7 @@ class Trust:
 
     Attributes:
         events: the history of corrections.
+        replays: of the log, on another version.
         queue: the corrections in quarantine, for their review.
         reviews: the queue of corrections in quarantine, and what reviewers decide.
         review_figures: the number of corrections by the outcome of their vetting, and the length of the queue.
@@ -24,6 +26,7 @@ class Trust:
         """Use `database`, and note the changes that `suggestions` makes."""
         suggestions.note = note_state
         self.events = CorrectionEvents(database)
+        self.replays = Replays(database)
         self.queue = QueuePages(database)
         self.reviews = Reviews(database)
         self.review_figures = ReviewFigures(database)
