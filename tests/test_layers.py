@@ -69,6 +69,7 @@ TOWER = (
     "trust.vetter",
     "trust.replay",
     "trust.lineage",
+    "trust.served",
     "trust.withdrawal",
     "trust.quotas",
     "trust.rules",

@@ -3,6 +3,9 @@
 from common.store.database import Database
 from common.store.suggestions import Suggestions
 from common.store.trust.history import CorrectionEvents, note_state
+from common.store.trust.tainted import TaintedVersions
+from common.store.trust.versions import VersionCorrections
+from common.store.trust.withdrawals import Withdrawals
 
 
 class Trust:
@@ -10,9 +13,15 @@ class Trust:
 
     Attributes:
         events: the history of corrections.
+        versions: the corrections that each version has learnt.
+        withdrawals: the corrections that somebody took back.
+        tainted: the versions that have learnt such corrections.
     """
 
     def __init__(self, database: Database, suggestions: Suggestions) -> None:
         """Use `database`, and note the changes that `suggestions` makes."""
         suggestions.note = note_state
         self.events = CorrectionEvents(database)
+        self.versions = VersionCorrections(database)
+        self.withdrawals = Withdrawals(database)
+        self.tainted = TaintedVersions(database)
