@@ -54,6 +54,7 @@ from common.registry.client import Registry
 from common.settings import Settings, load_settings
 from common.store import Store
 from common.store.threads import STORE_SECONDS, StoreThreads
+from trust.http.corrections import corrections_router  # room: trust
 
 # Requests are counted in Prometheus' metrics; a search for OpenTelemetry's providers would cost each request 4 µs.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
@@ -66,6 +67,7 @@ ROUTERS = [
     feedback_router,
     suggest_router,
     label_router,  # room: label_queue
+    corrections_router,  # room: trust
     model_router,  # room: live_statistics
     promotion_router,  # room: promotion
     service_router,

@@ -1,4 +1,4 @@
-"""The form of the label queue sends a ground truth on to the api, and takes none from other sites."""
+"""The forms of the queues send ground truths and reviews on to the api, and take none from other sites."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI, Header, HTTPException
 
 from common.store import Store
+from monitor.page.forms import MOST_BYTES
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
-from monitor.page.truth_form import MOST_BYTES
 from monitor.page.view import FeedbackApi
 from tests.conftest import served
 from tests.monitor.references import backends_of
@@ -80,7 +80,7 @@ def test_without_a_key_none_is_sent(page: httpx.Client, heard: Api) -> None:
 def test_a_form_of_another_site_is_refused(page: httpx.Client, heard: Api, headers: dict[str, str]) -> None:
     answer = send(page, HTML | headers)
     assert (answer.status_code, heard[0]) == (403, [])
-    assert "Only the monitor&#39;s own page may send ground truths" in answer.text
+    assert "Only the monitor&#39;s own page may send forms" in answer.text
 
 
 def test_an_old_browser_that_names_the_origin_alone_is_believed(page: httpx.Client, heard: Api) -> None:
