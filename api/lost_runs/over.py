@@ -2,9 +2,7 @@
 
 import httpx
 
-from api.corrections.flow_runs import FlowRuns
-
-OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLING", "CANCELLED")
+from api.corrections.flow_runs import OVER, FlowRuns
 
 
 async def why_over(runs: FlowRuns, run_id: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from monitor.page.replay_form import ReplayForm
 from monitor.page.view import View
 
 Kind = Literal["text", "number", "integer", "ratio", "moment", "day", "link"]
@@ -137,6 +138,7 @@ class Panel(BaseModel):
         empty: advice that is shown when there are no rows.
         choices: the buttons of a table that asks for ground truths.
         cards: those of the rows, if the panel has some.
+        replay: the form that starts a replay, if the panel has it.
     """
 
     id: str = Field(pattern=r"^[a-z-]+$")
@@ -149,6 +151,7 @@ class Panel(BaseModel):
     empty: str
     choices: Choices | None = None
     cards: Cards | None = None
+    replay: ReplayForm | None = None
 
     def without_ends(self) -> list[Column]:
         """Return the columns that do not hold the ends of another column's intervals."""

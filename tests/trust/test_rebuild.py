@@ -165,7 +165,7 @@ def graph_and_weights(lab: Settings, number: int) -> tuple[bytes, list[np.ndarra
     "way", [{"refit": None}, {"continue_training": None}, {}], ids=["continued", "refitted", "both"]
 )
 def test_the_rebuilt_version_is_to_the_byte_the_one_that_would_have_been_made_without_the_correction(
-    lab: Settings, store: Store, left_out: int, way: dict[str, None]
+    lab: Settings, store: Store, left_out: int, way: dict[str, Any]
 ) -> None:
     problem = replace(get_problem("iris"), **way)
     sent = learn(lab, problem, store, range(5))

@@ -135,7 +135,7 @@ def _words(found: QueuedCorrection) -> list[str]:
         sure = found.details.get("confidence")
         words.append(f"The anchor answers {answer}" + (f", {formatted(sure, 'ratio')} sure." if sure else "."))
     if nearest := _nearest(found):
-        words.append(f"The {len(nearest)} nearest rows: {_classes(nearest)}.")
+        words.append(f"Nearest rows: {_classes(nearest)}.")
     return words
 
 

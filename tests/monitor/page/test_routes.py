@@ -141,7 +141,7 @@ def test_only_the_routes_of_the_json_are_described(client: httpx.Client) -> None
     answer = described["paths"]["/api/{tab}"]["get"]["responses"]["200"]["content"]["application/json"]
     assert answer == {"schema": {"$ref": "#/components/schemas/TabData"}}
     names = {each["name"] for each in described["paths"]["/api/{tab}"]["get"]["parameters"]}
-    assert names == {"tab", "problem", "since", "until", "version", "id"}
+    assert names == {"tab", "problem", "since", "until", "version", "id", "rule", "page"}
 
 
 def test_scripts_and_styles_are_revalidated(client: httpx.Client) -> None:
