@@ -74,6 +74,7 @@ TOWER = (
     "trust.replay_summary",
     "trust.replay",
     "trust.lineage",
+    "trust.served",
     "trust.withdrawal",
     "trust.quotas",
     "trust.rules",

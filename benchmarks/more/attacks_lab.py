@@ -6,8 +6,7 @@ The verdicts on corrections come from `trust/rules.py` and `trust/quotas.py`, th
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 
 import numpy as np
 

@@ -29,6 +29,9 @@ ROUTES = {
     ("/feedback", "post"): {"200", "401", "404", "409", "413", "415", "422", "503"},
     ("/predictions/{prediction_id}", "get"): {"200", "401", "404", "422", "503"},
     ("/labels/wanted", "get"): {"200", "401", "503"},
+    ("/corrections", "get"): {"200", "401", "422", "503"},
+    ("/corrections/{correction_id}", "get"): {"200", "401", "404", "422", "503"},
+    ("/corrections/review", "post"): {"200", "401", "404", "409", "413", "415", "422", "503"},
     ("/models", "get"): {"200", "503"},
     ("/models/{version}/challenge", "post"): {"200", "401", "404", "409", "422", "503"},
     ("/models/{version}/promote", "post"): {"200", "401", "404", "422", "503"},
@@ -49,7 +52,7 @@ ROUTES = {
 }
 # The description cannot say all that these routes depend on: which classes the model has, how many rows there are,
 # which ids it knows, whether MLflow answers, whether a tensor has the shape that it says.
-PARTICULAR = ("/suggest", "/feedback", "/models")
+PARTICULAR = ("/suggest", "/feedback", "/models", "/corrections")
 
 
 @pytest.fixture
