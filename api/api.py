@@ -55,11 +55,11 @@ from common.settings import Settings, load_settings
 from common.store import Store
 from common.store.threads import STORE_SECONDS, StoreThreads
 from trust.http.corrections import corrections_router  # room: trust
+from trust.http.erasures import answer_for_erased, erasure_router  # room: trust
+from trust.http.lineage import lineage_router  # room: trust
 from trust.http.withdrawal_runs import WithdrawalRuns  # room: trust
 from trust.http.withdrawals import withdrawals_router  # room: trust
 from trust.withdrawal import objection  # room: trust
-from trust.http.erasures import answer_for_erased, erasure_router  # room: trust
-from trust.http.lineage import lineage_router  # room: trust
 
 # Requests are counted in Prometheus' metrics; a search for OpenTelemetry's providers would cost each request 4 µs.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
