@@ -54,6 +54,7 @@ from common.registry.client import Registry
 from common.settings import Settings, load_settings
 from common.store import Store
 from common.store.threads import STORE_SECONDS, StoreThreads
+from trust.http.corrections import corrections_router  # room: trust
 from trust.http.erasures import answer_for_erased, erasure_router  # room: trust
 from trust.http.lineage import lineage_router  # room: trust
 
@@ -68,6 +69,7 @@ ROUTERS = [
     feedback_router,
     suggest_router,
     label_router,  # room: label_queue
+    corrections_router,  # room: trust
     model_router,  # room: live_statistics
     promotion_router,  # room: promotion
     lineage_router,  # room: trust

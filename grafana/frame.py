@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models.dashboard import (
@@ -11,14 +12,17 @@ from grafana_foundation_sdk.models.dashboard import (
     Dashboard,
     DashboardCursorSync,
     DashboardLinkType,
+    Panel,
     VariableOption,
     VariableRefresh,
     VariableSort,
 )
 
+from grafana import limits
 from grafana.panels import BAD, CHAMPION, DashboardPanel
 from grafana.queries import PROMETHEUS
 
+DESCRIPTIONS = Path(__file__).with_name("descriptions.md")
 TAG = "closed-loop-mlops-lab"
 MARK_STEP = "15s"
 
@@ -74,13 +78,22 @@ def frame(uid: str, title: str, description: str, sections: Sequence[Section]) -
         board = board.with_row(build.Row(section.title))
         for panel, width in zip(section.panels, cycle(section.widths), strict=False):
             board = board.with_panel(panel.span(width).height(section.height))
-    built = board.build()
+    built, texts = board.build(), descriptions(title)
     champions = Marks("new champion", NEW_CHAMPION, "version {{model_version}} is champion", CHAMPION)
     built.annotations = AnnotationContainer([champions, Marks("alert", FIRING, "{{alertname}}", BAD)])
     # Grafana gives panels without an id a new one at each start, which would break links to single panels.
     for number, each in enumerate(built.panels or (), start=1):
         each.id_val = number
+        if isinstance(each, Panel):
+            each.description = texts[each.title or ""]
     return built
+
+
+def descriptions(dashboard: str) -> dict[str, str]:
+    """Return the descriptions of a dashboard's panels by the panels' titles, with the limits filled in."""
+    section = DESCRIPTIONS.read_text(encoding="utf-8").partition(f"\n# {dashboard}\n")[2].partition("\n# ")[0]
+    panels = (panel.partition("\n") for panel in section.split("\n## ")[1:])
+    return {title: " ".join(text.format_map(vars(limits)).split()) for title, _, text in panels}
 
 
 def _problem() -> build.QueryVariable:

@@ -1,7 +1,7 @@
 """The limits that the panels draw: the numbers of the alerts in prometheus/alerts.yml."""
 
 ERRORS = 0.05  # HighErrorRatio: share of requests
-LATENCY = 0.25  # HighLatency: seconds, at the 99th percentile
+LATENCY_MS = 250  # HighLatency: milliseconds, at the 99th percentile
 LOG_LAG = 10.0  # PredictionLogLagging: seconds
 OUTLIERS = 0.2  # ManyOutliers: share of predictions
 FEATURE_MEAN = 1.0  # FeatureMeanOff: distance from the training mean, in tolerances

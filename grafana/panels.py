@@ -57,21 +57,18 @@ def at_least(limit: float) -> Steps:
     return ((BAD, None), (GOOD, limit))
 
 
-def lines(
-    title: str, unit: str, description: str, queries: Mapping[str, str], limits: Steps = NO_LIMIT
-) -> timeseries.Panel:
+def lines(title: str, unit: str, queries: Mapping[str, str], limits: Steps = NO_LIMIT) -> timeseries.Panel:
     """Return lines over time, with the limits as dashed lines.
 
     Args:
-        title: the quantity in a few words.
+        title: the quantity in a few words; `descriptions.md` has a text for it.
         unit: Grafana's name of the unit, or `suffix:` and a word, or `SHARE`.
-        description: the text behind the panel's *i*: the quantity, good values, and what to do about bad ones.
         queries: PromQL by the name of its series, in which `{{label}}` stands for the value of a label. The PromQL must
             select the problem by `$problem`.
         limits: pairs of a colour and the value from which on the colour applies.
     """
     targets = [_target(expr).legend_format(legend).range() for legend, expr in queries.items()]
-    panel = _described(timeseries.Panel(), title, unit, description, targets)
+    panel = _described(timeseries.Panel(), title, unit, targets)
     panel = _by_role(panel, queries).thresholds(_thresholds(limits)).legend(_legend()).tooltip(_tooltip())
     if unit == SHARE:
         panel = panel.max(1)
@@ -81,33 +78,31 @@ def lines(
     return panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(style))
 
 
-def steps(
-    title: str, unit: str, description: str, queries: Mapping[str, str], limits: Steps = NO_LIMIT
-) -> timeseries.Panel:
+def steps(title: str, unit: str, queries: Mapping[str, str], limits: Steps = NO_LIMIT) -> timeseries.Panel:
     """Return lines with steps, for quantities that seldom change."""
-    return lines(title, unit, description, queries, limits).line_interpolation(LineInterpolation.STEP_AFTER)
+    return lines(title, unit, queries, limits).line_interpolation(LineInterpolation.STEP_AFTER)
 
 
-def stacked(title: str, unit: str, description: str, queries: Mapping[str, str]) -> timeseries.Panel:
+def stacked(title: str, unit: str, queries: Mapping[str, str]) -> timeseries.Panel:
     """Return stacked areas over time."""
-    panel = lines(title, unit, description, queries).fill_opacity(40).line_width(1)
+    panel = lines(title, unit, queries).fill_opacity(40).line_width(1)
     return panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
 
 
-def number(title: str, unit: str, description: str, queries: Mapping[str, str], limits: Steps = NO_LIMIT) -> stat.Panel:
+def number(title: str, unit: str, queries: Mapping[str, str], limits: Steps = NO_LIMIT) -> stat.Panel:
     """Return the present value of each query as a large number, in the colour of its limit; see `lines`."""
     targets = [_target(expr).legend_format(legend).instant() for legend, expr in queries.items()]
-    panel = _described(stat.Panel(), title, unit, description, targets).thresholds(_thresholds(limits))
+    panel = _described(stat.Panel(), title, unit, targets).thresholds(_thresholds(limits))
     panel = _by_role(panel, queries, colors=limits == NO_LIMIT)
     panel = panel.graph_mode(BigValueGraphMode.NONE).color_mode(BigValueColorMode.VALUE)
     panel = panel.color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS)).text_mode(BigValueTextMode.AUTO)
     return panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False))
 
 
-def rows(title: str, unit: str, description: str, *exprs: str) -> table.Panel:
+def rows(title: str, unit: str, *exprs: str) -> table.Panel:
     """Return a table of the present values of PromQL expressions; see `lines`."""
     targets = [_target(expr).legend_format("").format(PromQueryFormat.TABLE).instant() for expr in exprs]
-    panel = _described(table.Panel(), title, unit, description, targets).thresholds(_thresholds(NO_LIMIT))
+    panel = _described(table.Panel(), title, unit, targets).thresholds(_thresholds(NO_LIMIT))
     panel = panel.cell_height(TableCellHeight.SM).align(FieldTextAlignment.AUTO).inspect(inspect=False)
     return panel.color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS)).show_header(show_header=True)
 
@@ -182,10 +177,8 @@ def _target(expr: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().datasource(PROMETHEUS).expr(expr).format(PromQueryFormat.TIME_SERIES)
 
 
-def _described(
-    panel: AnyPanel, title: str, unit: str, description: str, targets: Iterable[prometheus.Dataquery]
-) -> AnyPanel:
-    panel = panel.title(title).description(description).no_value("no data yet").datasource(PROMETHEUS)
+def _described(panel: AnyPanel, title: str, unit: str, targets: Iterable[prometheus.Dataquery]) -> AnyPanel:
+    panel = panel.title(title).no_value("no data yet").datasource(PROMETHEUS)
     panel = panel.unit("percentunit").decimals(1) if unit == SHARE else panel.unit(unit)
     return panel.targets([target.ref_id(letter) for letter, target in zip(ascii_uppercase, targets, strict=False)])
 

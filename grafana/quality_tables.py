@@ -25,18 +25,7 @@ def _confusion(role: str, name: str) -> DashboardPanel:
     found = in_service(f'{labels}, role="{role}"}}')
     # Classes without labels of this role get zeros, so that the matrix always has all classes.
     cells = f"{pairs} ({found}) or 0 * {pairs} ({labels}}})"
-    return _matrix(
-        rows(
-            f"Confusion of the {name}",
-            "none",
-            f"Predictions by their ground truth (rows) and by the answer of the {name} (columns). Right answers are on "
-            "the diagonal. A dark cell elsewhere shows two classes that the model confuses: send corrections for them. "
-            f"All 0: no feedback has come, or no {name} serves.",
-            cells,
-        )
-        .no_value("no predictions yet")
-        .decimals(0)
-    )
+    return _matrix(rows(f"Confusion of the {name}", "none", cells).no_value("no predictions yet").decimals(0))
 
 
 def _matrix(panel: table.Panel) -> table.Panel:
@@ -59,14 +48,7 @@ def _classes() -> DashboardPanel:
     shares = (in_service(f'live_{name}_ratio{{problem="$problem"}}') for name in BY_CLASS)
     exprs = (f"max by (class_name, model_version, role) ({expr})" for expr in (labels, *shares))
     return columns(
-        rows(
-            "By class",
-            SHARE,
-            "The measures of the versions in service for each class against all others. Near 100 % is good. A low "
-            "precision means that other classes get this answer; a low recall means that rows of this class get other "
-            "answers. Send corrections for such classes. An empty cell has no labels to compute it from.",
-            *exprs,
-        ),
+        rows("By class", SHARE, *exprs),
         TableColumn("class_name", "class"),
         ROLE,
         TableColumn("model_version", "version"),
@@ -80,15 +62,7 @@ def _versions() -> DashboardPanel:
     sums = (LABELS, f"max by ({MODEL}) ({COVERAGE})", f"max by ({MODEL}) ({ACCURACIES})")
     return newest_first(
         columns(
-            rows(
-                "By version",
-                SHARE,
-                "The measures of all versions that have answered, also of versions that no longer serve. Precision, "
-                "recall, specificity and F1 are means over the classes. Near 100 % is good. Versions that served at "
-                "different times answered different rows, so compare them with care.",
-                *sums,
-                *means,
-            ),
+            rows("By version", SHARE, *sums, *means),
             TableColumn("model_name", "model"),
             TableColumn("model_version", "version"),
             ROLE,

@@ -4,7 +4,7 @@ import logging
 
 import httpx
 
-from api.corrections.flow_runs import PREFECT_ERRORS, FlowRuns
+from api.corrections.flow_runs import OVER, PREFECT_ERRORS, FlowRuns
 from common.background import GuardedLoop
 from common.problem import Problem
 from common.settings import Settings
@@ -14,7 +14,6 @@ from common.store.threads import StoreThreads
 
 LOOK_SECONDS = 5.0
 MAX_LOOK_SECONDS = 60.0
-OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLING", "CANCELLED")
 
 logger = logging.getLogger(__name__)
 

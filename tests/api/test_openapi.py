@@ -33,6 +33,9 @@ ROUTES = {
     ("/lineage/versions/{version}", "get"): {"200", "401", "404", "422", "503"},
     ("/lineage/corrections/{suggestion_id}", "get"): {"200", "401", "404", "422", "503"},
     ("/labels/wanted", "get"): {"200", "401", "503"},
+    ("/corrections", "get"): {"200", "401", "422", "503"},
+    ("/corrections/{correction_id}", "get"): {"200", "401", "404", "422", "503"},
+    ("/corrections/review", "post"): {"200", "401", "404", "409", "413", "415", "422", "503"},
     ("/models", "get"): {"200", "503"},
     ("/models/{version}/challenge", "post"): {"200", "401", "404", "409", "422", "503"},
     ("/models/{version}/promote", "post"): {"200", "401", "404", "422", "503"},
@@ -53,7 +56,7 @@ ROUTES = {
 }
 # The description cannot say all that these routes depend on: which classes the model has, how many rows there are,
 # which ids it knows, whether MLflow answers, whether a tensor has the shape that it says.
-PARTICULAR = ("/suggest", "/feedback", "/models", "/lineage", "/predictions/")
+PARTICULAR = ("/suggest", "/feedback", "/models", "/lineage", "/predictions/", "/corrections")
 # MLflow is away here, which these say.
 WITH_MLFLOW = ("/models/", "/lineage/versions/")
 

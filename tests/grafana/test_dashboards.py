@@ -16,7 +16,7 @@ from common.settings import PROJECT
 from grafana import limits
 from grafana.build import DASHBOARDS as FOLDER
 from grafana.build import build
-from grafana.frame import TAG
+from grafana.frame import TAG, descriptions
 from monitor.monitor import create_app
 from tests.conftest import offline_settings, served
 from tests.grafana.grafana_schema import mistakes
@@ -82,6 +82,10 @@ def test_a_panel_has_title_unit_description_and_data_source(panel: Json) -> None
     assert sources == [{"type": "prometheus", "uid": "prometheus"}] * len(sources)
 
 
+def test_each_description_belongs_to_a_panel(dashboard: Json) -> None:
+    assert list(descriptions(dashboard["title"])) == [panel["title"] for panel in panels(dashboard)]
+
+
 @pytest.mark.parametrize("panel", PANELS)
 def test_a_panel_asks_about_the_chosen_problem_only(panel: Json) -> None:
     for target in panel["targets"]:
@@ -134,7 +138,7 @@ def test_the_limits_equal_the_alerts_limits() -> None:
         return {float(number) for found in numbers for number in found}
 
     assert limits.ERRORS in compared("HighErrorRatio")
-    assert limits.LATENCY in compared("HighLatency")
+    assert limits.LATENCY_MS / 1000 in compared("HighLatency")
     assert limits.LOG_LAG in compared("PredictionLogLagging")
     assert limits.OUTLIERS in compared("ManyOutliers")
     assert limits.FEATURE_MEAN in compared("FeatureMeanOff")

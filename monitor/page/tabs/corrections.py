@@ -1,10 +1,11 @@
-"""Tab *Corrections*: the label queue, the gate's verdicts, the results of fine-tuning, and each correction's state."""
+"""Tab *Corrections*: the review and label queues, the gate's verdicts, fine-tunings, and each correction's state."""
 
 from collections.abc import Sequence
 
 from common.store.suggestions import TRAIN_AT, Suggestion
 from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION, prediction_link
+from monitor.page.tabs.review import review_queue
 from monitor.page.tabs.verdicts import label_queue, verdicts
 from monitor.page.view import View
 from monitor.statistics.estimates import METRICS
@@ -20,13 +21,6 @@ RUNS = PanelText(
     f"No fine-tuning used corrections of these days: {TRAIN_AT} of them make a new version.",
     "The result of the corrections that were learnt together. The flow run is that of the last one.",
 )
-QUARANTINED = PanelText(
-    "quarantined",
-    "Quarantined corrections",
-    "No correction of these days is in quarantine. A rollback brings them there: POST /models/rollback at the api, or "
-    "ground truths that show that a version is worse.",
-    "A version had learnt them and was taken back. They stay here, and no version learns them.",
-)
 
 
 def build(view: View) -> list[Panel]:
@@ -38,19 +32,12 @@ def build(view: View) -> list[Panel]:
         for each in view.store.correction_history.by_state()
         if (each.problem, each.state) == (chosen.problem, "waiting")
     )
-    quarantined = [each for each in found if each.state == "quarantined"]
     return [
+        review_queue(view),
         label_queue(view),
         verdicts(view),
         _runs(view, found),
         _corrections(view, found, waiting),
-        PanelTable(QUARANTINED, quarantined)
-        .add("moment", "received", "Received", lambda each: each.received_at)
-        .column(CLASS, lambda each: each.class_name)
-        .column(VERSION, lambda each: view.version_link(each.trained_version))
-        .add("text", "reason", "Reason", _reason)
-        .add("text", "id", "Id", lambda each: each.id)
-        .panel(),
     ]
 
 
@@ -109,13 +96,14 @@ def _runs(view: View, found: Sequence[Suggestion]) -> Panel:
 def _batches(found: Sequence[Suggestion]) -> list[list[Suggestion]]:
     """Return the corrections that fine-tuning has settled, newest first, grouped by their common outcome.
 
-    A correction that was refused before it had a row in the file belongs to no group.
+    A correction that was refused before it had a row in the file belongs to no group, nor does one that vetting put
+    into quarantine before a version learnt it.
     """
     batches: dict[tuple[int | None, str | None, str | None], list[Suggestion]] = {}
     for each in found:
         reasons = each.refused_because, each.quarantined_because
-        settled = each.state == "quarantined" or (each.state in {"trained", "refused"} and each.row_number is not None)
-        if settled:
+        learnt = each.state in {"trained", "quarantined"} and each.trained_version is not None
+        if learnt or (each.state == "refused" and each.row_number is not None):
             batches.setdefault((each.trained_version, *reasons), []).append(each)
     return list(batches.values())
 

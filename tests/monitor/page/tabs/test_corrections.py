@@ -75,6 +75,9 @@ def test_fine_tunings_are_listed_with_their_version_or_refusal(store: Store, bac
     # Refused before it was written anywhere: no fine-tuning.
     store.suggestions.add(suggestion("bad"))
     store.suggestions.refused(["bad"], "no such class")
+    # Vetting stopped it before any fine-tuning.
+    store.suggestions.add(suggestion("odd"))
+    store.suggestions.quarantine(["odd"], "it is unlike all known rows")
     backends.references._tested = {MODEL: {2: {"accuracy": 0.97, "f1": 0.96}}}
     found = cells(by_id(corrections.build(View(backends, today())))["runs"])
     assert [(run["corrections"], run["state"], run["reason"]) for run in found] == [
@@ -159,9 +162,3 @@ def test_a_verdict_that_is_decided_wants_no_ground_truth(store: Store, known: Ba
     store.judgements.add(open_judgement(2, "a"))
     store.trials.decided("iris", 2, "retire: it is worse")
     assert by_id(corrections.build(View(known, today())))["wanted"].rows == []
-
-
-def test_quarantined_corrections_have_their_reason(sent: Store, backends: Backends) -> None:
-    assert sent
-    [row] = cells(by_id(corrections.build(View(backends, today())))["quarantined"])
-    assert (row["id"], row["reason"]) == ("lie", "version 3 was rolled back")

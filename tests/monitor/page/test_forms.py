@@ -1,18 +1,18 @@
-"""The form of the label queue sends a ground truth on to the api, and takes none from other sites."""
+"""The forms of the queues send ground truths and reviews on to the api, and take none from other sites."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, Header, HTTPException
 
 from common.store import Store
+from monitor.page.forms import MOST_BYTES
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
-from monitor.page.truth_form import MOST_BYTES
 from monitor.page.view import FeedbackApi
 from tests.conftest import served
 from tests.monitor.references import backends_of
@@ -21,12 +21,14 @@ HTML = {"Accept": "text/html"}
 OWN = {"Sec-Fetch-Site": "same-origin", **HTML}
 FORM = {"truth": "p|a|b", "key": " schlüssel "}
 
-Api = tuple[list[tuple[dict[str, str], str]], list[HTTPException]]
+REVIEW = {"decision": "approve", "correction": ["a", "b"], "note": " seen in the shop ", "key": "k"}
+
+Api = tuple[list[tuple[dict[str, Any], str]], list[Any]]
 
 
 @pytest.fixture
 def heard() -> Api:
-    """Bodies with keys that the api has had, and the errors that it answers next."""
+    """Bodies with keys that the api has had, and the errors or the results of reviews that it answers next."""
     return [], []
 
 
@@ -41,6 +43,11 @@ def page(store: Store, heard: Api) -> Iterator[httpx.Client]:
         for error in heard[1]:
             raise error
         return body
+
+    @api.post("/corrections/review")
+    def review(body: dict[str, Any], x_api_key: Annotated[str, Header()] = "") -> dict[str, Any]:
+        heard[0].append((body, x_api_key))
+        return {"corrections": heard[1]}
 
     with ExitStack() as stack:
         url = str(stack.enter_context(served(api)).base_url).rstrip("/")
@@ -80,7 +87,7 @@ def test_without_a_key_none_is_sent(page: httpx.Client, heard: Api) -> None:
 def test_a_form_of_another_site_is_refused(page: httpx.Client, heard: Api, headers: dict[str, str]) -> None:
     answer = send(page, HTML | headers)
     assert (answer.status_code, heard[0]) == (403, [])
-    assert "Only the monitor&#39;s own page may send ground truths" in answer.text
+    assert "Only the monitor&#39;s own page may send forms" in answer.text
 
 
 def test_an_old_browser_that_names_the_origin_alone_is_believed(page: httpx.Client, heard: Api) -> None:
@@ -128,3 +135,52 @@ def test_an_api_that_is_away_is_named_and_the_key_is_not(store: Store, key: str)
     assert answer.status_code == 502
     assert "The api at http://127.0.0.1:1 (API_URL) does not answer." in answer.text
     assert "secret" not in answer.text
+
+
+def review(page: httpx.Client, **changed: Any) -> httpx.Response:
+    return page.post("/review?problem=iris&rule=outlier&page=2", data={**REVIEW, **changed}, headers=OWN)
+
+
+def test_a_review_goes_to_the_api_with_the_key_and_the_queue_is_shown_again(page: httpx.Client, heard: Api) -> None:
+    answer = review(page)
+    assert heard[0] == [({"ids": ["a", "b"], "decision": "approve", "note": "seen in the shop"}, "k")]
+    back = "/tab/corrections?problem=iris&rule=outlier&page=2#quarantined"
+    assert (answer.status_code, answer.headers["location"]) == (303, back)
+
+
+def test_the_button_of_a_correction_reviews_it_alone_whichever_are_selected(page: httpx.Client, heard: Api) -> None:
+    review(page, one="reject|c", decision="", note="")
+    assert heard[0][0][0] == {"ids": ["c"], "decision": "reject", "note": None}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"correction": []}, "No correction is selected"),
+        ({"decision": "burn"}, "approve or reject"),
+        ({"one": "burn|a"}, "or"),
+    ],
+    ids=str,
+)
+def test_a_review_without_corrections_or_decision_is_refused(
+    page: httpx.Client, heard: Api, changed: dict[str, Any], words: str
+) -> None:
+    answer = review(page, **changed)
+    assert (answer.status_code, heard[0]) == (422, [])
+    assert words in answer.text
+
+
+def test_a_review_of_another_site_is_refused(page: httpx.Client, heard: Api) -> None:
+    answer = page.post("/review", data=REVIEW, headers=HTML | {"Origin": "http://elsewhere.example"})
+    assert (answer.status_code, heard[0]) == (403, [])
+
+
+def test_corrections_that_a_review_left_as_they_were_are_named_with_the_reasons(page: httpx.Client, heard: Api) -> None:
+    heard[1].extend({"result": "decided", "detail": "done"} for _ in range(2))
+    assert review(page).status_code == 303
+    heard[1].extend({"result": "decided otherwise", "detail": f"key rejected {name}"} for name in "vwxyz")
+    answer = review(page)
+    assert answer.status_code == 409
+    assert "Not every correction was reviewed" in answer.text
+    left = "2 of 7 corrections are reviewed, the others stay as they were: key rejected v; key rejected w; key rejected"
+    assert f"{left} x; and 2 more." in answer.text
