@@ -55,6 +55,8 @@ from common.settings import Settings, load_settings
 from common.store import Store
 from common.store.threads import STORE_SECONDS, StoreThreads
 from trust.http.corrections import corrections_router  # room: trust
+from trust.http.erasures import answer_for_erased, erasure_router  # room: trust
+from trust.http.lineage import lineage_router  # room: trust
 from trust.http.withdrawal_runs import WithdrawalRuns  # room: trust
 from trust.http.withdrawals import withdrawals_router  # room: trust
 from trust.withdrawal import objection  # room: trust
@@ -74,6 +76,8 @@ ROUTERS = [
     corrections_router,  # room: trust
     model_router,  # room: live_statistics
     promotion_router,  # room: promotion
+    lineage_router,  # room: trust
+    erasure_router,  # room: trust
     service_router,
     seldon_router,  # room: protocols
 ]
@@ -104,6 +108,7 @@ def create_app(
     )
     app.state.metrics = metrics or Metrics()
     add_error_handlers(app)
+    answer_for_erased(app)  # room: trust
     app.add_middleware(Heads)  # room: connections
     app.add_middleware(BodyGuard)  # room: guards
     app.state.http_metrics = HttpMetrics(app, app.state.metrics.registry)  # room: http_metrics
@@ -130,6 +135,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     await stack.enter_async_context(registry)
+    state.registry = registry  # room: trust
     state.access = Access(settings, rate_limit)
     state.aliases = Aliases(problem, registry, state.store)  # room: promotion
     state.large = OffloadLarge()

@@ -123,6 +123,13 @@ class Cards(BaseModel):
     key: str | None
 
 
+class Withdrawable(BaseModel):
+    """A correction that the page can take back; `key` names the key that the api asks for, None if it asks for none."""
+
+    correction: str
+    key: str | None
+
+
 class Panel(BaseModel):
     """A table, and the way to draw it.
 
@@ -139,6 +146,7 @@ class Panel(BaseModel):
         choices: the buttons of a table that asks for ground truths.
         cards: those of the rows, if the panel has some.
         replay: the form that starts a replay, if the panel has it.
+        withdrawal: the correction that a form of the panel takes back.
     """
 
     id: str = Field(pattern=r"^[a-z-]+$")
@@ -152,6 +160,7 @@ class Panel(BaseModel):
     choices: Choices | None = None
     cards: Cards | None = None
     replay: ReplayForm | None = None
+    withdrawal: Withdrawable | None = None
 
     def without_ends(self) -> list[Column]:
         """Return the columns that do not hold the ends of another column's intervals."""

@@ -15,7 +15,7 @@ from common.store.trust.replays import ReplaySpan
 from monitor.page.csv_table import as_csv
 from monitor.page.data import ProblemInfo, TabData, known_problems, tab_data
 from monitor.page.errors import add_error_handlers
-from monitor.page.forms import PageForm, send_review, send_truth
+from monitor.page.forms import PageForm, send_review, send_truth, send_withdrawal
 from monitor.page.panels import Tab
 from monitor.page.rendering import add_files, render
 from monitor.page.replays import changed_answers, start_replay
@@ -53,6 +53,7 @@ class PageQuery(BaseModel):
     page: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="page of the corrections to review; default: 1"
     )
+    correction: PredictionId = Field("", description="id of a correction whose history is to be shown")
 
     def suffix(self, **other: Any) -> str:
         """Return the query as the end of a URL, with some parameters replaced."""
@@ -119,6 +120,15 @@ def page_router(tabs: Sequence[Tab]) -> APIRouter:
         """Return the changed answers of a replay as CSV."""
         backends: Backends = request.app.state.backends
         return _csv(*changed_answers(backends.store, replay_id, trusted_only=backends.trusted_only))
+
+    @router.post("/withdraw", include_in_schema=False)
+    async def withdraw(request: Request, asked: FromUrl) -> Response:
+        """Show what a withdrawal would do; send it on to the api if a person has seen that, and show the correction."""
+        plan = await send_withdrawal(request, _feedback_api(request))
+        if plan is None:
+            return RedirectResponse(f"/tab/corrections{asked.suffix()}#correction", 303)
+        key = request.app.state.backends.review_key
+        return render(request, "withdraw.html", {"plan": plan, "asked": asked, "key": key})
 
     return router
 
@@ -188,7 +198,8 @@ def _selection(asked: PageQuery, problem: str, versions: Sequence[int]) -> Selec
     if since > until:
         raise HTTPException(422, f"the first day, {since}, is after the last one, {until}")
     days = {"problem": problem, "since": since, "until": until}
-    return Selection(**days, versions=list(versions), id=asked.id, rule=asked.rule, page=asked.page or 1)
+    found = asked.model_dump(include={"id", "rule", "correction"})
+    return Selection(**days, **found, versions=list(versions), page=asked.page or 1)
 
 
 def _versions(problems: Sequence[ProblemInfo]) -> dict[str, set[int]]:

@@ -52,6 +52,9 @@ def test_each_correction_says_where_it_is(sent: Store, backends: Backends) -> No
     assert found["learnt"]["flow_run"] == f"flow run|http://prefect/runs/flow-run/{RUN}"
     assert found["delivered"]["prediction"] == "p|/tab/predictions?problem=iris&id=p"
     assert found["new"]["prediction"] is None
+    links = {name: str(found[str(name)]["history"]) for name in ("learnt", "lie")}
+    query = "/tab/corrections?problem=iris&correction="
+    assert links == {"learnt": f"history, take back|{query}learnt#correction", "lie": f"history|{query}lie#correction"}
     assert {row["class"] for row in found.values()} == {SETOSA}
     received = [str(row["received"]) for row in found.values()]
     assert received == sorted(received, reverse=True)
