@@ -71,29 +71,21 @@ class Decision:
     reason: str
 
 
-class LiveJudge:
+class LiveJudge(RegistryFollower):
     """Judges the version that has learnt corrections last, from `start` to `stop`, in one process of the service."""
 
     def __init__(
         self, problem: Problem, settings: Settings, registry: Registry, store: StoreThreads, aliases: Aliases
     ) -> None:
         """Judge `problem`'s versions in `registry` by the ground truths in `store`, and move `aliases`."""
+        super().__init__("the judge of live versions", LOOK_SECONDS, StoreError)
         self._problem = problem
         self._settings = settings
         self._registry = registry
         self._store = store
         self._aliases = aliases
-        self._following = RegistryFollower("the judge of live versions", self.look, LOOK_SECONDS, StoreError)
 
-    async def start(self) -> None:
-        """Begin to look."""
-        await self._following.start()
-
-    async def stop(self) -> None:
-        """Stop looking."""
-        await self._following.stop()
-
-    async def look(self) -> None:
+    async def _look(self) -> None:
         """Decide if the ground truths allow it, and act if no other process does."""
         if await self._judge() is None:
             return
@@ -162,7 +154,7 @@ class LiveJudge:
         duel, outcome, reason = decision.duel, decision.outcome, decision.reason
         logger.warning("version %d: %s: %s", decision.new.number, outcome, reason)
         if duel.champion.number != duel.challenger.number:
-            await self._store.write(lambda of: self._note(of, decision))
+            await self._store.write(lambda of: self._write_outcome(of, decision))
         match outcome:
             case "promote":
                 await self._aliases.replace_champion(duel.challenger, duel.champion, "promoted", reason)
@@ -171,7 +163,7 @@ class LiveJudge:
             case "retire" | "end":
                 await self._aliases.retire_challenger()
 
-    def _note(self, store: Store, decision: Decision) -> None:
+    def _write_outcome(self, store: Store, decision: Decision) -> None:
         number = decision.new.number
         if decision.outcome in ("roll back", "retire"):
             learnt = store.trials.learnt_by(self._problem.name, number)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from monitor.page.replay_form import ReplayForm
 from monitor.page.view import View
 
 Kind = Literal["text", "number", "integer", "ratio", "moment", "day", "link"]
@@ -66,7 +67,7 @@ class NearRow(BaseModel):
     features: dict[str, Cell]
 
 
-class Step(BaseModel):
+class StateStep(BaseModel):
     """A change of a correction's state; `at` is ISO 8601."""
 
     at: str
@@ -98,7 +99,7 @@ class Card(BaseModel):
     nearest: list[NearRow]
     map: str
     place: tuple[float, float] | None
-    history: list[Step]
+    history: list[StateStep]
 
 
 class Cards(BaseModel):
@@ -145,6 +146,7 @@ class Panel(BaseModel):
         choices: the buttons of a table that asks for ground truths.
         cards: those of the rows, if the panel has some.
         withdrawal: the correction that a form of the panel takes back.
+        replay: the form that starts a replay, if the panel has it.
     """
 
     id: str = Field(pattern=r"^[a-z-]+$")
@@ -158,6 +160,7 @@ class Panel(BaseModel):
     choices: Choices | None = None
     cards: Cards | None = None
     withdrawal: Withdrawable | None = None
+    replay: ReplayForm | None = None
 
     def without_ends(self) -> list[Column]:
         """Return the columns that do not hold the ends of another column's intervals."""

@@ -46,7 +46,7 @@ def largest(**metadata: Any) -> OnnxModel:
 
 
 def without_probabilities() -> OnnxModel:
-    """The same without probabilities."""
+    """A model with the same answers, without probabilities."""
     nodes = [helper.make_node("ArgMax", ["input"], ["label"], axis=1, keepdims=0)]
     made = helper.make_graph(
         nodes,

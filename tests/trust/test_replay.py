@@ -37,7 +37,7 @@ def number(name: str) -> Number:
 
 
 def answer(row: LoggedAnswer) -> tuple[str, float]:
-    """What the model answers, in plain Python."""
+    """Return the model's answer and its confidence, in plain Python."""
     values = [np.float32(row.features[name]) for name in COLUMNS]
     shares = [math.exp(value) for value in values]
     return CLASSES[values.index(max(values))], max(shares) / sum(shares)

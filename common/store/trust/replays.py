@@ -84,7 +84,9 @@ class Replays(StorePart):
 
     def count(self, span: ReplaySpan, most: int | None = None) -> int:
         """Return the number of rows of a span; counting ends at `most`."""
-        found = sa.select(predictions.c.id).where(*_within(span)).limit(most).subquery()
+        c = predictions.c
+        times = c.predicted_at >= span.since, c.predicted_at < span.until
+        found = sa.select(c.id).where(c.problem == span.problem, c.role == "champion", *times).limit(most).subquery()
         return int(self._database.read(sa.select(sa.func.count().label("rows")).select_from(found))[0]["rows"])
 
     def chunks(
@@ -100,17 +102,20 @@ class Replays(StorePart):
         """
         c = predictions.c
         order = (c.predicted_at.desc(), c.id.desc()) if newest_first else (c.predicted_at, c.id)
-        query = _answers(trusted_only=trusted_only).where(*_within(span)).order_by(*order)
-        begun: sa.ColumnElement[bool] = sa.true()
+        log = c.problem == span.problem, c.role == "champion"
+        ends = [c.predicted_at < span.until, c.predicted_at >= span.since]
+        begin, end = ends if newest_first else ends[::-1]
+        query = _answers(trusted_only=trusted_only).where(*log, end).order_by(*order)
         left = most
         while left is None or left > 0:
             size = CHUNK_ROWS if left is None else min(CHUNK_ROWS, left)
-            page = self._database.read(query.where(begun).limit(size))
+            page = self._database.read(query.where(begin).limit(size))
             if page:
                 yield _logged(page)
             if len(page) < size:
                 return
-            begun = _beyond(page[-1], newest_first=newest_first)
+            # In place of the first limit: an index looks only one of them up.
+            begin = _beyond(page[-1], newest_first=newest_first)
             left = None if left is None else left - size
 
     def answers(self, ids: Sequence[str], *, trusted_only: bool = False) -> dict[str, LoggedAnswer]:
@@ -178,12 +183,6 @@ class Replays(StorePart):
     def _first(self, condition: sa.ColumnElement[bool]) -> ReplayRequest | None:
         query = sa.select(replays).where(condition).order_by(replays.c.requested_at.desc(), replays.c.id).limit(1)
         return next(iter(records(ReplayRequest, self._database.read(query))), None)
-
-
-def _within(span: ReplaySpan) -> tuple[sa.ColumnElement[bool], ...]:
-    c = predictions.c
-    times = c.predicted_at >= span.since, c.predicted_at < span.until
-    return c.problem == span.problem, c.role == "champion", *times
 
 
 def _answers(*, trusted_only: bool) -> sa.Select[Any]:

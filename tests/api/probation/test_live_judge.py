@@ -66,7 +66,7 @@ def look(settings: Settings, problem: Problem, store: Store, looks: int = 1) -> 
         async with Registry(settings.mlflow_uri) as registry:
             judge = LiveJudge(problem, settings, registry, threads, Aliases(problem, registry, threads))
             for _ in range(looks):
-                await judge.look()
+                await judge._look()
         threads.close()
 
     asyncio.run(looking())
