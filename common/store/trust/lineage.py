@@ -29,8 +29,8 @@ class SourcedCorrection:
     """A correction, from whom it came, who reviewed it, and the answer that it corrected.
 
     Attributes:
-        id: of the suggestion.
-        class_name: the class that its sender says.
+        suggestion_id: its id.
+        class_name: the class that its sender says; empty if it was erased.
         received_at: when it came, in UTC.
         source: the name of a key, or the sender's address.
         trusted: whether it came with a key.
@@ -43,7 +43,7 @@ class SourcedCorrection:
         state: how far it has come.
     """
 
-    id: str
+    suggestion_id: str
     class_name: str
     received_at: datetime
     source: str | None
@@ -171,6 +171,7 @@ class Lineage(StorePart):
             predictions, (answer.id == c.prediction_id) & (answer.role == "champion")
         )
         query = sa.select(
+            c.id.label("suggestion_id"),
             *kept,
             *(c[name] for name in STATE_COLUMNS.values() if name != "trained_version"),
             vettings.c.outcome,

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from common.store.database import StorePart, records
 from common.store.suggestions import LEARNABLE
 from common.store.tables import suggestions
+from common.store.trust.erasures import erase_features
 from common.store.trust.history import LAB, note_events
-from common.store.trust.tables import correction_events, version_corrections, vettings, withdrawals
+from common.store.trust.tables import version_corrections, withdrawals
 
 MOST = 10_000  # corrections of one request
 UNLEARNT = "no version had learnt it"
@@ -128,12 +129,12 @@ class Withdrawals(StorePart):
                 connection.execute(again.values(erase=True, closed_at=None))
             return len(new)
 
-    def open(self, problem: str) -> list[Withdrawal]:
+    def open(self, problem: str, limit: int = MOST) -> list[Withdrawal]:
         """Return the withdrawals that are not closed yet, those that have a flow run first, then oldest first."""
         c = withdrawals.c
         query = _with_reason().where(c.problem == problem, c.closed_at.is_(None))
         order = c.flow_run_id.is_(None), c.requested_at, c.suggestion_id
-        return records(Withdrawal, self._database.read(query.order_by(*order).limit(MOST)))
+        return records(Withdrawal, self._database.read(query.order_by(*order).limit(limit)))
 
     def newest(self, problem: str, limit: int, ids: Sequence[str] = ()) -> list[Withdrawal]:
         """Return the newest withdrawals, or those of these corrections, newest first."""
@@ -173,7 +174,7 @@ class Withdrawals(StorePart):
                 values = {"closed_at": now, "version": version, "outcome": outcomes[each.suggestion_id]}
                 connection.execute(withdrawals.update().where(w.suggestion_id == each.suggestion_id).values(values))
                 note_events(connection, [each.suggestion_id], "withdrawn", LAB, outcomes[each.suggestion_id])
-            _erase(connection, [each.suggestion_id for each in found if each.erase])
+            erase_features(connection, [each.suggestion_id for each in found if each.erase])
 
 
 def _stopped_early() -> tuple[sa.ColumnElement[bool], ...]:
@@ -186,12 +187,3 @@ def _stopped_early() -> tuple[sa.ColumnElement[bool], ...]:
 def _with_reason() -> sa.Select[Any]:
     joined = sa.join(withdrawals, suggestions, suggestions.c.id == withdrawals.c.suggestion_id)
     return sa.select(withdrawals, suggestions.c.withdrawn_because.label("reason")).select_from(joined)
-
-
-def _erase(connection: sa.Connection, ids: Sequence[str]) -> None:
-    """Erase what corrections say of a person; that they were there, and what became of them, stays."""
-    s, e = suggestions.c, correction_events.c
-    connection.execute(suggestions.update().where(s.id.in_(ids)).values(features={}, class_name="", source=None))
-    connection.execute(vettings.update().where(vettings.c.suggestion_id.in_(ids)).values(details={}))
-    received = e.suggestion_id.in_(ids), e.state == "received"
-    connection.execute(correction_events.update().where(*received).values(actor="erased"))
