@@ -58,7 +58,7 @@ async def send_review(request: Request, api: FeedbackApi) -> None:
 
 @dataclass(frozen=True)
 class WithdrawalWords:
-    """What the withdrawal of a correction would do: the api's words, and the versions with the number of answers."""
+    """The effect that the withdrawal of a correction would have: the api's words, and the versions with the number of answers."""
 
     correction: str
     reason: str

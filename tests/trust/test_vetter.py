@@ -192,7 +192,7 @@ def test_what_a_reviewer_sends_needs_no_vetting(lab: Settings, store: Store, pro
         (True, "key", FAR_OUT, "waiting"),
         (True, "key", (24.0, 25.0, 25.0, 25.0), "quarantined"),  # another row than the prediction's
         (False, "198.51.100.7", FAR_OUT, "waiting"),
-        (False, "192.0.2.1", FAR_OUT, "quarantined"),  # the same client has said both
+        (False, "192.0.2.1", FAR_OUT, "quarantined"),  # one client has said both
     ],
 )
 def test_a_correction_whose_ground_truth_somebody_else_told_needs_no_vetting(  # noqa: PLR0913, PLR0917
