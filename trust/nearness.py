@@ -37,7 +37,7 @@ class Space:
 
     def place(self, X: Rows) -> Floats:
         """Return the places `[rows, dimensions]` of rows `[rows, features]`; unknown names are near to none."""
-        X = as_float32(X)
+        X = as_float32(X).reshape(X.shape)
         places = np.zeros((len(X), self.width))
         places[:, : len(self.numbers)] = (X[:, self.numbers].astype(np.float64) - self.mean) / self.deviation
         for column, known in self.names.items():
@@ -51,7 +51,7 @@ def space_of(problem: Problem, X: Rows) -> Space:
     """Return the space of training rows `[rows, features]`, at least one."""
     kinds = [feature.kind for feature in problem.features]
     numbers = [column for column, kind in enumerate(kinds) if kind == "number"]
-    values = as_float32(X)[:, numbers].astype(np.float64)
+    values = as_float32(X).reshape(X.shape)[:, numbers].astype(np.float64)
     deviation = values.std(axis=0)
     names, width = {}, len(numbers)
     for column in sorted(set(range(len(kinds))) - set(numbers)):

@@ -1,8 +1,9 @@
 """The forms of the page: the monitor sends each on to the api, with the key that a person has typed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 from fastapi import HTTPException, Request
@@ -12,6 +13,8 @@ from monitor.page.view import FeedbackApi
 MOST_BYTES = 8192
 SECONDS = 20.0
 DECISIONS = ("approve", "reject")
+REVIEWED = ("decided", "decided before")  # results of a review with which its sender can be content
+MOST_NAMED = 3  # corrections that a review did not decide
 
 
 async def send_truth(request: Request, api: FeedbackApi) -> None:
@@ -27,23 +30,61 @@ async def send_truth(request: Request, api: FeedbackApi) -> None:
     await form.send_on(api, "/feedback", {"prediction_id": prediction_id, "class_name": class_name})
 
 
-async def send_review(request: Request, api: FeedbackApi) -> dict[str, Any]:
-    """Post the review in a form to `POST /corrections/review` of the api, and return the answer.
+async def send_review(request: Request, api: FeedbackApi) -> None:
+    """Post the review in a form to `POST /corrections/review` of the api.
 
     The button `one` has a decision and an id; the button `decision` is about all ids that are ticked.
 
     Raises:
-        HTTPException: as `PageForm` does; 422 also for a form without corrections or without a decision.
+        HTTPException: as `PageForm` does; 422 also for a form without corrections or without a decision, and 409 if
+            some of the corrections were not reviewed, with the reasons.
     """
     form = await PageForm.read(request)
     decision, _, only = form.value("one").partition("|")
-    decision, ids = (decision, [only]) if only else (form.value("decision"), form.values("id"))
+    decision, ids = (decision, [only]) if only else (form.value("decision"), form.values("correction"))
     if decision not in DECISIONS:
         raise HTTPException(422, "the form has no decision: approve or reject")
     if not ids:
         raise HTTPException(422, "no correction is selected")
-    body = {"ids": list(dict.fromkeys(ids)), "decision": decision, "note": form.value("note") or None}
-    return await form.send_on(api, "/corrections/review", body)
+    body = {"ids": ids, "decision": decision, "note": form.value("note") or None}
+    answer = await form.send_on(api, "/corrections/review", body)
+    results = answer.get("corrections", [])
+    if left := [each["detail"] for each in results if each["result"] not in REVIEWED]:
+        more = f"; and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+        reviewed = f"{len(results) - len(left)} of {len(results)} corrections are reviewed"
+        reasons = f"{'; '.join(left[:MOST_NAMED])}{more}"
+        raise HTTPException(409, f"{reviewed}, the others stay as they were: {reasons}")
+
+
+@dataclass(frozen=True)
+class WithdrawalWords:
+    """What the withdrawal of a correction would do: the api's words, and the versions with the number of answers."""
+
+    correction: str
+    reason: str
+    words: str
+    versions: Sequence[tuple[int, int]]
+
+
+async def send_withdrawal(request: Request, api: FeedbackApi) -> WithdrawalWords | None:
+    """Post the withdrawal in a form to `POST /corrections/{id}/withdraw` of the api, if it is confirmed.
+
+    Else ask the api what it would do, and return that.
+
+    Raises:
+        HTTPException: as `PageForm` does; 422 also for a form without a correction or a reason.
+    """
+    form = await PageForm.read(request)
+    correction, reason = form.value("correction"), form.value("reason")
+    if not correction or not reason:
+        raise HTTPException(422, "the form has no correction or no reason")
+    path, body = f"/corrections/{quote(correction, safe='')}/withdraw", {"reason": reason}
+    if form.value("confirmed"):
+        await form.send_on(api, path, body)
+        return None
+    plan = await form.send_on(api, f"{path}?dry_run=true", body)
+    versions = [(each["version"], each["answers"]) for each in plan["versions"]]
+    return WithdrawalWords(correction, reason, plan["plan"], versions)
 
 
 class PageForm:

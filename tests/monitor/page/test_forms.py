@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -21,12 +21,14 @@ HTML = {"Accept": "text/html"}
 OWN = {"Sec-Fetch-Site": "same-origin", **HTML}
 FORM = {"truth": "p|a|b", "key": " schlüssel "}
 
-Api = tuple[list[tuple[dict[str, str], str]], list[HTTPException]]
+REVIEW = {"decision": "approve", "correction": ["a", "b"], "note": " seen in the shop ", "key": "k"}
+
+Api = tuple[list[tuple[dict[str, Any], str]], list[Any]]
 
 
 @pytest.fixture
 def heard() -> Api:
-    """Bodies with keys that the api has had, and the errors that it answers next."""
+    """Bodies with keys that the api has had, and the errors or the results of reviews that it answers next."""
     return [], []
 
 
@@ -41,6 +43,16 @@ def page(store: Store, heard: Api) -> Iterator[httpx.Client]:
         for error in heard[1]:
             raise error
         return body
+
+    @api.post("/corrections/review")
+    def review(body: dict[str, Any], x_api_key: Annotated[str, Header()] = "") -> dict[str, Any]:
+        heard[0].append((body, x_api_key))
+        return {"corrections": heard[1]}
+
+    @api.post("/corrections/{name:path}/withdraw")
+    def withdraw(name: str, body: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        heard[0].append((body, f"{name} {dry_run}"))
+        return {"versions": [{"version": 3, "answers": 1204}], "plan": "version 3 learnt it"}
 
     with ExitStack() as stack:
         url = str(stack.enter_context(served(api)).base_url).rstrip("/")
@@ -128,3 +140,74 @@ def test_an_api_that_is_away_is_named_and_the_key_is_not(store: Store, key: str)
     assert answer.status_code == 502
     assert "The api at http://127.0.0.1:1 (API_URL) does not answer." in answer.text
     assert "secret" not in answer.text
+
+
+def review(page: httpx.Client, **changed: Any) -> httpx.Response:
+    return page.post("/review?problem=iris&rule=outlier&page=2", data={**REVIEW, **changed}, headers=OWN)
+
+
+def test_a_review_goes_to_the_api_with_the_key_and_the_queue_is_shown_again(page: httpx.Client, heard: Api) -> None:
+    answer = review(page)
+    assert heard[0] == [({"ids": ["a", "b"], "decision": "approve", "note": "seen in the shop"}, "k")]
+    back = "/tab/corrections?problem=iris&rule=outlier&page=2#quarantined"
+    assert (answer.status_code, answer.headers["location"]) == (303, back)
+
+
+def test_the_button_of_a_correction_reviews_it_alone_whichever_are_selected(page: httpx.Client, heard: Api) -> None:
+    review(page, one="reject|c", decision="", note="")
+    assert heard[0][0][0] == {"ids": ["c"], "decision": "reject", "note": None}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"correction": []}, "No correction is selected"),
+        ({"decision": "burn"}, "approve or reject"),
+        ({"one": "burn|a"}, "or"),
+    ],
+    ids=str,
+)
+def test_a_review_without_corrections_or_decision_is_refused(
+    page: httpx.Client, heard: Api, changed: dict[str, Any], words: str
+) -> None:
+    answer = review(page, **changed)
+    assert (answer.status_code, heard[0]) == (422, [])
+    assert words in answer.text
+
+
+def test_a_review_of_another_site_is_refused(page: httpx.Client, heard: Api) -> None:
+    answer = page.post("/review", data=REVIEW, headers=HTML | {"Origin": "http://elsewhere.example"})
+    assert (answer.status_code, heard[0]) == (403, [])
+
+
+def test_corrections_that_a_review_left_as_they_were_are_named_with_the_reasons(page: httpx.Client, heard: Api) -> None:
+    heard[1].extend({"result": "decided", "detail": "done"} for _ in range(2))
+    assert review(page).status_code == 303
+    heard[1].extend({"result": "decided otherwise", "detail": f"key rejected {name}"} for name in "vwxyz")
+    answer = review(page)
+    assert answer.status_code == 409
+    assert "Not every correction was reviewed" in answer.text
+    left = "2 of 7 corrections are reviewed, the others stay as they were: key rejected v; key rejected w; key rejected"
+    assert f"{left} x; and 2 more." in answer.text
+
+
+TAKE_BACK = {"correction": "a/b", "reason": "a <wrong> label", "key": "k"}
+
+
+def test_a_withdrawal_is_shown_before_it_is_done(page: httpx.Client, heard: Api) -> None:
+    answer = page.post("/withdraw?problem=iris&correction=a%2Fb", data=TAKE_BACK, headers=OWN)
+    assert answer.status_code == 200
+    for words in ("Version 3 learnt it.", "1,204", "a &lt;wrong&gt; label", "Take it back"):
+        assert words in answer.text
+    assert heard[0] == [({"reason": "a <wrong> label"}, "a/b True")]
+    confirmed = page.post("/withdraw?problem=iris&correction=a%2Fb", data=TAKE_BACK | {"confirmed": "yes"}, headers=OWN)
+    back = "/tab/corrections?problem=iris&correction=a%2Fb#correction"
+    assert (confirmed.status_code, confirmed.headers["location"]) == (303, back)
+    assert heard[0][1:] == [({"reason": "a <wrong> label"}, "a/b False")]
+
+
+@pytest.mark.parametrize("missing", ["correction", "reason"])
+def test_a_withdrawal_without_a_correction_or_a_reason_is_refused(page: httpx.Client, heard: Api, missing: str) -> None:
+    answer = page.post("/withdraw", data={**TAKE_BACK, missing: " "}, headers=OWN)
+    assert (answer.status_code, heard[0]) == (422, [])
+    assert "The correction was not taken back" in answer.text
