@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import sqlalchemy as sa
 from onnx import ModelProto
 
 from benchmarks.harness import lab
@@ -24,6 +25,7 @@ from common.bundle.outliers import fit_outlier_scorer
 from common.problem import Classifier, Problem, Table, as_float32, get_problem
 from common.settings import PROJECT, Settings
 from common.store import Store
+from common.store.tables import feedback, predictions
 from scripts.parts import part
 from scripts.stack import process_environment
 
@@ -131,8 +133,14 @@ def _write(store: Store, problem: Problem, served: ModelProto, rows: Table, star
         for number, (features, row) in enumerate(zip(rows.X.tolist(), shares.tolist(), strict=True), start)
     ]
     known = range(0, len(answers), LABELLED)
-    store.known_rows.write([answers[place] for place in known], [classes[rows.y[place]] for place in known])
-    store.predictions.write([each for place, each in enumerate(answers) if place % LABELLED])
+    truths = [
+        {"prediction_id": answers[place]["id"], "class_name": classes[rows.y[place]], "received_at": DAY}
+        for place in known
+    ]
+    # Without the roll-ups, which no replay reads.
+    with store._database.writing(durable=False) as connection:  # noqa: SLF001
+        connection.execute(sa.insert(predictions), answers)
+        connection.execute(sa.insert(feedback), truths)
 
 
 def replayed(settings: Settings, store: Store, problem: Problem, version: int, rows: int) -> Ended:
