@@ -29,6 +29,7 @@ from benchmarks.more import (
     pages,
     probation,
     problems,
+    replay,
     training,
     windows,
     writer,
@@ -61,6 +62,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "windows": windows.measure,
     "pages": pages.measure,
     "monitor": monitor.measure,
+    "replay": replay.measure,
 }
 
 

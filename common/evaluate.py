@@ -14,7 +14,6 @@ import numpy as np
 from common.problem import Ints
 
 CONFIDENCE = 0.95
-SMALLEST_TERM = 1e-18  # as a share of the sum so far: a smaller term changes no digit of it
 
 
 @dataclass(frozen=True)
@@ -116,23 +115,14 @@ def per_class(matrix: Ints) -> list[ClassMetrics]:
     ]
 
 
-def accuracy(matrix: Ints) -> float | None:
-    """Return the share of the diagonal; None for no rows."""
-    return _ratio(int(np.trace(matrix)), int(matrix.sum()))
-
-
 def summary(matrix: Ints) -> dict[str, float]:
     """Return accuracy and the macro averages of precision, recall and F1; a metric without data is left out.
 
     A macro average is the mean over the classes that have a value.
     """
     classes = per_class(matrix)
-    values = {
-        "accuracy": accuracy(matrix),
-        "precision": mean([c.precision for c in classes]),
-        "recall": mean([c.recall for c in classes]),
-        "f1": mean([c.f1 for c in classes]),
-    }
+    means = {name: mean([getattr(each, name) for each in classes]) for name in ("precision", "recall", "f1")}
+    values = {"accuracy": _ratio(int(np.trace(matrix)), int(matrix.sum())), **means}
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -168,15 +158,15 @@ def mcnemar(only_first: int, only_second: int) -> float:
     its exact form.
     """
     trials, smaller = only_first + only_second, min(only_first, only_second)
-    tail = 0.0
-    # The terms shrink from here on, so that the loop ends after a few dozen square roots of `trials`.
-    for successes in range(smaller, -1, -1):
-        choices = math.lgamma(trials + 1) - math.lgamma(successes + 1) - math.lgamma(trials - successes + 1)
-        term = math.exp(choices - trials * math.log(2))
-        tail += term
-        if term <= SMALLEST_TERM * tail:
-            break
-    return min(2 * tail, 1.0)
+    # Five square roots of `trials` further down, a term is a 10^-21 of the largest: it changes no digit of the sum.
+    lowest = max(smaller - 5 * math.isqrt(trials) - 5, 0)
+    terms = (log_choices(trials, k) - trials * math.log(2) for k in range(lowest, smaller + 1))
+    return min(2 * math.fsum(map(math.exp, terms)), 1.0)
+
+
+def log_choices(n: int, k: int) -> float:
+    """Return the logarithm of the number of ways to choose k of n."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def mean(values: Sequence[float | None]) -> float | None:

@@ -38,7 +38,7 @@ class Unserved:
     reason: str
 
 
-class References:
+class References(RegistryFollower):
     """The registry's view of every model in the store, and the references of the served versions.
 
     A task reads the registry from `start` to `stop`; the methods answer from memory. While MLflow is away they answer
@@ -53,6 +53,7 @@ class References:
             registry: has their versions.
             configured: models by problem that are followed before they have answered, too.
         """
+        super().__init__("the reference data", POLL_SECONDS, StoreError)
         self._store = store
         self._registry = registry
         self._configured = configured or {}
@@ -61,7 +62,6 @@ class References:
         self._aliases: dict[str, AliasedVersions] = {}
         self._found: dict[str, tuple[Version, Reference | None]] = {}
         self._tested: dict[str, dict[int, dict[str, float]]] = {}
-        self._following = RegistryFollower("the reference data", self._look, POLL_SECONDS, StoreError)
 
     def aliases(self, model_name: str) -> AliasedVersions | None:
         """Return the champion and the challenger of a model; None before the first look."""
@@ -82,14 +82,6 @@ class References:
     def tested(self, model_name: str, version: int) -> Mapping[str, float]:
         """Return the results of a version on the test rows, such as `accuracy`; empty before they were read."""
         return self._tested.get(model_name, {}).get(version, {})
-
-    async def start(self) -> None:
-        """Begin to follow the registry."""
-        await self._following.start()
-
-    async def stop(self) -> None:
-        """Stop following."""
-        await self._following.stop()
 
     async def _look(self) -> None:
         failed: RegistryError | None = None

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -43,7 +42,7 @@ class Copies(Protocol):
     def newest_first(self) -> Iterable[tuple[Version, bytes]]: ...  # noqa: D102
 
 
-class ModelFollower(ABC):
+class ModelFollower(RegistryFollower):
     """Holds the version that answers in a role, `current`, and follows the registry from `start` to `stop`.
 
     A new version is checked, loaded and copied before it answers. If one of these steps fails, the old version
@@ -59,6 +58,7 @@ class ModelFollower(ABC):
 
     def __init__(self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics) -> None:
         """Prepare to serve `problem`'s ONNX model from `registry`."""
+        super().__init__(f"the {self.alias}", POLL_SECONDS, StoreError, metrics.reload_failures.inc)
         self.current: ServedVersion | None = None
         self.check: Check | None = None
         self.copies: Copies | None = None
@@ -67,22 +67,11 @@ class ModelFollower(ABC):
         self._metrics = metrics
         self._settings = settings
         self._retry = RetryPauses(POLL_SECONDS)
-        self._following = RegistryFollower(
-            f"the {self.alias}", self._look, POLL_SECONDS, StoreError, metrics.reload_failures.inc
-        )
-
-    @abstractmethod
-    async def _look(self) -> None:
-        """Compare the registry with `current`, and `_serve` another version if the registry has one for this role."""
 
     async def start(self) -> None:
         """Serve the copy on disk, if there is one, then begin to follow the registry."""
         await asyncio.to_thread(self._serve_copy)
-        await self._following.start()
-
-    async def stop(self) -> None:
-        """Stop following; the version in service stays."""
-        await self._following.stop()
+        await super().start()
 
     async def _serve(self, version: Version) -> bool:
         """Put a version into service unless its last failure is too recent; return whether it is in service."""

@@ -71,29 +71,21 @@ class Decision:
     reason: str
 
 
-class LiveJudge:
+class LiveJudge(RegistryFollower):
     """Judges the version that has learnt corrections last, from `start` to `stop`, in one process of the service."""
 
     def __init__(
         self, problem: Problem, settings: Settings, registry: Registry, store: StoreThreads, aliases: Aliases
     ) -> None:
         """Judge `problem`'s versions in `registry` by the ground truths in `store`, and move `aliases`."""
+        super().__init__("the judge of live versions", LOOK_SECONDS, StoreError)
         self._problem = problem
         self._settings = settings
         self._registry = registry
         self._store = store
         self._aliases = aliases
-        self._following = RegistryFollower("the judge of live versions", self.look, LOOK_SECONDS, StoreError)
 
-    async def start(self) -> None:
-        """Begin to look."""
-        await self._following.start()
-
-    async def stop(self) -> None:
-        """Stop looking."""
-        await self._following.stop()
-
-    async def look(self) -> None:
+    async def _look(self) -> None:
         """Decide if the ground truths allow it, and act if no other process does."""
         if await self._judge() is None:
             return
@@ -121,6 +113,8 @@ class LiveJudge:
         outcome, _, reason = (judgement.outcome or "" if judgement else "").partition(": ")
         before = previous_champion(await self._store.read(lambda of: of.champions.history(name)))
         shadow = await self._registry.version(name, before) if before and outcome == "promote" else None
+        if shadow and await self._aliases.objected(shadow):
+            shadow = None
         # Without a shadow, the process rolled back, or a person promoted the version: only the second alias is left.
         decision: Outcome = "promote" if shadow else "end"
         return Decision(Duel(shadow or champion, champion), champion, decision, reason)
@@ -135,16 +129,22 @@ class LiveJudge:
             truths = store.trials.truths_of(wanted, trusted_only=trusted_only)
             if outcome := duel.settled(settle(judgement.details, truths)):
                 reason = f"settled by {len(truths)} of the {len(wanted)} ground truths that the gate had wanted"
-                return self._allowed(Decision(duel, new, outcome, reason))
+                return self._allowed(store, Decision(duel, new, outcome, reason))
         paired = store.trials.paired_truths(
             self._problem.name, self._problem.onnx_name, duel.champion.number, duel.challenger.number,
             trusted_only=trusted_only,
         )  # fmt: skip
         outcome = duel.outcome(paired, self._problem.margin)
-        return self._allowed(Decision(duel, new, outcome, duel.reason(paired))) if outcome else None
+        return self._allowed(store, Decision(duel, new, outcome, duel.reason(paired))) if outcome else None
 
-    def _allowed(self, decision: Decision) -> Decision | None:
-        """Return a decision that this process may carry out; where the setting says so, a person promotes."""
+    def _allowed(self, store: Store, decision: Decision) -> Decision | None:
+        """Return a decision that this process may carry out; where the setting says so, a person promotes.
+
+        As long as there is an objection to a version, it does not become champion.
+        """
+        becomes_champion = decision.outcome in {"promote", "roll back"}
+        if becomes_champion and self._aliases.objection(store, decision.duel.challenger):
+            return None
         return None if decision.outcome == "promote" and self._settings.promotion == "manual" else decision
 
     @contextlib.asynccontextmanager
@@ -162,7 +162,7 @@ class LiveJudge:
         duel, outcome, reason = decision.duel, decision.outcome, decision.reason
         logger.warning("version %d: %s: %s", decision.new.number, outcome, reason)
         if duel.champion.number != duel.challenger.number:
-            await self._store.write(lambda of: self._note(of, decision))
+            await self._store.write(lambda of: self._write_outcome(of, decision))
         match outcome:
             case "promote":
                 await self._aliases.replace_champion(duel.challenger, duel.champion, "promoted", reason)
@@ -171,7 +171,7 @@ class LiveJudge:
             case "retire" | "end":
                 await self._aliases.retire_challenger()
 
-    def _note(self, store: Store, decision: Decision) -> None:
+    def _write_outcome(self, store: Store, decision: Decision) -> None:
         number = decision.new.number
         if decision.outcome in ("roll back", "retire"):
             learnt = store.trials.learnt_by(self._problem.name, number)

@@ -4,11 +4,14 @@ A row on which two versions answer alike makes no difference between them, whate
 ground truth count in full where the versions agree, and a ground truth is needed only where they differ.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from common.judgement.intervals import tango
 from common.problem import Ints
+
+MOST_MISSING = 2**31  # rows
 
 
 @dataclass(frozen=True)
@@ -74,19 +77,8 @@ class PairedComparison:
     def rows_missing(self, margin: float, alpha: float) -> int:
         """Return how many further rows with ground truth, which both answer alike, lift `low` above -margin at most."""
         harm, n = (self.harm, self.known) if self.set_aside else (self.harm + self.unknown, self.n)
-
-        def is_enough(rows: int) -> bool:
-            return tango(self.gain, harm, n + rows, alpha) > -margin
-
-        if is_enough(0):
-            return 0
-        few, many = 0, 1
-        while not is_enough(many):
-            few, many = many, 2 * many
-        while many - few > 1:
-            middle = (few + many) // 2
-            few, many = (few, middle) if is_enough(middle) else (middle, many)
-        return many
+        rows = range(MOST_MISSING)
+        return bisect_left(rows, x=True, key=lambda more: tango(self.gain, harm, n + more, alpha) > -margin)
 
 
 def compare(

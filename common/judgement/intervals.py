@@ -3,6 +3,8 @@
 import math
 from statistics import NormalDist
 
+from common.evaluate import log_choices
+
 STEPS = 80  # halvings of an interval of length 2: more change no digit of a float
 
 
@@ -59,10 +61,6 @@ def fisher(right: int, n: int, other_right: int, other_n: int) -> float:
     """
     rights, total = right + other_right, n + other_n
     low = max(rights - other_n, 0)
-    whole = _log_choices(total, n)
-    terms = (_log_choices(rights, k) + _log_choices(total - rights, n - k) - whole for k in range(low, right + 1))
+    whole = log_choices(total, n)
+    terms = (log_choices(rights, k) + log_choices(total - rights, n - k) - whole for k in range(low, right + 1))
     return min(math.fsum(map(math.exp, terms)), 1.0)
-
-
-def _log_choices(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

@@ -1,7 +1,7 @@
 """Following the registry: looks at regular intervals that no error ends, and pauses before a version is tried again."""
 
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from common.background import GuardedLoop
@@ -13,7 +13,7 @@ PAUSES_PER_TRY, MAX_PAUSE_SECONDS = 10, 120.0
 
 
 class RegistryFollower(GuardedLoop):
-    """Awaits `look` every few seconds, from `start` to `stop`, whatever it raises.
+    """Looks at the registry every few seconds, from `start` to `stop`, whatever a look raises.
 
     An error of the registry, or another that is expected, is logged once until a look succeeds. After an unexpected
     error the pause doubles each time, up to one minute.
@@ -22,7 +22,6 @@ class RegistryFollower(GuardedLoop):
     def __init__(
         self,
         subject: str,
-        look: Callable[[], Coroutine[None, None, None]],
         seconds: float,
         expected: type[Exception],
         on_unexpected: Callable[[], None] = lambda: None,
@@ -30,23 +29,17 @@ class RegistryFollower(GuardedLoop):
         """Prepare to follow.
 
         Args:
-            subject: what `look` updates, for the log; for example "the champion".
-            look: asks the registry and acts on a change.
+            subject: what a look updates, for the log; for example "the champion".
             seconds: the pause between two looks.
-            expected: errors of `look`, beside those of the registry, that say that another service is away.
+            expected: errors of a look, beside those of the registry, that say that another service is away.
             on_unexpected: is called after each unexpected error.
         """
         errors = (RegistryError, RegistryUnavailableError, expected)
         super().__init__(f"follow the registry for {subject}", f"{subject} cannot be updated", seconds, *errors)
         self._subject = subject
-        self._look_once = look
         self._first_seconds = seconds
         self._on_unexpected = on_unexpected
         self._failing: type[Exception] | None = None
-
-    async def _look(self) -> None:
-        await self._look_once()
-        self._seconds = self._first_seconds
 
     def _note(self, error: Exception | None) -> None:
         if error and not isinstance(error, self._expected):
@@ -54,6 +47,8 @@ class RegistryFollower(GuardedLoop):
             self._on_unexpected()
             self._seconds = min(self._seconds * 2, MAX_RETRY_SECONDS)
             return
+        if error is None:
+            self._seconds = self._first_seconds
         failed_before, self._failing = self._failing, type(error) if error else None
         if error and failed_before is not type(error):
             self._logger.warning("%s until MLflow and the store work: %s", self._failure, error)

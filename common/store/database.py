@@ -76,7 +76,7 @@ class Database:
         sa.event.listen(self._engine, "checkin", _close)
         self._engine.dispose()
 
-    def read(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[sa.RowMapping]:
+    def read(self, query: sa.Executable) -> list[sa.RowMapping]:
         """Return the rows of a query, without waiting for writers."""
         try:
             options = {"reads": True, "wait_ms": self._wait_ms}
@@ -169,7 +169,8 @@ def _json(value: Any) -> str:
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     # By default sqlite3 begins deferred transactions, and two that read before they write fail as locked.
     connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    # Deleted and replaced bytes are overwritten with zeros, so that erased data do not stay in the file.
+    connection.executescript(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}; PRAGMA secure_delete=ON")
     _write_ahead(connection)
 
 

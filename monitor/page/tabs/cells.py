@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from common.evaluate import Estimate
-from common.store.predictions import PredictionRow
 from common.store.statistics import LabelSum, VolumeSum
 from monitor.page.formatting import formatted
 from monitor.page.panels import Cell, Column, Kind, columns
@@ -25,13 +24,7 @@ NO_CORRECTIONS = (
     "No correction arrived in these days. Send one: POST /suggest at the api, with the features and the right "
     "class_name."
 )
-METRIC_LABELS = {
-    "accuracy": "Accuracy",
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "specificity": "Specificity",
-}
+METRIC_LABELS = {name: name.capitalize() for name in (*METRICS, "specificity")}
 WITH_TRUTH = "With ground truth"
 DAY = Column(name="day", label="Day", kind="day")
 CLASS = Column(name="class", label="Class")
@@ -80,11 +73,11 @@ def class_columns(classes: Sequence[str]) -> list[Column]:
     return columns("integer", **{f"class:{name}": name for name in classes})
 
 
-def feature_columns(rows: Iterable[PredictionRow]) -> dict[str, Column]:
+def feature_columns(rows: Iterable[Mapping[str, float | str]]) -> dict[str, Column]:
     """Return a column for each feature in any of the rows, by the feature's name."""
     found: dict[str, Column] = {}
     for row in rows:
-        for name, value in row["features"].items():
+        for name, value in row.items():
             kind: Kind = "text" if isinstance(value, str) else "number"
             found.setdefault(name, Column(name=f"feature:{name}", label=name, kind=kind))
     return found

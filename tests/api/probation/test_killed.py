@@ -116,7 +116,7 @@ def look(settings: Settings, problem: Problem, registry: Registry, store: Store)
     async def looking() -> None:
         threads = StoreThreads(store)
         try:
-            await LiveJudge(problem, settings, registry, threads, Aliases(problem, registry, threads)).look()
+            await LiveJudge(problem, settings, registry, threads, Aliases(problem, registry, threads))._look()
         finally:
             threads.close()
 

@@ -28,9 +28,10 @@ def follow_while(errors: Sequence[Exception | None]) -> tuple[list[float], int]:
     async def run() -> None:
         over = asyncio.Event()
 
-        async def look() -> None:
-            if error := next(left):
-                raise error
+        class Follower(RegistryFollower):
+            async def _look(self) -> None:
+                if error := next(left):
+                    raise error
 
         async def sleep(seconds: float) -> None:
             pauses.append(seconds)
@@ -42,7 +43,7 @@ def follow_while(errors: Sequence[Exception | None]) -> tuple[list[float], int]:
             nonlocal unexpected
             unexpected += 1
 
-        follower = RegistryFollower("the champion", look, 1.0, AwayError, count)
+        follower = Follower("the champion", 1.0, AwayError, count)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(asyncio, "sleep", sleep)
             await follower.start()
