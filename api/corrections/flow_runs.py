@@ -1,7 +1,6 @@
 """Starts flow runs in Prefect for corrections."""
 
-import httpx
-
+from common.lean_httpx import httpx
 from common.problem import Problem
 from common.settings import Settings
 from common.store.suggestions import Suggestion
