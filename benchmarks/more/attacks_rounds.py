@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from trust.quotas import Quotas, quotas_of
 
 from benchmarks.harness.report import Claim, Report
 from benchmarks.more.attacks import BEFORE, INTERVALS, Shares, met
@@ -19,6 +18,7 @@ from benchmarks.more.judging_batches import mistakes, plausible
 from benchmarks.more.judging_world import BATCH, TOLERANCE, longer_petals, world_of
 from common.problem import Table
 from common.settings import Settings
+from trust.quotas import Quotas, quotas_of
 
 ROUNDS = 200
 CHANGED_BATCHES = 5
