@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from trust.quotas import Quotas, Used, over_quota
-from trust.verdicts import Claim, Standing, Voucher, decide
 
 from benchmarks.more.judging_world import BATCH, Lab, Outcome, Version, first, join, newest
 from common.bundle.export import export_tested
@@ -22,9 +20,11 @@ from common.problem import Table
 from common.settings import Settings
 from common.split import split
 from finetune.evidence import TRUTHS
+from trust.quotas import Quotas, Used, over_quota
 from trust.rules import Finding, Grounds, VettingLimits, ask_anchor, keys_of, strange
+from trust.verdicts import Claim, Standing, Voucher, decide
 
-PASSED, OFF = "passed", "off"
+PASSED = "passed"
 ROUNDS_A_DAY = 10  # batches of five that come in 24 hours
 
 
