@@ -58,10 +58,14 @@ async def send_review(request: Request, api: FeedbackApi) -> None:
 
 @dataclass(frozen=True)
 class WithdrawalWords:
-    """What the withdrawal of a correction would do: the api's words, and the versions with the number of answers."""
+    """What the withdrawal of a correction would do: the api's words, and the versions with the number of answers.
+
+    `changes` says whether it would change anything.
+    """
 
     correction: str
     reason: str
+    changes: bool
     words: str
     versions: Sequence[tuple[int, int]]
 
@@ -84,7 +88,7 @@ async def send_withdrawal(request: Request, api: FeedbackApi) -> WithdrawalWords
         return None
     plan = await form.send_on(api, f"{path}?dry_run=true", body)
     versions = [(each["version"], each["answers"]) for each in plan["versions"]]
-    return WithdrawalWords(correction, reason, plan["plan"], versions)
+    return WithdrawalWords(correction, reason, plan["corrections"] > 0, plan["plan"], versions)
 
 
 class PageForm:
