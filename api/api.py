@@ -54,6 +54,12 @@ from common.registry.client import Registry
 from common.settings import Settings, load_settings
 from common.store import Store
 from common.store.threads import STORE_SECONDS, StoreThreads
+from trust.http.corrections import corrections_router  # room: trust
+from trust.http.erasures import answer_for_erased, erasure_router  # room: trust
+from trust.http.lineage import lineage_router  # room: trust
+from trust.http.withdrawal_runs import WithdrawalRuns  # room: trust
+from trust.http.withdrawals import withdrawals_router  # room: trust
+from trust.withdrawal import objection  # room: trust
 
 # Requests are counted in Prometheus' metrics; a search for OpenTelemetry's providers would cost each request 4 µs.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
@@ -66,8 +72,12 @@ ROUTERS = [
     feedback_router,
     suggest_router,
     label_router,  # room: label_queue
+    withdrawals_router,  # room: trust
+    corrections_router,  # room: trust
     model_router,  # room: live_statistics
     promotion_router,  # room: promotion
+    lineage_router,  # room: trust
+    erasure_router,  # room: trust
     service_router,
     seldon_router,  # room: protocols
 ]
@@ -98,6 +108,7 @@ def create_app(
     )
     app.state.metrics = metrics or Metrics()
     add_error_handlers(app)
+    answer_for_erased(app)  # room: trust
     app.add_middleware(Heads)  # room: connections
     app.add_middleware(BodyGuard)  # room: guards
     app.state.http_metrics = HttpMetrics(app, app.state.metrics.registry)  # room: http_metrics
@@ -124,6 +135,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     await stack.enter_async_context(registry)
+    state.registry = registry  # room: trust
     state.access = Access(settings, rate_limit)
     state.aliases = Aliases(problem, registry, state.store)  # room: promotion
     state.large = OffloadLarge()
@@ -145,6 +157,8 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     keep_copies(problem, settings, state.champion, state.challenger)  # room: disk_copy
     services.append(LiveJudge(problem, settings, registry, state.store, state.aliases))  # room: probation
     services.append(LostRuns(problem, settings, state.store))  # room: lost_runs
+    state.aliases.objections.append(partial(objection, problem))  # room: trust
+    services.append(WithdrawalRuns(problem, settings, state.store))  # room: trust
     fast: list[Any] = []
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
     fast += infer_routes(problem, state.champion, state.inference)  # room: protocols

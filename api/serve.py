@@ -34,13 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         sys.exit(str(error))
     port = settings.api_port if given.port is None else given.port
+    # Otherwise uvicorn would believe every program on this machine that it forwards the requests of others.
+    options = OPTIONS | {"forwarded_allow_ips": settings.forwarded_allow_ips}
     if settings.api_workers > 1:  # room: workers
         from api.workers.supervisor import supervise  # room: workers
 
-        return supervise(settings, given.host, port, OPTIONS)  # room: workers
+        return supervise(settings, given.host, port, options)  # room: workers
     # 0.1 s of the start: imports make no garbage. The application enables the collector when it has started.
     gc.disable()
-    uvicorn.run("api.api:app", host=given.host, port=port, **OPTIONS)
+    uvicorn.run("api.api:app", host=given.host, port=port, **options)
     return 0
 
 

@@ -26,6 +26,7 @@ from benchmarks.more import (
     pages,
     probation,
     problems,
+    replay,
     training,
     windows,
     writer,
@@ -54,6 +55,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "windows": windows.measure,
     "pages": pages.measure,
     "monitor": monitor.measure,
+    "replay": replay.measure,
 }
 
 

@@ -130,17 +130,12 @@ class Settings(MlflowLogin):
     vetting: Literal["on", "off"] = Field("on", description="whether corrections are vetted before they are learnt")
     vetting_neighbours: int = Field(10, ge=1, le=100, description="nearest rows that vetting looks at")
     vetting_agreeing: int = Field(2, ge=0, le=100, description="how many of them must have the class of a correction")
-    vetting_probability: float = Field(
-        0.01, ge=0, le=1, description="a correction's class must be at least as probable for the anchor"
-    )
-    quotas: Literal["auto", "on", "off"] = Field(
-        "auto", description="whether the three quotas below hold; auto: if REVIEW_KEY is set, so that somebody reviews"
-    )
+    vetting_probability: float = Field(0.01, ge=0, le=1, description="least probability of its class for the anchor")
+    quotas: Literal["auto", "on", "off"] = Field("auto", description="the next three; auto: if REVIEW_KEY is set")
     quota_batch: int = Field(2, ge=1, le=5, description="corrections of one source in a batch of five")
     quota_day: int = Field(20, ge=1, le=100_000, description="corrections of one source in 24 hours")
-    quota_share: float = Field(
-        0.2, gt=0, le=10, description="unreviewed corrections, as a share of the rows of train.csv"
-    )
+    quota_share: float = Field(0.2, gt=0, le=10, description="unreviewed corrections, as a share of train.csv's rows")
+    forwarded_allow_ips: str = Field("", description="addresses of the proxies whose X-Forwarded-For counts")
     max_connections: int = Field(800, ge=1, le=100_000, description="most connections in one process of api or monitor")
     max_header_bytes: int = Field(65_536, ge=1024, le=2**20, description="largest head of a request")
     max_unread_bytes: int = Field(

@@ -52,6 +52,10 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
     """
     # One worker runs one flow run at a time. The lock is for a second worker and for a run started by hand.
     with FileLock(settings.data_dir / "finetune.lock"):
+        if store.trust.withdrawals.open(problem.name, 1):  # room: trust
+            from trust.rebuild import end_withdrawals  # room: trust
+
+            end_withdrawals(problem, settings, store, step)  # room: trust
         refused: State[Any] | None = None
         try:
             append_to_file = step("append-corrections", append.append_corrections)
@@ -114,6 +118,7 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
                 store.suggestions.judged(new, judgement.id)
             return Completed(name=checked.verdict.capitalize(), message=f"{checked.verdict}: {checked.because}")
         version = step("register-version", versions.register)(problem, serving, fine_tuned, checked)
+    store.trust.versions.learnt(problem.name, version.number)  # room: trust
     if versions.was_taken_back(problem, store, serving, version):
         # An earlier run ended before it had noted the corrections, and so they escaped the quarantine.
         versions.note_learnt(store, version, batch)

@@ -36,6 +36,7 @@ def learn_later(settings: Settings) -> str:
         if settings.corrections.exists() and settings.corrections.read_bytes().strip():
             files[train.CORRECTIONS] = settings.corrections
         if known := versions.version_of_same_data(problem, settings, files):
+            store.trust.versions.complete(problem.name, known.number)  # room: trust
             versions.put_into_service(problem, settings, known)
             moved = "" if known.number == serving.number else f", and is {known.tags.get(versions.SERVES_AS)} now"
             return f"version {known.number} has learnt {later.name} already{moved}"
@@ -47,6 +48,7 @@ def learn_later(settings: Settings) -> str:
         if not checked.aliases:
             return f"{checked.verdict}: {checked.because}"
         version = versions.register(problem, serving, fine_tuned, checked)
+        store.trust.versions.learnt(problem.name, version.number)  # room: trust
         versions.put_into_service(problem, settings, version)
         store.judgements.registered(judgement.id, version.number)
     tested = [f"{name[5:]} {value}" for name, value in version.tags.items() if name.startswith("test_")]

@@ -56,7 +56,16 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     trusted_only = settings.api_key is not None
     feedback = FeedbackApi(settings.api_url.rstrip("/"), settings.problem)
     pages = settings.mlflow_page, settings.prefect_page
-    state.backends = Backends(state.store, references, *pages, feedback, trusted_only)
+    keys = {"REVIEW_KEY": settings.review_key, "API_KEY": settings.api_key}
+    state.backends = Backends(
+        state.store,
+        references,
+        *pages,
+        feedback,
+        trusted_only,
+        vetting=settings.vetting == "on",
+        review_key=next((name for name, key in keys.items() if key), None),
+    )
     state.collectors = CollectorRegistry()
     ProcessCollector(registry=state.collectors)
     state.collectors.register(StoreCollector(state.store, references, trusted_only=trusted_only))

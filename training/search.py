@@ -169,7 +169,7 @@ def _register(
     result, tested = exported
     tags = publish.as_tags(tested.results)
     tags |= {name: str(value) for name, value in result.candidate.params.items()}
-    tags["train_md5"] = md5(settings.data_dir / "train.csv")
+    tags |= {"train_md5": md5(settings.data_dir / "train.csv"), "run_id": str(result.run_id)}
     with mlflow.start_run(run_id=result.run_id):
         mlflow.log_metrics(tested.results)
         if log_more:

@@ -1,10 +1,13 @@
 """Starts flow runs in Prefect for corrections."""
 
+from dataclasses import replace
+
 from common.lean_httpx import httpx
 from common.problem import Problem
 from common.settings import Settings
 from common.store.suggestions import Suggestion
 
+OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLING", "CANCELLED")  # a run in such a state does nothing more
 PREFECT_ERRORS = (httpx.HTTPError, ValueError, KeyError, TypeError)  # Prefect is away, or another service answers
 
 
@@ -29,7 +32,7 @@ class FlowRuns:
     async def start(self, suggestion: Suggestion) -> str:
         """Start a run for a suggestion, in place of the one that it has, if it has one; return the new one's id.
 
-        Two calls, here or in another process, start one run.
+        Two calls, here or in another process, start one run, unless that is over meanwhile.
         """
         columns = zip(self._problem.slugs, self._problem.columns, strict=True)
         parameters = {
@@ -38,11 +41,15 @@ class FlowRuns:
             "suggestion_id": suggestion.id,
         }
         before = f" after {suggestion.flow_run_id}" if suggestion.flow_run_id else ""
-        run = await self.prefect.post(
+        answer = await self.prefect.post(
             f"/deployments/{await self.deployment_id()}/create_flow_run",
             json={"parameters": parameters, "idempotency_key": f"{suggestion.id}{before}"},
         )
-        return str(run.raise_for_status().json()["id"])
+        run = answer.raise_for_status().json()
+        # A correction that a reviewer has approved had a run before it went into quarantine.
+        if run["state"]["type"] in OVER:
+            return await self.start(replace(suggestion, flow_run_id=run["id"]))
+        return str(run["id"])
 
     async def deployment_id(self) -> str:
         """Return the id of the deployment, which changes when a worker registers it again."""

@@ -20,6 +20,13 @@ from common.store import Store
 from common.store.judgements import JudgementRecord
 from common.store.suggestions import TRAIN_AT, Suggestion
 
+# The detail of a state for clients that see no figures.
+IN_WORDS = {
+    "quarantined": "quarantined: a reviewer will look at it",
+    "refused": "refused: no version will learn it",
+    "withdrawn": "withdrawn: somebody took it back",
+}
+
 
 def suggest_router(problem: Problem) -> APIRouter:
     """Return the routes for corrections of `problem`'s predictions."""
@@ -61,7 +68,7 @@ def suggest_router(problem: Problem) -> APIRouter:
     async def get_suggestion(suggestion_id: UUID, sender: TheSender, store: TheStore) -> SuggestionStatus:
         """Show the state of a correction, and the verdict on the candidates that had learnt it.
 
-        If the service has a key, a client without it gets the verdict in words, without figures.
+        If the service has a key, a client without it gets both in words, without figures.
         """
         status = await store.read(lambda of: _status(of, str(suggestion_id), figures=sender.sees_figures))
         if status is None:
@@ -80,7 +87,7 @@ def _status(store: Store, suggestion_id: str, *, figures: bool) -> SuggestionSta
         suggestion_id=UUID(suggestion.id),
         state=suggestion.state,
         # Reasons and errors have figures and addresses.
-        detail=_detail(store, suggestion) if figures else suggestion.state,
+        detail=_detail(store, suggestion) if figures else IN_WORDS.get(suggestion.state, suggestion.state),
         flow_run_id=UUID(suggestion.flow_run_id) if suggestion.flow_run_id else None,
         model_version=suggestion.trained_version,
         judgement=_verdict(judgement, figures=figures) if judgement else None,
@@ -88,22 +95,16 @@ def _status(store: Store, suggestion_id: str, *, figures: bool) -> SuggestionSta
 
 
 def _verdict(judgement: JudgementRecord, *, figures: bool) -> VerdictOnCorrection:
-    if figures:
-        details = dict(judgement.details)
-        return VerdictOnCorrection(verdict=judgement.verdict, reason=details.pop("because"), figures=details)
-    return VerdictOnCorrection(verdict=judgement.verdict, reason=WORDS[judgement.verdict])
+    details = dict(judgement.details) if figures else {"because": WORDS[judgement.verdict]}
+    return VerdictOnCorrection(verdict=judgement.verdict, reason=details.pop("because"), figures=details or None)
 
 
 def _detail(store: Store, suggestion: Suggestion) -> str:
     match suggestion.state:
         case "trained":
             return f"trained in version {suggestion.trained_version}"
-        case "refused":
-            return f"refused: {suggestion.refused_because}"
-        case "quarantined":
-            return f"quarantined: {suggestion.quarantined_because}"
-        case "withdrawn":
-            return f"withdrawn: {suggestion.withdrawn_because}"
+        case "refused" | "quarantined" | "withdrawn" as end:
+            return f"{end}: {getattr(suggestion, f'{end}_because')}"
         case "received":
             return f"not delivered yet: {suggestion.last_error}" if suggestion.last_error else "received"
         case "delivered":

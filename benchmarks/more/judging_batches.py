@@ -44,10 +44,13 @@ def of_class(label: int, *, claimed: int) -> Kind:
 
 
 def far_out(lab: Lab, _: int) -> Table:
-    """Return five rows six to nine standard deviations away from the mean, with any class."""
-    spread = lab.train.X.std(axis=0)
+    """Return five rows whose numbers are six to nine standard deviations away from the mean, with any class."""
+    numbers = [place for place, feature in enumerate(lab.world.problem.features) if feature.kind == "number"]
+    known = lab.train.X[:, numbers].astype(np.float64)
+    spread = known.std(axis=0)
     away = lab.rng.uniform(6, 9, (BATCH, len(spread))) * lab.rng.choice((-1, 1), (BATCH, len(spread)))
-    X = (lab.train.X.mean(axis=0) + away * spread).clip(0.0)
+    X = lab.train.X[:BATCH].copy()  # for the names
+    X[:, numbers] = (known.mean(axis=0) + away * spread).clip(0.0)
     return Table(as_float32(X), lab.rng.integers(0, len(lab.world.problem.target.classes), BATCH))
 
 

@@ -5,24 +5,27 @@ Candidates, verdicts and choices come from the functions that fine-tuning calls.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from common.bundle.export import Tested
 from common.bundle.outliers import outlier_scorer_for
-from common.judgement.gate import ACCEPTED, ANCHOR, CHAMPION, REFUSED, Evidence, Judgement, Rules, judge, pick
+from common.evaluate import confusion
+from common.judgement.gate import ANCHOR, CHAMPION, REFUSED, Evidence, Judgement, Rules, Verdict, judge, pick
 from common.problem import Classifier, Ints, Problem, Rows, Table, as_float32, get_problem
 from common.split import split
 from finetune.candidates import candidates, ways
 from finetune.evidence import TRUTHS, UNLABELLED
-from finetune.gate import Promotion, aliases_for
+from finetune.gate import Promotion, aliases_for, by_threshold
 
 SEED = 0
 BATCH = 5  # corrections that start a fine-tuning
 EVERYTHING = 5_000  # rows on which the true accuracy is measured
+SYNTHESIZED = 1_000  # rows of travel insurance, at least
 TOLERANCE = 0.02  # a loss of true accuracy above it is harm
 
 Draw = Callable[[int, np.random.Generator], Table]
@@ -47,9 +50,18 @@ def world_of(name: str) -> World:
     if name == "travel_insurance":
         from problems.travel_insurance import synthesize
 
-        return World(problem, 0, synthesize, 37_373, 12_458)
+        return World(problem, 0, from_many(synthesize), 37_373, 12_458)
     candidate, train, test = {"iris": (7, 120, 30), "breast_cancer": (1, 56, 513)}[name]
     return World(problem, candidate, gaussian(problem.load(None), logarithms=name == "breast_cancer"), train, test)
+
+
+def from_many(draw: Draw) -> Draw:
+    """Return a source whose rows are among at least 1 000: the synthetic claims are the most likely rows of a draw."""
+
+    def drawn(rows: int, rng: np.random.Generator) -> Table:
+        return first(draw(max(rows, SYNTHESIZED), rng), rows)
+
+    return drawn
 
 
 def gaussian(table: Table, *, logarithms: bool) -> Draw:
@@ -147,7 +159,7 @@ class Lab:
         fitting, validation = split(self.train)
         self.base = self.world.problem.candidates()[self.world.candidate].fit(fitting.X, fitting.y)
         self.scorer = outlier_scorer_for(self.world.problem, fitting, validation)
-        self.learnt = self.waiting = _first(self.train, 0)
+        self.learnt = self.waiting = first(self.train, 0)
         self.tries, self.test_counts = 0, True
         self.live_in(self.world.draw)
 
@@ -155,7 +167,7 @@ class Lab:
         """Let rows come from this source from now on, as the first version answers; the log begins anew."""
         self.draw: Draw = lambda rows, rng: as_sent(draw(rows, rng))
         self.everything = self.draw(EVERYTHING, np.random.default_rng(self.seed + 1_000_000))
-        self.live = self.log = _first(self.test, 0)
+        self.live = self.log = first(self.test, 0)
         self.first = self.champion = self.anchor = self.version(self.base)
 
     def version(self, model: Any) -> Version:
@@ -174,45 +186,56 @@ class Lab:
         self.log = newest(fresh, self.log, UNLABELLED)
 
     def learn(self, batch: Table) -> Outcome:
-        """Make candidates with a batch of corrections, judge them, and give the best one its aliases."""
+        """Let predictions come, then fine-tune with a batch of corrections."""
         self.come(self.truths, self.silent)
+        return self.fine_tune(batch)
+
+    def fine_tune(self, batch: Table) -> Outcome:
+        """Make candidates with a batch of corrections, judge them, and give the best one its aliases."""
         problem, before = self.world.problem, self.champion
-        self.waiting = _join(self.waiting, batch)
-        learnt = _join(self.learnt, self.waiting)
+        self.waiting = join(self.waiting, batch)
+        learnt = join(self.learnt, self.waiting)
         if self.only:
             models: Mapping[str, Classifier] = {self.only: ways(problem)[self.only](self.base, self.train, learnt)}
         else:
             models = candidates(problem, self.base, self.train, learnt)
         made = {way: self.version(model) for way, model in models.items()}
-        aliases: tuple[str, ...]
-        if self.gate == "threshold":
-            [(way, candidate)] = made.items()
-            right = float((candidate.answers(self.test.X) == self.test.y).mean())
-            served = right >= problem.min_accuracy
-            verdict, aliases = (ACCEPTED if served else REFUSED), ((CHAMPION,) if served else ())
-        else:
-            self.tries += 1
-            judgements = {way: self.judge(version) for way, version in made.items()}
-            way = pick(judgements)
-            candidate, verdict = made[way], judgements[way].verdict
-            aliases = aliases_for(judgements[way], self.promotion)
-            if ANCHOR in aliases:
-                self.anchor, self.tries, self.live = candidate, 0, _first(self.live, 0)
-                self.test_counts = self.test_counts and not judgements[way].world_changed
+        way, verdict, aliases = self.by_threshold(made) if self.gate == "threshold" else self.by_evidence(made)
+        candidate = made[way]
         if aliases:
-            self.learnt, self.waiting = learnt, _first(batch, 0)
+            self.learnt, self.waiting = learnt, first(batch, 0)
         elif verdict == REFUSED:
             # Corrections that an earlier judgement found without effect are not to blame.
-            self.waiting = _first(self.waiting, len(self.waiting.y) - len(batch.y))
+            self.waiting = first(self.waiting, len(self.waiting.y) - len(batch.y))
         if CHAMPION in aliases:
             self.champion = candidate
         change = candidate.accuracy - before.accuracy
         return Outcome(verdict, CHAMPION in aliases, change, self.champion, candidate, way)
 
+    def by_threshold(self, made: Mapping[str, Version]) -> tuple[str, Verdict, Sequence[str]]:
+        """Return the candidate that is best on test.csv, the verdict on it, and its aliases."""
+        classes, test = len(self.world.problem.target.classes), self.test
+        matrices = {way: confusion(test.y, version.answers(test.X), classes) for way, version in made.items()}
+        # The threshold looks at the matrix alone, so that no bundle is needed.
+        tested = {way: Tested(cast("Any", None), cast("Any", None), matrix, None) for way, matrix in matrices.items()}
+        checked = by_threshold(self.world.problem, tested)
+        return checked.name, checked.verdict, checked.aliases
+
+    def by_evidence(self, made: Mapping[str, Version]) -> tuple[str, Verdict, Sequence[str]]:
+        """Return the candidate that the judge likes best, its verdict, and its aliases; move the anchor if it moves."""
+        self.tries += 1
+        judgements = {way: self.judge(version) for way, version in made.items()}
+        way = pick(judgements)
+        aliases = aliases_for(judgements[way], self.promotion)
+        if ANCHOR in aliases:
+            self.anchor, self.tries, self.live = made[way], 0, first(self.live, 0)
+            self.test_counts = self.test_counts and not judgements[way].world_changed
+        return way, judgements[way].verdict, aliases
+
     def judge(self, candidate: Version) -> Judgement:
         """Judge a candidate on the evidence there is."""
-        test = self.test if self.test_counts else _first(self.test, 0)
-        rows = _join(_join(self.live, self.log), test)
+        test = self.test if self.test_counts else first(self.test, 0)
+        rows = join(join(self.live, self.log), test)
         truth = np.concatenate([self.live.y, np.full(len(self.log.y), -1), test.y])
         fresh = np.arange(len(truth)) < len(truth) - len(test.y)
         evidence = Evidence(truth, fresh, [str(row) if live else "" for row, live in enumerate(fresh)])
@@ -237,14 +260,16 @@ def _as_read(table: Table) -> Table:
     return Table(table.X, table.y.astype(np.int64))
 
 
-def _first(table: Table, rows: int) -> Table:
+def first(table: Table, rows: int) -> Table:
+    """Return the first rows."""
     return Table(table.X[:rows], table.y[:rows])
 
 
 def newest(fresh: Table, old: Table, most: int) -> Table:
     """Return fresh rows before old ones, at most `most`."""
-    return _first(_join(fresh, old), most)
+    return first(join(fresh, old), most)
 
 
-def _join(one: Table, other: Table) -> Table:
+def join(one: Table, other: Table) -> Table:
+    """Return the rows of both, in this order."""
     return Table(np.concatenate([one.X, other.X]), np.concatenate([one.y, other.y]))

@@ -56,8 +56,8 @@ class Store:
         self.known_rows = KnownRows(self._database, self.predictions)  # room: known_rows
         self.statistics = Statistics(self._database)  # room: statistics
         self.trials = Trials(self._database)  # room: trials
-        self.trust = Trust(self._database, self.suggestions)  # room: trust
         self.predictions.insert_new = insert_new  # room: bulk_insert
+        self.trust = Trust(self._database, self.suggestions, self.predictions)  # room: trust
         self.predictions.exported_at = EXPORTED_AT  # room: monitoring
         self.prediction_search = PredictionSearch(self._database, self.predictions)  # room: monitoring
         self.correction_history = CorrectionHistory(self._database)  # room: monitoring

@@ -77,7 +77,7 @@ class Database:
         sa.event.listen(self._engine, "checkin", _close)
         self._engine.dispose()
 
-    def read(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[sa.RowMapping]:
+    def read(self, query: sa.Executable) -> list[sa.RowMapping]:
         """Return the rows of a query, without waiting for writers."""
         try:
             options = {"reads": True, "wait_ms": self._wait_ms}
@@ -170,8 +170,9 @@ def _json(value: Any) -> str:
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     # By default sqlite3 begins deferred transactions, and two that read before they write fail as locked.
     connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")
+    # Deleted and replaced bytes are overwritten with zeros, so that erased data do not stay in the file.
+    pragmas = f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}; PRAGMA cache_size=-{CACHE_KB}; PRAGMA secure_delete=ON"
+    connection.executescript(pragmas)
     # If several processes switch a new file to WAL at once, SQLite refuses all but one of them immediately, whatever
     # the timeout.
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1e3

@@ -1,4 +1,4 @@
-"""The timetable of the monitor's jobs: evaluating windows, posting alerts, writing the external log."""
+"""The timetable of the monitor's jobs: evaluating windows, posting alerts, writing the external log, replays."""
 
 import logging
 import sys
@@ -14,13 +14,14 @@ from common.store import Store
 from monitor.follow_registry import References
 from monitor.jobs.evaluation import EPOCH, JOB, SETTLED, Evaluator, Pace
 from monitor.jobs.job_alerts import JobAlerts
+from monitor.jobs.replays import ReplayJob
 from monitor.jobs.subprocess_job import JobError, SubprocessJob
 from monitor.jobs.webhook import Webhook
 
 EXTERNAL_LOG = "external log"
 EXPORT = (sys.executable, "-m", "monitor.external_log")
 EXPORT_WITHIN = 1800.0  # seconds
-POST_SECONDS = 2
+POST_SECONDS = REPLAY_SECONDS = 2
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +38,16 @@ class Schedule:
         url = settings.alert_webhook_url
         self._webhook = Webhook(store, url.get_secret_value() if url else None, settings.monitor_page)
         self._export = SubprocessJob(EXPORT, settings, EXPORT_WITHIN)
+        self._replays = ReplayJob(settings, store)
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(3)},
+            executors={"default": ThreadPoolExecutor(4)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
         # The log is complete up to a multiple of the interval `SETTLED` later.
         self._add(JOB, self._evaluator.run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("posting", self._webhook.run, POST_SECONDS, EPOCH)
+        self._add("replays", self._replays.run, REPLAY_SECONDS, EPOCH)
         self._add(EXTERNAL_LOG, self.export, settings.export_seconds, EPOCH + SETTLED)
 
     def _add(self, name: str, job: Callable[[], None], seconds: int, since: datetime) -> None:
@@ -59,6 +62,7 @@ class Schedule:
         self._evaluator.stop()
         self._webhook.stop()
         self._export.stop()
+        self._replays.stop()
         self._scheduler.shutdown()
         self._webhook.close()
 

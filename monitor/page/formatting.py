@@ -51,6 +51,12 @@ def table_rows(panel: Panel) -> list[list[TableCell]]:
     return [[cell(row) for cell in cells] for row in panel.rows]
 
 
+def named_rows(panel: Panel) -> list[dict[str, TableCell]]:
+    """Return the rows of a panel's table, each by the names of its columns."""
+    names = [column.name for column in panel.without_ends()]
+    return [dict(zip(names, row, strict=True)) for row in table_rows(panel)]
+
+
 def link_of(value: Cell) -> tuple[str, str] | None:
     """Return the text and the address of a link; None without a valid address."""
     text, _, url = str(value or "").rpartition("|")

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from monitor.page.replay_form import ReplayForm
 from monitor.page.view import View
 
 Kind = Literal["text", "number", "integer", "ratio", "moment", "day", "link"]
-Drawing = Literal["figures", "line", "bars", "stacked", "pie", "matrix", "table"]
+Drawing = Literal["figures", "line", "bars", "stacked", "pie", "matrix", "table", "cards"]
 
 
 def _finite(value: Any) -> Any:
@@ -58,29 +59,108 @@ class Choices(BaseModel):
     needs_key: bool
 
 
+class NearRow(BaseModel):
+    """A known row near a correction, with its class and its distance in the units of the vetting."""
+
+    class_name: str
+    distance: Cell
+    features: dict[str, Cell]
+
+
+class StateStep(BaseModel):
+    """A change of a correction's state; `at` is ISO 8601."""
+
+    at: str
+    state: str
+    actor: str
+    reason: str | None
+
+
+class ScatterMap(BaseModel):
+    """Training rows in two dimensions: each point is (x, y, index of its class); both axes have a name."""
+
+    axes: tuple[str, str]
+    points: list[tuple[float, float, int]]
+    classes: list[str]
+
+
+class Card(BaseModel):
+    """A correction to review, in more words than its row of the table has.
+
+    Attributes:
+        words: its claim, and the anchor's answer.
+        map: the key of its map in `Cards.maps`.
+        place: where it lies on the map; None if that is unknown.
+    """
+
+    id: str
+    words: list[str]
+    features: dict[str, Cell]
+    nearest: list[NearRow]
+    map: str
+    place: tuple[float, float] | None
+    history: list[StateStep]
+
+
+class Cards(BaseModel):
+    """One page of the corrections to review; the card of each row, and the form.
+
+    Attributes:
+        maps: the backgrounds of the pictures, by key.
+        rules: how many corrections each rule has put into the queue.
+        rule: the only rule whose corrections are shown; "" for all.
+        takes_reviews: whether the page sends reviews on to the api.
+        key: the name of the key that the api asks for; None if it asks for none.
+    """
+
+    cards: list[Card]
+    maps: dict[str, ScatterMap]
+    rules: dict[str, int]
+    rule: str
+    page: int
+    pages: int
+    takes_reviews: bool
+    key: str | None
+
+
+class Withdrawable(BaseModel):
+    """A correction that the page can take back; `key` names the key that the api asks for, None if it asks for none."""
+
+    correction: str
+    key: str | None
+
+
 class Panel(BaseModel):
     """A table, and the way to draw it.
 
     The first column is the label (x, slice, row). Each other numeric column is a series, unless it holds the ends of
     another column's intervals. `figures` have the columns label, value, low, high, text; the kind of the second column
     holds for all values, so ratios and counts are two panels. A `matrix` has the true class in the first column and the
-    predicted classes in the others, in the order of the rows. A `table` has no chart.
+    predicted classes in the others, in the order of the rows. A `table` has no chart. `cards` are rows to review.
 
     Attributes:
         id: a part of the URL of the panel's CSV.
         note: a sentence of explanation, or "".
+        warning: what somebody should do now, or "".
         empty: advice that is shown when there are no rows.
         choices: the buttons of a table that asks for ground truths.
+        cards: those of the rows, if the panel has some.
+        withdrawal: the correction that a form of the panel takes back.
+        replay: the form that starts a replay, if the panel has it.
     """
 
     id: str = Field(pattern=r"^[a-z-]+$")
     title: str
     note: str = ""
+    warning: str = ""
     drawing: Drawing
     columns: list[Column] = Field(min_length=1)
     rows: list[list[Cell]]
     empty: str
     choices: Choices | None = None
+    cards: Cards | None = None
+    withdrawal: Withdrawable | None = None
+    replay: ReplayForm | None = None
 
     def without_ends(self) -> list[Column]:
         """Return the columns that do not hold the ends of another column's intervals."""
@@ -101,6 +181,7 @@ class PanelText:
     empty: str
     note: str = ""
     drawing: Drawing = "table"
+    warning: str = ""
 
     def panel(self, columns: Sequence[Column], rows: Rows, *, has_data: bool = True) -> Panel:
         """Return the panel with these columns and rows, or without rows if `has_data` is false.

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from monitor.page import formatting
+from monitor.page.scatter import Scatter
 
 HERE = Path(__file__).parent
 # Pico's icons are data: URLs in its style sheet.
@@ -23,6 +24,7 @@ HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff
 _templates = Jinja2Templates(HERE / "templates")
 _templates.env.trim_blocks = _templates.env.lstrip_blocks = True
 _templates.env.globals["formatting"] = formatting
+_templates.env.globals["scatter"] = Scatter
 
 
 class _Files(StaticFiles):
@@ -52,8 +54,9 @@ def render(
 
 
 def script_json(data: BaseModel) -> Markup:
-    """Return data as JSON that may stand inside a script element."""
-    return Markup(data.model_dump_json().replace("<", "\\u003c"))  # noqa: S704  # no `<` can end the element
+    """Return a tab's data, without the cards of its panels, as JSON that may stand inside a script element."""
+    shown = data.model_dump_json(exclude={"panels": {"__all__": {"cards"}}})
+    return Markup(shown.replace("<", "\\u003c"))  # noqa: S704  # no `<` can end the element
 
 
 _templates.env.filters["script_json"] = script_json

@@ -40,6 +40,8 @@ class Backends:
         prefect_url: the address of Prefect's page.
         feedback: where ground truths go; None if the page takes none.
         trusted_only: whether the api has a key, so that only ground truths count that came with it.
+        vetting: whether corrections are vetted before they are learnt.
+        review_key: the name of the key that reviews need; None if they need none.
     """
 
     store: Store
@@ -48,6 +50,8 @@ class Backends:
     prefect_url: str
     feedback: FeedbackApi | None = None
     trusted_only: bool = False
+    vetting: bool = True
+    review_key: str | None = None
 
 
 class Selection(BaseModel):
@@ -56,6 +60,9 @@ class Selection(BaseModel):
     Attributes:
         versions: numbers of the selected versions; empty for all.
         id: the id of a prediction or its beginning, for the tab of the predictions.
+        rule: the rule of vetting whose corrections are to be reviewed; "" for all.
+        page: of the corrections to review, from 1.
+        correction: the id of the correction whose history is to be shown; "" for none.
     """
 
     problem: str
@@ -63,6 +70,9 @@ class Selection(BaseModel):
     until: date
     versions: list[int] = []
     id: str = ""
+    rule: str = ""
+    page: int = 1
+    correction: str = ""
 
 
 class ServedVersions(BaseModel):
@@ -88,6 +98,12 @@ class View:
     def store(self) -> Store:
         """The store."""
         return self.backends.store
+
+    @property
+    def takes_forms(self) -> bool:
+        """Whether the page sends ground truths and reviews of the selected problem on to its api."""
+        api = self.backends.feedback
+        return api is not None and api.problem == self.selection.problem
 
     @cached_property
     def span(self) -> Span:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from common.problem import Classifier, Problem, Table, as_float32
 from common.registry.client import Version
 from common.registry.publish import load_sklearn
 from common.settings import Settings
+from common.store import Store
+from common.store.suggestions import Suggestion
 from common.table import DataError, read_table, table_bytes
 from finetune import later
+from finetune.append import append_corrections
 from finetune.candidates import ways
 from finetune.train import NothingToContinueError, added_files, fine_tune
 from grafana.measures import ON_TEST_DATA
@@ -264,6 +268,15 @@ def test_corrections_are_learnt_with_the_later_rows_and_stay_for_the_next_fine_t
     lab.corrections.write_text(ONE_MORE * 2)
     rows = fine_tune(problem, lab, second, files).rows
     assert len(rows.y) == 120 + 4 + 2
+
+
+def test_the_version_remembers_the_corrections_that_it_has_learnt(lab: Settings, problem: Problem) -> None:
+    features = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
+    with closing(Store(lab.database_url)) as store:
+        append_corrections(store, problem, Suggestion("a", problem.name, features, "Iris-setosa"), lab.corrections)
+        for _ in range(2):
+            later.learn_later(lab)
+            assert store.trust.versions.that_learnt(problem.name, ["a"]) == [2]
 
 
 def test_a_version_that_was_registered_and_never_became_champion_does_so_the_next_time(lab: Settings) -> None:

@@ -91,6 +91,47 @@ def test_a_judgement_names_the_flow_run_that_made_it(
     assert [each.flow_run_id for each in store.judgements.newest(problem.name, 2)] == [run]
 
 
+def test_a_version_remembers_all_corrections_that_it_has_learnt(lab: Settings, problem: Problem, store: Store) -> None:
+    first = let_wait(lab, problem, store, range(5))
+    finetune._train(problem, lab, store)
+    second = let_wait(lab, problem, store, range(5, 10))
+    finetune._train(problem, lab, store)
+    assert [store.trust.versions.that_learnt(problem.name, [each.id]) for each in first] == [[2, 3]] * 5
+    assert [store.trust.versions.that_learnt(problem.name, [each.id]) for each in second] == [[3]] * 5
+
+
+def test_a_version_remembers_its_corrections_before_it_serves(
+    lab: Settings, problem: Problem, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = let_wait(lab, problem, store, range(5))
+    seen: list[int] = []
+
+    def note_and_move(*_: object) -> None:
+        seen.extend(store.trust.versions.that_learnt(problem.name, [waiting[0].id]))
+        raise KilledError
+
+    with monkeypatch.context() as killed:
+        killed.setattr(versions, "put_into_service", note_and_move)
+        with pytest.raises(KilledError):
+            finetune._train(problem, lab, store)
+    assert (seen, champions(lab)[0]) == ([2], 1)
+
+
+def test_a_version_that_an_earlier_run_registered_remembers_its_corrections(
+    lab: Settings, problem: Problem, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KilledError
+
+    waiting = let_wait(lab, problem, store, range(5))
+    with monkeypatch.context() as killed:
+        killed.setattr(store.trust.versions, "learnt", die)
+        with pytest.raises(KilledError):
+            finetune._train(problem, lab, store)
+    assert finetune._train(problem, lab, store).message == "trained in version 2"
+    assert store.trust.versions.that_learnt(problem.name, [waiting[4].id]) == [2]
+
+
 def test_a_refused_batch_leaves_the_file_and_the_next_one_is_learnt(
     lab: Settings, problem: Problem, store: Store
 ) -> None:
@@ -297,6 +338,7 @@ def test_a_training_killed_after_any_change_of_the_registry_or_the_store_is_fini
         judgement = store.trials.judgement(problem.name, number)
         assert judgement
         assert {(each.trained_version, each.judgement_id) for each in known(store, waiting)} == {(number, judgement.id)}
+        assert store.trust.versions.count(problem.name, [number]) == {number: 5 * change}
         newest = mlflow.MlflowClient(lab.mlflow_uri).search_model_versions(
             "name = 'IrisModel'", order_by=["version_number DESC"], max_results=1
         )

@@ -2,7 +2,15 @@
 
 import sqlalchemy as sa
 
-from common.store.tables import UtcDateTime, id_column, metadata, problem_column
+from common.store.tables import UtcDateTime, id_column, metadata, problem_column, suggestions
+
+# The corrections that wait for a reviewer, in the order in which they came.
+IN_QUARANTINE = (suggestions.c.withdrawn_because.is_(None), suggestions.c.quarantined_because.is_not(None))
+sa.Index(
+    "ix_suggestions_in_quarantine",
+    *(suggestions.c[name] for name in ("problem", "received_at", "id")),
+    sqlite_where=sa.text("withdrawn_because IS NULL AND quarantined_because IS NOT NULL"),
+)
 
 # Every change of a correction's state, as it happened. A correction that was erased keeps its history.
 correction_events = sa.Table(
@@ -29,11 +37,15 @@ vettings = sa.Table(
     sa.Column("rule", sa.String(16), nullable=False),
     sa.Column("number", sa.Float),
     sa.Column("details", sa.JSON, nullable=False),
+    # Equal rows have the same key. A network is a source without the part of its address that a client may choose.
+    sa.Column("row_key", sa.String(32)),
+    sa.Column("network", sa.Text),
     sa.Column("reviewer", sa.Text),
     sa.Column("reviewed_at", UtcDateTime),
     sa.Column("note", sa.Text),
     sa.Index("ix_vettings_problem_vetted_at", "problem", "vetted_at"),
-    sa.Index("ix_vettings_problem_outcome", "problem", "outcome"),
+    sa.Index("ix_vettings_problem_row_key", "problem", "row_key"),
+    sa.Index("ix_vettings_problem_outcome", "problem", "outcome", "rule", "vetted_at", "suggestion_id"),
 )
 
 # Training rows of an anchor in two dimensions, as the background of pictures.

@@ -73,6 +73,12 @@ document.addEventListener("formdata", ({ target, formData }) => {
   }
 });
 
+// One box ticks all boxes of its form that have the name.
+document.addEventListener("change", ({ target }) => {
+  const { form, checked, dataset } = /** @type {HTMLInputElement} */ (target);
+  for (const box of form?.querySelectorAll(`[name="${dataset.selects}"]`) ?? []) box.checked = checked;
+});
+
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 drawAll();
 document.documentElement.dataset.ready = "true";

@@ -72,5 +72,6 @@ function match(first, wanted) {
 
 /** @param {ChildNode} child */
 function idOf(child) {
-  return child instanceof Element ? child.id : "";
+  // A form's own `id` is hidden behind a field with that name.
+  return child instanceof Element ? (child.getAttribute("id") ?? "") : "";
 }

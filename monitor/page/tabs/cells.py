@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from common.evaluate import Estimate
-from common.store.predictions import PredictionRow
 from common.store.statistics import LabelSum, VolumeSum
 from monitor.page.formatting import formatted
 from monitor.page.panels import Cell, Column, Kind, columns
@@ -74,11 +73,11 @@ def class_columns(classes: Sequence[str]) -> list[Column]:
     return columns("integer", **{f"class:{name}": name for name in classes})
 
 
-def feature_columns(rows: Iterable[PredictionRow]) -> dict[str, Column]:
+def feature_columns(rows: Iterable[Mapping[str, float | str]]) -> dict[str, Column]:
     """Return a column for each feature in any of the rows, by the feature's name."""
     found: dict[str, Column] = {}
     for row in rows:
-        for name, value in row["features"].items():
+        for name, value in row.items():
             kind: Kind = "text" if isinstance(value, str) else "number"
             found.setdefault(name, Column(name=f"feature:{name}", label=name, kind=kind))
     return found

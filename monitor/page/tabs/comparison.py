@@ -1,4 +1,4 @@
-"""Tab *Champion and challenger*: each on its own rows, and both on the rows that both have answered."""
+"""Tab *Champion and challenger*: each on its own rows, both on the same rows, and a replay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from common.judgement.betting import PROMOTE_AT, RETIRE_AT, ROLL_BACK_AT
 from common.store.statistics import LabelSum, Paired, VolumeSum
 from common.store.tables import Role
 from monitor.page.panels import Cell, Panel, PanelTable, PanelText, Rows, columns
-from monitor.page.tabs import cells
+from monitor.page.tabs import cells, replays
 from monitor.page.tabs.verdicts import counting
 from monitor.page.view import ROLE_NAMES, View
 from monitor.statistics.duel import LiveDuel, live_duel
@@ -69,7 +69,8 @@ def build(view: View) -> list[Panel]:
     """Return the panels of the tab."""
     sides = [_side(role, version, view.label_sums, view.volume_sums) for role, version in view.served.by_role()]
     paired = _paired(view)
-    return [_versions(view, sides), _metrics(sides), _duel(view), _pairs(paired), _test(paired)]
+    own = [_versions(view, sides), _metrics(sides), _duel(view), _pairs(paired), _test(paired)]
+    return [*own, *replays.panels(view)]
 
 
 def _side(role: Role, version: int, labels: Sequence[LabelSum], volumes: Sequence[VolumeSum]) -> Side:

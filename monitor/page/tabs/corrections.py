@@ -1,10 +1,13 @@
-"""Tab *Corrections*: the label queue, the gate's verdicts, the results of fine-tuning, and each correction's state."""
+"""Tab *Corrections*: the review and label queues, the gate's verdicts, fine-tunings, and each correction's state."""
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
 from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION, prediction_link
+from monitor.page.tabs.one_correction import one_correction
+from monitor.page.tabs.review import review_queue
 from monitor.page.tabs.verdicts import label_queue, verdicts
 from monitor.page.view import View
 from monitor.statistics.estimates import METRICS
@@ -20,13 +23,6 @@ RUNS = PanelText(
     f"No fine-tuning used corrections of these days: {TRAIN_AT} of them make a new version.",
     "The result of the corrections that were learnt together. The flow run is that of the last one.",
 )
-QUARANTINED = PanelText(
-    "quarantined",
-    "Quarantined corrections",
-    "No correction of these days is in quarantine. A rollback brings them there: POST /models/rollback at the api, or "
-    "ground truths that show that a version is worse.",
-    "A version had learnt them and was taken back. They stay here, and no version learns them.",
-)
 
 
 def build(view: View) -> list[Panel]:
@@ -38,19 +34,13 @@ def build(view: View) -> list[Panel]:
         for each in view.store.correction_history.by_state()
         if (each.problem, each.state) == (chosen.problem, "waiting")
     )
-    quarantined = [each for each in found if each.state == "quarantined"]
     return [
+        *one_correction(view),
+        review_queue(view),
         label_queue(view),
         verdicts(view),
         _runs(view, found),
         _corrections(view, found, waiting),
-        PanelTable(QUARANTINED, quarantined)
-        .add("moment", "received", "Received", lambda each: each.received_at)
-        .column(CLASS, lambda each: each.class_name)
-        .column(VERSION, lambda each: view.version_link(each.trained_version))
-        .add("text", "reason", "Reason", _reason)
-        .add("text", "id", "Id", lambda each: each.id)
-        .panel(),
     ]
 
 
@@ -71,6 +61,7 @@ def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel
         .column(VERSION, lambda each: view.version_link(each.trained_version))
         .column(FLOW_RUN, lambda each: view.flow_run_link(each.flow_run_id))
         .add("text", "id", "Id", lambda each: each.id)
+        .add("link", "history", "History", _history)
         .panel()
     )
 
@@ -109,13 +100,14 @@ def _runs(view: View, found: Sequence[Suggestion]) -> Panel:
 def _batches(found: Sequence[Suggestion]) -> list[list[Suggestion]]:
     """Return the corrections that fine-tuning has settled, newest first, grouped by their common outcome.
 
-    A correction that was refused before it had a row in the file belongs to no group.
+    A correction that was refused before it had a row in the file belongs to no group, nor does one that vetting put
+    into quarantine before a version learnt it.
     """
     batches: dict[tuple[int | None, str | None, str | None], list[Suggestion]] = {}
     for each in found:
         reasons = each.refused_because, each.quarantined_because
-        settled = each.state == "quarantined" or (each.state in {"trained", "refused"} and each.row_number is not None)
-        if settled:
+        learnt = each.state in {"trained", "quarantined"} and each.trained_version is not None
+        if learnt or (each.state == "refused" and each.row_number is not None):
             batches.setdefault((each.trained_version, *reasons), []).append(each)
     return list(batches.values())
 
@@ -127,6 +119,13 @@ def _test_results(view: View, version: int | None) -> list[float | None]:
 
 def _reason(correction: Suggestion) -> str | None:
     return correction.withdrawn_because or correction.quarantined_because or correction.refused_because
+
+
+def _history(correction: Suggestion) -> str:
+    """Return a link to the history of a correction, where a person can take it back."""
+    query = urlencode({"problem": correction.problem, "correction": correction.id})
+    words = "history, take back" if correction.state == "trained" else "history"
+    return f"{words}|/tab/corrections?{query}#correction"
 
 
 def _row_number(correction: Suggestion) -> int:

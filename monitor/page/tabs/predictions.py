@@ -15,7 +15,7 @@ def build(view: View) -> list[Panel]:
     wanted = view.selection.id
     found = (_exact(view) if wanted else []) or _latest(view)
     rows = [each.row for each in found]
-    features = feature_columns(rows)
+    features = feature_columns(row["features"] for row in rows)
     # The classes with a probability in any of the rows.
     classes = dict.fromkeys(name for row in rows for name in row["probabilities"] or {})
     probabilities = columns("ratio", **{f"probability:{name}": f"P({name})" for name in classes})

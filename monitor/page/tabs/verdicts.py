@@ -61,10 +61,10 @@ def verdicts(view: View) -> Panel:
 
 def label_queue(view: View) -> Panel:
     """Return the predictions that the newest verdict wants the ground truth of, if it is open, with the form."""
-    problem, api = view.selection.problem, view.backends.feedback
+    problem = view.selection.problem
     newest = next(iter(view.store.judgements.newest(problem, 1)), None)
     found = _wanted(view, newest) if newest and newest.is_open else []
-    takes = api is not None and api.problem == problem
+    takes = view.takes_forms
     how = "Click on the right class." if takes else f"Send each to POST /feedback at the api of {problem}."
     note = (
         f"The verdict on version {newest.version} is open. With the ground truths of these predictions it becomes "
@@ -72,7 +72,7 @@ def label_queue(view: View) -> Panel:
         if newest and found
         else ""
     )
-    features = feature_columns([logged.row for _, logged in found])
+    features = feature_columns(logged.row["features"] for _, logged in found)
     panel = (
         PanelTable(PanelText("wanted", "Ground truths that would decide", NONE_WANTED, note), found)
         .add("link", "prediction", "Prediction", lambda row: prediction_link(problem, row[0].prediction_id))

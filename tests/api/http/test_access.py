@@ -155,6 +155,9 @@ def test_the_description_names_the_header_where_it_is_needed(lone_api: httpx.Cli
         ("POST", "/suggest"),
         ("GET", "/suggest/{suggestion_id}"),  # the key shows the figures of the verdict
         ("GET", "/labels/wanted"),
+        ("GET", "/corrections"),
+        ("GET", "/corrections/{correction_id}"),
+        ("POST", "/corrections/review"),
         ("POST", "/feedback"),
         ("GET", "/predictions/{prediction_id}"),
         *(("POST", f"/models/{{version}}/{how}") for how in ("challenge", "promote", "rollback")),

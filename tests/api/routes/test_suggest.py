@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from common.settings import Settings
 from common.store import Store
 from common.store.judgements import JudgementRecord
+from common.store.tables import suggestions
 from scripts.parts import stop, wait_for
 from tests import servers
 from tests.api.model.test_follower import stranger
@@ -106,13 +107,34 @@ def test_the_verdict_has_figures_only_for_clients_that_may_see_them(with_copy: S
     if key is None:
         assert short == full
     else:
-        assert short["detail"] == "refused"
+        assert short["detail"] == "refused: no version will learn it"
         assert short["judgement"] == {
             "verdict": "refused",
             "reason": "The new version would be worse than the present one, so it does not serve.",
             "figures": None,
         }
         assert "7.5" not in str(short)
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("quarantined_because", "quarantined: a reviewer will look at it"),
+        ("refused_because", "refused: no version will learn it"),
+        ("withdrawn_because", "withdrawn: somebody took it back"),
+    ],
+)
+def test_a_client_without_the_key_reads_the_state_in_words_and_one_with_it_the_reason(
+    with_copy: Settings, store: Store, column: str, words: str
+) -> None:
+    key = {"X-API-Key": "a-key"}
+    with running_api(with_copy.model_copy(update={"api_key": SecretStr("a-key")})) as client:
+        name = client.post("/suggest", json=GOOD, headers=key).json()["suggestion_id"]
+        with store._database.writing() as connection:
+            store.suggestions.change(connection, suggestions.c.id == name, **{column: "2 of 10 rows"})
+        state = words.partition(":")[0]
+        assert client.get(f"/suggest/{name}").json()["detail"] == words
+        assert client.get(f"/suggest/{name}", headers=key).json()["detail"] == f"{state}: 2 of 10 rows"
 
 
 def test_corrections_without_effect_wait_for_the_next_ones(api: httpx.Client, store: Store) -> None:

@@ -17,12 +17,21 @@ TABLES = (
     "erasures",
     "replays",
 )
+QUEUE = "ix_suggestions_in_quarantine"
 MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
     """Make the tables and the column. Of older corrections and versions nothing is known."""
     op.add_column("suggestions", sa.Column("withdrawn_because", sa.Text))
+    in_quarantine = sa.text("withdrawn_because IS NULL AND quarantined_because IS NOT NULL")
+    op.create_index(
+        QUEUE,
+        "suggestions",
+        ["problem", "received_at", "id"],
+        sqlite_where=in_quarantine,
+        postgresql_where=in_quarantine,
+    )
     _make_history()
     _make_vettings()
     _make_lineage()
@@ -38,6 +47,7 @@ def downgrade() -> None:
     )
     for table in TABLES:
         op.drop_table(table)
+    op.drop_index(QUEUE, "suggestions")
     op.drop_column("suggestions", "withdrawn_because")
 
 
@@ -72,12 +82,16 @@ def _make_vettings() -> None:
         sa.Column("rule", sa.String(16), nullable=False),
         sa.Column("number", sa.Float),
         sa.Column("details", sa.JSON, nullable=False),
+        sa.Column("row_key", sa.String(32)),
+        sa.Column("network", sa.Text),
         sa.Column("reviewer", sa.Text),
         sa.Column("reviewed_at", MOMENT),
         sa.Column("note", sa.Text),
     )
     op.create_index("ix_vettings_problem_vetted_at", "vettings", ["problem", "vetted_at"])
-    op.create_index("ix_vettings_problem_outcome", "vettings", ["problem", "outcome"])
+    op.create_index("ix_vettings_problem_row_key", "vettings", ["problem", "row_key"])
+    order = ["problem", "outcome", "rule", "vetted_at", "suggestion_id"]
+    op.create_index("ix_vettings_problem_outcome", "vettings", order)
     op.create_table(
         "vetting_maps",
         _problem(primary_key=True),

@@ -52,9 +52,20 @@ def test_each_correction_says_where_it_is(sent: Store, backends: Backends) -> No
     assert found["learnt"]["flow_run"] == f"flow run|http://prefect/runs/flow-run/{RUN}"
     assert found["delivered"]["prediction"] == "p|/tab/predictions?problem=iris&id=p"
     assert found["new"]["prediction"] is None
+    links = {name: str(found[str(name)]["history"]) for name in ("learnt", "lie")}
+    query = "/tab/corrections?problem=iris&correction="
+    assert links == {"learnt": f"history, take back|{query}learnt#correction", "lie": f"history|{query}lie#correction"}
     assert {row["class"] for row in found.values()} == {SETOSA}
     received = [str(row["received"]) for row in found.values()]
     assert received == sorted(received, reverse=True)
+
+
+def test_a_correction_whose_data_were_erased_is_listed_without_them(sent: Store, backends: Backends) -> None:
+    sent.trust.withdrawals.request("iris", ["learnt"], "request", "key", "somebody asked for it", erase=True)
+    sent.suggestions.rows_removed(["learnt"])
+    sent.trust.withdrawals.close("iris", {"learnt": "version 3 serves"}, 3)
+    found = table(by_id(corrections.build(View(backends, today())))["corrections"], "id")["learnt"]
+    assert (found["state"], found["detail"], found["class"]) == ("withdrawn", "somebody asked for it", "")
 
 
 def test_a_correction_whose_flow_run_is_gone_is_marked(sent: Store, backends: Backends) -> None:
@@ -75,6 +86,9 @@ def test_fine_tunings_are_listed_with_their_version_or_refusal(store: Store, bac
     # Refused before it was written anywhere: no fine-tuning.
     store.suggestions.add(suggestion("bad"))
     store.suggestions.refused(["bad"], "no such class")
+    # Vetting stopped it before any fine-tuning.
+    store.suggestions.add(suggestion("odd"))
+    store.suggestions.quarantine(["odd"], "it is unlike all known rows")
     backends.references._tested = {MODEL: {2: {"accuracy": 0.97, "f1": 0.96}}}
     found = cells(by_id(corrections.build(View(backends, today())))["runs"])
     assert [(run["corrections"], run["state"], run["reason"]) for run in found] == [
@@ -159,9 +173,3 @@ def test_a_verdict_that_is_decided_wants_no_ground_truth(store: Store, known: Ba
     store.judgements.add(open_judgement(2, "a"))
     store.trials.decided("iris", 2, "retire: it is worse")
     assert by_id(corrections.build(View(known, today())))["wanted"].rows == []
-
-
-def test_quarantined_corrections_have_their_reason(sent: Store, backends: Backends) -> None:
-    assert sent
-    [row] = cells(by_id(corrections.build(View(backends, today())))["quarantined"])
-    assert (row["id"], row["reason"]) == ("lie", "version 3 was rolled back")

@@ -34,11 +34,13 @@ from monitor.statistics.performance import measured
 from monitor.statistics.reference import Reference, Results
 from monitor.statistics.window import evaluate
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, suggestion
+from tests.common.store.trust.queued import draw, quarantine
 from tests.conftest import StartApi, served
 from tests.monitor.page.browser import PHONE, POLL, WIDE, Visit, assert_drawn, assert_usable, chart, visiting
 from tests.monitor.page.tabs.judges import class_scores
 from tests.monitor.page.tabs.kept import learn, open_judgement, shifted_rows, write_window
 from tests.monitor.page.tabs.log import FIRST, LAST, Log, write_log
+from tests.monitor.page.tabs.replayed import finish_replay, iris_rows, page_replay
 from tests.monitor.references import backends_of
 
 if TYPE_CHECKING:
@@ -66,9 +68,12 @@ def log(store: Store, reference: Reference) -> Log:
     learn(store, "lie", 2)
     store.suggestions.trained(["lie"], 3)
     store.suggestions.quarantine(["lie"], "version 3 was taken back")
+    quarantine(store, "odd")
+    draw(store)
     store.champions.note(MODEL, 2, "promoted", "of 300 ground truths, only version 2 answered 9 rightly")
     unknown = [row.id for row in log.of("champion") if row.truth is None]
     store.judgements.add(open_judgement(3, *unknown[:3], judged_at=datetime.now(UTC)))
+    finish_replay(store, page_replay(iris_rows(600)))
     return log
 
 
@@ -78,7 +83,8 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
     assert log.rows
     app = FastAPI(title="Monitor")
     backends = backends_of(store, reference, AliasedVersions(2, 3))
-    app.state.backends = replace(backends, feedback=FeedbackApi("http://127.0.0.1:1", "iris"), trusted_only=True)
+    feedback = FeedbackApi("http://127.0.0.1:1", "iris")
+    app.state.backends = replace(backends, feedback=feedback, trusted_only=True, review_key="REVIEW_KEY")
     app.state.backends.references._unserved["iris"] = [Unserved(4, "refused: the label of row 0 differs")]
     app.state.problem = "iris"
     add_page(app, TABS)
@@ -113,7 +119,9 @@ def test_every_table_comes_as_csv(visit: Visit) -> None:
             with page.expect_download() as download:
                 panel.get_by_role("link", name=re.compile("^CSV of ")).click()
             first, *rows = csv.reader(Path(download.value.path()).read_text(encoding="utf-8").splitlines())
-            assert panel.locator("dl > div, tbody tr").count() == len(rows) > 0
+            shown = panel.locator(".queue > li")
+            shown = shown if shown.count() else panel.locator("dl > div, tbody tr")
+            assert shown.count() == len(rows) > 0
             assert all(len(row) == len(first) for row in rows)
         page.context.close()
 
@@ -138,9 +146,12 @@ def test_charts_figures_and_tables_show_the_numbers_of_their_panels(
             for selector, place in (("dt", 0), ("dd.value", 1)):
                 shown = page.locator(f"#{panel.id} {selector}").all_text_contents()
                 assert shown == [row[place].partition(" (")[0] for row in expected]
+        elif panel.drawing == "cards":
+            reasons = page.locator(f"#{panel.id} .why > p:first-child").all_text_contents()
+            assert reasons == [f"{row[2]} {row[3]}" for row in expected]
         else:
             assert written(page, panel.id) == expected
-        if panel.drawing not in {"figures", "table", "matrix"}:
+        if panel.drawing not in {"figures", "table", "matrix", "cards"}:
             assert_drawn(page, panel)
 
 

@@ -1,0 +1,117 @@
+"""Ask another version the rows of a logged time: `python -m scripts.replay --since DAY --until DAY --version N`.
+
+It reads the store and MLflow, and changes nothing. See trust/replay.py.
+"""
+
+import argparse
+import signal
+import sys
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from common.problem import ProblemError, get_problem
+from common.registry.client import RegistryUnavailableError
+from common.settings import Settings, SettingsError, load_settings
+from common.store import Store, StoreError
+from common.store.trust.replays import ReplaySpan
+from scripts.replay_tables import tables
+from trust.replay import Replay, ReplayError
+from trust.replay_csv import ChangedAnswersCsv, csv_file
+from trust.replay_figures import summary_of
+from trust.replay_summary import ReplaySummary
+from trust.replay_version import load_version
+
+
+def run(settings: Settings, span: ReplaySpan, version: int, path: Path | None = None) -> ReplaySummary:
+    """Replay a span, with a progress bar on standard error; write the changed answers to `path`, if it is given.
+
+    Raises:
+        ProblemError: there is no such problem.
+        ReplayError: the version is unknown or of another problem, or the log has no rows of the span.
+        RegistryUnavailableError: MLflow is away.
+        StoreError: the store cannot be read.
+        OSError: the file cannot be written.
+    """
+    if span.since >= span.until:
+        raise ReplayError(f"the time is empty: {span.since:%Y-%m-%d %H:%M} is not before {span.until:%Y-%m-%d %H:%M}")
+    name = get_problem(span.problem).onnx_name
+    with ExitStack() as stack:
+        replay = Replay(load_version(settings, span.problem, name, version))
+        store = stack.enter_context(closing(Store(settings.database_url)))
+        lines = None
+        if path:
+            lines = ChangedAnswersCsv(stack.enter_context(csv_file(path)), version, list(replay.version.columns))
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        console = Console(stderr=True)
+        bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        progress = stack.enter_context(bar)
+        task = progress.add_task("rows", total=store.trust.replays.count(span))
+        trusted_only = settings.api_key is not None
+        for rows, changed in replay.run(store.trust.replays.chunks(span, trusted_only=trusted_only)):
+            progress.advance(task, rows)
+            if lines:
+                lines.write(changed)
+        return summary_of(replay)
+
+
+def main() -> None:
+    """Replay the span that the command line names."""
+    asked = _arguments()
+    # A program that is asked to end leaves no half-written file behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        settings = load_settings()
+        span = ReplaySpan(asked.problem or settings.problem, asked.since, asked.until)
+        found = run(settings, span, asked.version, asked.csv)
+    except (ProblemError, SettingsError, StoreError, RegistryUnavailableError, ReplayError) as error:
+        sys.exit(f"replay: {error}")
+    except OSError as error:
+        sys.exit(f"replay: {asked.csv} cannot be written: {error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.exit("replay: stopped; nothing was written")
+    console = Console()
+    for each in tables(span.problem, found):
+        console.print(each)
+    if asked.csv:
+        console.print(f"{found.changed:,} changed answers: {asked.csv}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m scripts.replay", description=(__doc__ or "").splitlines()[0])
+    moment = "a day (YYYY-MM-DD), or a moment such as 2026-11-27T09:30, in UTC unless it says otherwise"
+    parser.add_argument("--since", type=_moment, required=True, help=moment)
+    parser.add_argument("--until", type=_until, required=True, help="the same; a day is included, a moment is not")
+    parser.add_argument("--version", type=_version, required=True, metavar="N", help="a registered version")
+    parser.add_argument("--problem", help="a file of problems/; default: PROBLEM")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the changed answers to this file")
+    return parser.parse_args()
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a day (YYYY-MM-DD) nor a moment") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _until(text: str) -> datetime:
+    found = _moment(text)
+    try:
+        return found + timedelta(days=1) if len(text) <= len("YYYY-MM-DD") else found
+    except OverflowError:
+        raise argparse.ArgumentTypeError(f"{text!r} is too late") from None
+
+
+def _version(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of a version, such as 3")
+    return int(text)
+
+
+if __name__ == "__main__":
+    main()
