@@ -19,6 +19,7 @@ from scripts.traffic_rows import RowSource, Traffic
 BURST_SECONDS = 0.25
 FEW, SOME, MANY = 3, 6, 15  # rows in a burst
 LIAR_FROM = 1_000_000  # number of the first row that a liar draws: clients never come so far
+OTHERS_FROM = 2_000_000  # number of the first row of `others`
 TRAFFIC = Traffic(rate=1, noise=0.05, labels=1.0, wrong_labels=0.0, outliers=0.0, seed=42)
 
 
@@ -84,6 +85,10 @@ class Clients:
         if any(self._to_check.values()):
             return None
         return [*self._checked[False], *self._checked[True]]
+
+    def others(self, number: int) -> list[tuple[dict[str, Value], str]]:
+        """Return rows with their classes that are like those of the clients, and that no client sends."""
+        return [self._row(OTHERS_FROM + each) for each in range(number)]
 
     def lies(self, number: int, about: str, claimed: str) -> list[dict[str, Any]]:
         """Return rows of a class with another class, as a liar would send them to `POST /suggest`."""

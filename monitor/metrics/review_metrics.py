@@ -1,4 +1,4 @@
-"""Metrics of vetting and review: outcomes by rule, the queue of the reviewers, and the share in quarantine."""
+"""Metrics of vetting, review and withdrawal: outcomes by rule, the reviewers' queue, and how long things wait."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -40,6 +40,15 @@ def review_metrics(store: Store, problems: Iterable[str]) -> Iterator[Metric]:
         "review_queue_oldest_seconds",
         "How long the first of them has been in quarantine; 0 when there is none.",
         {problem: ages.get(problem, 0.0) for problem in known},
+    )
+    since = store.trust.withdrawals.open_since()
+    yield by_problem(
+        "withdrawals_open_oldest_seconds",
+        "Age of the oldest withdrawal that is still open; 0 when there is none.",
+        {
+            problem: max((now - since[problem]).total_seconds(), 0.0) if problem in since else 0.0
+            for problem in sorted({*known, *since})
+        },
     )
     shares = {problem: figures.share(problem, now - HOUR) for problem in known}
     yield by_problem(

@@ -153,6 +153,21 @@ def test_the_queue_of_the_reviewers_is_shown_with_its_age_and_is_empty_at_first(
     assert samples(monitor, "vetted_hour_quarantined_ratio", "problem") == {("iris",): pytest.approx(2 / 3)}
 
 
+def test_the_age_of_the_oldest_open_withdrawal_is_shown(store: Store, monitor: httpx.Client) -> None:
+    def age() -> float | None:
+        return samples(monitor, "withdrawals_open_oldest_seconds", "problem").get(("iris",))
+
+    store.predictions.write([prediction("a")])
+    assert age() == 0
+    store.suggestions.add(suggestion("a"))
+    store.trust.withdrawals.request("iris", ["a"], "request", "key", "a mistake")
+    found = age()
+    assert found is not None
+    assert 0 < found < 60
+    store.trust.withdrawals.close("iris", {"a": "no version had learnt it"}, None)
+    assert age() == 0
+
+
 def test_vetted_corrections_are_counted_by_outcome_and_rule_also_after_a_review(
     store: Store, monitor: httpx.Client
 ) -> None:

@@ -1,6 +1,7 @@
 """A correction is taken back, and soon no file and no version in service has it: the whole loop on real servers."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ from filelock import FileLock
 
 from common.registry.client import Version
 from common.settings import Settings
+from common.store import Store
 from scripts.parts import free_port, wait_for
 from tests import servers
 from tests.conftest import StartApi, served_version
@@ -99,6 +101,34 @@ def test_corrections_taken_back_before_and_after_they_were_written_are_never_lea
     assert {each["outcome"] for each in closed} == {"no version had learnt it"}
     assert sorted(rows(lab)) == [row(2), row(3)]
     assert versions(lab) == [1]
+
+
+def test_a_person_whose_prediction_is_erased_is_in_no_file_and_in_no_version_any_more(
+    lab: Settings, start_api: StartApi
+) -> None:
+    with servers.worker(lab), start_api(lab) as api, closing(Store(lab.database_url)) as store:
+        wait_for("version 1", lambda: served_version(api) == 1)
+        features = correction(9)
+        class_name = features.pop("class_name")
+        prediction = api.post("/predict", json=features).raise_for_status().json()["prediction_id"]
+        body = {**features, "class_name": class_name, "prediction_id": prediction}
+        of_person = api.post("/suggest", json=body).raise_for_status().json()["suggestion_id"]
+        ids = [of_person, *suggest(api, range(4))]
+        wait_for_details(api, ids, "trained in version 2")
+        assert store.trust.erasures.erase(prediction, "review key")
+        [closed] = wait_until_closed(api, of_person)
+        assert (closed["erase"], closed["model_version"]) == (True, 3)
+        erased = store.suggestions.get(of_person)
+        assert erased
+        assert (erased.features, erased.class_name, erased.source) == ({}, "", None)
+        assert api.get(f"/suggest/{of_person}").json()["state"] == "withdrawn"
+        assert sorted(rows(lab)) == [row(number) for number in range(4)]
+        more = suggest(api, range(10, 15))
+        wait_for_details(api, more, "trained in version 4")
+        wait_until_over(lab)
+        run = ask_prefect(lab, "GET", f"/flow_runs/{closed['flow_run_id']}")
+    assert run["parameters"]["sepal_length"] != features["sepal_length"]
+    assert sorted(rows(lab)) == sorted(row(number) for number in (*range(4), *range(10, 15)))
 
 
 @pytest.fixture
