@@ -24,7 +24,7 @@ from trust.quotas import Quotas, Used, over_quota
 from trust.rules import Finding, Grounds, VettingLimits, ask_anchor, keys_of, strange
 from trust.verdicts import Claim, Standing, Voucher, decide
 
-PASSED, OFF = "passed", "off"
+PASSED = "passed"
 ROUNDS_A_DAY = 10  # batches of five that come in 24 hours
 
 

@@ -46,12 +46,12 @@ class Scene:
 
 
 SCENES: Mapping[str, Scene] = {
-    "the threshold alone": Scene({**NO_VETTING, "gate": "threshold"}, "one", {IRIS: 1, CANCER: 8}),
-    "gate and rollback": Scene(NO_VETTING, "one", {IRIS: 1, CANCER: 8}),
-    "vetting, gate and rollback": Scene(VETTING, "one", {IRIS: 2, CANCER: 8}),
-    "all, one address": Scene(VETTING, "one", {IRIS: 10, CANCER: 20, TRAVEL: 1}, quotas=True),
-    "all, an address for each lie": Scene(VETTING, "many", {IRIS: 10, CANCER: 20, TRAVEL: 1}, quotas=True),
-    "all, two addresses that confirm each other": Scene(VETTING, "two", {IRIS: 4, CANCER: 12}, quotas=True),
+    "the threshold alone": Scene({**NO_VETTING, "gate": "threshold"}, "one", {IRIS: 1, CANCER: 4}),
+    "gate and rollback": Scene(NO_VETTING, "one", {IRIS: 1, CANCER: 4}),
+    "vetting, gate and rollback": Scene(VETTING, "one", {IRIS: 1, CANCER: 4}),
+    "all, one address": Scene(VETTING, "one", {IRIS: 4, CANCER: 8, TRAVEL: 1}, quotas=True),
+    "all, an address for each lie": Scene(VETTING, "many", {IRIS: 4, CANCER: 8, TRAVEL: 1}, quotas=True),
+    "all, two addresses that confirm each other": Scene(VETTING, "two", {IRIS: 2, CANCER: 6}, quotas=True),
 }
 TEXT = (
     "In each of {rounds} rounds, {a_day} a day, a liar sends the five rows of 400 about which the champion doubts "
@@ -166,7 +166,7 @@ def follow(truths_before: int, truths_later: int, seed: int) -> Followed:
     return Followed(rules, lab.first.accuracy, lab.champion.accuracy)
 
 
-def measure_changed(labs: int = 20, first_seed: int = 0) -> Report:
+def measure_changed(labs: int = 10, first_seed: int = 0) -> Report:
     """Change the world of labs with seeds from `first_seed` on."""
     seeds = range(first_seed, first_seed + labs)
     scenes = {"200 live truths": (200, 0), "200, then 40 with each batch": (200, 40), "no live truth": (0, 0)}

@@ -12,12 +12,12 @@ from benchmarks.harness.report import Claim, Report
 from benchmarks.more.attacks import BEFORE, CRUDE, INTERVALS, Shares
 from benchmarks.more.attacks_lab import PASSED, GuardedLab
 from benchmarks.more.attacks_rows import HONEST
-from benchmarks.more.judging import BATCHES, CANCER, IRIS, TRAVEL, mean_text, simulate
+from benchmarks.more.judging import BATCHES, CANCER, IRIS, mean_text, simulate
 from benchmarks.more.judging_batches import BAD
 from benchmarks.more.judging_world import TOLERANCE, world_of
 
-SIZES: Mapping[str, int] = {IRIS: 5, CANCER: 24, TRAVEL: 0}
-QUICK: Mapping[str, int] = {IRIS: 1, CANCER: 2, TRAVEL: 0}
+SIZES: Mapping[str, int] = {IRIS: 2, CANCER: 8}
+QUICK: Mapping[str, int] = {IRIS: 1, CANCER: 2}
 ON: Mapping[str, Any] = {}
 OFF: Mapping[str, Any] = {"limits": None}
 # By VETTING, GATE, PROMOTION. To the threshold, both ways of promotion are the same: it knows no open verdict.

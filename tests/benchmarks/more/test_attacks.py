@@ -136,7 +136,7 @@ def test_an_interval_is_wider_where_labs_differ() -> None:
     assert alike.spread <= 1.0
     assert different.spread > 10
     assert alike.text == "50.0 % [40.4–59.6]"
-    assert different.text == "50.0 % [22.4–77.6]"
+    assert different.text == "50.0 % [22.7–77.3]"
     assert Shares([]).text == "–"
 
 
