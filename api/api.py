@@ -57,6 +57,9 @@ from common.store.threads import STORE_SECONDS, StoreThreads
 from trust.http.corrections import corrections_router  # room: trust
 from trust.http.erasures import answer_for_erased, erasure_router  # room: trust
 from trust.http.lineage import lineage_router  # room: trust
+from trust.http.withdrawal_runs import WithdrawalRuns  # room: trust
+from trust.http.withdrawals import withdrawals_router  # room: trust
+from trust.withdrawal import objection  # room: trust
 
 # Requests are counted in Prometheus' metrics; a search for OpenTelemetry's providers would cost each request 4 µs.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
@@ -69,6 +72,7 @@ ROUTERS = [
     feedback_router,
     suggest_router,
     label_router,  # room: label_queue
+    withdrawals_router,  # room: trust
     corrections_router,  # room: trust
     model_router,  # room: live_statistics
     promotion_router,  # room: promotion
@@ -153,6 +157,8 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     keep_copies(problem, settings, state.champion, state.challenger)  # room: disk_copy
     services.append(LiveJudge(problem, settings, registry, state.store, state.aliases))  # room: probation
     services.append(LostRuns(problem, settings, state.store))  # room: lost_runs
+    state.aliases.objections.append(partial(objection, problem))  # room: trust
+    services.append(WithdrawalRuns(problem, settings, state.store))  # room: trust
     fast: list[Any] = []
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
     fast += infer_routes(problem, state.champion, state.inference)  # room: protocols

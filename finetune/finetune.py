@@ -52,7 +52,7 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
     """
     # One worker runs one flow run at a time. The lock is for a second worker and for a run started by hand.
     with FileLock(settings.data_dir / "finetune.lock"):
-        if store.trust.withdrawals.open(problem.name):  # room: trust
+        if store.trust.withdrawals.open(problem.name, 1):  # room: trust
             from trust.rebuild import end_withdrawals  # room: trust
 
             end_withdrawals(problem, settings, store, step)  # room: trust

@@ -10,4 +10,7 @@ ACCURACY = 0.8  # AccuracyBelowFloor: share of right answers among the labels
 OUTBOX_AGE = 300.0  # OutboxNotEmptying: seconds
 FINETUNE_AGE = 600.0  # FinetuneFailing: seconds
 CORRECTIONS = 5  # FinetuneFailing: the number of corrections that start a fine-tuning
+REVIEW_AGE = 86400.0  # ReviewsWaiting: seconds
+QUARANTINED = 0.5  # ManyQuarantined: share of the corrections of an hour
+HOUR_CORRECTIONS = 20  # ManyQuarantined: the smallest number of corrections in that hour
 WINDOW_ROWS = 500  # Drift: the smallest number of predictions with a verdict

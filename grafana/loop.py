@@ -4,11 +4,12 @@ from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models.dashboard import Dashboard, DynamicConfigValue
 
 from grafana.frame import Section, frame
-from grafana.limits import CORRECTIONS, FINETUNE_AGE, OUTBOX_AGE
+from grafana.limits import CORRECTIONS, FINETUNE_AGE, OUTBOX_AGE, QUARANTINED, REVIEW_AGE
 from grafana.panels import (
     BAD,
     GOOD,
     PLAIN,
+    SHARE,
     WATCH,
     DashboardPanel,
     TableColumn,
@@ -32,6 +33,7 @@ STATES = (
     ("trained", "learnt"),
     ("refused", "refused"),
     ("quarantined", "quarantined"),
+    ("withdrawn", "withdrawn"),
 )
 UNSETTLED = STATES[:3]
 
@@ -41,6 +43,7 @@ def dashboard() -> Dashboard:
     sections = (
         Section("Now", _now(), widths=(12, 4, 4, 4), height=5),
         Section("Corrections", _corrections(), widths=(12,)),
+        Section("Vetting and review", _vetting(), widths=(8, 8, 8, 12, 12)),
         Section("Versions taken into service", _taken_into_service()),
     )
     about = "Where are people's corrections, how long do they take, and where are they stuck?"
@@ -85,6 +88,39 @@ def _corrections() -> tuple[DashboardPanel, ...]:
                 "s",
                 'max by (model_name, model_version) (loop_seconds{problem="$problem"})',
             ).no_value("no fine-tuned version yet")
+        ),
+    )
+
+
+def _vetting() -> tuple[DashboardPanel, ...]:
+    vetted = 'vetted_corrections{problem="$problem"%s}'
+    return (
+        stacked(
+            "Waiting for a reviewer",
+            "suffix:corrections",
+            {"in quarantine": or_zero('sum(review_queue_corrections{problem="$problem"})')},
+        ),
+        lines(
+            "Oldest in quarantine",
+            "s",
+            {"oldest": or_zero('max(review_queue_oldest_seconds{problem="$problem"})')},
+            at_most(REVIEW_AGE),
+        ),
+        lines(
+            "Quarantined within the hour",
+            SHARE,
+            {"quarantined": 'max(vetted_hour_quarantined_ratio{problem="$problem"})'},
+            at_most(QUARANTINED),
+        ),
+        steps(
+            "Vetted corrections",
+            "suffix:corrections",
+            {"{{outcome}}": f"sum by (outcome) ({vetted % ''})"},
+        ).decimals(0),
+        stacked(
+            "Quarantined and not reviewed, by rule",
+            "suffix:corrections",
+            {"{{rule}}": "sum by (rule) (" + vetted % ', outcome="quarantined"' + ")"},
         ),
     )
 

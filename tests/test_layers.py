@@ -76,6 +76,10 @@ TOWER = (
     "trust.lineage",
     "trust.served",
     "trust.withdrawal",
+    "trust.basis",
+    "trust.anchor",
+    "trust.vetting_map",
+    "trust.verdicts",
     "trust.quotas",
     "trust.rules",
     "trust.nearness",
@@ -96,6 +100,7 @@ TOWER = (
     "common.settings",
     "common.background",
     "common.files",
+    "common.lean_httpx",
     "common.error_document",
 )
 # Rooms of other parts that a file may import, beside `problems` and `common`.

@@ -46,24 +46,22 @@ def standing(history: Sequence[ChampionPeriod]) -> Iterator[int]:
     return iter(dict.fromkeys(reversed(versions)))
 
 
-def plan(corrections: int, versions: Mapping[int, int], in_use: Collection[int]) -> str:
+def plan(corrections: int, versions: Mapping[int, int]) -> str:
     """Return in words what a withdrawal will do.
 
     Args:
         corrections: how many are taken back.
-        versions: those that have learnt any of them, with the number of their answers.
-        in_use: the versions under an alias.
+        versions: those that have or may have learnt any of them, with the number of their answers.
     """
     if not corrections:
         return "nothing: there is no correction to take back, or all of them are taken back already"
+    leave = "no version learns them any more, and their rows leave finetune.csv with the next flow run"
     if not versions:
-        return "they leave finetune.csv with the next flow run; no version has learnt them, so none is replaced"
-    learnt = f"{_listed(versions)} learnt them and gave {sum(versions.values())} answers"
-    if not set(versions) & set(in_use):
-        return f"they leave finetune.csv; {learnt}, and none of these versions serves, so none is replaced"
+        return f"{leave}; no version has learnt them, so none is replaced"
     return (
-        f"they leave finetune.csv; {learnt}; the next version learns without them and is judged: if it is not refused, "
-        "it serves, otherwise the newest version that never learnt them"
+        f"{leave}; {_listed(versions)} learnt them, and gave {sum(versions.values())} answers; if one of these "
+        "versions serves, a version without them is made and judged: unless it is refused, it serves, and otherwise "
+        "the newest version that never learnt them"
     )
 
 

@@ -2,9 +2,8 @@
 
 import logging
 
-import httpx
-
-from api.corrections.flow_runs import OVER, PREFECT_ERRORS, FlowRuns
+from api.corrections.flow_runs import PREFECT_ERRORS, FlowRuns
+from api.lost_runs.over import why_over
 from common.background import GuardedLoop
 from common.problem import Problem
 from common.settings import Settings
@@ -45,7 +44,7 @@ class LostRuns(GuardedLoop):
             self._suspect, self._seconds = None, LOOK_SECONDS
             return
         try:
-            over = await self._reason(run_id)
+            over = await why_over(self._runs, run_id)
         except PREFECT_ERRORS:  # Prefect is away
             over = None
         suspect, self._suspect = self._suspect, run_id if over else None
@@ -60,18 +59,6 @@ class LostRuns(GuardedLoop):
             await self._store.write(lambda store: store.suggestions.run_lost(run_id, None, reason))
         else:
             await self._store.write(lambda store: store.suggestions.run_lost(run_id, other_run_id))
-
-    async def _reason(self, run_id: str) -> str | None:
-        """Return the reason, in words, why a run will do nothing more; None if it will do something."""
-        response = await self._runs.prefect.get(f"/flow_runs/{run_id}")
-        if response.status_code == httpx.codes.NOT_FOUND:
-            return "is gone"
-        run = response.raise_for_status().json()
-        if run["state"]["type"] in OVER:
-            return f"is {run['state']['type'].lower()}"
-        # The worker looks for runs of the deployment that it registered last.
-        same = run["deployment_id"] == await self._runs.deployment_id()
-        return None if same else "is of a deployment that is gone"
 
 
 def in_hand(store: Store, problem: str) -> Suggestion | None:

@@ -113,6 +113,8 @@ class LiveJudge(RegistryFollower):
         outcome, _, reason = (judgement.outcome or "" if judgement else "").partition(": ")
         before = previous_champion(await self._store.read(lambda of: of.champions.history(name)))
         shadow = await self._registry.version(name, before) if before and outcome == "promote" else None
+        if shadow and await self._aliases.objected(shadow):
+            shadow = None
         # Without a shadow, the process rolled back, or a person promoted the version: only the second alias is left.
         decision: Outcome = "promote" if shadow else "end"
         return Decision(Duel(shadow or champion, champion), champion, decision, reason)
@@ -127,16 +129,22 @@ class LiveJudge(RegistryFollower):
             truths = store.trials.truths_of(wanted, trusted_only=trusted_only)
             if outcome := duel.settled(settle(judgement.details, truths)):
                 reason = f"settled by {len(truths)} of the {len(wanted)} ground truths that the gate had wanted"
-                return self._allowed(Decision(duel, new, outcome, reason))
+                return self._allowed(store, Decision(duel, new, outcome, reason))
         paired = store.trials.paired_truths(
             self._problem.name, self._problem.onnx_name, duel.champion.number, duel.challenger.number,
             trusted_only=trusted_only,
         )  # fmt: skip
         outcome = duel.outcome(paired, self._problem.margin)
-        return self._allowed(Decision(duel, new, outcome, duel.reason(paired))) if outcome else None
+        return self._allowed(store, Decision(duel, new, outcome, duel.reason(paired))) if outcome else None
 
-    def _allowed(self, decision: Decision) -> Decision | None:
-        """Return a decision that this process may carry out; where the setting says so, a person promotes."""
+    def _allowed(self, store: Store, decision: Decision) -> Decision | None:
+        """Return a decision that this process may carry out; where the setting says so, a person promotes.
+
+        As long as there is an objection to a version, it does not become champion.
+        """
+        becomes_champion = decision.outcome in {"promote", "roll back"}
+        if becomes_champion and self._aliases.objection(store, decision.duel.challenger):
+            return None
         return None if decision.outcome == "promote" and self._settings.promotion == "manual" else decision
 
     @contextlib.asynccontextmanager

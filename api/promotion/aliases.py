@@ -1,13 +1,14 @@
 """Moving the aliases `champion` and `challenger` in the registry: challenge, promote, roll back."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
 from api.http.errors import ServiceError
 from common.problem import Problem
 from common.registry.client import ANCHOR, CHALLENGER, CHAMPION, Registry, Version
+from common.store import Store
 from common.store.champions import ChampionPeriod, How
 from common.store.threads import StoreThreads
 
@@ -32,12 +33,19 @@ class RefusedError(ServiceError):
     status = 409
 
 
+# Says why no alias may point at a version; None if it has no objection.
+Objection = Callable[[Store, Version], str | None]
+
+
 @dataclass(frozen=True)
 class Aliases:
     """The aliases of a problem's models in the registry.
 
     Moving an alias moves it on both models of the problem, ONNX and scikit-learn: fine-tuning continues from the
     scikit-learn twin of the champion.
+
+    Attributes:
+        objections: are asked before a client's request moves an alias to a version.
 
     Raises:
         RefusedError: from each method, when the scikit-learn twin of the version is not in the registry any more.
@@ -46,13 +54,14 @@ class Aliases:
     problem: Problem
     registry: Registry
     store: StoreThreads
+    objections: list[Objection] = field(default_factory=list)
 
     async def challenge(self, number: int) -> MovedAliases:
         """Make a version the challenger.
 
         Raises:
             NoVersionError: the registry has no such version.
-            RefusedError: it is the champion.
+            RefusedError: it is the champion, or there is an objection to the version.
         """
         version = await self._version(number)
         champion = await self.registry.serving_version(self.problem.onnx_name)
@@ -66,6 +75,7 @@ class Aliases:
 
         Raises:
             NoVersionError: the registry has no such version.
+            RefusedError: there is an objection to it.
         """
         version = await self._version(number)
         champion = await self.registry.serving_version(self.problem.onnx_name)
@@ -76,7 +86,8 @@ class Aliases:
         # Set the alias even if this version serves already: without an alias the newest version serves, so the next
         # registration would replace it.
         await self._make_champion(version)
-        await self._confirm(version)
+        # The gate judges against the anchor: a person, or the judge, vouches for it.
+        await self._point(ANCHOR, version)
         if changes:
             await self._record(number, "promoted")
         return await self._now()
@@ -85,7 +96,8 @@ class Aliases:
         """Make the version before the champion the champion again.
 
         Raises:
-            RefusedError: `number` is not the champion (any more), or no version in the registry was champion before.
+            RefusedError: `number` is not the champion (any more), no version in the registry was champion before, or
+                there is an objection to that version.
         """
         champion = await self.registry.serving_version(self.problem.onnx_name)
         if champion is None or champion.number != number:
@@ -99,8 +111,9 @@ class Aliases:
         version = await self.registry.version(self.problem.onnx_name, previous)
         if version is None:
             raise RefusedError(f"version {previous}, the champion before, is not in the registry any more")
+        await self._check(version)
         await self._make_champion(version)
-        await self._confirm(version)
+        await self._point(ANCHOR, version)
         await self._record(previous, "rolled back")
         return await self._now()
 
@@ -117,7 +130,7 @@ class Aliases:
         await self._record(version.number, how, because)
         # Before the champion moves: afterwards, nobody sees which version is taken back.
         if how == "rolled back" and anchor and champion and anchor.number == champion.number:
-            await self._confirm(version)
+            await self._point(ANCHOR, version)
         await self._point(CHAMPION, version)
         await self._record(version.number, how, because)
         if shadow:
@@ -133,18 +146,27 @@ class Aliases:
                 await self.registry.set_alias(self.problem.sklearn_name, CHALLENGER, None)
             await self.registry.set_alias(self.problem.onnx_name, CHALLENGER, None)
 
+    def objection(self, store: Store, version: Version) -> str | None:
+        """Return the first objection to a version; None if there is none."""
+        return next(filter(None, (objection(store, version) for objection in self.objections)), None)
+
+    async def objected(self, version: Version) -> str | None:
+        """Return the first objection to a version, as `objection` does."""
+        return await self.store.read(lambda store: self.objection(store, version))
+
     async def _version(self, number: int) -> Version:
         version = await self.registry.version(self.problem.onnx_name, number)
         if version is None:
             raise NoVersionError(f"there is no {self.problem.onnx_name} version {number}")
+        await self._check(version)
         return version
+
+    async def _check(self, version: Version) -> None:
+        if reason := await self.objected(version):
+            raise RefusedError(reason)
 
     async def _record(self, number: int, how: How = "registered", because: str | None = None) -> None:
         await self.store.write(lambda store: store.champions.note(self.problem.onnx_name, number, how, because))
-
-    async def _confirm(self, version: Version) -> None:
-        """Make a version the anchor, against which the gate judges: a person, or the judge, vouches for it."""
-        await self._point(ANCHOR, version)
 
     async def _make_champion(self, version: Version) -> None:
         await self._point(CHAMPION, version)

@@ -23,7 +23,7 @@ def promotion_router(_: Problem) -> APIRouter:
         """Make a version the challenger. Within seconds it answers the champion's rows, too, for comparison."""
         return await aliases.challenge(version)
 
-    @router.post("/{version}/promote", dependencies=[WITH_KEY], responses=responses(401, 404, 422, 503))
+    @router.post("/{version}/promote", dependencies=[WITH_KEY], responses=responses(401, 404, 409, 422, 503))
     async def post_promote(version: Number, aliases: TheAliases) -> MovedAliases:
         """Make a version the champion. It answers within seconds, and no request fails meanwhile."""
         return await aliases.promote(version)

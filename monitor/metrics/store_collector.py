@@ -15,6 +15,7 @@ from common.store.suggestions import STATES
 from monitor.follow_registry import References
 from monitor.metrics.judgement_metrics import judgement_metrics
 from monitor.metrics.metric_families import by_problem, counter, gauge
+from monitor.metrics.review_metrics import review_metrics
 from monitor.metrics.window_metrics import alert_metrics, window_metrics
 
 MODEL = ("problem", "model_name", "model_version", "role")
@@ -48,6 +49,7 @@ class StoreCollector(Collector):
         yield from window_metrics(self._store, self._references, dict(models))
         yield from alert_metrics(self._store, dict(models))
         yield from self._suggestions({problem for problem, _ in models})
+        yield from review_metrics(self._store, [problem for problem, _ in models])
         yield from self._champions(models)
         yield from judgement_metrics(self._store, self._references, models, trusted_only=self._trusted_only)
 

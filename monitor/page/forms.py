@@ -1,8 +1,9 @@
 """The forms of the page: the monitor sends each on to the api, with the key that a person has typed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 from fastapi import HTTPException, Request
@@ -53,6 +54,42 @@ async def send_review(request: Request, api: FeedbackApi) -> None:
         reviewed = f"{len(results) - len(left)} of {len(results)} corrections are reviewed"
         reasons = f"{'; '.join(left[:MOST_NAMED])}{more}"
         raise HTTPException(409, f"{reviewed}, the others stay as they were: {reasons}")
+
+
+@dataclass(frozen=True)
+class WithdrawalWords:
+    """The effect that the withdrawal of a correction would have, in the api's words.
+
+    `versions` are those that have learnt it, each with the number of its answers. `changes` says whether it
+    would change anything.
+    """
+
+    correction: str
+    reason: str
+    changes: bool
+    words: str
+    versions: Sequence[tuple[int, int]]
+
+
+async def send_withdrawal(request: Request, api: FeedbackApi) -> WithdrawalWords | None:
+    """Post the withdrawal in a form to `POST /corrections/{id}/withdraw` of the api, if it is confirmed.
+
+    Else ask the api what it would do, and return that.
+
+    Raises:
+        HTTPException: as `PageForm` does; 422 also for a form without a correction or a reason.
+    """
+    form = await PageForm.read(request)
+    correction, reason = form.value("correction"), form.value("reason")
+    if not correction or not reason:
+        raise HTTPException(422, "the form has no correction or no reason")
+    path, body = f"/corrections/{quote(correction, safe='')}/withdraw", {"reason": reason}
+    if form.value("confirmed"):
+        await form.send_on(api, path, body)
+        return None
+    plan = await form.send_on(api, f"{path}?dry_run=true", body)
+    versions = [(each["version"], each["answers"]) for each in plan["versions"]]
+    return WithdrawalWords(correction, reason, plan["corrections"] > 0, plan["plan"], versions)
 
 
 class PageForm:

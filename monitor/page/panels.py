@@ -67,7 +67,7 @@ class NearRow(BaseModel):
     features: dict[str, Cell]
 
 
-class Step(BaseModel):
+class StateStep(BaseModel):
     """A change of a correction's state; `at` is ISO 8601."""
 
     at: str
@@ -99,7 +99,7 @@ class Card(BaseModel):
     nearest: list[NearRow]
     map: str
     place: tuple[float, float] | None
-    history: list[Step]
+    history: list[StateStep]
 
 
 class Cards(BaseModel):
@@ -123,6 +123,13 @@ class Cards(BaseModel):
     key: str | None
 
 
+class Withdrawable(BaseModel):
+    """A correction that the page can take back; `key` names the key that the api asks for, None if it asks for none."""
+
+    correction: str
+    key: str | None
+
+
 class Panel(BaseModel):
     """A table, and the way to draw it.
 
@@ -138,6 +145,7 @@ class Panel(BaseModel):
         empty: advice that is shown when there are no rows.
         choices: the buttons of a table that asks for ground truths.
         cards: those of the rows, if the panel has some.
+        withdrawal: the correction that a form of the panel takes back.
         replay: the form that starts a replay, if the panel has it.
     """
 
@@ -151,6 +159,7 @@ class Panel(BaseModel):
     empty: str
     choices: Choices | None = None
     cards: Cards | None = None
+    withdrawal: Withdrawable | None = None
     replay: ReplayForm | None = None
 
     def without_ends(self) -> list[Column]:

@@ -62,6 +62,7 @@ class Selection(BaseModel):
         id: the id of a prediction or its beginning, for the tab of the predictions.
         rule: the rule of vetting whose corrections are to be reviewed; "" for all.
         page: of the corrections to review, from 1.
+        correction: the id of the correction whose history is to be shown; "" for none.
     """
 
     problem: str
@@ -71,6 +72,7 @@ class Selection(BaseModel):
     id: str = ""
     rule: str = ""
     page: int = 1
+    correction: str = ""
 
 
 class ServedVersions(BaseModel):

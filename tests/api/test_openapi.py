@@ -56,7 +56,7 @@ ROUTES = {
 }
 # The description cannot say all that these routes depend on: which classes the model has, how many rows there are,
 # which ids it knows, whether MLflow answers, whether a tensor has the shape that it says.
-PARTICULAR = ("/suggest", "/feedback", "/models", "/lineage", "/predictions/", "/corrections")
+PARTICULAR = ("/suggest", "/feedback", "/models", "/corrections", "/lineage", "/predictions/")
 # MLflow is away here, which these say.
 WITH_MLFLOW = ("/models/", "/lineage/versions/")
 

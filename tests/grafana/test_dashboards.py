@@ -146,6 +146,8 @@ def test_the_limits_equal_the_alerts_limits() -> None:
     assert limits.ACCURACY in compared("AccuracyBelowFloor")
     assert {limits.FINETUNE_AGE, limits.CORRECTIONS} <= compared("FinetuneFailing")
     assert limits.OUTBOX_AGE in compared("OutboxNotEmptying")
+    assert limits.REVIEW_AGE in compared("ReviewsWaiting")
+    assert {limits.QUARANTINED, limits.HOUR_CORRECTIONS} <= compared("ManyQuarantined")
 
 
 def alerts() -> list[Json]:

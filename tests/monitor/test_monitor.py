@@ -29,6 +29,7 @@ from monitor.statistics.enough import LABELS, SHARE_ROWS
 from monitor.statistics.reference import NumberReference, Reference, Results
 from scripts.parts import wait_for
 from tests.common.store.rows import MODEL, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
+from tests.common.store.trust.test_reviews import decide, vet
 from tests.conftest import served
 from tests.monitor.page.tabs.kept import open_judgement
 from tests.monitor.references import answered, knowing
@@ -129,6 +130,58 @@ def test_suggestions_are_counted_in_every_state_with_the_age_of_the_oldest(store
     assert ages.keys() == {"received", "delivered", "waiting"}
     assert ages["waiting"] == 0
     assert 0 < ages["received"] < 60
+
+
+def test_the_queue_of_the_reviewers_is_shown_with_its_age_and_is_empty_at_first(
+    store: Store, monitor: httpx.Client
+) -> None:
+    store.predictions.write([prediction("a")])
+
+    def figures() -> list[float | None]:
+        names = ("review_queue_corrections", "review_queue_oldest_seconds", "vetted_hour_corrections")
+        return [samples(monitor, name, "problem").get(("iris",)) for name in names]
+
+    assert figures() == [0, 0, 0]
+    assert samples(monitor, "vetted_hour_quarantined_ratio", "problem") == {("iris",): 0}
+    for name, outcome in (("a", "quarantined"), ("b", "quarantined"), ("c", "passed")):
+        store.suggestions.add(suggestion(name))
+        vet(store, name, outcome=outcome)
+    size, age, vetted = figures()
+    assert (size, vetted) == (2, 3)
+    assert age is not None
+    assert 0 < age < 60
+    assert samples(monitor, "vetted_hour_quarantined_ratio", "problem") == {("iris",): pytest.approx(2 / 3)}
+
+
+def test_the_age_of_the_oldest_open_withdrawal_is_shown(store: Store, monitor: httpx.Client) -> None:
+    def age() -> float | None:
+        return samples(monitor, "withdrawals_open_oldest_seconds", "problem").get(("iris",))
+
+    store.predictions.write([prediction("a")])
+    assert age() == 0
+    store.suggestions.add(suggestion("a"))
+    store.trust.withdrawals.request("iris", ["a"], "request", "key", "a mistake")
+    found = age()
+    assert found is not None
+    assert 0 < found < 60
+    store.trust.withdrawals.close("iris", {"a": "no version had learnt it"}, None)
+    assert age() == 0
+
+
+def test_vetted_corrections_are_counted_by_outcome_and_rule_also_after_a_review(
+    store: Store, monitor: httpx.Client
+) -> None:
+    for name, rule in (("a", "outlier"), ("b", "outlier"), ("c", "neighbours")):
+        store.suggestions.add(suggestion(name))
+        vet(store, name, rule)
+    decide(store, "a")
+    counted = samples(monitor, "vetted_corrections", "problem", "outcome", "rule")
+    assert {labels: count for labels, count in counted.items() if count} == {
+        ("iris", "approved", "outlier"): 1,
+        ("iris", "quarantined", "outlier"): 1,
+        ("iris", "quarantined", "neighbours"): 1,
+    }
+    assert counted["iris", "quarantined", "improbable"] == 0
 
 
 def test_the_loop_is_timed_from_the_last_correction_to_the_champion(store: Store, monitor: httpx.Client) -> None:

@@ -1,11 +1,13 @@
 """Tab *Corrections*: the review and label queues, the gate's verdicts, fine-tunings, and each correction's state."""
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
 from monitor.page.lineage_picture import linked
 from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION, prediction_link
+from monitor.page.tabs.one_correction import one_correction
 from monitor.page.tabs.review import review_queue
 from monitor.page.tabs.verdicts import label_queue, verdicts
 from monitor.page.view import View
@@ -34,6 +36,7 @@ def build(view: View) -> list[Panel]:
         if (each.problem, each.state) == (chosen.problem, "waiting")
     )
     return [
+        *one_correction(view),
         review_queue(view),
         label_queue(view),
         verdicts(view),
@@ -60,6 +63,7 @@ def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel
         .column(FLOW_RUN, lambda each: view.flow_run_link(each.flow_run_id))
         .add("link", "lineage", "Lineage", lambda each: linked("correction", each.problem, each.id))
         .add("text", "id", "Id", lambda each: each.id)
+        .add("link", "history", "History", _history)
         .panel()
     )
 
@@ -117,6 +121,13 @@ def _test_results(view: View, version: int | None) -> list[float | None]:
 
 def _reason(correction: Suggestion) -> str | None:
     return correction.withdrawn_because or correction.quarantined_because or correction.refused_because
+
+
+def _history(correction: Suggestion) -> str:
+    """Return a link to the history of a correction, where a person can take it back."""
+    query = urlencode({"problem": correction.problem, "correction": correction.id})
+    words = "history, take back" if correction.state == "trained" else "history"
+    return f"{words}|/tab/corrections?{query}#correction"
 
 
 def _row_number(correction: Suggestion) -> int:

@@ -10,7 +10,7 @@ from common.store.trust.history import CorrectionEvent
 from common.store.trust.queue import QueuedCorrection
 from common.store.trust.reviews import ROLL_BACK
 from monitor.page.formatting import formatted
-from monitor.page.panels import Card, Cards, Cell, NearRow, Panel, PanelTable, PanelText, ScatterMap, Step
+from monitor.page.panels import Card, Cards, Cell, NearRow, Panel, PanelTable, PanelText, ScatterMap, StateStep
 from monitor.page.tabs.cells import VERSION, feature_columns, prediction_link
 from monitor.page.view import View
 
@@ -67,8 +67,10 @@ def _table(view: View, found: Sequence[QueuedCorrection], total: int) -> Panel:
         .add("text", "rule", "Rule", lambda each: each.rule)
         .add("text", "reason", "Reason", lambda each: each.suggestion.quarantined_because)
         .add("number", "number", "Number", lambda each: each.number)
-        .add("text", "answer", "Answer of the anchor", lambda each: each.details.get("answer"))
+        .add("text", "answer", "Answer of the champion", lambda each: each.details.get("answer"))
         .add("ratio", "confidence", "Confidence", lambda each: each.details.get("confidence"))
+        .add("text", "anchor", "Answer of the anchor", lambda each: _anchor(each).get("answer"))
+        .add("ratio", "anchor_confidence", "Its confidence", lambda each: _anchor(each).get("confidence"))
         .add("text", "nearest", "Nearest rows", lambda each: _classes(_nearest(each)))
         .columns(features.values(), lambda each: [each.suggestion.features.get(name) for name in features])
         .add("text", "source", "Source", lambda each: each.suggestion.source)
@@ -122,21 +124,35 @@ def _card(
         nearest=[NearRow(**row) for row in _nearest(found)],
         map=key,
         place=tuple(place) if place and key in maps else None,
-        history=[Step(**{**vars(each), "at": each.at.isoformat()}) for each in history],
+        history=[StateStep(**{**vars(each), "at": each.at.isoformat()}) for each in history],
     )
 
 
 def _words(found: QueuedCorrection) -> list[str]:
-    """Return what the anchor answers, and which classes the nearest rows have."""
+    """Return what champion and anchor answer, and which classes the nearest rows have."""
     if found.rule == ROLL_BACK:
         return [f"Version {found.suggestion.trained_version} had learnt it and was taken back."]
-    words = []
-    if answer := found.details.get("answer"):
-        sure = found.details.get("confidence")
-        words.append(f"The anchor answers {answer}" + (f", {formatted(sure, 'ratio')} sure." if sure else "."))
+    details = found.details
+    champion, anchor = (_version(role, details.get(f"{role}_version")) for role in ("champion", "anchor"))
+    words = [_answer(champion, details), _answer(anchor, _anchor(found))]
     if nearest := _nearest(found):
         words.append(f"Nearest rows: {_classes(nearest)}.")
-    return words
+    return [each for each in words if each]
+
+
+def _version(role: str, number: int | None) -> str:
+    return f"The {role}, version {number}," if number else f"The {role}"
+
+
+def _answer(who: str, answer: Mapping[str, Any]) -> str:
+    if not (name := answer.get("answer")):
+        return ""
+    sure = answer.get("confidence")
+    return f"{who} answers {name}" + ("." if sure is None else f", {formatted(sure, 'ratio')} sure.")
+
+
+def _anchor(found: QueuedCorrection) -> Mapping[str, Any]:
+    return found.details.get("anchor") or {}
 
 
 def _classes(rows: Sequence[Mapping[str, Any]]) -> str | None:

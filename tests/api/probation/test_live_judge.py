@@ -8,7 +8,7 @@ import pytest
 
 from api.probation import live_judge
 from api.probation.live_judge import LiveJudge
-from api.promotion.aliases import Aliases
+from api.promotion.aliases import Aliases, Objection
 from common.problem import Problem
 from common.registry.client import ANCHOR, CHALLENGER, CHAMPION, VERDICT, Registry
 from common.settings import Settings
@@ -58,13 +58,16 @@ def answer(
     store.predictions.write([shadow(name, second, challenger) for name, (_, second) in zip(names, kinds, strict=True)])
 
 
-def look(settings: Settings, problem: Problem, store: Store, looks: int = 1) -> None:
+def look(
+    settings: Settings, problem: Problem, store: Store, looks: int = 1, objection: Objection = lambda *_: None
+) -> None:
     """Let the judge look at the registry and the store."""
 
     async def looking() -> None:
         threads = StoreThreads(store)
         async with Registry(settings.mlflow_uri) as registry:
-            judge = LiveJudge(problem, settings, registry, threads, Aliases(problem, registry, threads))
+            found = Aliases(problem, registry, threads, [objection])
+            judge = LiveJudge(problem, settings, registry, threads, found)
             for _ in range(looks):
                 await judge._look()
         threads.close()
@@ -116,6 +119,19 @@ def test_a_person_promotes_where_the_setting_says_so(
     answer(store, 1, 2, (241, 0, 0))
     look(settings.model_copy(update={"promotion": "manual"}), problem, store)
     assert aliases(settings) == {CHAMPION: 1, CHALLENGER: 2}
+
+
+@pytest.mark.parametrize("champion", [1, 2])
+def test_a_version_against_which_there_is_an_objection_does_not_become_champion(
+    settings: Settings, problem: Problem, store: Store, champion: int
+) -> None:
+    challenger = 3 - champion
+    register(settings, champion=champion, challenger=challenger)
+    answer(store, champion, challenger, (240, 0, 15))
+    look(settings, problem, store, objection=lambda _, version: "no" if version.number == challenger else None)
+    assert aliases(settings) == {CHAMPION: champion, CHALLENGER: challenger}
+    look(settings, problem, store, looks=2, objection=lambda _, version: "no" if version.number == champion else None)
+    assert aliases(settings)[CHAMPION] == challenger
 
 
 def test_a_challenger_that_is_worse_is_retired(settings: Settings, problem: Problem, store: Store) -> None:

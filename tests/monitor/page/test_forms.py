@@ -49,6 +49,12 @@ def page(store: Store, heard: Api) -> Iterator[httpx.Client]:
         heard[0].append((body, x_api_key))
         return {"corrections": heard[1]}
 
+    @api.post("/corrections/{name:path}/withdraw")
+    def withdraw(name: str, body: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        heard[0].append((body, f"{name} {dry_run}"))
+        versions = [{"version": 3, "answers": 1204}] if name != "gone" else []
+        return {"corrections": len(versions), "versions": versions, "plan": "version 3 learnt it"}
+
     with ExitStack() as stack:
         url = str(stack.enter_context(served(api)).base_url).rstrip("/")
         monitor.state.backends = replace(backends_of(store), feedback=FeedbackApi(url, "iris"))
@@ -184,3 +190,32 @@ def test_corrections_that_a_review_left_as_they_were_are_named_with_the_reasons(
     assert "Not every correction was reviewed" in answer.text
     left = "2 of 7 corrections are reviewed, the others stay as they were: key rejected v; key rejected w; key rejected"
     assert f"{left} x; and 2 more." in answer.text
+
+
+TAKE_BACK = {"correction": "a/b", "reason": "a <wrong> label", "key": "k"}
+
+
+def test_a_withdrawal_is_shown_before_it_is_done(page: httpx.Client, heard: Api) -> None:
+    answer = page.post("/withdraw?problem=iris&correction=a%2Fb", data=TAKE_BACK, headers=OWN)
+    assert answer.status_code == 200
+    for words in ("Version 3 learnt it.", "1,204", "a &lt;wrong&gt; label", "Take it back"):
+        assert words in answer.text
+    assert heard[0] == [({"reason": "a <wrong> label"}, "a/b True")]
+    confirmed = page.post("/withdraw?problem=iris&correction=a%2Fb", data=TAKE_BACK | {"confirmed": "yes"}, headers=OWN)
+    back = "/tab/corrections?problem=iris&correction=a%2Fb#correction"
+    assert (confirmed.status_code, confirmed.headers["location"]) == (303, back)
+    assert heard[0][1:] == [({"reason": "a <wrong> label"}, "a/b False")]
+
+
+@pytest.mark.parametrize("missing", ["correction", "reason"])
+def test_a_withdrawal_without_a_correction_or_a_reason_is_refused(page: httpx.Client, heard: Api, missing: str) -> None:
+    answer = page.post("/withdraw", data={**TAKE_BACK, missing: " "}, headers=OWN)
+    assert (answer.status_code, heard[0]) == (422, [])
+    assert "The correction was not taken back" in answer.text
+
+
+def test_a_withdrawal_that_would_change_nothing_cannot_be_confirmed(page: httpx.Client) -> None:
+    answer = page.post("/withdraw", data=TAKE_BACK | {"correction": "gone"}, headers=OWN)
+    assert answer.status_code == 200
+    assert "Take it back" not in answer.text
+    assert "Go back" in answer.text

@@ -13,6 +13,8 @@ ANCHOR = 1
 DETAILS: dict[str, Any] = {
     "answer": VERSICOLOR,
     "confidence": 0.97,
+    "champion_version": 2,
+    "anchor": {"answer": VERSICOLOR, "confidence": 0.625},
     "nearest": [{"features": FEATURES, "class_name": VERSICOLOR, "distance": 0.25}],
     "at": [0.5, -1.0],
 }

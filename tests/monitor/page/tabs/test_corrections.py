@@ -52,9 +52,20 @@ def test_each_correction_says_where_it_is(sent: Store, backends: Backends) -> No
     assert found["learnt"]["flow_run"] == f"flow run|http://prefect/runs/flow-run/{RUN}"
     assert found["delivered"]["prediction"] == "p|/tab/predictions?problem=iris&id=p"
     assert found["new"]["prediction"] is None
+    links = {name: str(found[str(name)]["history"]) for name in ("learnt", "lie")}
+    query = "/tab/corrections?problem=iris&correction="
+    assert links == {"learnt": f"history, take back|{query}learnt#correction", "lie": f"history|{query}lie#correction"}
     assert {row["class"] for row in found.values()} == {SETOSA}
     received = [str(row["received"]) for row in found.values()]
     assert received == sorted(received, reverse=True)
+
+
+def test_a_correction_whose_data_were_erased_is_listed_without_them(sent: Store, backends: Backends) -> None:
+    sent.trust.withdrawals.request("iris", ["learnt"], "request", "key", "somebody asked for it", erase=True)
+    sent.suggestions.rows_removed(["learnt"])
+    sent.trust.withdrawals.close("iris", {"learnt": "version 3 serves"}, 3)
+    found = table(by_id(corrections.build(View(backends, today())))["corrections"], "id")["learnt"]
+    assert (found["state"], found["detail"], found["class"]) == ("withdrawn", "somebody asked for it", "")
 
 
 def test_a_correction_whose_flow_run_is_gone_is_marked(sent: Store, backends: Backends) -> None:

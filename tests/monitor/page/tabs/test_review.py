@@ -49,8 +49,12 @@ def test_a_correction_is_shown_with_its_features_its_reason_and_the_answer_of_th
     assert row["nearest"] == f"1 of {VERSICOLOR}"
     assert {name: row[f"feature:{name}"] for name in FEATURES} == FEATURES
     assert only(panel).features == FEATURES
-    answer = f"The anchor answers {VERSICOLOR}, 97.0 % sure."
-    assert only(panel).words == [answer, f"Nearest rows: 1 of {VERSICOLOR}."]
+    assert (row["anchor"], row["anchor_confidence"]) == (VERSICOLOR, 0.625)
+    assert only(panel).words == [
+        f"The champion, version 2, answers {VERSICOLOR}, 97.0 % sure.",
+        f"The anchor answers {VERSICOLOR}, 62.5 % sure.",
+        f"Nearest rows: 1 of {VERSICOLOR}.",
+    ]
     [nearest] = only(panel).nearest
     assert nearest.model_dump() == DETAILS["nearest"][0]
     assert as_csv(panel).splitlines()[1].count("neighbours") == 1

@@ -1,0 +1,187 @@
+"""A correction is taken back, and soon no file and no version in service has it: the whole loop on real servers."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import httpx
+import pytest
+from filelock import FileLock
+
+from common.registry.client import Version
+from common.settings import Settings
+from common.store import Store
+from scripts.parts import free_port, wait_for
+from tests import servers
+from tests.conftest import StartApi, served_version
+from tests.test_loop import (
+    ask_prefect,
+    correction,
+    forget_runs,
+    row,
+    rows,
+    suggest,
+    versions,
+    wait_for_details,
+    wait_until_over,
+)
+
+WHY = {"reason": "a wrong label"}
+
+
+@pytest.fixture
+def lab(settings: Settings, trained: Version, url: str, prefect_api_url: str) -> Iterator[Settings]:
+    """A lab with version 1 and all servers, on either database."""
+    assert trained.number == 1
+    with_all = settings.model_copy(update={"prefect_api_url": prefect_api_url, "database_url": url, "vetting": "off"})
+    forget_runs(with_all)
+    yield with_all
+    forget_runs(with_all)
+
+
+def withdrawal(api: httpx.Client, correction_id: str) -> dict[str, Any]:
+    return dict(api.get(f"/corrections/{correction_id}/withdrawal").raise_for_status().json())
+
+
+def wait_until_closed(api: httpx.Client, *ids: str, within: float = 120) -> list[dict[str, Any]]:
+    """Return the withdrawals when all of them are closed."""
+
+    def closed() -> list[dict[str, Any]] | None:
+        found = [withdrawal(api, each) for each in ids]
+        return found if all(each["closed_at"] for each in found) else None
+
+    return wait_for("the end of the withdrawals", closed, within)
+
+
+def withdraw(api: httpx.Client, correction_id: str) -> dict[str, Any]:
+    return dict(api.post(f"/corrections/{correction_id}/withdraw", json=WHY).raise_for_status().json())
+
+
+def test_a_learnt_correction_is_taken_back_and_a_version_without_it_answers(lab: Settings, start_api: StartApi) -> None:
+    with servers.worker(lab), start_api(lab) as api:
+        ids = suggest(api, range(5))
+        wait_for_details(api, ids, "trained in version 2")
+        wait_for("the new version", lambda: served_version(api) == 2, within=20)
+        features = correction(7)
+        features.pop("class_name")
+        assert api.post("/predict", json=features).json()["model_version"] == 2
+
+        def counted() -> bool:
+            dry = api.post(f"/corrections/{ids[3]}/withdraw", params={"dry_run": True}, json=WHY).json()
+            return bool(dry["versions"] == [{"version": 2, "answers": 1}])
+
+        wait_for("the answer in the log", counted)
+        assert withdraw(api, ids[3])["corrections"] == 1
+        [closed] = wait_until_closed(api, ids[3])
+        wait_for("the version without it", lambda: served_version(api) == 3, within=20)
+        wait_until_over(lab)
+        assert api.post("/models/2/promote").status_code == 409
+        assert api.get(f"/suggest/{ids[3]}").json()["state"] == "withdrawn"
+        runs = wait_until_over(lab)
+    assert closed["model_version"] == 3
+    assert closed["outcome"].startswith("version 3 has learnt the other corrections, and serves (")
+    assert closed["flow_run_id"] in {run["id"] for run in runs}
+    assert {run["state_type"] for run in runs} == {"COMPLETED"}
+    assert sorted(rows(lab)) == sorted(row(number) for number in (0, 1, 2, 4))
+    assert versions(lab) == versions(lab, "IrisDev") == [1, 2, 3]
+
+
+def test_corrections_taken_back_before_and_after_they_were_written_are_never_learnt(
+    lab: Settings, start_api: StartApi
+) -> None:
+    with servers.worker(lab), start_api(lab) as api:
+        with FileLock(lab.data_dir / "finetune.lock"):
+            ids = suggest(api, range(4))
+            wait_for_details(api, ids, "delivered")
+            withdraw(api, ids[0])
+        wait_for_details(api, ids[1:], "waiting (3 of 5)")
+        withdraw(api, ids[1])
+        closed = wait_until_closed(api, ids[0], ids[1])
+        wait_until_over(lab)
+    assert {each["outcome"] for each in closed} == {"no version had learnt it"}
+    assert sorted(rows(lab)) == [row(2), row(3)]
+    assert versions(lab) == [1]
+
+
+def test_a_person_whose_prediction_is_erased_is_in_no_file_and_in_no_version_any_more(
+    lab: Settings, start_api: StartApi
+) -> None:
+    with servers.worker(lab), start_api(lab) as api, closing(Store(lab.database_url)) as store:
+        wait_for("version 1", lambda: served_version(api) == 1)
+        features = correction(9)
+        class_name = features.pop("class_name")
+        prediction = api.post("/predict", json=features).raise_for_status().json()["prediction_id"]
+        body = {**features, "class_name": class_name, "prediction_id": prediction}
+        of_person = api.post("/suggest", json=body).raise_for_status().json()["suggestion_id"]
+        ids = [of_person, *suggest(api, range(4))]
+        wait_for_details(api, ids, "trained in version 2")
+        assert store.trust.erasures.erase(prediction, "review key")
+        [closed] = wait_until_closed(api, of_person)
+        assert (closed["erase"], closed["model_version"]) == (True, 3)
+        erased = store.suggestions.get(of_person)
+        assert erased
+        assert (erased.features, erased.class_name, erased.source) == ({}, "", None)
+        assert api.get(f"/suggest/{of_person}").json()["state"] == "withdrawn"
+        assert sorted(rows(lab)) == [row(number) for number in range(4)]
+        more = suggest(api, range(10, 15))
+        wait_for_details(api, more, "trained in version 4")
+        wait_until_over(lab)
+        run = ask_prefect(lab, "GET", f"/flow_runs/{closed['flow_run_id']}")
+    assert run["parameters"]["sepal_length"] != features["sepal_length"]
+    assert sorted(rows(lab)) == sorted(row(number) for number in (*range(4), *range(10, 15)))
+
+
+@pytest.fixture
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trust.http.withdrawal_runs.LOOK_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("looks_often")
+def test_withdrawals_whose_flow_run_is_cancelled_or_deleted_get_another(lab: Settings, start_api: StartApi) -> None:
+    def run_of(api: httpx.Client, one: str, *before: str) -> str:
+        def look() -> str | None:
+            found: str | None = withdrawal(api, one)["flow_run_id"]
+            return found if found not in before else None
+
+        return wait_for("a flow run", look)
+
+    with servers.worker(lab), start_api(lab) as api:
+        ids = suggest(api, range(2))
+        wait_for_details(api, ids, "waiting (2 of 5)")
+        wait_until_over(lab)
+    with start_api(lab) as api:
+        withdraw(api, ids[0])
+        cancelled = run_of(api, ids[0])
+        state = {"state": {"type": "CANCELLED"}, "force": True}
+        ask_prefect(lab, "POST", f"/flow_runs/{cancelled}/set_state", state)
+        deleted = run_of(api, ids[0], cancelled)
+        ask_prefect(lab, "DELETE", f"/flow_runs/{deleted}")
+        last = run_of(api, ids[0], cancelled, deleted)
+        with servers.worker(lab):
+            wait_until_closed(api, ids[0])
+        assert withdrawal(api, ids[0])["flow_run_id"] == last
+    assert rows(lab) == [row(1)]
+
+
+def test_a_withdrawal_waits_for_mlflow(lab: Settings, start_api: StartApi) -> None:
+    with servers.worker(lab), start_api(lab) as api:
+        ids = suggest(api, range(5))
+        wait_for_details(api, ids, "trained in version 2")
+        wait_until_over(lab)
+    port = free_port()
+    without = lab.model_copy(update={"mlflow_uri": f"http://127.0.0.1:{port}"})
+    with servers.worker(without), start_api(lab) as api:
+        withdraw(api, ids[0])
+
+        def failed() -> bool:
+            run_id = withdrawal(api, ids[0])["flow_run_id"]
+            found = ask_prefect(lab, "GET", f"/flow_runs/{run_id}") if run_id else {"state": {}}
+            return "tried again" in (found["state"].get("message") or "")
+
+        wait_for("a failure", failed, within=60)
+        assert withdrawal(api, ids[0])["closed_at"] is None
+        with servers.relay(port, lab.mlflow_uri):
+            [closed] = wait_until_closed(api, ids[0])
+            wait_until_over(lab)
+    assert closed["model_version"] == 3
+    assert versions(lab) == versions(lab, "IrisDev") == [1, 2, 3]
