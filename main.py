@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--dask", metavar="ADDRESS", help=HELP)  # room: cluster
     arguments = parser.parse_args()
     try:
-        settings = load_settings(**({"problem": arguments.problem} if arguments.problem else {}))
+        settings = load_settings(problem=arguments.problem)
         problem = get_problem(settings.problem)
         check_mlflow(settings.mlflow_uri)
         from training.executors import fit_on_all_cores  # room: executors

@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("problem", nargs="?", help="a file of problems/ (default: the setting PROBLEM)")
     arguments = parser.parse_args()
     try:
-        settings = load_settings(**({"problem": arguments.problem} if arguments.problem else {}))
+        settings = load_settings(problem=arguments.problem)
         rows = preprocess(get_problem(settings.problem), settings.data_dir)
     except (DataError, ProblemError, SettingsError) as error:
         sys.exit(f"preprocess: {error}")

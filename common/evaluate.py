@@ -115,23 +115,14 @@ def per_class(matrix: Ints) -> list[ClassMetrics]:
     ]
 
 
-def accuracy(matrix: Ints) -> float | None:
-    """Return the share of the diagonal; None for no rows."""
-    return _ratio(int(np.trace(matrix)), int(matrix.sum()))
-
-
 def summary(matrix: Ints) -> dict[str, float]:
     """Return accuracy and the macro averages of precision, recall and F1; a metric without data is left out.
 
     A macro average is the mean over the classes that have a value.
     """
     classes = per_class(matrix)
-    values = {
-        "accuracy": accuracy(matrix),
-        "precision": mean([c.precision for c in classes]),
-        "recall": mean([c.recall for c in classes]),
-        "f1": mean([c.f1 for c in classes]),
-    }
+    means = {name: mean([getattr(each, name) for each in classes]) for name in ("precision", "recall", "f1")}
+    values = {"accuracy": _ratio(int(np.trace(matrix)), int(matrix.sum())), **means}
     return {name: value for name, value in values.items() if value is not None}
 
 

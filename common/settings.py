@@ -199,7 +199,7 @@ class Settings(MlflowLogin):
 
 
 def load_settings(**values: Any) -> Settings:
-    """Read the settings; `values` come before the environment.
+    """Read the settings; `values` that are not None come before the environment.
 
     The function copies a log-in for MLflow from `.env` to the environment, where MLflow's package looks for it.
 
@@ -207,7 +207,7 @@ def load_settings(**values: Any) -> Settings:
         SettingsError: one line names each wrong key.
     """
     try:
-        settings = Settings(**values)
+        settings = Settings(**{name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
         # A default that depends on a wrong setting fails, too; only the wrong setting is reported.
         wrong = [each for each in error.errors(include_url=False) if each["type"] != "default_factory_not_called"]

@@ -45,7 +45,6 @@ def append_corrections(store: Store, problem: Problem, correction: Suggestion, p
 
 def _append_all(store: Store, problem: Problem, flow_run_id: str | None, path: Path, vet: Vet) -> None:
     _finish(store, problem, store.suggestions.unfinished_rows(problem.name), path)
-    remove_refused(store, problem, path)
     # Corrections may join this flow run meanwhile, so look again until none is left; the limit ends an endless stream.
     for _ in range(MAX_WRITES):
         found = store.suggestions.without_row(problem.name, limit=MAX_ROWS)
@@ -58,6 +57,7 @@ def _append_all(store: Store, problem: Problem, flow_run_id: str | None, path: P
         ]
         store.suggestions.reserve_row(*reserved)
         _finish(store, problem, reserved, path)
+    remove_refused(store, problem, path)
 
 
 def remove_refused(store: Store, problem: Problem, path: Path) -> None:

@@ -8,7 +8,7 @@ import resource
 import sys
 from contextlib import closing
 
-from common.registry.client import RegistryError, RegistryUnavailableError
+from common.registry.client import RegistryUnavailableError
 from common.settings import Settings, SettingsError, load_settings
 from common.store import Store, StoreError
 from common.store.trust.replays import ReplayRequest, Replays
@@ -40,7 +40,7 @@ def run(settings: Settings, store: Store, asked: ReplayRequest) -> None:
     replays.start(asked.id)
     try:
         found = _result(settings, store, asked)
-    except (ReplayError, RegistryError, RegistryUnavailableError) as error:
+    except (ReplayError, RegistryUnavailableError) as error:
         replays.fail(asked.id, str(error))
     except MemoryError:
         replays.fail(asked.id, "the version needs more memory than MODEL_MEMORY_MB")

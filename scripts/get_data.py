@@ -47,12 +47,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.all and (arguments.problem or arguments.source or arguments.force):
         parser.error("--all goes with nothing else")
-    chosen = {"problem": arguments.problem} if arguments.problem else {}
     try:
         if arguments.all:
             done = get_missing(listed_problems())
         else:
-            done = iter([get(load_settings(**chosen), arguments.source, force=arguments.force)])
+            done = iter([get(load_settings(problem=arguments.problem), arguments.source, force=arguments.force)])
         for line in done:
             print(line)
     except (DataError, ProblemError, SettingsError) as error:

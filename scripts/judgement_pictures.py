@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from common.judgement.betting import ROLL_BACK_AT, e_worse
@@ -15,10 +16,9 @@ MARGIN, ALPHA = 0.02, 0.05
 FOLDER = PROJECT / "docs"
 
 
-def evidence_picture() -> Figure:
+def evidence_picture(axes: Axes) -> None:
     """Draw how the lower limit rises with the number of rows, for a few rows that only the champion answers rightly."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
+    axes.set(xlabel="rows of evidence", ylabel="worst difference of accuracy, in points (95 %)")
     rows = np.arange(10, 801, 5)
     for harm in range(4):
         limits = [100 * tango(0, harm, int(n), ALPHA) for n in rows]
@@ -26,16 +26,12 @@ def evidence_picture() -> Figure:
     axes.axhline(-100 * MARGIN, color="black", linestyle="--", label="margin: 2 points")
     axes.axvline(30, color="grey", linestyle=":", label="the 30 rows of iris' test.csv")
     axes.set_ylim(-15, 0)
-    axes.set_xlabel("rows of evidence")
-    axes.set_ylabel("worst difference of accuracy, in points (95 %)")
     axes.legend()
-    return figure
 
 
-def drip_picture() -> Figure:
+def drip_picture(axes: Axes) -> None:
     """Draw what many small steps down add up to, if each is compared with the champion only, and with the anchor."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
+    axes.set(xlabel="versions, each 0.5 points worse than the one before", ylabel="accuracy lost, in points")
     step, rounds, rows = 0.005, 40, 500
     for name, colour in (("champion", "tab:red"), ("anchor", "tab:green")):
         lost, losses = 0.0, [0.0]
@@ -45,16 +41,12 @@ def drip_picture() -> Figure:
                 lost += step
             losses.append(-100 * lost)
         axes.step(range(rounds + 1), losses, where="post", color=colour, label=f"compared with the {name}")
-    axes.set_xlabel("versions, each 0.5 points worse than the one before")
-    axes.set_ylabel("accuracy lost, in points")
     axes.legend()
-    return figure
 
 
-def betting_picture() -> Figure:
+def betting_picture(axes: Axes) -> None:
     """Draw the e-values of three new champions while ground truths come: equal, 5 points and 20 points worse."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
+    axes.set(xlabel="ground truths since the promotion", ylabel="e-value that the new champion is worse")
     rng = np.random.default_rng(SEED)
     truths = 600
     kinds = (("as good", 0.02, 0.02), ("5 points worse", 0.01, 0.06), ("20 points worse", 0.01, 0.21))
@@ -65,10 +57,7 @@ def betting_picture() -> Figure:
         axes.plot(range(1, truths + 1), np.clip(values, 1e-3, 1e5), label=name)
     axes.axhline(ROLL_BACK_AT, color="black", linestyle="--", label="roll back at 100")
     axes.set_yscale("log")
-    axes.set_xlabel("ground truths since the promotion")
-    axes.set_ylabel("e-value that the new champion is worse")
     axes.legend(loc="center right")
-    return figure
 
 
 PICTURES = {"evidence": evidence_picture, "drip": drip_picture, "betting": betting_picture}
@@ -79,7 +68,9 @@ def draw(folder: Path) -> None:
     # Without a salt of its own, each file would get new random ids.
     with mpl.rc_context({"svg.hashsalt": "lab", "svg.fonttype": "none"}):
         for name, make in PICTURES.items():
-            make().savefig(folder / f"judgement-{name}.svg", metadata={"Date": None})
+            figure = Figure(figsize=(7, 4), layout="constrained")
+            make(figure.subplots())
+            figure.savefig(folder / f"judgement-{name}.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from honcho.environ import parse_procfile
 
 from common.settings import PROJECT, Settings
 from scripts.ports import HOST
-from scripts.stack import health_checks, log_path, process_environment
+from scripts.stack import answers, health_checks, log_path, process_environment
+
+__all__ = ["answers", "free_port", "part", "process", "stop", "wait_for"]
 
 Found = TypeVar("Found")
 READY_WITHIN = 180.0
@@ -50,14 +52,6 @@ def wait_for(name: str, look: Callable[[], Found | None], within: float = 60.0, 
         if time.monotonic() > deadline:
             raise TimeoutError(f"{name}: not within {within:.0f} s") from failure
         time.sleep(every)
-
-
-def answers(address: str) -> bool:
-    """Return whether a server answers at an address, with a status of success."""
-    try:
-        return httpx.get(address, timeout=2.0).is_success
-    except httpx.HTTPError:
-        return False
 
 
 @contextmanager

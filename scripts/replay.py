@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from common.problem import ProblemError, get_problem
-from common.registry.client import RegistryError, RegistryUnavailableError
+from common.registry.client import RegistryUnavailableError
 from common.settings import Settings, SettingsError, load_settings
 from common.store import Store, StoreError
 from common.store.trust.replays import ReplaySpan
@@ -32,7 +32,7 @@ def run(settings: Settings, span: ReplaySpan, version: int, path: Path | None = 
     Raises:
         ProblemError: there is no such problem.
         ReplayError: the version is unknown or of another problem, or the log has no rows of the span.
-        RegistryUnavailableError, RegistryError: MLflow is away, or answers with an error.
+        RegistryUnavailableError: MLflow is away.
         StoreError: the store cannot be read.
         OSError: the file cannot be written.
     """
@@ -46,7 +46,9 @@ def run(settings: Settings, span: ReplaySpan, version: int, path: Path | None = 
         if path:
             lines = ChangedAnswersCsv(stack.enter_context(csv_file(path)), version, list(replay.version.columns))
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
+        console = Console(stderr=True)
+        bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        progress = stack.enter_context(bar)
         task = progress.add_task("rows", total=store.trust.replays.count(span))
         trusted_only = settings.api_key is not None
         for rows, changed in replay.run(store.trust.replays.chunks(span, trusted_only=trusted_only)):
@@ -65,7 +67,7 @@ def main() -> None:
         settings = load_settings()
         span = ReplaySpan(asked.problem or settings.problem, asked.since, asked.until)
         found = run(settings, span, asked.version, asked.csv)
-    except (ProblemError, SettingsError, StoreError, RegistryUnavailableError, RegistryError, ReplayError) as error:
+    except (ProblemError, SettingsError, StoreError, RegistryUnavailableError, ReplayError) as error:
         sys.exit(f"replay: {error}")
     except OSError as error:
         sys.exit(f"replay: {asked.csv} cannot be written: {error.strerror or error}")

@@ -11,9 +11,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
 
 import httpx
 from filelock import FileLock, Timeout
@@ -77,31 +76,31 @@ def health_checks(settings: Settings) -> dict[str, str]:
     }
 
 
-def wait_until_ready(
-    settings: Settings,
-    *,
-    stopped: Callable[[], bool],
-    within: float = READY_WITHIN,
-    logs: Mapping[str, str] | None = None,
-) -> None:
+def answers(address: str) -> bool:
+    """Return whether a server answers at an address, with a status of success."""
+    try:
+        return httpx.get(address, timeout=2.0).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def wait_until_ready(settings: Settings, *, stopped: Callable[[], bool], logs: Mapping[str, str] | None = None) -> None:
     """Wait until every part answers.
 
     Args:
         settings: have the addresses of the parts.
         stopped: returns whether the stack has ended, so that waiting is useless.
-        within: seconds after which waiting ends.
         logs: names of the log files that are not named after their part.
 
     Raises:
         NotReadyError: a part did not answer in time, or the stack stopped; the message names the part and its log.
     """
-    deadline = time.monotonic() + within
-    with httpx.Client(timeout=2.0) as client:
-        for name, address in health_checks(settings).items():
-            while not _answers(client, address):
-                if stopped() or time.monotonic() > deadline:
-                    raise NotReadyError(f"{name} is not ready: see {log_path(settings, (logs or {}).get(name, name))}")
-                time.sleep(0.2)
+    deadline = time.monotonic() + READY_WITHIN
+    for name, address in health_checks(settings).items():
+        while not answers(address):
+            if stopped() or time.monotonic() > deadline:
+                raise NotReadyError(f"{name} is not ready: see {log_path(settings, (logs or {}).get(name, name))}")
+            time.sleep(0.2)
 
 
 def log_path(settings: Settings, name: str) -> Path:
@@ -131,19 +130,19 @@ class LogFiles:
 
     width = 0
 
-    def __init__(self, settings: Settings, started: Callable[[], None], count: int) -> None:
-        """Call `started` once, when all `count` processes run."""
-        self.settings = settings
+    def __init__(self, settings: Settings, started: Callable[[], None], names: Collection[str]) -> None:
+        """Open the files of these processes; call `started` once, when all of them run."""
         self.ended: str | None = None
         self._started = started
-        self._missing = count
-        self._files: dict[str, TextIO] = {}
+        self._missing = len(names)
+        log_path(settings, "").parent.mkdir(parents=True, exist_ok=True)
+        self._files = {name: log_path(settings, name).open("w", buffering=1, encoding="utf-8") for name in names}
 
     def write(self, message: Message) -> None:
         """Handle one line of a process, or of honcho itself."""
         text = message.data.decode("utf-8", "replace") if isinstance(message.data, bytes) else message.data
         if message.name != SYSTEM_PRINTER_NAME:
-            self._file(message.name).write(text)
+            self._files[message.name].write(text)
         elif text.endswith(" received\n"):
             print("stopping …", flush=True)
         elif "started (pid=" in text:
@@ -158,13 +157,6 @@ class LogFiles:
         for file in self._files.values():
             file.close()
 
-    def _file(self, name: str) -> TextIO:
-        if name not in self._files:
-            path = log_path(self.settings, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._files[name] = path.open("w", buffering=1, encoding="utf-8")
-        return self._files[name]
-
 
 def run(settings: Settings, only: Sequence[str] = ()) -> int:
     """Run the processes of the Procfile, or `only` some, until a signal or until one ends; return the exit code."""
@@ -173,7 +165,7 @@ def run(settings: Settings, only: Sequence[str] = ()) -> int:
     names = {name: f"{name}-{settings.problem}" if only else name for name in only or commands}
     over = threading.Event()
     announcer = threading.Thread(target=_announce, args=(settings, names, over))
-    logs = LogFiles(settings, announcer.start, len(names))
+    logs = LogFiles(settings, announcer.start, names.values())
     manager = Manager(logs)
     for name, shown in names.items():
         manager.add_process(shown, commands[name], env=process_environment(settings), cwd=str(PROJECT))
@@ -206,13 +198,6 @@ def _announce(settings: Settings, logs: Mapping[str, str], over: threading.Event
     print(f"  MLflow   {settings.mlflow_page}\n  Prefect  {settings.prefect_page}")
     print(f"  logs     {log_path(settings, '*')}")
     print("ready; Ctrl-C stops everything. No model yet? `make train` in another terminal.", flush=True)
-
-
-def _answers(client: httpx.Client, address: str) -> bool:
-    try:
-        return client.get(address).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def main() -> int:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +17,13 @@ import yaml
 from common.files import write_atomic
 from common.settings import PROJECT, Settings, SettingsError, load_settings
 from scripts import apis
-from scripts.parts import answers, process, wait_for
+from scripts.parts import process, wait_for
 from scripts.ports import HOST, Listener, PortInUseError
-from scripts.stack import log_end, log_path, process_environment
+from scripts.stack import answers, log_end, log_path, process_environment
 
 PROGRAM = "prometheus"
 INSTALL = "install Prometheus (Debian, Ubuntu: `apt-get install prometheus`; macOS: `brew install prometheus`)"
 READY_WITHIN = 60.0
-LOOK_SECONDS = 0.5
 # Keys by which a job finds its targets in containers; here the targets are given.
 DISCOVERY = ("static_configs", "dns_sd_configs", "relabel_configs")
 
@@ -41,18 +39,13 @@ def address(settings: Settings) -> str:
     return f"http://{HOST}:{settings.prometheus_port}"
 
 
-def config_for(settings: Settings, every: str | None = None) -> Config:
-    """Return the project's configuration for the embedded stack; its alerts are shown and sent to nobody.
-
-    Args:
-        settings: have the problem and the ports.
-        every: the interval of scrapes and evaluations, such as "1s"; by default the intervals of the project.
-    """
+def config_for(settings: Settings) -> Config:
+    """Return the project's configuration for the embedded stack; its alerts are shown and sent to nobody."""
     config: Config = yaml.safe_load((PROJECT / "prometheus.yml").read_text(encoding="utf-8"))
     del config["alerting"]
     config["rule_files"] = [str(PROJECT / name) for name in config["rule_files"]]
     config["scrape_configs"] = [_with_target(job, settings) for job in config["scrape_configs"]]
-    return _with_interval(config, every) if every else config
+    return config
 
 
 def write_config(config: Config, settings: Settings) -> Path:
@@ -103,12 +96,6 @@ def _with_target(job: Config, settings: Settings) -> Config:
     return {**kept, "static_configs": [target] * by_hand, "file_sd_configs": [{"files": [str(files)]}]}
 
 
-def _with_interval(config: Config, every: str) -> Config:
-    pace = {"scrape_interval": every, "scrape_timeout": every}
-    jobs = [{**job, **pace} for job in config["scrape_configs"]]
-    return {**config, "global": {**pace, "evaluation_interval": every}, "scrape_configs": jobs}
-
-
 def _folder(settings: Settings) -> Path:
     return settings.state_dir / PROGRAM
 
@@ -134,9 +121,8 @@ def run(settings: Settings) -> None:
         where = address(settings)
         print(f"Prometheus {where}/graph\n  targets {where}/targets\n  alerts  {where}/alerts")
         print("Ctrl-C stops it; its data stay in .lab/prometheus.", flush=True)
-        while True:
-            _check_alive(started, settings)
-            time.sleep(LOOK_SECONDS)
+        started.wait()
+        _check_alive(started, settings)
 
 
 def main() -> None:

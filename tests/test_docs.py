@@ -41,12 +41,14 @@ def test_files_that_a_page_links_or_names_exist(page: Path) -> None:
 
 
 def test_routes_and_metrics_that_the_pages_name_exist(offline: Settings, start_api: StartApi) -> None:
-    pages = "".join((PROJECT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/api.md"))
+    pages = "".join(
+        (PROJECT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/api.md", "docs/trust.md")
+    )
     with start_api(offline) as client:
         paths = client.get("/openapi.json").raise_for_status().json()["paths"]
         metrics = client.get("/metrics").text
     operations = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
-    named = set(re.findall(r"`((?:GET|POST) /[^`]*)`", pages))
+    named = set(re.findall(r"`((?:GET|POST|DELETE) /[^`]*)`", pages))
     assert len(named) > 15
     assert named <= operations
     assert "predicted_class_name_total" in metrics

@@ -116,7 +116,7 @@ class Rebuild:
         store.judgements.add(versions.record(problem, fine_tuned, checked, flow_run.id))
         if checked.verdict == gate.REFUSED:
             return None, f"the version without them was refused: {checked.because}"
-        # It serves even if it would have been on trial: the version that it replaces must go.
+        # Even a version that would have been on trial serves: the one that it replaces must go.
         aliases = [ANCHOR, CHAMPION] if ANCHOR in checked.aliases else [CHAMPION]
         tagged = replace(fine_tuned, tags={**fine_tuned.tags, REPLACES: str(serving.number)})
         register = self.step("register-version", versions.register)

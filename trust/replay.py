@@ -18,7 +18,7 @@ from common.features import Feature, Value
 from common.store.trust.replays import LoggedAnswer
 
 BINS = 1_000  # of the confidences, so that a quantile is right to 0.001
-NUMBER = (int, float)
+NUMBER = (float, int)
 TYPES: Mapping[str, type | tuple[type, ...]] = {"number": NUMBER, "category": str}
 Doubles = npt.NDArray[np.float64]
 
@@ -57,6 +57,11 @@ class ReplayedVersion:
     number: int
     model: OnnxModel
     columns: Mapping[str, type | tuple[type, ...]]
+
+    def values(self, row: LoggedAnswer) -> list[Any] | None:
+        """Return the values of the features of a row, in order; None if one is missing or of the wrong type."""
+        values = list(map(row.features.get, self.columns))
+        return values if all(map(isinstance, values, self.columns.values())) else None
 
     def misfit(self, row: LoggedAnswer) -> str | None:
         """Return the first feature that a row lacks, or has as a name instead of a number or the other way round."""
@@ -135,21 +140,21 @@ class Replay:
         Raises:
             ReplayError: the version cannot answer.
         """
-        usable = [row for row in chunk if self.version.misfit(row) is None]
-        self.skipped += len(chunk) - len(usable)
-        if not usable:
+        fitting = [(row, values) for row in chunk if (values := self.version.values(row))]
+        self.skipped += len(chunk) - len(fitting)
+        if not fitting:
             return []
-        classes, confidences = self._answers(usable)
-        self._count(usable, classes, confidences)
-        places = [place for place, row in enumerate(usable) if row.class_name != classes[place]]
-        shown = confidences.tolist() if confidences is not None else [None] * len(usable)
-        return [ChangedAnswer(usable[place], classes[place], shown[place]) for place in places]
+        rows = [row for row, _ in fitting]
+        classes, confidences = self._answers([values for _, values in fitting])
+        self._count(rows, classes, confidences)
+        places = [place for place, row in enumerate(rows) if row.class_name != classes[place]]
+        shown = confidences.tolist() if confidences is not None else [None] * len(rows)
+        return [ChangedAnswer(rows[place], classes[place], shown[place]) for place in places]
 
-    def _answers(self, rows: Sequence[LoggedAnswer]) -> tuple[list[str], Doubles | None]:
-        model, columns = self.version.model, self.version.columns
-        values: list[list[Value]] = [[row.features[name] for name in columns] for row in rows]
+    def _answers(self, rows: Sequence[Sequence[Value]]) -> tuple[list[str], Doubles | None]:
+        model = self.version.model
         try:
-            answer = model.predict(model.as_rows(values))
+            answer = model.predict(model.as_rows(rows))
             answer.check_form(len(rows), model.classes)
         # onnxruntime's exceptions have no common base of their own.
         except Exception as error:

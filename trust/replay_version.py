@@ -19,11 +19,14 @@ def load_version(settings: Settings, problem: str, model_name: str, number: int)
         number: of the version.
 
     Raises:
-        ReplayError: the registry has no such version, it cannot be loaded, or it is of another problem.
+        ReplayError: the registry has no such version, MLflow answers with an error, or the version cannot be loaded or
+            is of another problem.
         RegistryUnavailableError: MLflow cannot be reached.
-        RegistryError: MLflow answers with an error.
     """
-    content = asyncio.run(_download(settings, model_name, number))
+    try:
+        content = asyncio.run(_download(settings, model_name, number))
+    except RegistryError as error:
+        raise ReplayError(f"version {number} cannot be fetched: {error.args[0]}") from error
     try:
         known = get_problem(problem)
     except ProblemError:  # the monitor also runs without the problem's file: then the bundle must name its features
@@ -41,10 +44,7 @@ async def _download(settings: Settings, model_name: str, number: int) -> bytes:
         found = await registry.version(model_name, number)
         if found is None:
             raise ReplayError(await _unknown(registry, model_name, number))
-        try:
-            return await registry.download(found)
-        except RegistryError as error:
-            raise ReplayError(f"the file of version {number} cannot be read: {error}") from error
+        return await registry.download(found)
 
 
 async def _unknown(registry: Registry, model_name: str, number: int) -> str:

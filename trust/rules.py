@@ -16,11 +16,11 @@ from common.bundle.model import OnnxModel
 from common.problem import Floats, Ints, Problem, Rows, Table, as_float32
 from trust.nearness import Crowd, Space, nearest, space_of
 
-Rule = Literal["known", "contradiction", "outlier", "neighbours", "improbable"]
+Rule = Literal["known", "contradiction", "outlier", "neighbours", "improbable", "quota", "share"]
 
 
 @dataclass(frozen=True)
-class Limits:
+class VettingLimits:
     """The limits of the rules; their defaults are those of the settings.
 
     Attributes:
@@ -90,7 +90,7 @@ class Grounds:
     Attributes:
         problem: gives features and classes.
         space: in which distances are measured.
-        y: the classes of the known rows `[known]`: those of train.csv, then those of the live rows.
+        known: the known rows: those of train.csv, then the live rows.
         places: the places of the known rows `[known, dimensions]`.
         live: the live rows alone.
     """
@@ -101,7 +101,7 @@ class Grounds:
         self.problem = problem
         self.space: Space = space_of(problem, train.X)
         at, live_at = self.space.place(train.X), self.space.place(live.X)
-        self.y: Ints = np.concatenate([train.y, live.y])
+        self.known = Table(np.concatenate([train.X, live.X]), np.concatenate([train.y, live.y]))
         self.places: Floats = np.concatenate([at, live_at])
         self.live, self._train = Crowd(live_at), Crowd(at)
         self._labels: dict[str, set[int]] = {}
@@ -122,11 +122,13 @@ class Grounds:
         if len(live) < count:
             return np.zeros(len(places), dtype=np.int64)
         found, _ = nearest(places, live, count)
-        votes: Ints = (self.y[len(self.y) - len(live) :][found] == y[:, None]).sum(axis=1)
+        votes: Ints = (self.known.y[len(self.known.y) - len(live) :][found] == y[:, None]).sum(axis=1)
         return votes
 
 
-def strange(grounds: Grounds, rows: Table, anchor: AnchorAnswer, limits: Limits | None = None) -> list[Finding | None]:
+def strange(
+    grounds: Grounds, rows: Table, anchor: AnchorAnswer, limits: VettingLimits | None = None
+) -> list[Finding | None]:
     """Return for each correction the first of the rules outlier, neighbours, improbable that it breaks; None if none.
 
     Args:
@@ -135,7 +137,7 @@ def strange(grounds: Grounds, rows: Table, anchor: AnchorAnswer, limits: Limits 
         anchor: what the anchor answers to them.
         limits: of the rules.
     """
-    limits = limits or Limits()
+    limits = limits or VettingLimits()
     if not len(rows.y):
         return []
     places = grounds.space.place(rows.X)
@@ -144,7 +146,7 @@ def strange(grounds: Grounds, rows: Table, anchor: AnchorAnswer, limits: Limits 
         assert anchor.probabilities is not None  # noqa: S101  # `_improbable` finds nothing without
         found[row] = improbable(float(anchor.probabilities[row, rows.y[row]]), limits)
     at, _ = nearest(places, grounds.places, limits.neighbours)
-    agreeing = (grounds.y[at] == rows.y[:, None]).sum(axis=1)
+    agreeing = (grounds.known.y[at] == rows.y[:, None]).sum(axis=1)
     # Of few known rows, all are neighbours, and a class with one known row cannot have two of them.
     for row in np.flatnonzero(agreeing < min(limits.agreeing, at.shape[1])):
         name = grounds.problem.target.classes[rows.y[row]]
@@ -159,7 +161,7 @@ def vet_rows(
     grounds: Grounds,
     rows: Table,
     anchor: AnchorAnswer,
-    limits: Limits | None = None,
+    limits: VettingLimits | None = None,
     others: Mapping[str, set[int]] | None = None,
 ) -> list[Finding | None]:
     """Return for each correction the first rule that it breaks; None for one that may be learnt.
@@ -204,13 +206,13 @@ def outlier(score: float, threshold: float) -> Finding:
     return Finding("outlier", score, reason)
 
 
-def neighbours(agreeing: int, of: int, name: str, limits: Limits) -> Finding:
+def neighbours(agreeing: int, of: int, name: str, limits: VettingLimits) -> Finding:
     """Return the finding on a row whose neighbours have other classes."""
     reason = f"{agreeing} of the {of} nearest known rows are {name}, and {limits.agreeing} is the least"
     return Finding("neighbours", float(agreeing), reason)
 
 
-def improbable(probability: float, limits: Limits) -> Finding:
+def improbable(probability: float, limits: VettingLimits) -> Finding:
     """Return the finding on a class that the anchor finds improbable."""
     reason = f"the anchor gives the class a probability of {probability:.2g}, and {limits.probability:g} is the least"
     return Finding("improbable", probability, reason)
@@ -224,7 +226,7 @@ def _outliers(grounds: Grounds, places: Floats, anchor: AnchorAnswer) -> Ints:
 
 
 def _improbable(
-    grounds: Grounds, rows: Table, places: Floats, anchor: AnchorAnswer, limits: Limits
+    grounds: Grounds, rows: Table, places: Floats, anchor: AnchorAnswer, limits: VettingLimits
 ) -> npt.NDArray[np.bool_]:
     if anchor.probabilities is None:
         return np.zeros(len(rows.y), dtype=np.bool_)

@@ -86,7 +86,8 @@ class Aliases:
         # Set the alias even if this version serves already: without an alias the newest version serves, so the next
         # registration would replace it.
         await self._make_champion(version)
-        await self._confirm(version)
+        # The gate judges against the anchor: a person, or the judge, vouches for it.
+        await self._point(ANCHOR, version)
         if changes:
             await self._record(number, "promoted")
         return await self._now()
@@ -112,7 +113,7 @@ class Aliases:
             raise RefusedError(f"version {previous}, the champion before, is not in the registry any more")
         await self._check(version)
         await self._make_champion(version)
-        await self._confirm(version)
+        await self._point(ANCHOR, version)
         await self._record(previous, "rolled back")
         return await self._now()
 
@@ -129,7 +130,7 @@ class Aliases:
         await self._record(version.number, how, because)
         # Before the champion moves: afterwards, nobody sees which version is taken back.
         if how == "rolled back" and anchor and champion and anchor.number == champion.number:
-            await self._confirm(version)
+            await self._point(ANCHOR, version)
         await self._point(CHAMPION, version)
         await self._record(version.number, how, because)
         if shadow:
@@ -166,10 +167,6 @@ class Aliases:
 
     async def _record(self, number: int, how: How = "registered", because: str | None = None) -> None:
         await self.store.write(lambda store: store.champions.note(self.problem.onnx_name, number, how, because))
-
-    async def _confirm(self, version: Version) -> None:
-        """Make a version the anchor, against which the gate judges: a person, or the judge, vouches for it."""
-        await self._point(ANCHOR, version)
 
     async def _make_champion(self, version: Version) -> None:
         await self._point(CHAMPION, version)

@@ -109,7 +109,7 @@ def _protocol(problem: Problem) -> APIRouter:
         rows = answered.log_rows(problem)
         await store.write(lambda of: of.known_rows.write(rows, truths, source=source, trusted=trusted))
         predictor.offer(answered)
-        return judged(answered)
+        return Judged(data={}, meta=_meta(answered))
 
     return router
 
@@ -140,11 +140,6 @@ def output(answered: PredictionBatch) -> Output:
         data = OutputData(names=["class"], ndarray=[[label] for label in answered.answer.labels.tolist()])
     tags = {"prediction_ids": answered.ids, "class_names": answered.class_names}
     return Output(data=data, meta=_meta(answered) | {"tags": tags})
-
-
-def judged(answered: PredictionBatch) -> Judged:
-    """Return the response to feedback."""
-    return Judged(data={}, meta=_meta(answered))
 
 
 def class_names(truths: Sequence[Any], rows: int, classes: Sequence[str]) -> list[str]:

@@ -40,10 +40,9 @@ class LiveEvidence(StorePart):
             sa.select(said.prediction_id, c.features, said.class_name.label("truth"))
             .join(predictions, (c.id == said.prediction_id) & (c.role == "champion") & (c.model_name == model_name))
             .where(said.problem == problem, said.received_at > since, ~taught.exists())
+            .where(said.trusted if trusted_only else sa.true())
             .order_by(said.received_at.desc(), said.prediction_id.desc())
         )
-        if trusted_only:
-            query = query.where(said.trusted)
         return records(EvidenceRow, self._database.read(query.limit(limit)))
 
     def unlabelled(self, problem: str, model_name: str, limit: int = 1000) -> list[EvidenceRow]:

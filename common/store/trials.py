@@ -38,10 +38,9 @@ class Trials(StorePart):
 
     def truths_of(self, prediction_ids: Sequence[str], *, trusted_only: bool) -> dict[str, str]:
         """Return the ground truths that are known of these predictions, by prediction id."""
-        query = sa.select(feedback.c.prediction_id, feedback.c.class_name)
-        query = query.where(feedback.c.prediction_id.in_(prediction_ids))
-        if trusted_only:
-            query = query.where(feedback.c.trusted)
+        c = feedback.c
+        known = c.prediction_id.in_(prediction_ids) & (c.trusted if trusted_only else sa.true())
+        query = sa.select(c.prediction_id, c.class_name).where(known)
         return {row["prediction_id"]: row["class_name"] for row in self._database.read(query)}
 
     def paired_truths(
@@ -55,8 +54,7 @@ class Trials(StorePart):
             c.model_name == model_name,
             c.champion_version == champion,
             c.challenger_version == challenger,
+            c.trusted if trusted_only else sa.true(),
         )
-        if trusted_only:
-            query = query.where(c.trusted)
         found = self._database.read(query.group_by(*right))
         return Paired.of({(row["champion_right"], row["challenger_right"]): row["labels"] for row in found})

@@ -78,7 +78,8 @@ class Webhook:
         else:
             wait = pause(alert.attempts, FIRST_PAUSE, LONGEST_PAUSE, self._rng)
             again = now + wait if now - alert.began_at < GIVE_UP else NEVER
-            logger.warning("alert %d was not posted (%s): %s", alert.id, error, _next_attempt(again))
+            next_attempt = "no further attempt" if again == NEVER else f"next attempt at {again:%H:%M:%S}"
+            logger.warning("alert %d was not posted (%s): %s", alert.id, error, next_attempt)
             self._store.alerts.delivery_failed(alert.id, error, again)
             return False
         return True
@@ -100,16 +101,8 @@ class Webhook:
     def _payload(self, alert: Alert) -> dict[str, str | int | None]:
         query = f"/?{urlencode({'problem': alert.problem})}" if alert.problem else "/"
         return {
-            "id": alert.id,
-            "problem": alert.problem,
-            "kind": alert.kind,
-            "subject": alert.subject,
-            "message": alert.message,
+            **{name: getattr(alert, name) for name in ("id", "problem", "kind", "subject", "message")},
             "began_at": alert.began_at.isoformat(),
             "ended_at": alert.ended_at.isoformat() if alert.ended_at else None,
             "monitor": f"{self._page_url}{query}",
         }
-
-
-def _next_attempt(again: datetime) -> str:
-    return "no further attempt" if again == NEVER else f"next attempt at {again:%H:%M:%S}"

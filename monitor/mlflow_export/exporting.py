@@ -82,10 +82,8 @@ class ExternalLog:
             for run in self._runs(problem).newest(LATE_DAYS):
                 self._log_day(problem, run)
         if can_report():
-            for problem, model_name, day in dict.fromkeys(
-                (each.problem, each.model_name, each.day) for each in written
-            ):
-                self._report(problem, model_name, day)
+            for day in dict.fromkeys((each.problem, each.model_name, each.day) for each in written):
+                self._report(*day)
         return f"exported {sum(each.rows for each in written)} rows in {len(written)} exports"
 
     def _write(self, export: Export) -> Export:

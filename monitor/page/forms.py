@@ -58,7 +58,10 @@ async def send_review(request: Request, api: FeedbackApi) -> None:
 
 @dataclass(frozen=True)
 class WithdrawalWords:
-    """What the withdrawal of a correction would do: the api's words, and the versions with the number of answers."""
+    """The effect that the withdrawal of a correction would have, in the api's words.
+
+    `versions` are those that have learnt it, each with the number of its answers.
+    """
 
     correction: str
     reason: str

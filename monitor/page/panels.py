@@ -67,7 +67,7 @@ class NearRow(BaseModel):
     features: dict[str, Cell]
 
 
-class Step(BaseModel):
+class StateStep(BaseModel):
     """A change of a correction's state; `at` is ISO 8601."""
 
     at: str
@@ -99,7 +99,7 @@ class Card(BaseModel):
     nearest: list[NearRow]
     map: str
     place: tuple[float, float] | None
-    history: list[Step]
+    history: list[StateStep]
 
 
 class Cards(BaseModel):
@@ -145,8 +145,8 @@ class Panel(BaseModel):
         empty: advice that is shown when there are no rows.
         choices: the buttons of a table that asks for ground truths.
         cards: those of the rows, if the panel has some.
-        replay: the form that starts a replay, if the panel has it.
         withdrawal: the correction that a form of the panel takes back.
+        replay: the form that starts a replay, if the panel has it.
     """
 
     id: str = Field(pattern=r"^[a-z-]+$")
@@ -159,8 +159,8 @@ class Panel(BaseModel):
     empty: str
     choices: Choices | None = None
     cards: Cards | None = None
-    replay: ReplayForm | None = None
     withdrawal: Withdrawable | None = None
+    replay: ReplayForm | None = None
 
     def without_ends(self) -> list[Column]:
         """Return the columns that do not hold the ends of another column's intervals."""

@@ -1,68 +1,29 @@
-"""Routes of the page: each tab as HTML and as JSON, each panel as CSV, and the forms of the queues."""
+"""Routes of the page: each tab as HTML and as JSON, and each panel as CSV."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from common.error_document import ProblemDetails
 from common.store.trust.replays import ReplaySpan
+from monitor.page import form_routes
 from monitor.page.csv_table import as_csv
 from monitor.page.data import ProblemInfo, TabData, known_problems, tab_data
 from monitor.page.errors import add_error_handlers
-from monitor.page.forms import PageForm, send_review, send_truth, send_withdrawal
+from monitor.page.forms import PageForm
 from monitor.page.panels import Tab
+from monitor.page.query import FromUrl, PageQuery, PredictionId
 from monitor.page.rendering import add_files, render
 from monitor.page.replays import changed_answers, start_replay
-from monitor.page.view import Backends, FeedbackApi, Selection, View
+from monitor.page.view import Backends, Selection, View
 
 DAYS = 30  # unless the request names days
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 RANGES = (7, 30, 90)
 ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ProblemDetails} for status in (404, 422, 503)}
-
-
-def _blank(value: Any) -> Any:
-    # A form sends "" for an empty field.
-    return None if value == "" else value
-
-
-Day = Annotated[date | None, Field(ge=FIRST_DAY, lt=LAST_DAY), BeforeValidator(_blank)]
-Version = Annotated[int, Field(ge=1, lt=2**31)]
-# PostgreSQL text cannot contain the character 0.
-PredictionId = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64, pattern=r"^[^\x00]*$")]
-RuleName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=32, pattern=r"^[^\x00]*$")]
-
-
-class PageQuery(BaseModel):
-    """The query parameters of a tab."""
-
-    problem: str | None = Field(
-        None, description="default: the configured problem, or the first one by name if that has no predictions"
-    )
-    since: Day = Field(None, description="first day in UTC; default: 29 days before the last one")
-    until: Day = Field(None, description="last day in UTC, included; default: today")
-    version: list[Version] = Field([], description="versions of the model; default: all")
-    id: PredictionId = Field("", description="id of a prediction, or its beginning")
-    rule: RuleName = Field("", description="rule of vetting whose corrections are to be reviewed; default: all")
-    page: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="page of the corrections to review; default: 1"
-    )
-    correction: PredictionId = Field("", description="id of a correction whose history is to be shown")
-
-    def suffix(self, **other: Any) -> str:
-        """Return the query as the end of a URL, with some parameters replaced."""
-        parameters = {**self.model_dump(mode="json"), **other}
-        query = urlencode({name: value for name, value in parameters.items() if value}, doseq=True)
-        return f"?{query}" if query else ""
-
-
-FromUrl = Annotated[PageQuery, Query()]
 
 
 def add_page(app: FastAPI, tabs: Sequence[Tab]) -> None:
@@ -70,6 +31,7 @@ def add_page(app: FastAPI, tabs: Sequence[Tab]) -> None:
     add_files(app)
     add_error_handlers(app)
     app.include_router(page_router(tabs))
+    app.include_router(form_routes.router)
 
 
 def page_router(tabs: Sequence[Tab]) -> APIRouter:
@@ -96,18 +58,6 @@ def page_router(tabs: Sequence[Tab]) -> APIRouter:
         content = as_csv(_found({each.id: each for each in found.panels}, panel))
         return _csv(f"{found.problem}-{tab}-{panel}.csv", content)
 
-    @router.post("/labels", include_in_schema=False)
-    async def label(request: Request, asked: FromUrl) -> Response:
-        """Send a ground truth from the label queue on to the api, and show the tab again."""
-        await send_truth(request, _feedback_api(request))
-        return RedirectResponse(f"/tab/corrections{asked.suffix()}", 303)
-
-    @router.post("/review", include_in_schema=False)
-    async def review(request: Request, asked: FromUrl) -> Response:
-        """Send a review on to the api, and show the queue again."""
-        await send_review(request, _feedback_api(request))
-        return RedirectResponse(f"/tab/corrections{asked.suffix()}#quarantined", 303)
-
     @router.post("/replays", include_in_schema=False)
     async def replay(request: Request, asked: FromUrl) -> Response:
         """Start a replay of the selected days, and show the tab again."""
@@ -120,15 +70,6 @@ def page_router(tabs: Sequence[Tab]) -> APIRouter:
         """Return the changed answers of a replay as CSV."""
         backends: Backends = request.app.state.backends
         return _csv(*changed_answers(backends.store, replay_id, trusted_only=backends.trusted_only))
-
-    @router.post("/withdraw", include_in_schema=False)
-    async def withdraw(request: Request, asked: FromUrl) -> Response:
-        """Show what a withdrawal would do; send it on to the api if a person has seen that, and show the correction."""
-        plan = await send_withdrawal(request, _feedback_api(request))
-        if plan is None:
-            return RedirectResponse(f"/tab/corrections{asked.suffix()}#correction", 303)
-        key = request.app.state.backends.review_key
-        return render(request, "withdraw.html", {"plan": plan, "asked": asked, "key": key})
 
     return router
 
@@ -143,13 +84,6 @@ def _start_replay(request: Request, form: PageForm, asked: PageQuery) -> None:
 def _csv(name: str, content: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _feedback_api(request: Request) -> FeedbackApi:
-    api: FeedbackApi | None = request.app.state.backends.feedback
-    if api is None:
-        raise HTTPException(404, "this monitor sends no forms on to an api")
-    return api
 
 
 def _path(tab: Tab, tabs: Sequence[Tab]) -> str:

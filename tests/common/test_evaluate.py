@@ -41,7 +41,6 @@ def test_the_confusion_matrix_and_its_summary_are_those_of_scikit_learn(drawn: L
     )
     expected = dict(zip(("precision", "recall", "f1"), averages, strict=False))
     expected["accuracy"] = sklearn.metrics.accuracy_score(truth, predicted)
-    assert evaluate.accuracy(matrix) == pytest.approx(expected["accuracy"])
     found = dict.fromkeys(expected, np.nan) | evaluate.summary(matrix)
     assert found == pytest.approx(expected, nan_ok=True)
 
@@ -89,9 +88,8 @@ def test_a_ratio_with_nothing_to_divide_by_is_none() -> None:
     assert evaluate.per_class(np.array([[4, 0], [0, 0]]))[0].specificity is None
 
 
-def test_no_rows_have_no_accuracy_no_interval_and_an_empty_summary() -> None:
+def test_no_rows_have_no_interval_and_an_empty_summary() -> None:
     empty = np.zeros((3, 3), dtype=np.int64)
-    assert evaluate.accuracy(empty) is None
     assert evaluate.summary(empty) == {}
     assert evaluate.wilson(0, 0) is None
 

@@ -105,6 +105,13 @@ def wait_until_seen(address: str) -> float:
     return time.time()
 
 
+def every_second(config: watch.Config) -> watch.Config:
+    """Return the configuration with scrapes and evaluations at each second."""
+    pace = {"scrape_interval": "1s", "scrape_timeout": "1s"}
+    jobs = [{**job, **pace} for job in config["scrape_configs"]]
+    return {**config, "global": {**pace, "evaluation_interval": "1s"}, "scrape_configs": jobs}
+
+
 @pytest.fixture(scope="module")
 def watched(lab: Settings, problem: Problem, start_api: StartApi) -> Iterator[Watched]:
     program("prometheus")
@@ -114,7 +121,7 @@ def watched(lab: Settings, problem: Problem, start_api: StartApi) -> Iterator[Wa
         api = stack.enter_context(start_api(lab))
         monitor = stack.enter_context(served(create_app(lab)))
         here = lab.model_copy(update={"api_port": api.base_url.port, "monitor_port": monitor.base_url.port})
-        watch.write_config(watch.config_for(here, every="1s"), here)
+        watch.write_config(every_second(watch.config_for(here)), here)
         stack.enter_context(watch.prometheus(here))
         with servers.worker(lab):
             close_the_loop(api)

@@ -64,7 +64,7 @@ class LearntBy(BaseModel):
 
 
 class WithdrawalPlan(BaseModel):
-    """What a withdrawal does, or would do."""
+    """The effect of a withdrawal, done or not."""
 
     request_id: str | None = Field(description="the same for all corrections of this request; null for a dry run")
     corrections: int = Field(description="the number of corrections that are taken back")

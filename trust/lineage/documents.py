@@ -46,7 +46,7 @@ class AnswersGiven(BaseModel):
     newest: list[DayCount] = Field(description=f"the newest days; at most {MOST_DAYS} rows")
 
 
-class CorrectionPage(BaseModel):
+class TracedPage(BaseModel):
     """Some of the corrections, oldest first."""
 
     total: int
@@ -63,7 +63,7 @@ class VersionLineage(BaseModel):
     judgement: TracedVerdict | None
     champion: list[ChampionPeriod] = Field(description="the times at which it became champion")
     answers: AnswersGiven
-    learnt: CorrectionPage
+    learnt: TracedPage
     not_known: list[str] = Field(description="in words")
 
 
@@ -86,7 +86,7 @@ class PredictionLineage(BaseModel):
     features: dict[str, Value]
     answers: list[TracedAnswer]
     truth: SourcedTruth | None
-    corrections: CorrectionPage = Field(description="the corrections that name this prediction")
+    corrections: TracedPage = Field(description="the corrections that name this prediction")
     versions: list[VersionLineage] = Field(description="the versions that gave the answers")
 
 

@@ -17,10 +17,10 @@ from trust.lineage.documents import (
     MOST_VERSIONS,
     AnswersGiven,
     CorrectionLineage,
-    CorrectionPage,
     PredictionLineage,
     RegistryDetails,
     TracedAnswer,
+    TracedPage,
     TracedVerdict,
     VersionLineage,
 )
@@ -111,9 +111,7 @@ def of_prediction(store: Store, prediction_id: str, registry: Registered, page: 
         features=dict(logged[0]["features"]),
         answers=[TracedAnswer.model_validate(row) for row in logged],
         truth=store.trust.lineage.truth(prediction_id),
-        corrections=CorrectionPage(
-            total=store.trust.lineage.count_naming(prediction_id), corrections=naming, next=None
-        ),
+        corrections=TracedPage(total=store.trust.lineage.count_naming(prediction_id), corrections=naming, next=None),
         versions=[of_version(store, model, number, registry, page) for model, number in versions],
     )
 
@@ -171,9 +169,7 @@ def is_known(lineage: VersionLineage) -> bool:
     return any(found)
 
 
-def _learnt(
-    store: Store, problem: str, number: int, tags: Mapping[str, str], page: Page
-) -> tuple[CorrectionPage, bool]:
+def _learnt(store: Store, problem: str, number: int, tags: Mapping[str, str], page: Page) -> tuple[TracedPage, bool]:
     """Return a page of the corrections that a version has learnt, and whether all of them are known."""
     lineage, limit = store.trust.lineage, page.limit
     if total := store.trust.versions.count(problem, [number]).get(number):
@@ -186,10 +182,10 @@ def _learnt(
     return _page(total, found, limit), not (total or has_learnt)
 
 
-def _page(total: int, found: Sequence[SourcedCorrection], limit: int) -> CorrectionPage:
+def _page(total: int, found: Sequence[SourcedCorrection], limit: int) -> TracedPage:
     """Return a page of the corrections found: one more than its limit, if there is a next page."""
     following = found[limit - 1].suggestion_id if len(found) > limit else None
-    return CorrectionPage(total=total, corrections=list(found[:limit]), next=following)
+    return TracedPage(total=total, corrections=list(found[:limit]), next=following)
 
 
 def _judgement(store: Store, problem: str, number: int, tags: Mapping[str, str]) -> JudgementRecord | None:

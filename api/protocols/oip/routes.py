@@ -119,11 +119,7 @@ def _add_server(router: APIRouter) -> None:
         """Answer as long as the process lives, with or without a model."""
         return Live()
 
-    @router.get(
-        "/health/ready",
-        summary="There is a model, and it answers",
-        responses=oip_responses(503),
-    )
+    @router.get("/health/ready", summary="There is a model, and it answers", responses=oip_responses(503))
     async def get_ready(served: ServedModel) -> Ready:
         """Answer 200 when the service can predict, else 503."""
         served.model.check_golden()

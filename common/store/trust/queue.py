@@ -16,6 +16,7 @@ from common.store.trust.history import CorrectionEvent
 from common.store.trust.reviews import ROLL_BACK
 from common.store.trust.tables import IN_QUARANTINE, correction_events, vetting_maps, vettings, withdrawals
 
+MOST_COUNTED = 1_000_000
 QUARANTINED = "quarantined"  # the outcome of a vetting that nobody has reviewed
 
 
@@ -49,8 +50,8 @@ class QueuePages(StorePart):
         return [by_id[each] for each in ids if each in by_id]
 
     def total(self, problem: str) -> int:
-        """Return how many corrections are in quarantine."""
-        return self._number(sa.select(sa.func.count()).where(*_in_quarantine(problem)))
+        """Return how many corrections are in quarantine, up to `MOST_COUNTED`."""
+        return self._number(_counted(problem))
 
     def by_rule(self, problem: str) -> dict[str, int]:
         """Return how many corrections each rule has put into quarantine, the most first; without rules of none."""
@@ -58,8 +59,7 @@ class QueuePages(StorePart):
         withdrawn = sa.exists().where(withdrawals.c.suggestion_id == c.suggestion_id)
         query = sa.select(c.rule, sa.func.count().label("number")).where(*_stopped(problem), ~withdrawn)
         found = {row["rule"]: row["number"] for row in self._database.read(query.group_by(c.rule))}
-        learnt = suggestions.c.trained_version.is_not(None)
-        found[ROLL_BACK] = self._number(sa.select(sa.func.count()).where(*_in_quarantine(problem), learnt))
+        found[ROLL_BACK] = self._number(_counted(problem, ROLL_BACK))
         return {rule: number for rule, number in sorted(found.items(), key=lambda each: -each[1]) if number}
 
     def maps(self, problem: str, anchors: Collection[int] = ()) -> dict[int, Mapping[str, Any]]:
@@ -97,6 +97,11 @@ def _ids(problem: str, rule: str) -> sa.Select[Any]:
     query = sa.select(c.id).where(*_in_quarantine(problem))
     query = query.where(c.trained_version.is_not(None)) if rule else query
     return query.order_by(c.received_at.desc(), c.id.desc())
+
+
+def _counted(problem: str, rule: str = "") -> sa.Select[Any]:
+    """Return the number of such corrections. In the order of the queue, so that its index is the best one."""
+    return sa.select(sa.func.count()).select_from(_ids(problem, rule).limit(MOST_COUNTED).subquery())
 
 
 def _in_quarantine(problem: str) -> Sequence[sa.ColumnElement[bool]]:

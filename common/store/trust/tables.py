@@ -37,10 +37,14 @@ vettings = sa.Table(
     sa.Column("rule", sa.String(16), nullable=False),
     sa.Column("number", sa.Float),
     sa.Column("details", sa.JSON, nullable=False),
+    # Equal rows have the same key. A network is a source without the part of its address that a client may choose.
+    sa.Column("row_key", sa.String(32)),
+    sa.Column("network", sa.Text),
     sa.Column("reviewer", sa.Text),
     sa.Column("reviewed_at", UtcDateTime),
     sa.Column("note", sa.Text),
     sa.Index("ix_vettings_problem_vetted_at", "problem", "vetted_at"),
+    sa.Index("ix_vettings_problem_row_key", "problem", "row_key"),
     sa.Index("ix_vettings_problem_outcome", "problem", "outcome", "rule", "vetted_at", "suggestion_id"),
 )
 

@@ -12,6 +12,7 @@ from common.store.trust.review_figures import ReviewFigures
 from common.store.trust.reviews import Reviews
 from common.store.trust.tainted import TaintedVersions
 from common.store.trust.versions import VersionCorrections
+from common.store.trust.vettings import Vettings
 from common.store.trust.withdrawals import Withdrawals
 
 
@@ -25,6 +26,7 @@ class Trust:
         reviews: the queue of corrections in quarantine, and what reviewers decide.
         review_figures: the number of corrections by the outcome of their vetting, and the length of the queue.
         versions: the corrections that each version has learnt.
+        vettings: the verdicts of vetting.
         withdrawals: the corrections that somebody took back.
         tainted: the versions that have learnt such corrections.
         lineage: where versions, answers and corrections come from.
@@ -40,6 +42,7 @@ class Trust:
         self.reviews = Reviews(database)
         self.review_figures = ReviewFigures(database)
         self.versions = VersionCorrections(database)
+        self.vettings = Vettings(database, suggestions)
         self.withdrawals = Withdrawals(database)
         self.tainted = TaintedVersions(database)
         self.lineage = Lineage(database)

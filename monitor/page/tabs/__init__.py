@@ -3,17 +3,7 @@
 from collections.abc import Sequence
 
 from monitor.page.panels import Tab
-from monitor.page.tabs import (
-    classes,
-    comparison,
-    corrections,
-    drift,
-    metrics,
-    overview,
-    predictions,
-    samples,
-    training,
-)
+from monitor.page.tabs import classes, comparison, corrections, drift, metrics, overview, predictions, samples, training
 
 __all__ = ["TABS"]
 

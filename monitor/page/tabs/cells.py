@@ -24,13 +24,7 @@ NO_CORRECTIONS = (
     "No correction arrived in these days. Send one: POST /suggest at the api, with the features and the right "
     "class_name."
 )
-METRIC_LABELS = {
-    "accuracy": "Accuracy",
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "specificity": "Specificity",
-}
+METRIC_LABELS = {name: name.capitalize() for name in (*METRICS, "specificity")}
 WITH_TRUTH = "With ground truth"
 DAY = Column(name="day", label="Day", kind="day")
 CLASS = Column(name="class", label="Class")

@@ -68,16 +68,15 @@ def build(view: View) -> list[Panel]:
 
 def _window(view: View, window: WindowRecord | None, evaluation: Evaluation | None) -> Panel:
     windows = [(window, evaluation)] if window and evaluation else []
+
+    def version(each: tuple[WindowRecord, Evaluation]) -> str | None:
+        return view.version_link(each[0].model_version, each[0].model_name)
+
     return (
         PanelTable(WINDOW, windows)
         .add("moment", "ended", "To", lambda each: each[0].ended_at)
         .add("moment", "began", "From", lambda each: each[0].began_at)
-        .add(
-            "link",
-            "version",
-            "Compared with",
-            lambda each: view.version_link(each[0].model_version, each[0].model_name),
-        )
+        .add("link", "version", "Compared with", version)
         .add("integer", "rows", "Predictions", lambda each: each[0].rows)
         .add("ratio", "outliers", "Outliers", lambda each: each[1].outlier_ratio)
         .add("ratio", "confidence", "Mean confidence", lambda each: each[1].confidence_mean)

@@ -10,7 +10,7 @@ from common.store.trust.history import CorrectionEvent
 from common.store.trust.queue import QueuedCorrection
 from common.store.trust.reviews import ROLL_BACK
 from monitor.page.formatting import formatted
-from monitor.page.panels import Card, Cards, Cell, NearRow, Panel, PanelTable, PanelText, ScatterMap, Step
+from monitor.page.panels import Card, Cards, Cell, NearRow, Panel, PanelTable, PanelText, ScatterMap, StateStep
 from monitor.page.tabs.cells import VERSION, feature_columns, prediction_link
 from monitor.page.view import View
 
@@ -124,7 +124,7 @@ def _card(
         nearest=[NearRow(**row) for row in _nearest(found)],
         map=key,
         place=tuple(place) if place and key in maps else None,
-        history=[Step(**{**vars(each), "at": each.at.isoformat()}) for each in history],
+        history=[StateStep(**{**vars(each), "at": each.at.isoformat()}) for each in history],
     )
 
 

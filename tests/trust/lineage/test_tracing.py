@@ -162,7 +162,7 @@ def test_a_correction_of_another_problem_is_unknown(store: Store) -> None:
     assert of_correction(store, IRIS, "b") is None
 
 
-# What is not known
+# Versions of which little is known
 
 
 def old(store: Store, version: int, *names: str) -> None:

@@ -82,11 +82,14 @@ def _make_vettings() -> None:
         sa.Column("rule", sa.String(16), nullable=False),
         sa.Column("number", sa.Float),
         sa.Column("details", sa.JSON, nullable=False),
+        sa.Column("row_key", sa.String(32)),
+        sa.Column("network", sa.Text),
         sa.Column("reviewer", sa.Text),
         sa.Column("reviewed_at", MOMENT),
         sa.Column("note", sa.Text),
     )
     op.create_index("ix_vettings_problem_vetted_at", "vettings", ["problem", "vetted_at"])
+    op.create_index("ix_vettings_problem_row_key", "vettings", ["problem", "row_key"])
     order = ["problem", "outcome", "rule", "vetted_at", "suggestion_id"]
     op.create_index("ix_vettings_problem_outcome", "vettings", order)
     op.create_table(

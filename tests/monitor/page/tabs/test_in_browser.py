@@ -40,6 +40,7 @@ from tests.monitor.page.browser import PHONE, POLL, WIDE, Visit, assert_drawn, a
 from tests.monitor.page.tabs.judges import class_scores
 from tests.monitor.page.tabs.kept import learn, open_judgement, shifted_rows, write_window
 from tests.monitor.page.tabs.log import FIRST, LAST, Log, write_log
+from tests.monitor.page.tabs.replayed import finish_replay, iris_rows, page_replay
 from tests.monitor.references import backends_of
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def log(store: Store, reference: Reference) -> Log:
     store.champions.note(MODEL, 2, "promoted", "of 300 ground truths, only version 2 answered 9 rightly")
     unknown = [row.id for row in log.of("champion") if row.truth is None]
     store.judgements.add(open_judgement(3, *unknown[:3], judged_at=datetime.now(UTC)))
+    finish_replay(store, page_replay(iris_rows(600)))
     return log
 
 
