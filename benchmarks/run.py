@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from benchmarks.harness.report import Report
 from benchmarks.harness.results import PAGE, Result, keep
 from benchmarks.headline import answering, loop, many_rows, servers, service, swap, workers
 from benchmarks.more import (
+    attacks_rounds,
+    attacks_rows,
+    attacks_streams,
     batches,
     drift,
     grid,
@@ -48,6 +51,10 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "loop": loop.measure,
     "judging": judging.measure,
     "probation": probation.measure,
+    "attacks_rows": attacks_rows.measure,
+    "attacks_changed": attacks_rounds.measure_changed,
+    "attacks_streams": attacks_streams.measure,
+    "attacks_liar": attacks_rounds.measure_liar,
     "training": training.measure,
     "grid": grid.measure,
     "batches": batches.measure,
@@ -60,24 +67,35 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure the named benchmarks, or all; end with an error that names the benchmarks that failed."""
+    """Measure the named benchmarks, or all; end with an error that names the benchmarks that failed.
+
+    `attacks` names all benchmarks whose names begin with `attacks_`, and so does any other beginning.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=f"Measure, and write {PAGE}.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"all by default: {', '.join(BENCHMARKS)}")
     parser.add_argument("--print", action="store_true", dest="only_print", help="print the tables and write no file")
     asked = parser.parse_args(arguments)
-    if unknown := set(asked.names) - set(BENCHMARKS):
-        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
+    names, unknown = chosen(asked.names, BENCHMARKS)
+    if unknown:
+        sys.exit(f"no such benchmark: {', '.join(unknown)}; known: {', '.join(BENCHMARKS)}")
     try:
         described = machine.description()
     except LoadError as error:
         sys.exit(f"{error}")
     # On SIGTERM the run exits as on an error, so that the benchmark under way stops the servers that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    failed = measure(BENCHMARKS, asked.names or list(BENCHMARKS), described, None if asked.only_print else PROJECT)
+    failed = measure(BENCHMARKS, names or list(BENCHMARKS), described, None if asked.only_print else PROJECT)
     if not asked.only_print:
         lab.say(f"written: {PAGE}")
     if failed:
         sys.exit(f"failed with the errors above, earlier results kept: {', '.join(failed)}")
+
+
+def chosen(asked: Sequence[str], known: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the benchmarks that the names mean, each once, and the names that mean none."""
+    meant = {each: [name for name in known if name == each or name.startswith(f"{each}_")] for each in asked}
+    names = dict.fromkeys(name for found in meant.values() for name in found)
+    return list(names), [each for each, found in meant.items() if not found]
 
 
 def measure(

@@ -231,4 +231,4 @@ def _improbable(
     if anchor.probabilities is None:
         return np.zeros(len(rows.y), dtype=np.bool_)
     low: npt.NDArray[np.bool_] = anchor.probabilities[np.arange(len(rows.y)), rows.y] < limits.probability
-    return low & (grounds.live_votes(places, rows.y, limits.neighbours) < limits.agreeing)
+    return low & (grounds.live_votes(places, rows.y, limits.neighbours) < max(limits.agreeing, 1))

@@ -167,7 +167,7 @@ def _report(found: Mapping[str, list[Any]], sizes: Sizes) -> Report:
             losses, before = found[f"drip {name}"], found[f"drip {name} before"]
             met = float(np.mean(losses)) <= limit
             title = f"drip of {DRIPS[name][0]} rounds, {name}: loss, {what}"
-            bars.append((title, f"≤ {limit}", _mean(before, 1), _mean(losses, 1), str(len(losses)), met))
+            bars.append((title, f"≤ {limit}", mean_text(before, 1), mean_text(losses, 1), str(len(losses)), met))
     claims = [
         Claim(f"the judge: {what}", measured, "", "", wanted, bool(met))
         for what, wanted, _, measured, n, met in bars
@@ -187,7 +187,7 @@ def _changed(found: Mapping[str, list[Any]]) -> list[Bar]:
         bars.append((
             f"changed world: accuracy after {corrections} corrections ({runs[:, 0, 0].mean():.3f} before)",
             f"≥ {limit:.2f}" if limit else NO_BAR,
-            _mean(before[:, place, 0], 3), _mean(accuracy, 3), str(len(runs)), bool(accuracy.mean() >= limit),
+            mean_text(before[:, place, 0], 3), mean_text(accuracy, 3), str(len(runs)), bool(accuracy.mean() >= limit),
         ))  # fmt: skip
     learnt = [runs[:, place, 1].sum() for place in (5, 10)]
     for corrections, count in zip((25, 50), learnt, strict=True):
@@ -245,7 +245,7 @@ def _more(found: Mapping[str, list[Any]]) -> str:
             lines.append(
                 f"{name}, five {'rows with their true classes' if kind == 'good' else 'mistakes of the champion'}: "
                 f"{verdicts.count(ACCEPTED)} of {len(verdicts)} accepted, {verdicts.count(NO_EFFECT)} without effect, "
-                f"{verdicts.count(REFUSED)} refused; accuracy changes by {_mean(ends, 1)} points."
+                f"{verdicts.count(REFUSED)} refused; accuracy changes by {mean_text(ends, 1)} points."
             )
     return " ".join(lines)
 
@@ -273,7 +273,8 @@ def _share(count: int, of: int) -> str:
     return f"{100 * estimate.value:.1f} % [{100 * estimate.low:.1f}–{100 * estimate.high:.1f}]"
 
 
-def _mean(values: Any, digits: int) -> str:
+def mean_text(values: Any, digits: int) -> str:
+    """Return the mean of values with its 95 % interval (Student's), if there are at least two."""
     from scipy.stats import t
 
     numbers = np.asarray(values, dtype=np.float64)

@@ -2,27 +2,34 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import get_args
 
 from prometheus_client import Metric
 
 from common.store import Store
 from monitor.metrics.metric_families import by_problem, gauge
+from trust.rules import Rule
 
 HOUR = timedelta(hours=1)
+# The rules that quarantine. A correction that is known is refused.
+QUARANTINING = tuple(each for each in get_args(Rule) if each != "known")
 
 
 def review_metrics(store: Store, problems: Iterable[str]) -> Iterator[Metric]:
     """Return the metrics of these problems, and of all others that have corrections in quarantine."""
     figures, now = store.trust.review_figures, datetime.now(UTC)
+    queues = {each.problem: each for each in figures.queues()}
+    known = sorted({*problems, *queues})
     # A gauge: a second correction that says the same takes the first one out of quarantine, too.
+    outcomes = dict.fromkeys(product(known, ("quarantined",), QUARANTINING), 0)
+    outcomes |= {(each.problem, each.outcome, each.rule): each.corrections for each in figures.outcomes()}
     yield gauge(
         "vetted_corrections",
         "Vetted corrections, by their present outcome and the rule that decided.",
         ("problem", "outcome", "rule"),
-        (((each.problem, each.outcome, each.rule), each.corrections) for each in figures.outcomes()),
+        outcomes.items(),
     )
-    queues = {each.problem: each for each in figures.queues()}
-    known = sorted({*problems, *queues})
     yield by_problem(
         "review_queue_corrections",
         "Corrections in quarantine, which wait for a reviewer.",
@@ -51,6 +58,6 @@ def review_metrics(store: Store, problems: Iterable[str]) -> Iterator[Metric]:
     )
     yield by_problem(
         "vetted_hour_quarantined_ratio",
-        "Share of them that was quarantined; absent when there are none.",
-        {problem: share.quarantined / share.vetted if share.vetted else None for problem, share in shares.items()},
+        "Share of them that was quarantined; 0 when there are none.",
+        {problem: share.quarantined / max(share.vetted, 1) for problem, share in shares.items()},
     )
