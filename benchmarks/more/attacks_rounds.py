@@ -78,7 +78,7 @@ CHANGED_HEADER = (
 
 @dataclass(frozen=True)
 class Ended:
-    """What a liar has reached: the largest loss, and counts."""
+    """The end of an attack: the largest loss at any time, and counts."""
 
     loss: float
     passed: int
@@ -104,7 +104,7 @@ def lie(name: str, scene: str, seed: int, rounds: int = ROUNDS) -> Ended:
     return Ended(loss, passed, sent, len(served), sum(each.rolled_back for each in served))
 
 
-def addresses(liar: str, number: int, rows: int) -> Sequence[str]:
+def addresses(liar: str, number: int, rows: int) -> list[str]:
     """Return from where the corrections of a round come."""
     if liar == "many":
         return [f"address {number * BATCH + row}" for row in range(rows)]
