@@ -50,6 +50,7 @@ OTHERS = 300  # rows among which a person looks for the first corrections
 # Most rows before the world changes, for version 1 and then for version 2. The gate counts their ground truths, too, so
 # with 250 of them it would refuse a version that has learnt the new world: such a version is worse in the old one.
 OLD_ROWS, NEXT_ROWS = 75, 30
+HARM = 0.1  # the loss of accuracy, on the few rows that clients send, above which the liar has done harm
 WATCH_SECONDS = 1.5  # traffic between two acts, to see the answers of the new version
 # The monitor looks at short windows, often, so that its alert comes within seconds.
 EVALUATE_SECONDS, WINDOW_SECONDS = 1, 4
@@ -163,15 +164,18 @@ def lie(problem: Problem, settings: Settings, api: httpx.Client, clients: Client
     with hops.hop(f"a liar says of {LIES} {about} that they are {claimed}"):
         hops.happened("a liar's corrections")
         statuses = correct(api, clients.lies(LIES, about, claimed))
-        hops.happened("vetting", vetted(settings, statuses) or "vetting lets all of them pass")
-        passed = [each for each in statuses if each["state"] != "quarantined" or each["judgement"]]
-        if judged := [each["judgement"] for each in passed if each["judgement"]]:
-            hops.happened(judged[-1]["verdict"], f"{judged[-1]['verdict']}: {judged[-1]['reason']}")
-        elif passed:
-            console.print(f"  the other {len(passed)} wait for more: {TRAIN_AT} start a fine-tuning", style="dim")
+        console.print(f"  {vetted(settings, statuses) or 'vetting finds none of them'}", style="dim", highlight=False)
+        judged = [each for each in statuses if each["judgement"]]
+        last = (
+            judged[-1]["judgement"] if judged else {"verdict": "lies wait", "reason": f"fewer than {TRAIN_AT} passed"}
+        )
+        hops.happened(last["verdict"], f"{len(judged)} others are judged: {last['verdict']}: {last['reason']}")
         time.sleep(WATCH_SECONDS)
-    if served_version(api) != before:
-        raise DemoError("a version that has learnt a liar's corrections serves")
+    if (now := served_version(api)) != before:
+        # Lies that no rule finds lie where classes overlap, so a version may learn them without being any worse.
+        hops.happened(f"version {now} serves", "on probation: ground truths decide whether it stays")
+        if clients.share_of_right(now) < clients.share_of_right(before) - HARM:
+            raise DemoError("a version that has learnt a liar's corrections serves, and is worse than the one before")
 
 
 def _serves(settings: Settings, statuses: list[dict[str, Any]], hops: Hops) -> None:

@@ -18,6 +18,7 @@ from scripts.traffic_rows import RowSource, Traffic
 
 BURST_SECONDS = 0.25
 FEW, SOME, MANY = 3, 6, 15  # rows in a burst
+NEWEST = 60  # rows that the accuracy of a version is measured on
 LIAR_FROM = 1_000_000  # number of the first row that a liar draws: clients never come so far
 OTHERS_FROM = 2_000_000  # number of the first row of `others`
 TRAFFIC = Traffic(rate=1, noise=0.05, labels=1.0, wrong_labels=0.0, outliers=0.0, seed=42)
@@ -85,6 +86,11 @@ class Clients:
         if any(self._to_check.values()):
             return None
         return [*self._checked[False], *self._checked[True]]
+
+    def share_of_right(self, version: int | None) -> float:
+        """Return the accuracy of a version on the newest rows that it has answered; 1 if it has answered none."""
+        rows = [each.is_right for each in self.answered if each.version == version][-NEWEST:]
+        return sum(rows) / len(rows) if rows else 1.0
 
     def others(self, number: int) -> list[tuple[dict[str, Value], str]]:
         """Return rows with their classes that are like those of the clients, and that no client sends."""

@@ -100,6 +100,7 @@ TOWER = (
     "common.settings",
     "common.background",
     "common.files",
+    "common.lean_httpx",
     "common.error_document",
 )
 # Rooms of other parts that a file may import, beside `problems` and `common`.

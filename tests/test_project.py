@@ -18,7 +18,10 @@ from tests.test_containers import locked_packages, pinned
 
 REQUIREMENTS = sorted({*PROJECT.glob("requirements/*.txt"), *PROJECT.glob("[a-z]*/**/requirements.txt")})
 PARTS = ("common", "problems", "api", "finetune", "monitor", "training", "scripts")
-HEAVY = ("mlflow", "sklearn", "pandas", "skl2onnx", "onnx", "matplotlib", "prefect", "scipy", "evidently")
+HEAVY = (
+    "mlflow", "sklearn", "pandas", "skl2onnx", "onnx", "matplotlib", "prefect", "scipy", "evidently", "rich",
+    "pygments",
+)  # fmt: skip
 
 # Imports the modules named on the command line, and fails at the first attempt to reach somebody.
 IMPORT = """

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-import httpx
-
+from common.lean_httpx import httpx
 from common.problem import Problem
 from common.settings import Settings
 from common.store.suggestions import Suggestion

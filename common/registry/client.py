@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import httpx
-
+from common.lean_httpx import httpx
 from common.settings import MlflowLogin
 
 CHAMPION = "champion"
@@ -175,11 +174,9 @@ def check_mlflow(uri: str) -> None:
         answer = httpx.get(asked, params={"experiment_id": "0"}, headers=MlflowLogin().mlflow_headers(), timeout=2.0)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             raise RegistryUnavailableError(f"MLflow at {uri} needs a log-in: {LOG_IN}")
-        if "experiment" in _object(answer.raise_for_status()):
+        if answer.is_success and "experiment" in _object(answer):
             return
-        reason = NOT_MLFLOW
-    except httpx.HTTPStatusError as error:
-        cause, reason = error, f"status {error.response.status_code}"
+        reason = NOT_MLFLOW if answer.is_success else f"status {answer.status_code}"
     except (httpx.HTTPError, RegistryError) as error:
         cause, reason = error, str(error)
     raise RegistryUnavailableError(

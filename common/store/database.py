@@ -22,6 +22,7 @@ Record = TypeVar("Record", bound="DataclassInstance")
 
 BUSY_TIMEOUT_MS = 10_000
 RETRY_SECONDS = 0.01
+CACHE_KB = 500  # of pages, for each connection; SQLite's default of 2 000 kB does not write faster
 CONNECT_TIMEOUT_SECONDS = 5
 # Any number, as long as all processes of the lab use the same.
 WRITER_LOCK = 0x6C6162
@@ -166,15 +167,12 @@ def _json(value: Any) -> str:
     return to_json(value, inf_nan_mode="constants").decode()
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     # By default sqlite3 begins deferred transactions, and two that read before they write fail as locked.
     connection.isolation_level = None
     # Deleted and replaced bytes are overwritten with zeros, so that erased data do not stay in the file.
-    connection.executescript(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}; PRAGMA secure_delete=ON")
-    _write_ahead(connection)
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
+    pragmas = f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}; PRAGMA cache_size=-{CACHE_KB}; PRAGMA secure_delete=ON"
+    connection.executescript(pragmas)
     # If several processes switch a new file to WAL at once, SQLite refuses all but one of them immediately, whatever
     # the timeout.
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1e3

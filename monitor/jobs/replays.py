@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -35,9 +36,24 @@ class ReplayJob:
         self._process = SubprocessJob(command, settings, WITHIN)
         self._clock = clock
         self._store_is_away = False
+        self._running = threading.Lock()
 
     def run(self) -> None:
-        """Run the open replay, if there is one; one that fails says so in the store."""
+        """Run the open replay, if there is one; one that fails says so in the store.
+
+        While a replay runs, a further call does nothing.
+        """
+        if self._running.acquire(blocking=False):
+            try:
+                self._run_if_store_answers()
+            finally:
+                self._running.release()
+
+    def stop(self) -> None:
+        """Kill the running replay, and prevent further ones; it stays open for the next monitor."""
+        self._process.stop()
+
+    def _run_if_store_answers(self) -> None:
         try:
             self._run()
             self._store_is_away = False
@@ -46,10 +62,6 @@ class ReplayJob:
             if not self._store_is_away:
                 logger.warning("replays cannot be run: %s", error)
             self._store_is_away = True
-
-    def stop(self) -> None:
-        """Kill the running replay, and prevent further ones; it stays open for the next monitor."""
-        self._process.stop()
 
     def _run(self) -> None:
         if (asked := self._replays.open()) is None:

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -40,18 +41,20 @@ class Schedule:
         self._export = SubprocessJob(EXPORT, settings, EXPORT_WITHIN)
         self._replays = ReplayJob(settings, store)
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(4)},
+            executors={"default": ThreadPoolExecutor(5)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
         # The log is complete up to a multiple of the interval `SETTLED` later.
         self._add(JOB, self._evaluator.run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("posting", self._webhook.run, POST_SECONDS, EPOCH)
-        self._add("replays", self._replays.run, REPLAY_SECONDS, EPOCH)
+        # A look for a new replay while one runs ends at once; the scheduler would warn of each that it leaves out.
+        self._add("replays", self._replays.run, REPLAY_SECONDS, EPOCH, max_instances=2)
         self._add(EXTERNAL_LOG, self.export, settings.export_seconds, EPOCH + SETTLED)
 
-    def _add(self, name: str, job: Callable[[], None], seconds: int, since: datetime) -> None:
-        self._scheduler.add_job(job, id=name, trigger=IntervalTrigger(seconds=seconds, start_date=since, timezone=UTC))
+    def _add(self, name: str, job: Callable[[], None], seconds: int, since: datetime, **options: Any) -> None:
+        trigger = IntervalTrigger(seconds=seconds, start_date=since, timezone=UTC)
+        self._scheduler.add_job(job, id=name, trigger=trigger, **options)
 
     def start(self) -> None:
         """Start the jobs: each runs at the next multiple of its interval."""

@@ -1,28 +1,35 @@
-"""Metrics of vetting and review: outcomes by rule, the queue of the reviewers, and the share in quarantine."""
+"""Metrics of vetting, review and withdrawal: outcomes by rule, the reviewers' queue, and how long things wait."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import get_args
 
 from prometheus_client import Metric
 
 from common.store import Store
 from monitor.metrics.metric_families import by_problem, gauge
+from trust.rules import Rule
 
 HOUR = timedelta(hours=1)
+# The rules that quarantine. A correction that is known is refused.
+QUARANTINING = tuple(each for each in get_args(Rule) if each != "known")
 
 
 def review_metrics(store: Store, problems: Iterable[str]) -> Iterator[Metric]:
     """Return the metrics of these problems, and of all others that have corrections in quarantine."""
     figures, now = store.trust.review_figures, datetime.now(UTC)
+    queues = {each.problem: each for each in figures.queues()}
+    known = sorted({*problems, *queues})
     # A gauge: a second correction that says the same takes the first one out of quarantine, too.
+    outcomes = dict.fromkeys(product(known, ("quarantined",), QUARANTINING), 0)
+    outcomes |= {(each.problem, each.outcome, each.rule): each.corrections for each in figures.outcomes()}
     yield gauge(
         "vetted_corrections",
         "Vetted corrections, by their present outcome and the rule that decided.",
         ("problem", "outcome", "rule"),
-        (((each.problem, each.outcome, each.rule), each.corrections) for each in figures.outcomes()),
+        outcomes.items(),
     )
-    queues = {each.problem: each for each in figures.queues()}
-    known = sorted({*problems, *queues})
     yield by_problem(
         "review_queue_corrections",
         "Corrections in quarantine, which wait for a reviewer.",
@@ -34,6 +41,15 @@ def review_metrics(store: Store, problems: Iterable[str]) -> Iterator[Metric]:
         "How long the first of them has been in quarantine; 0 when there is none.",
         {problem: ages.get(problem, 0.0) for problem in known},
     )
+    since = store.trust.withdrawals.open_since()
+    yield by_problem(
+        "withdrawals_open_oldest_seconds",
+        "Age of the oldest withdrawal that is still open; 0 when there is none.",
+        {
+            problem: max((now - since[problem]).total_seconds(), 0.0) if problem in since else 0.0
+            for problem in sorted({*known, *since})
+        },
+    )
     shares = {problem: figures.share(problem, now - HOUR) for problem in known}
     yield by_problem(
         "vetted_hour_corrections",
@@ -42,6 +58,6 @@ def review_metrics(store: Store, problems: Iterable[str]) -> Iterator[Metric]:
     )
     yield by_problem(
         "vetted_hour_quarantined_ratio",
-        "Share of them that was quarantined; absent when there are none.",
-        {problem: share.quarantined / share.vetted if share.vetted else None for problem, share in shares.items()},
+        "Share of them that was quarantined; 0 when there are none.",
+        {problem: share.quarantined / max(share.vetted, 1) for problem, share in shares.items()},
     )

@@ -60,11 +60,13 @@ async def send_review(request: Request, api: FeedbackApi) -> None:
 class WithdrawalWords:
     """The effect that the withdrawal of a correction would have, in the api's words.
 
-    `versions` are those that have learnt it, each with the number of its answers.
+    `versions` are those that have learnt it, each with the number of its answers. `changes` says whether it
+    would change anything.
     """
 
     correction: str
     reason: str
+    changes: bool
     words: str
     versions: Sequence[tuple[int, int]]
 
@@ -87,7 +89,7 @@ async def send_withdrawal(request: Request, api: FeedbackApi) -> WithdrawalWords
         return None
     plan = await form.send_on(api, f"{path}?dry_run=true", body)
     versions = [(each["version"], each["answers"]) for each in plan["versions"]]
-    return WithdrawalWords(correction, reason, plan["plan"], versions)
+    return WithdrawalWords(correction, reason, plan["corrections"] > 0, plan["plan"], versions)
 
 
 class PageForm:

@@ -142,7 +142,7 @@ def test_the_queue_of_the_reviewers_is_shown_with_its_age_and_is_empty_at_first(
         return [samples(monitor, name, "problem").get(("iris",)) for name in names]
 
     assert figures() == [0, 0, 0]
-    assert samples(monitor, "vetted_hour_quarantined_ratio", "problem") == {}
+    assert samples(monitor, "vetted_hour_quarantined_ratio", "problem") == {("iris",): 0}
     for name, outcome in (("a", "quarantined"), ("b", "quarantined"), ("c", "passed")):
         store.suggestions.add(suggestion(name))
         vet(store, name, outcome=outcome)
@@ -153,18 +153,35 @@ def test_the_queue_of_the_reviewers_is_shown_with_its_age_and_is_empty_at_first(
     assert samples(monitor, "vetted_hour_quarantined_ratio", "problem") == {("iris",): pytest.approx(2 / 3)}
 
 
+def test_the_age_of_the_oldest_open_withdrawal_is_shown(store: Store, monitor: httpx.Client) -> None:
+    def age() -> float | None:
+        return samples(monitor, "withdrawals_open_oldest_seconds", "problem").get(("iris",))
+
+    store.predictions.write([prediction("a")])
+    assert age() == 0
+    store.suggestions.add(suggestion("a"))
+    store.trust.withdrawals.request("iris", ["a"], "request", "key", "a mistake")
+    found = age()
+    assert found is not None
+    assert 0 < found < 60
+    store.trust.withdrawals.close("iris", {"a": "no version had learnt it"}, None)
+    assert age() == 0
+
+
 def test_vetted_corrections_are_counted_by_outcome_and_rule_also_after_a_review(
     store: Store, monitor: httpx.Client
 ) -> None:
-    for name, rule in (("a", "outlier"), ("b", "outlier"), ("c", "quota")):
+    for name, rule in (("a", "outlier"), ("b", "outlier"), ("c", "neighbours")):
         store.suggestions.add(suggestion(name))
         vet(store, name, rule)
     decide(store, "a")
-    assert samples(monitor, "vetted_corrections", "problem", "outcome", "rule") == {
+    counted = samples(monitor, "vetted_corrections", "problem", "outcome", "rule")
+    assert {labels: count for labels, count in counted.items() if count} == {
         ("iris", "approved", "outlier"): 1,
         ("iris", "quarantined", "outlier"): 1,
-        ("iris", "quarantined", "quota"): 1,
+        ("iris", "quarantined", "neighbours"): 1,
     }
+    assert counted["iris", "quarantined", "improbable"] == 0
 
 
 def test_the_loop_is_timed_from_the_last_correction_to_the_champion(store: Store, monitor: httpx.Client) -> None:

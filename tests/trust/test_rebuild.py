@@ -26,7 +26,7 @@ from trust.withdrawal import LEARNT, REPLACES, TRAINED_ON
 SETOSA = {"sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def problem(problem: Problem) -> Problem:
     """Iris, which learns in one way only here: that takes half the time."""
     return one_way(problem)

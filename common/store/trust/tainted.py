@@ -1,4 +1,4 @@
-"""The versions that have learnt a correction which somebody takes back or has taken back."""
+"""The versions that have learnt a correction that somebody takes back or has taken back."""
 
 from collections.abc import Sequence
 

@@ -136,6 +136,13 @@ class Withdrawals(StorePart):
         order = c.flow_run_id.is_(None), c.requested_at, c.suggestion_id
         return records(Withdrawal, self._database.read(query.order_by(*order).limit(limit)))
 
+    def open_since(self) -> dict[str, datetime]:
+        """Return when the oldest open withdrawal of each problem was requested; problems without one are left out."""
+        c = withdrawals.c
+        query: sa.Select[Any] = sa.select(c.problem, sa.func.min(c.requested_at).label("since"))
+        found = self._database.read(query.where(c.closed_at.is_(None)).group_by(c.problem))
+        return {row["problem"]: row["since"] for row in found}
+
     def newest(self, problem: str, limit: int, ids: Sequence[str] = ()) -> list[Withdrawal]:
         """Return the newest withdrawals, or those of these corrections, newest first."""
         c = withdrawals.c

@@ -72,7 +72,10 @@ def panels(view: View) -> list[Panel]:
 
 
 def _panel(view: View, newest: ReplayRequest | None, found: PageReplay | None) -> Panel:
-    text = replace(REPLAY, warning=_failure(newest) if newest else "")
+    text = REPLAY
+    if newest and newest.error:
+        failure = f"The replay on version {newest.version} has no result: {newest.error}."
+        text = replace(REPLAY, warning=failure, empty="There are no figures. Start another replay.")
     rows: list[Sequence[Cell]] = []
     csv = ""
     if newest and found:
@@ -92,10 +95,6 @@ def _panel(view: View, newest: ReplayRequest | None, found: PageReplay | None) -
     return text.panel(cells.figures("integer"), rows).model_copy(update={"replay": form})
 
 
-def _failure(newest: ReplayRequest) -> str:
-    return f"The replay on version {newest.version} has no result: {newest.error}." if newest.error else ""
-
-
 def _proposed(view: View, newest: ReplayRequest | None) -> int | None:
     """Return the version that somebody may want: the one of the newest replay, else the challenger or champion."""
     return newest.version if newest else view.served.challenger or view.served.champion
@@ -110,7 +109,7 @@ def _counts(newest: ReplayRequest, figures: ReplaySummary) -> list[Sequence[Cell
     span = f"{figures.first:%Y-%m-%d %H:%M} to {figures.last:%Y-%m-%d %H:%M}"
     skipped = f"; {figures.skipped:,} more lack a feature of this version" if figures.skipped else ""
     truths = figures.accuracy
-    rows = f"on version {newest.version}, of {_days(newest)}: {span} UTC{skipped}"
+    rows = f"by version {newest.version}: {span} UTC{skipped}"
     changed = f"the CSV file has the newest {PAGE_CHANGED:,}" if figures.changed > PAGE_CHANGED else ""
     return [
         ["Rows answered again", figures.rows, None, None, rows],

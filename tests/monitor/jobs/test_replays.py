@@ -145,6 +145,7 @@ def test_a_replay_of_a_killed_monitor_is_begun_again(settings: Settings, store: 
     running = threading.Thread(target=killed.run)
     running.start()
     wait_for("progress", lambda: (found := store.trust.replays.open()) and found.done == 100)
+    killed.run()  # does nothing while the process runs
     killed.stop()
     running.join()
     left = store.trust.replays.open()

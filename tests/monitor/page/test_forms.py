@@ -52,7 +52,8 @@ def page(store: Store, heard: Api) -> Iterator[httpx.Client]:
     @api.post("/corrections/{name:path}/withdraw")
     def withdraw(name: str, body: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
         heard[0].append((body, f"{name} {dry_run}"))
-        return {"versions": [{"version": 3, "answers": 1204}], "plan": "version 3 learnt it"}
+        versions = [{"version": 3, "answers": 1204}] if name != "gone" else []
+        return {"corrections": len(versions), "versions": versions, "plan": "version 3 learnt it"}
 
     with ExitStack() as stack:
         url = str(stack.enter_context(served(api)).base_url).rstrip("/")
@@ -211,3 +212,10 @@ def test_a_withdrawal_without_a_correction_or_a_reason_is_refused(page: httpx.Cl
     answer = page.post("/withdraw", data={**TAKE_BACK, missing: " "}, headers=OWN)
     assert (answer.status_code, heard[0]) == (422, [])
     assert "The correction was not taken back" in answer.text
+
+
+def test_a_withdrawal_that_would_change_nothing_cannot_be_confirmed(page: httpx.Client) -> None:
+    answer = page.post("/withdraw", data=TAKE_BACK | {"correction": "gone"}, headers=OWN)
+    assert answer.status_code == 200
+    assert "Take it back" not in answer.text
+    assert "Go back" in answer.text
