@@ -50,6 +50,20 @@ def test_the_changed_world_has_longer_petals_and_the_same_sepals(problem: Proble
     np.testing.assert_allclose(after.X / before.X, np.tile((1.0, 1.0, 1.25, 1.25), (50, 1)))
 
 
+def test_few_rows_hold_claims_as_seldom_as_many() -> None:
+    draw, rng = world_of("travel_insurance").draw, np.random.default_rng(1)
+    claims = sum(int(draw(5, rng).y.sum()) for _ in range(60))
+    assert claims < 20
+
+
+def test_rows_far_out_keep_their_names() -> None:
+    travel = replace(world_of("travel_insurance"), train=2_000, test=200)
+    rows = far_out(Lab(travel, seed=1), 0).X
+    features = travel.problem.features
+    assert all(isinstance(rows[0, place], str) == (each.kind == "category") for place, each in enumerate(features))
+    assert len(rows) == 5
+
+
 def test_the_same_seed_is_the_same_lab(tumours: World) -> None:
     one, other = Lab(tumours, seed=5), Lab(tumours, seed=5)
     assert one.first.accuracy == other.first.accuracy
