@@ -23,6 +23,7 @@ from benchmarks.more import (
     drift,
     grid,
     judging,
+    lineage,
     lookup,
     models,
     monitor,
@@ -62,6 +63,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "windows": windows.measure,
     "pages": pages.measure,
     "monitor": monitor.measure,
+    "lineage": lineage.measure,
     "replay": replay.measure,
 }
 

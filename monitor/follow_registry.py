@@ -63,6 +63,15 @@ class References(RegistryFollower):
         self._found: dict[str, tuple[Version, Reference | None]] = {}
         self._tested: dict[str, dict[int, dict[str, float]]] = {}
 
+    @property
+    def registry(self) -> Registry:
+        """The registry itself, for questions about single versions."""
+        return self._registry
+
+    def model_of(self, problem: str) -> str:
+        """Return the name of a configured problem's model; an empty text for other problems."""
+        return self._configured.get(problem, "")
+
     def aliases(self, model_name: str) -> AliasedVersions | None:
         """Return the champion and the challenger of a model; None before the first look."""
         return self._aliases.get(model_name)

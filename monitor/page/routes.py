@@ -15,6 +15,7 @@ from monitor.page.csv_table import as_csv
 from monitor.page.data import ProblemInfo, TabData, known_problems, tab_data
 from monitor.page.errors import add_error_handlers
 from monitor.page.forms import PageForm
+from monitor.page.lineage import lineage_pages
 from monitor.page.panels import Tab
 from monitor.page.query import FromUrl, PageQuery, PredictionId
 from monitor.page.rendering import add_files, render
@@ -32,6 +33,7 @@ def add_page(app: FastAPI, tabs: Sequence[Tab]) -> None:
     add_error_handlers(app)
     app.include_router(page_router(tabs))
     app.include_router(form_routes.router)
+    app.include_router(lineage_pages([(each, _path(each, tabs)) for each in tabs]))
 
 
 def page_router(tabs: Sequence[Tab]) -> APIRouter:

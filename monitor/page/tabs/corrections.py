@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
+from monitor.page.lineage_picture import linked
 from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION, prediction_link
 from monitor.page.tabs.one_correction import one_correction
@@ -60,6 +61,7 @@ def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel
         .add("text", "detail", "Detail", lambda each: _detail(each, waiting))
         .column(VERSION, lambda each: view.version_link(each.trained_version))
         .column(FLOW_RUN, lambda each: view.flow_run_link(each.flow_run_id))
+        .add("link", "lineage", "Lineage", lambda each: linked("correction", each.problem, each.id))
         .add("text", "id", "Id", lambda each: each.id)
         .add("link", "history", "History", _history)
         .panel()

@@ -2,6 +2,7 @@
 
 from common.store.monitoring.prediction_search import Search
 from common.store.predictions import LoggedPrediction
+from monitor.page.lineage_picture import linked
 from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, NO_PREDICTIONS, VERSION, feature_columns
 from monitor.page.view import ROLE_NAMES, View
@@ -43,6 +44,7 @@ def build(view: View) -> list[Panel]:
         .add("text", "truth", "Ground truth", lambda each: each.truth)
         .add("moment", "exported", "Exported", lambda each: each.exported_at)
         .add("link", "learnt", "Learnt by", learnt)
+        .add("link", "lineage", "Lineage", lambda each: linked("prediction", each.row["problem"], each.row["id"]))
         .columns(probabilities, lambda each: [(each.row["probabilities"] or {}).get(name) for name in classes])
         .panel()
     ]

@@ -50,6 +50,7 @@ def test_a_row_shows_all_that_is_known_of_a_prediction(store: Store, backends: B
         "truth": VERSICOLOR,
         "exported": None,
         "learnt": None,
+        "lineage": "lineage|/lineage/predictions/a?problem=iris",
         **{f"probability:{name}": value for name, value in PROBABILITIES.items()},
     }
     assert (challenger["role"], challenger["class"], challenger["outlier"]) == ("Challenger", VERSICOLOR, "no")
