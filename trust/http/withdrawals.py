@@ -100,6 +100,8 @@ def withdrawals_router(problem: Problem) -> APIRouter:
     router = APIRouter(
         prefix="/corrections", tags=["corrections"], dependencies=[WITH_REVIEW_KEY], route_class=BoundedRoute
     )
+    answers = responses(400, 401, 404, 413, 415, 422, 503)
+    answers[200] = {"model": WithdrawalPlan, "description": "the plan, of a dry run"}
 
     @router.get("/withdrawals", responses=responses(401, 422, 503))
     async def get_withdrawals(
@@ -119,7 +121,7 @@ def withdrawals_router(problem: Problem) -> APIRouter:
             raise HTTPException(404, f"correction {correction_id} was not withdrawn")
         return _shown(found[0])
 
-    @router.post("/withdraw", status_code=202, responses=responses(400, 401, 404, 413, 415, 422, 503))
+    @router.post("/withdraw", status_code=202, responses=answers)
     async def post_withdrawals(
         body: WithdrawalsBody, sender: TheSender, store: TheStore, response: Response, *, dry_run: DryRun = False
     ) -> WithdrawalPlan:
@@ -131,7 +133,7 @@ def withdrawals_router(problem: Problem) -> APIRouter:
         chosen = Chosen(body.ids or (), body.source, body.version)
         return await _withdraw(chosen, body.reason, sender.source, store, response, dry_run=dry_run)
 
-    @router.post("/{correction_id}/withdraw", status_code=202, responses=responses(400, 401, 404, 413, 415, 422, 503))
+    @router.post("/{correction_id}/withdraw", status_code=202, responses=answers)
     async def post_withdrawal(  # noqa: PLR0913  # FastAPI gives each by its name
         correction_id: Annotated[str, Path(max_length=36, pattern=TEXT)],
         body: WithdrawalBody,

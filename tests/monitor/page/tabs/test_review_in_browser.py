@@ -25,7 +25,7 @@ Asked = tuple[Visit, Store]
 @pytest.fixture
 def queue(offline: Settings, browser: Browser, start_api: StartApi) -> Iterator[Asked]:
     """A monitor whose api has a key of the reviewer, and a store with three corrections in quarantine."""
-    settings = offline.model_copy(update={"review_key": SecretStr(KEY)})
+    settings = offline.model_copy(update={"review_key": SecretStr(KEY), "vetting": "on"})
     with closing(Store(settings.database_url)) as store:
         draw(store)
         for name, place in (("a", [0.2, 0.1]), ("b", [0.2, 0.1]), ("far", [90.0, 0.0])):
