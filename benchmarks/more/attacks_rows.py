@@ -23,7 +23,8 @@ NAMES = {"good": "good rows", "mistakes": "true mistakes of the champion"}
 TEXT = (
     "Batches of five corrections are vetted, {batches} of each kind ({good} of good rows) in each simulated "
     "lab, each as if it were the first that comes; *stopped* ones are known already, or wait for a review. "
-    "The nine kinds of lies and the worlds are those of *The judge*; of *one lie in five* and *good and lies in turn* the lies alone count, and of "
+    "The nine kinds of lies and the worlds are those of *The judge*; "
+    "of *one lie in five* and *good and lies in turn* the lies alone count, and of "
     "*duplicates* four of five are known by definition. *Good rows* are rows by chance with their true classes, "
     "*true mistakes* those that the champion answers wrongly. The rules are `trust/rules.py` and `trust/verdicts.py` "
     "with the defaults of the settings. A new lab knows train.csv alone; afterwards 200 live ground truths count as "
