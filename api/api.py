@@ -158,7 +158,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     services.append(LiveJudge(problem, settings, registry, state.store, state.aliases))  # room: probation
     services.append(LostRuns(problem, settings, state.store))  # room: lost_runs
     state.aliases.objections.append(partial(objection, problem))  # room: trust
-    services.append(WithdrawalRuns(problem, settings, state.store))  # room: trust
+    services.append(WithdrawalRuns(problem, settings, registry, state.store))  # room: trust
     fast: list[Any] = []
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
     fast += infer_routes(problem, state.champion, state.inference)  # room: protocols

@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,12 @@ COMPOSE_KEYS = frozenset({
 def _file_of_problem(value: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", value):
         raise ValueError(f"{value!r} is not the name of a file in problems/: use small letters, digits and underscores")
+    return value
+
+
+def _addresses(value: str) -> str:
+    for each in value.split(",") if value not in {"", "*"} else ():
+        ip_network(each.strip())
     return value
 
 
@@ -135,7 +142,9 @@ class Settings(MlflowLogin):
     quota_batch: int = Field(2, ge=1, le=5, description="corrections of one source in a batch of five")
     quota_day: int = Field(20, ge=1, le=100_000, description="corrections of one source in 24 hours")
     quota_share: float = Field(0.2, gt=0, le=10, description="unreviewed corrections, as a share of train.csv's rows")
-    forwarded_allow_ips: str = Field("", description="addresses of the proxies whose X-Forwarded-For counts")
+    forwarded_allow_ips: Annotated[str, AfterValidator(_addresses)] = Field(
+        "", description="addresses of the proxies whose X-Forwarded-For counts"
+    )
     max_connections: int = Field(800, ge=1, le=100_000, description="most connections in one process of api or monitor")
     max_header_bytes: int = Field(65_536, ge=1024, le=2**20, description="largest head of a request")
     max_unread_bytes: int = Field(

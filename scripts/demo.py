@@ -166,9 +166,8 @@ def lie(problem: Problem, settings: Settings, api: httpx.Client, clients: Client
         statuses = correct(api, clients.lies(LIES, about, claimed))
         console.print(f"  {vetted(settings, statuses) or 'vetting finds none of them'}", style="dim", highlight=False)
         judged = [each for each in statuses if each["judgement"]]
-        last = (
-            judged[-1]["judgement"] if judged else {"verdict": "lies wait", "reason": f"fewer than {TRAIN_AT} passed"}
-        )
+        few = {"verdict": "lies wait", "reason": f"fewer than {TRAIN_AT} passed"}
+        last = judged[-1]["judgement"] if judged else few
         hops.happened(last["verdict"], f"{len(judged)} others are judged: {last['verdict']}: {last['reason']}")
         time.sleep(WATCH_SECONDS)
     if (now := served_version(api)) != before:

@@ -11,16 +11,17 @@ from trust.replay_summary import (
     QUANTILES,
     ConfidenceDrift,
     ReplaySummary,
-    TruthFigures,
 )
 
 TOO_FEW = "not enough data"
+SHOWN = (0, 2, 4)  # places in `QUANTILES`; all of them are too many for a terminal
 
 
 def tables(problem: str, found: ReplaySummary) -> Iterator[Table]:
     """Yield the tables: all rows, classes, changes from class to class, served versions, and confidence."""
     yield _whole(problem, found)
     yield _classes(found)
+    yield _recalls(found)
     if found.changes:
         yield _changes(found)
     if len(found.served) > 1:
@@ -58,18 +59,23 @@ def _skipped(found: ReplaySummary) -> str:
 
 
 def _classes(found: ReplaySummary) -> Table:
-    header = ("served", "alike", "replayed", "truths", "gain", "harm", "recall as served", "replayed", "change")
-    note = f"a recall needs {LEAST_CLASS_TRUTHS} ground truths, a share {LEAST_ROWS} rows"
-    table = Table("class", *header, title="By class", title_justify="left", caption=note)
+    table = Table("class", "served", "alike", "replayed", title="Answers by class", title_justify="left")
     for each in found.classes:
-        counts = f"{each.served:,}", percent(each.alike), f"{each.replayed:,}"
-        table.add_row(each.name, *counts, *_recall(each.recall))
+        table.add_row(each.name, f"{each.served:,}", percent(each.alike), f"{each.replayed:,}")
     return table
 
 
-def _recall(found: TruthFigures) -> tuple[str, ...]:
-    counts = (f"{each:,}" for each in (found.truths, found.gain, found.harm))
-    return (*counts, percent(found.before), percent(found.after), percent(found.change, sign=True))
+def _recalls(found: ReplaySummary) -> Table:
+    title = f"Recall by class, from {LEAST_CLASS_TRUTHS} ground truths on"
+    table = Table("class", "truths", "gain", "harm", "as served, replayed", "change", title=title, title_justify="left")
+    for each in found.classes:
+        recall = each.recall
+        counts = (f"{count:,}" for count in (recall.truths, recall.gain, recall.harm))
+        shares = (
+            percent(recall.before) if recall.before is None else f"{percent(recall.before)}\n{percent(recall.after)}"
+        )
+        table.add_row(each.name, *counts, shares, percent(recall.change, sign=True) if recall.change else "")
+    return table
 
 
 def _changes(found: ReplaySummary) -> Table:
@@ -87,7 +93,7 @@ def _served(found: ReplaySummary) -> Table:
 
 
 def _confidence(found: ReplaySummary) -> Table:
-    quantiles = [f"{share:.0%}" for share in QUANTILES]
+    quantiles = [f"{QUANTILES[place]:.0%}" for place in SHOWN]
     table = Table("served class", "rows", "", "mean", *quantiles, title="Confidence", title_justify="left")
     for name, drift in (("all", found.confidence), *((each.name, each.confidence) for each in found.classes)):
         for row in _drift(name, drift):
@@ -101,7 +107,10 @@ def _drift(name: str, drift: ConfidenceDrift) -> Iterator[tuple[str, ...]]:
         return
     for title, figures in (("as served", drift.before), ("replayed", drift.after)):
         mean, rows = figures.mean, f"{drift.rows:,}" if title == "as served" else ""
-        cells = f"{mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f})", *(f"{each:.3f}" for each in figures.quantiles)
+        cells = (
+            f"{mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f})",
+            *(f"{figures.quantiles[place]:.3f}" for place in SHOWN),
+        )
         yield (name if rows else "", rows, title, *cells)
     change = drift.change
     yield "", "", "change", f"{change.value:+.4f} ({change.low:+.4f} to {change.high:+.4f})"

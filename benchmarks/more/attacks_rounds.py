@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.harness.report import Claim, Report
 from benchmarks.more.attacks import BEFORE, INTERVALS, Shares, met
 from benchmarks.more.attacks_lab import PASSED, ROUNDS_A_DAY, GuardedLab
-from benchmarks.more.judging import CANCER, IRIS, TRAVEL, mean_text, simulate
+from benchmarks.more.judging import CANCER, IRIS, mean_text, simulate
 from benchmarks.more.judging_batches import mistakes, plausible
 from benchmarks.more.judging_world import BATCH, TOLERANCE, longer_petals, world_of
 from common.problem import Table
@@ -46,12 +46,12 @@ class Scene:
 
 
 SCENES: Mapping[str, Scene] = {
-    "the threshold alone": Scene({**NO_VETTING, "gate": "threshold"}, "one", {IRIS: 1, CANCER: 4}),
-    "gate and rollback": Scene(NO_VETTING, "one", {IRIS: 1, CANCER: 4}),
-    "vetting, gate and rollback": Scene(VETTING, "one", {IRIS: 1, CANCER: 4}),
-    "all, one address": Scene(VETTING, "one", {IRIS: 4, CANCER: 8, TRAVEL: 1}, quotas=True),
-    "all, an address for each lie": Scene(VETTING, "many", {IRIS: 4, CANCER: 8, TRAVEL: 1}, quotas=True),
-    "all, two addresses that confirm each other": Scene(VETTING, "two", {IRIS: 2, CANCER: 6}, quotas=True),
+    "the threshold alone": Scene({**NO_VETTING, "gate": "threshold"}, "one", {CANCER: 4}),
+    "gate and rollback": Scene(NO_VETTING, "one", {CANCER: 4}),
+    "vetting, gate and rollback": Scene(VETTING, "one", {CANCER: 4}),
+    "all, one address": Scene(VETTING, "one", {IRIS: 4, CANCER: 8}, quotas=True),
+    "all, an address for each lie": Scene(VETTING, "many", {IRIS: 4, CANCER: 8}, quotas=True),
+    "all, two addresses that confirm each other": Scene(VETTING, "two", {IRIS: 1, CANCER: 6}, quotas=True),
 }
 TEXT = (
     "In each of {rounds} rounds, {a_day} a day, a liar sends the five rows of 400 about which the champion doubts "
@@ -78,7 +78,7 @@ CHANGED_HEADER = (
 
 @dataclass(frozen=True)
 class Ended:
-    """What a liar has reached: the largest loss, and counts."""
+    """The end of an attack: the largest loss at any time, and counts."""
 
     loss: float
     passed: int
@@ -104,7 +104,7 @@ def lie(name: str, scene: str, seed: int, rounds: int = ROUNDS) -> Ended:
     return Ended(loss, passed, sent, len(served), sum(each.rolled_back for each in served))
 
 
-def addresses(liar: str, number: int, rows: int) -> Sequence[str]:
+def addresses(liar: str, number: int, rows: int) -> list[str]:
     """Return from where the corrections of a round come."""
     if liar == "many":
         return [f"address {number * BATCH + row}" for row in range(rows)]
@@ -125,7 +125,7 @@ def measure_liar(labs: Callable[[str, str], int] | None = None, first_seed: int 
         f"{name}: {scene}": [
             partial(lie, name, scene, seed) for seed in range(first_seed, first_seed + count(name, scene))
         ]
-        for name in (IRIS, CANCER, TRAVEL)
+        for name in (IRIS, CANCER)
         for scene in SCENES
         if count(name, scene)
     }

@@ -36,9 +36,11 @@ def of_class(label: int, *, claimed: int) -> Kind:
     """Return a liar who claims another class for rows of one class."""
 
     def lies(lab: Lab, _: int) -> Table:
-        table = lab.draw(LOOKED_AT, lab.rng)
-        places = np.flatnonzero(table.y == label)[:BATCH]
-        return Table(table.X[places], np.full(len(places), claimed, dtype=np.int64))
+        X = lab.train.X[:0]
+        while len(X) < BATCH:
+            table = lab.draw(LOOKED_AT, lab.rng)
+            X = np.concatenate([X, table.X[table.y == label]])
+        return Table(as_float32(X[:BATCH]), np.full(BATCH, claimed, dtype=np.int64))
 
     return lies
 

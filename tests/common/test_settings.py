@@ -147,6 +147,8 @@ def test_a_variable_that_is_empty_counts_as_not_set(monkeypatch: pytest.MonkeyPa
         ("MLFLOW_URL=localhost:5000", "MLFLOW_UR"),
         ("PREFECT_API_URL=ftp://prefect/api", "PREFECT_API_URL"),
         ("PROBLEM=../iris", "PROBLEM"),
+        ("FORWARDED_ALLOW_IPS=10.0.0.1/8", "FORWARDED_ALLOW_IPS"),
+        ("FORWARDED_ALLOW_IPS=10.0.0.1,proxy", "FORWARDED_ALLOW_IPS"),
         ("EVALUATE_SECONDS=0", "EVALUATE_SECONDS"),
         ("WINDOW_SECONDS=59", "WINDOW_SECONDS"),
         ("EXPORT_SECONDS=often", "EXPORT_SECONDS"),
@@ -162,6 +164,12 @@ def test_a_bad_line_of_the_file_is_refused_in_one_line_that_names_the_key(
     env_file.write_text(f"{line}\n", encoding="utf-8")
     with refused(SettingsError, f"^bad settings: {named}"):
         load_settings(_env_file=env_file)
+
+
+@pytest.mark.parametrize("value", ["*", "127.0.0.1", "10.213.97.0/24, 192.0.2.7", "2001:db8::/32"])
+def test_proxies_are_named_by_address_or_network(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", value)
+    assert without_file().forwarded_allow_ips == value
 
 
 @pytest.mark.parametrize(

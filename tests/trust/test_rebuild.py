@@ -281,6 +281,24 @@ def test_a_challenger_that_has_learnt_it_leaves_and_its_other_corrections_wait(
     assert outcomes(store) == {"version 1 serves, which never learnt it": 1}
 
 
+def test_a_correction_whose_version_was_rolled_back_before_leaves_nothing_to_replace(
+    lab: Settings, problem: Problem, store: Store
+) -> None:
+    sent = learn(lab, problem, store, range(5))
+    store.champions.note("IrisModel", 2)
+    client = mlflow.MlflowClient(lab.mlflow_uri)
+    for name in ("IrisDev", "IrisModel"):
+        client.set_registered_model_alias(name, CHAMPION, "1")
+    store.suggestions.quarantine([each.id for each in sent[1:]], "version 2 was taken back")
+    withdraw(store, sent[0], sent[1])
+    end(lab, problem, store)
+    assert registered(lab) == [1, 2]
+    assert aliases(lab)[CHAMPION] == 1
+    assert lengths(lab) == []
+    assert [state for state, _ in states(store, sent)] == ["withdrawn"] * 2 + ["quarantined"] * 3
+    assert outcomes(store) == {"version 1 serves, which never learnt it": 1}
+
+
 def test_a_withdrawal_during_the_run_that_learns_it_is_ended_by_the_next_run(
     lab: Settings, problem: Problem, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

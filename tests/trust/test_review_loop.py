@@ -1,6 +1,7 @@
 """Reviews in the whole loop, on real servers: an approved correction is learnt, once, and a rejected one never is."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -9,10 +10,13 @@ from common.problem import Problem
 from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
+from scripts.parts import wait_for
 from tests import servers
 from tests.api.inference.test_prediction_log import store_of
-from tests.conftest import StartApi
+from tests.conftest import StartApi, served_version
 from tests.test_loop import (
+    CLASSES,
+    correction,
     details,
     forget_runs,
     let_wait,
@@ -92,3 +96,36 @@ def test_corrections_that_are_approved_while_the_file_still_has_them_are_learnt_
         wait_until_over(lab)
     assert rows(lab) == [row(number) for number in range(5)]
     assert versions(lab) == [1, 2]
+
+
+def test_vetting_stops_a_correction_until_a_reviewer_approves_it_and_does_not_stop_it_again(
+    lab: Settings, store: Store, start_api: StartApi
+) -> None:
+    # Both say that a flower is a virginica which lies among setosas.
+    lies = [{**correction(number), "class_name": CLASSES[2]} for number in (0, 3)]
+    on = lab.model_copy(update={"vetting": "on"})
+    with servers.worker(on), start_api(on) as api:
+        wait_for("a version", lambda: served_version(api))
+        first, second = (api.post("/suggest", json=lie).json()["suggestion_id"] for lie in lies)
+        wait_for("a queue of two", lambda: len(listed(api)) == len(lies), within=90)
+        queue = listed(api)
+        assert [each["correction_id"] for each in queue] == [first, second]
+        assert {each["rule"] for each in queue} == {"neighbours"}
+        assert queue[0]["number"] == 0
+        assert queue[0]["details"]["nearest"]
+        assert queue[0]["details"]["answer"] == CLASSES[0]
+        wait_until_over(on)
+        review(api, [first], "approve")
+        review(api, [second], "reject")
+        wait_for_details(api, [first], "waiting (1 of 5)")
+        wait_until_over(on)
+        assert listed(api) == []
+    assert len(rows(lab)) == 1
+    assert [(event.state, event.actor) for event in store.trust.events.of(first)] == [
+        ("received", "127.0.0.1"), ("quarantined", "lab"), ("approved", "127.0.0.1"), ("waiting", "lab"),
+    ]  # fmt: skip
+
+
+def listed(api: httpx.Client) -> list[Any]:
+    found: list[Any] = api.get("/corrections").raise_for_status().json()["corrections"]
+    return found

@@ -45,7 +45,7 @@ def test_lies_wait_and_good_corrections_become_a_version_without_them(lab: Setti
             lies = [send(api, FAR_OUT, CLASSES[0]), send(api, flip | {"sepal_width": 3.45}, CLASSES[2])]
             ids = suggest(api, range(5))
             [again] = suggest(api, range(1))
-        wait_for_details(api, ids, "trained in version 2")
+        wait_for_details(api, ids, "trained in version 2", within=240)
         wait_for("version 2", lambda: served_version(api) == 2)
         wait_until_over(lab)
         assert [state(api, each) for each in lies] == ["quarantined"] * 2

@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Any
 
 import httpx
+import mlflow
 import pytest
 from filelock import FileLock
 
@@ -73,13 +74,20 @@ def test_a_learnt_correction_is_taken_back_and_a_version_without_it_answers(lab:
         wait_for("the answer in the log", counted)
         assert withdraw(api, ids[3])["corrections"] == 1
         [closed] = wait_until_closed(api, ids[3])
+        assert closed["model_version"] == 3
+        assert closed["outcome"].startswith("version 3 has learnt the other corrections, and serves (")
         wait_for("the version without it", lambda: served_version(api) == 3, within=20)
         wait_until_over(lab)
         assert api.post("/models/2/promote").status_code == 409
+        # A person who moves the alias in MLflow is not asked, but corrected.
+        client = mlflow.MlflowClient(lab.mlflow_uri)
+        for name in ("IrisDev", "IrisModel"):
+            client.set_registered_model_alias(name, "champion", "2")
+        wait_for("the withdrawal to be open again", lambda: withdrawal(api, ids[3])["closed_at"] is None)
+        [closed] = wait_until_closed(api, ids[3])
+        wait_for("a version without it", lambda: (served_version(api) or 0) > 2, within=20)
         assert api.get(f"/suggest/{ids[3]}").json()["state"] == "withdrawn"
         runs = wait_until_over(lab)
-    assert closed["model_version"] == 3
-    assert closed["outcome"].startswith("version 3 has learnt the other corrections, and serves (")
     assert closed["flow_run_id"] in {run["id"] for run in runs}
     assert {run["state_type"] for run in runs} == {"COMPLETED"}
     assert sorted(rows(lab)) == sorted(row(number) for number in (0, 1, 2, 4))

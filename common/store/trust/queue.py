@@ -41,7 +41,8 @@ class QueuePages(StorePart):
 
     def page(self, problem: str, limit: int, skip: int = 0, rule: str = "") -> list[QueuedCorrection]:
         """Return at most `limit` corrections after the first `skip`, all of them or those of one rule."""
-        ids = list(self._column(_ids(problem, rule).limit(limit).offset(skip)))
+        query = _ids(problem, rule).limit(limit).offset(skip)
+        ids = [row["id"] for row in self._database.read(query)]
         c = suggestions.c
         verdict = vettings.c.outcome.label("outcome"), vettings.c.rule, vettings.c.number, vettings.c.details
         joined = sa.outerjoin(suggestions, vettings, vettings.c.suggestion_id == c.id)
@@ -51,15 +52,19 @@ class QueuePages(StorePart):
 
     def total(self, problem: str) -> int:
         """Return how many corrections are in quarantine, up to `MOST_COUNTED`."""
-        return self._number(_counted(problem))
+        [row] = self._database.read(_counted(problem))
+        return int(row["number"])
 
-    def by_rule(self, problem: str) -> dict[str, int]:
-        """Return how many corrections each rule has put into quarantine, the most first; without rules of none."""
+    def by_rule(self, problem: str, total: int) -> dict[str, int]:
+        """Return how many of `total` corrections each rule has put into quarantine, the most first.
+
+        Without rules of none. Those that no rule has put there are of a version that was rolled back.
+        """
         c = vettings.c
         withdrawn = sa.exists().where(withdrawals.c.suggestion_id == c.suggestion_id)
         query = sa.select(c.rule, sa.func.count().label("number")).where(*_stopped(problem), ~withdrawn)
         found = {row["rule"]: row["number"] for row in self._database.read(query.group_by(c.rule))}
-        found[ROLL_BACK] = self._number(_counted(problem, ROLL_BACK))
+        found[ROLL_BACK] = max(total - sum(found.values()), 0)
         return {rule: number for rule, number in sorted(found.items(), key=lambda each: -each[1]) if number}
 
     def maps(self, problem: str, anchors: Collection[int] = ()) -> dict[int, Mapping[str, Any]]:
@@ -79,29 +84,22 @@ class QueuePages(StorePart):
             found[event.suggestion_id].append(event)
         return found
 
-    def _number(self, query: sa.Select[Any]) -> int:
-        [number] = self._column(query)
-        return int(number)
 
-    def _column(self, query: sa.Select[Any]) -> list[Any]:
-        return [next(iter(row.values())) for row in self._database.read(query)]
-
-
-def _ids(problem: str, rule: str) -> sa.Select[Any]:
+def _ids(problem: str, rule: str = "") -> sa.Select[Any]:
     """Return the ids of the queue in order: an index has them, so that none before the page is read."""
     c, v = suggestions.c, vettings.c
     if rule and rule != ROLL_BACK:
         there = sa.exists().where(c.id == v.suggestion_id, *_in_quarantine(problem))
-        query = sa.select(v.suggestion_id).where(*_stopped(problem), v.rule == rule, there)
+        query = sa.select(v.suggestion_id.label("id")).where(*_stopped(problem), v.rule == rule, there)
         return query.order_by(v.vetted_at.desc(), v.suggestion_id.desc())
     query = sa.select(c.id).where(*_in_quarantine(problem))
     query = query.where(c.trained_version.is_not(None)) if rule else query
     return query.order_by(c.received_at.desc(), c.id.desc())
 
 
-def _counted(problem: str, rule: str = "") -> sa.Select[Any]:
-    """Return the number of such corrections. In the order of the queue, so that its index is the best one."""
-    return sa.select(sa.func.count()).select_from(_ids(problem, rule).limit(MOST_COUNTED).subquery())
+def _counted(problem: str) -> sa.Select[Any]:
+    """Return the number of corrections, counted in the order of the queue, so that its index is the best one."""
+    return sa.select(sa.func.count().label("number")).select_from(_ids(problem).limit(MOST_COUNTED).subquery())
 
 
 def _in_quarantine(problem: str) -> Sequence[sa.ColumnElement[bool]]:

@@ -85,8 +85,12 @@ class Vettings(StorePart):
         return self._learnable_later(problem, vetted)
 
     def never_vetted(self, problem: str) -> list[Suggestion]:
-        """Return corrections in finetune.csv that came while nobody vetted: at most `MAX_SAME`, the newest."""
-        vetted = sa.select(vettings.c.suggestion_id).where(vettings.c.suggestion_id == suggestions.c.id)
+        """Return corrections in finetune.csv that came while nobody vetted: at most `MAX_SAME`, the newest.
+
+        A reviewer may have approved them since: then they have a verdict, but no key.
+        """
+        of_it = vettings.c.suggestion_id == suggestions.c.id, vettings.c.row_key.is_not(None)
+        vetted = sa.select(vettings.c.suggestion_id).where(*of_it)
         return self._learnable_later(problem, suggestions.c.written & ~vetted.exists())
 
     def truths(self, prediction_ids: Sequence[str]) -> Mapping[str, ToldTruth]:

@@ -136,6 +136,18 @@ class Withdrawals(StorePart):
         order = c.flow_run_id.is_(None), c.requested_at, c.suggestion_id
         return records(Withdrawal, self._database.read(query.order_by(*order).limit(limit)))
 
+    def open_again(self, problem: str, version: int) -> None:
+        """Open the closed withdrawals of the corrections that a version has learnt, or may have: it serves again."""
+        s, w, known = suggestions.c, withdrawals.c, version_corrections.c
+        recorded = sa.select(known.suggestion_id).where(known.problem == problem, known.version == version)
+        first = sa.select(s.id).where(
+            s.problem == problem, s.withdrawn_because.is_not(None), s.trained_version <= version
+        )
+        learnt = w.suggestion_id.in_(recorded) | w.suggestion_id.in_(first)
+        with self._database.writing() as connection:
+            closed = withdrawals.update().where(w.problem == problem, w.closed_at.is_not(None), learnt)
+            connection.execute(closed.values(closed_at=None))
+
     def open_since(self) -> dict[str, datetime]:
         """Return when the oldest open withdrawal of each problem was requested; problems without one are left out."""
         c = withdrawals.c

@@ -36,7 +36,7 @@ def review_queue(view: View) -> Panel:
     """Return one page of the corrections in quarantine, of any day and version, newest first."""
     queue, chosen = view.store.trust.queue, view.selection
     total = queue.total(chosen.problem)
-    rules = queue.by_rule(chosen.problem) if total else {}
+    rules = queue.by_rule(chosen.problem, total) if total else {}
     number = rules.get(chosen.rule, 0) if chosen.rule else total
     pages = max(-(-number // PAGE), 1)
     page = min(chosen.page, pages)

@@ -90,7 +90,7 @@ def taught(lab: GuardedLab, right: Callable[[Table], np.ndarray], *, on_trial: b
         def predict(self, X: np.ndarray) -> np.ndarray:
             return right(Table(X, lab.base.predict(X)))
 
-    new = replace(lab.first, model=Model())
+    new = replace(lab.first, model=Model())  # type: ignore[arg-type]  # the lab asks it for classes alone
     batch = good(lab, 0)
     lab.learnt = batch
     lab.tried.append(Tried(0.0, served=not on_trial))

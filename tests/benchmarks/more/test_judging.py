@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.more.judging_batches import BAD, contradictions, far_out, flips, good, mistakes, plausible
+from benchmarks.more.judging_batches import BAD, contradictions, far_out, flips, good, mistakes, of_class, plausible
 from benchmarks.more.judging_world import Lab, World, answers, as_sent, longer_petals, world_of
 from common.problem import Problem, Table
 
@@ -48,6 +48,25 @@ def test_the_changed_world_has_longer_petals_and_the_same_sepals(problem: Proble
     draw = world_of(problem.name).draw
     before, after = (each(50, np.random.default_rng(2)) for each in (draw, longer_petals(draw)))
     np.testing.assert_allclose(after.X / before.X, np.tile((1.0, 1.0, 1.25, 1.25), (50, 1)))
+
+
+def test_few_rows_hold_claims_as_seldom_as_many() -> None:
+    draw, rng = world_of("travel_insurance").draw, np.random.default_rng(1)
+    claims = sum(int(draw(5, rng).y.sum()) for _ in range(60))
+    assert claims < 20
+
+
+def test_rows_far_out_keep_their_names() -> None:
+    travel = replace(world_of("travel_insurance"), train=2_000, test=200)
+    rows = far_out(Lab(travel, seed=1), 0).X
+    features = travel.problem.features
+    assert all(isinstance(rows[0, place], str) == (each.kind == "category") for place, each in enumerate(features))
+    assert len(rows) == 5
+
+
+def test_a_liar_looks_on_until_a_rare_class_has_five_rows() -> None:
+    lab = Lab(replace(world_of("travel_insurance"), train=2_000, test=200), seed=1)
+    assert all(len(of_class(1, claimed=0)(lab, 0).y) == 5 for _ in range(20))
 
 
 def test_the_same_seed_is_the_same_lab(tumours: World) -> None:

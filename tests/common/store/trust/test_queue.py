@@ -48,8 +48,8 @@ def test_it_is_read_by_rule(queue: Store) -> None:
     assert names(queue, 9, rule="neighbours") == ["b"]
     assert names(queue, 9, rule=ROLL_BACK) == ["learnt"]
     assert names(queue, 9, rule="nobody's") == []
-    assert queue.trust.queue.by_rule("iris") == {"outlier": 2, "neighbours": 1, ROLL_BACK: 1}
-    assert queue.trust.queue.by_rule("third") == {}
+    assert queue.trust.queue.by_rule("iris", 4) == {"outlier": 2, "neighbours": 1, ROLL_BACK: 1}
+    assert queue.trust.queue.by_rule("third", 0) == {}
 
 
 def test_each_has_its_vetting_if_there_was_one(queue: Store) -> None:

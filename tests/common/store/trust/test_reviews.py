@@ -172,6 +172,14 @@ def test_what_a_version_that_was_taken_back_had_learnt_can_be_approved(store: St
     assert (one(store, "a").outcome, one(store, "a").rule) == ("approved", ROLL_BACK)
 
 
+def test_the_row_of_an_approved_correction_that_was_never_vetted_is_still_compared_with_others(store: Store) -> None:
+    write(store, "ab")
+    store.suggestions.quarantine(["a"], "version 2 had learnt it, and was taken back")
+    decide(store, "a")
+    vet(store, "b", "none", "passed", row_key="key")
+    assert ids(store.trust.vettings.never_vetted("iris")) == ["a"]
+
+
 def test_a_correction_that_comes_into_quarantine_again_can_be_decided_again(store: Store) -> None:
     add(store, "a")
     vet(store, "a")

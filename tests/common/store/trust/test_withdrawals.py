@@ -194,6 +194,18 @@ def test_a_version_is_tainted_by_a_withdrawn_correction_only(store: Store) -> No
     assert store.trust.tainted.taint("iris", 3)
 
 
+def test_withdrawals_are_open_again_for_a_version_that_serves_again(store: Store) -> None:
+    add(store, "a", "b")
+    remember(store, 2, "a")
+    remember(store, 3, "b")
+    withdraw(store, "a", "b")
+    store.suggestions.rows_removed(["a", "b"])
+    store.trust.withdrawals.close("iris", dict.fromkeys("ab", "done"), 4)
+    store.trust.withdrawals.open_again("iris", 4)
+    store.trust.withdrawals.open_again("breast_cancer", 2)
+    assert [each.suggestion_id for each in store.trust.withdrawals.open("iris")] == ["a", "b"]
+
+
 def test_of_older_versions_all_from_the_first_on_may_have_learnt_it(store: Store) -> None:
     add(store, "a", "b", "c")
     for version, name in ((2, "a"), (3, "b")):

@@ -5,17 +5,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from common.problem import Problem, Table
 from common.store import Store
 from common.store.trust.reviews import ROLL_BACK, CorrectionReview
 from common.store.trust.tables import vettings
 from monitor.page.csv_table import as_csv
 from monitor.page.panels import Card, Cards, Panel
+from monitor.page.scatter import Scatter
 from monitor.page.tabs import corrections
 from monitor.page.tabs.review import PAGE
 from monitor.page.view import Backends, FeedbackApi, Selection, View
 from tests.common.store.rows import CLASSES, FEATURES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, suggestion
 from tests.common.store.trust.queued import ANCHOR, DETAILS, MAP, draw, quarantine
 from tests.monitor.page.tabs.log import by_id, cells, today
+from trust.nearness import space_of
+from trust.vetting_map import map_details, plane_of
 
 NOW = datetime.now(UTC)
 
@@ -87,6 +91,22 @@ def test_its_picture_is_of_the_map_of_its_anchor_or_of_the_newest(store: Store, 
         "5": ("first", "second"),
     }
     assert found.maps["1"].classes == list(CLASSES)
+
+
+def test_the_map_that_vetting_writes_is_drawn_with_all_its_rows(
+    store: Store, backends: Backends, problem: Problem, table: Table
+) -> None:
+    plane = plane_of(problem, space_of(problem, table.X), table)
+    [place] = plane.place(table.X[:1]).tolist()
+    quarantine(store, "a", details={**DETAILS, "anchor_version": ANCHOR, "at": place})
+    draw(store, map_details(problem, plane, table))
+    panel = queue(backends)
+    picture = Scatter(cards(panel).maps[only(panel).map])
+    assert picture.axes == ("petal_length", "petal_width")
+    assert [cloud.path.count("M") for cloud in picture.clouds()] == [50, 50, 50]
+    spot = picture.spot((place[0], place[1]))
+    assert spot.inside
+    assert f"M{spot.x:.1f} {spot.y:.1f}" in picture.clouds()[table.y[0]].path
 
 
 def test_a_correction_of_a_version_that_was_rolled_back_has_no_vetting(store: Store, backends: Backends) -> None:
