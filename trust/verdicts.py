@@ -88,7 +88,8 @@ def decide(
         others: earlier corrections of the same rows.
         grounds: the known rows.
         strange: for each correction of the batch, what the rules of the anchor and the neighbours find.
-        over_quota: is asked last, once for each correction that would pass, and counts it unless it finds something.
+        over_quota: is asked last, once for each correction that would pass or that two sources confirm, and counts it
+            unless it finds something.
     """
     verdicts = Verdicts()
     by_row: dict[str, dict[str, Claim]] = defaultdict(dict)
@@ -97,6 +98,9 @@ def decide(
     for claim, finding in zip(batch, strange, strict=True):
         same_row = by_row[claim.key]
         verdict = _verdict(claim, list(same_row.values()), grounds, finding)
+        if verdict and verdict.rule == "confirmed" and (too_many := over_quota(claim)):
+            # The two sources may be one liar's, so their word breaks no quota.
+            verdict = _of(too_many, "quarantined")
         if verdict and verdict.outcome == "exempt":
             _release(claim, same_row, verdicts)
         verdicts.new[claim.id] = verdict = verdict or _passes(claim, over_quota)

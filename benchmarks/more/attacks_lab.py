@@ -94,7 +94,7 @@ class GuardedLab(Lab):
     def forget(self) -> None:
         """Forget all corrections that have come, as long as no version has learnt one."""
         self.ready = self.review = first(self.train, 0)  # passed and not judged yet; waiting for a review
-        self.ready_from: list[str | None] = []  # the networks of those that are ready
+        self.ready_from: list[str] = []  # the networks of those that are ready
         self.review_claims: list[Claim] = []
         self.rounds = 0
         self._confirmed: set[tuple[str, int]] = set()
@@ -147,8 +147,7 @@ class GuardedLab(Lab):
             (each.key, each.label) for each, of in zip(claims, outcomes, strict=True) if of.outcome == "exempt"
         }
         let_in = [each.outcome in ("passed", "exempt") for each in outcomes]
-        counted = [network if of.outcome == "passed" else None for network, of in zip(networks, outcomes, strict=True)]
-        self._take(_where(batch, let_in), [network for network, is_in in zip(counted, let_in, strict=True) if is_in])
+        self._take(_where(batch, let_in), [network for network, is_in in zip(networks, let_in, strict=True) if is_in])
         waits = [each.outcome == "quarantined" for each in outcomes]
         self._keep(_where(batch, waits), [claim for claim, does in zip(claims, waits, strict=True) if does])
         return [PASSED if is_in else each.rule for each, is_in in zip(outcomes, let_in, strict=True)]
@@ -177,8 +176,7 @@ class GuardedLab(Lab):
         if self.quotas is None:
             return OverQuota(None, Used())
         day = [network for when, network in self._passed if when > self.rounds - ROUNDS_A_DAY]
-        file = join(join(self.learnt, self.waiting), self.ready)
-        rows = sum(row not in self._confirmed for row in zip(keys_of(file.X), file.y.tolist(), strict=True))
+        rows = sum(len(table.y) for table in (self.learnt, self.waiting, self.ready))
         return OverQuota(self.quotas, Used(Counter(self.ready_from), Counter(day), rows))
 
     def _others(self, keys: set[str]) -> list[Claim]:
@@ -194,11 +192,10 @@ class GuardedLab(Lab):
                 found.append(Claim(name, key, label, None, standing, voucher))
         return [each for each in (*found, *self.review_claims) if each.key in keys]
 
-    def _take(self, batch: Table, networks: Sequence[str | None]) -> None:
-        """Take corrections in; the network is None where somebody vouches for one, so that no quota counts it."""
+    def _take(self, batch: Table, networks: Sequence[str]) -> None:
         self.ready = join(self.ready, batch)
         self.ready_from += networks
-        self._passed += [(self.rounds, network) for network in networks if network is not None]
+        self._passed += [(self.rounds, network) for network in networks]
 
     def _keep(self, batch: Table, claims: Sequence[Claim]) -> None:
         self.review = join(self.review, batch)
@@ -209,7 +206,7 @@ class GuardedLab(Lab):
         out = [each.id in ids for each in self.review_claims]
         released = [each for each in self.review_claims if each.id in ids]
         self._confirmed |= {(each.key, each.label) for each in released}
-        self._take(_where(self.review, out), [None] * len(released))
+        self._take(_where(self.review, out), [each.network or "" for each in released])
         self.review = _where(self.review, [not each for each in out])
         self.review_claims = [each for each in self.review_claims if each.id not in ids]
 

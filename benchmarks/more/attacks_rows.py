@@ -17,12 +17,12 @@ from benchmarks.more.judging_world import BATCH, world_of
 
 SIZES: Mapping[str, int] = {IRIS: 30, CANCER: 30, TRAVEL: 2}
 QUICK: Mapping[str, int] = {IRIS: 4, CANCER: 4, TRAVEL: 0}
-BATCHES = 8  # of each kind in a lab
+BATCHES, GOOD_BATCHES = 8, 60  # of each kind in a lab; of good rows, few of which are stopped
 HONEST = {"good": good, "mistakes": mistakes}
 NAMES = {"good": "good rows", "mistakes": "true mistakes of the champion"}
 TEXT = (
-    "Batches of five corrections are vetted, {batches} of each kind in each simulated lab, each as if it were the "
-    "first that comes; *stopped* ones are known already, or wait for a review. The nine kinds of lies and the worlds "
+    "Batches of five corrections are vetted, {batches} of each kind ({good} of good rows) in each simulated "
+    "lab, each as if it were the first that comes; *stopped* ones are known already, or wait for a review. The nine kinds of lies and the worlds "
     "are those of *The judge*; of *one lie in five* and *good and lies in turn* the lies alone count, and of "
     "*duplicates* four of five are known by definition. *Good rows* are rows by chance with their true classes, "
     "*true mistakes* those that the champion answers wrongly. The rules are `trust/rules.py` and `trust/verdicts.py` "
@@ -48,7 +48,7 @@ def vetted(name: str, seed: int) -> Mapping[str, Kind]:
         if state == "live":
             lab.come(*BEFORE)
         for kind, batch in {**BAD, **HONEST}.items():
-            for number in range(BATCHES):
+            for number in range(GOOD_BATCHES if kind == "good" else BATCHES):
                 lab.forget()
                 rules = lab.vet(batch(lab, number), ["a client"] * BATCH)
                 getattr(found[kind], state).update(lies_of(kind, number, rules))
@@ -76,7 +76,7 @@ def measure(labs: Mapping[str, int] | None = None, first_seed: int = 0) -> Repor
             row, claim = _row(name, kind, [run[kind] for run in runs])
             rows.append(row)
             claims += claim
-    text = TEXT.format(batches=BATCHES, intervals=INTERVALS)
+    text = TEXT.format(batches=BATCHES, good=GOOD_BATCHES, intervals=INTERVALS)
     return Report("Attacks: single corrections", text, HEADER, rows, claims)
 
 

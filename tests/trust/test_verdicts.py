@@ -63,6 +63,12 @@ def test_a_second_source_releases_what_waits_for_a_review(decided: Decide) -> No
     assert verdicts.released == {"a": "two sources say the same"}
 
 
+def test_two_sources_together_break_no_quota(decided: Decide) -> None:
+    verdicts = decided(Claim("b", "k", 0, "many"), others=(Claim("a", "k", 0, "x", "in review"),), odd=True)
+    assert outcomes(verdicts) == {"b": ("quarantined", "quota")}
+    assert verdicts.released == {}
+
+
 def test_nobody_releases_what_a_version_had_learnt_that_was_taken_back(decided: Decide) -> None:
     verdicts = decided(Claim("b", "k", 0, "y"), others=(Claim("a", "k", 0, "x", "taken back"),))
     assert outcomes(verdicts) == {"b": ("known", "known")}
