@@ -59,7 +59,7 @@ from trust.http.erasures import answer_for_erased, erasure_router  # room: trust
 from trust.http.lineage import lineage_router  # room: trust
 from trust.http.withdrawal_runs import WithdrawalRuns  # room: trust
 from trust.http.withdrawals import withdrawals_router  # room: trust
-from trust.withdrawal import objection  # room: trust
+from trust.withdrawal.effects import objection  # room: trust
 
 # Requests are counted in Prometheus' metrics; a search for OpenTelemetry's providers would cost each request 4 µs.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}

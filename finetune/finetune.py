@@ -33,7 +33,7 @@ from common.store import Store
 from common.store.suggestions import TRAIN_AT, Suggestion
 from finetune import append
 from finetune.serve import serve, try_again_later
-from trust.vetter import vetter  # room: trust
+from trust.vetting.vetter import vetter  # room: trust
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -53,7 +53,7 @@ def learn(problem: Problem, settings: Settings, store: Store, suggestion: Sugges
     # One worker runs one flow run at a time. The lock is for a second worker and for a run started by hand.
     with FileLock(settings.data_dir / "finetune.lock"):
         if store.trust.withdrawals.open(problem.name, 1):  # room: trust
-            from trust.rebuild import end_withdrawals  # room: trust
+            from trust.withdrawal.rebuild import end_withdrawals  # room: trust
 
             end_withdrawals(problem, settings, store, step)  # room: trust
         refused: State[Any] | None = None

@@ -12,10 +12,10 @@ from common.registry.client import RegistryUnavailableError
 from common.settings import Settings, SettingsError, load_settings
 from common.store import Store, StoreError
 from common.store.trust.replays import ReplayRequest, Replays
-from trust.replay import ChangedAnswer, Replay, ReplayError
-from trust.replay_figures import summary_of
-from trust.replay_summary import PAGE_CHANGED, PAGE_ROWS, PageReplay
-from trust.replay_version import load_version
+from trust.replay.figures import summary_of
+from trust.replay.replay import ChangedAnswer, Replay, ReplayError
+from trust.replay.summary import PAGE_CHANGED, PAGE_ROWS, PageReplay
+from trust.replay.version import load_version
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Ask another version the rows of a logged time: `python -m scripts.replay --since DAY --until DAY --version N`.
 
-It reads the store and MLflow, and changes nothing. See trust/replay.py.
+It reads the store and MLflow, and changes nothing. See trust/replay/replay.py.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from common.settings import Settings, SettingsError, load_settings
 from common.store import Store, StoreError
 from common.store.trust.replays import ReplaySpan
 from scripts.replay_tables import tables
-from trust.replay import Replay, ReplayError
-from trust.replay_csv import ChangedAnswersCsv, csv_file
-from trust.replay_figures import summary_of
-from trust.replay_summary import ReplaySummary
-from trust.replay_version import load_version
+from trust.replay.changed_csv import ChangedAnswersCsv, csv_file
+from trust.replay.figures import summary_of
+from trust.replay.replay import Replay, ReplayError
+from trust.replay.summary import ReplaySummary
+from trust.replay.version import load_version
 
 
 def run(settings: Settings, span: ReplaySpan, version: int, path: Path | None = None) -> ReplaySummary:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from common.evaluate import Estimate
-from trust.replay_summary import (
+from trust.replay.summary import (
     LEAST_CLASS_TRUTHS,
     LEAST_ROWS,
     QUANTILES,

@@ -20,9 +20,9 @@ from common.problem import Table
 from common.settings import Settings
 from common.split import split
 from finetune.evidence import TRUTHS
-from trust.quotas import Quotas, Used, over_quota
-from trust.rules import Finding, Grounds, VettingLimits, ask_anchor, keys_of, strange
-from trust.verdicts import Claim, Standing, Voucher, decide
+from trust.vetting.quotas import Quotas, Used, over_quota
+from trust.vetting.rules import Finding, Grounds, VettingLimits, ask_anchor, keys_of, strange
+from trust.vetting.verdicts import Claim, Standing, Voucher, decide
 
 PASSED = "passed"
 ROUNDS_A_DAY = 10  # batches of five that come in 24 hours

@@ -18,7 +18,7 @@ from benchmarks.more.judging_batches import mistakes, plausible
 from benchmarks.more.judging_world import BATCH, TOLERANCE, longer_petals, world_of
 from common.problem import Table
 from common.settings import Settings
-from trust.quotas import Quotas, quotas_of
+from trust.vetting.quotas import Quotas, quotas_of
 
 ROUNDS = 200
 CHANGED_BATCHES = 5

@@ -9,7 +9,7 @@ from prometheus_client import Metric
 
 from common.store import Store
 from monitor.metrics.metric_families import by_problem, gauge
-from trust.rules import Rule
+from trust.vetting.rules import Rule
 
 HOUR = timedelta(hours=1)
 # The rules that quarantine. A correction that is known is refused.

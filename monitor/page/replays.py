@@ -7,9 +7,9 @@ from fastapi import HTTPException
 from common.store import Store
 from common.store.trust.replays import ReplayBusyError, ReplaySpan
 from monitor.page.forms import PageForm
-from trust.replay import ChangedAnswer
-from trust.replay_csv import ChangedAnswersCsv
-from trust.replay_summary import PageReplay
+from trust.replay.changed_csv import ChangedAnswersCsv
+from trust.replay.replay import ChangedAnswer
+from trust.replay.summary import PageReplay
 
 LARGEST_VERSION = 2**31 - 1
 

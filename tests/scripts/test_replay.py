@@ -26,7 +26,7 @@ from scripts.stack import process_environment
 from tests.common.store.rows import NOON, prediction
 from tests.conftest import RegisterByHand
 from tests.programs import Ended, error_line, run_python
-from tests.trust.replayed import graph
+from tests.trust.replay.replayed import graph
 
 DAY = NOON.date().isoformat()
 ANSWERED = 7  # the number of the version that has answered

@@ -23,7 +23,7 @@ from common.store import Store, StoreError
 from common.store.suggestions import Suggestion
 from common.store.threads import StoreThreads
 from common.store.trust.withdrawals import Withdrawal
-from trust.withdrawal import is_tainted
+from trust.withdrawal.effects import is_tainted
 
 LOOK_SECONDS = 1.0
 MAX_LOOK_SECONDS = 60.0

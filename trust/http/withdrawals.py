@@ -16,7 +16,7 @@ from api.schemas.requests import STRICT
 from common.problem import TEXT, Problem
 from common.store import Store
 from common.store.trust.withdrawals import MOST, Chosen, Withdrawal
-from trust.withdrawal import plan
+from trust.withdrawal.effects import plan
 
 MOST_IDS = 1_000  # in one body
 MOST_SHOWN = 1_000  # withdrawals in one answer

@@ -9,7 +9,7 @@ from monitor.page.panels import Cell, Panel, PanelTable, PanelText, columns
 from monitor.page.replay_form import ReplayForm
 from monitor.page.tabs import cells
 from monitor.page.view import View
-from trust.replay_summary import (
+from trust.replay.summary import (
     LEAST_CLASS_TRUTHS,
     LEAST_ROWS,
     PAGE_CHANGED,

@@ -15,7 +15,7 @@ from benchmarks.more.judging_batches import contradictions, far_out, good, plaus
 from benchmarks.more.judging_world import World, first, world_of
 from benchmarks.run import chosen
 from common.problem import Table
-from trust.quotas import Quotas
+from trust.vetting.quotas import Quotas
 
 
 @pytest.fixture(scope="module")

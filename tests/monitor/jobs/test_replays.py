@@ -17,8 +17,8 @@ from monitor.jobs.replays import GIVE_UP, ReplayJob
 from scripts.parts import free_port, wait_for
 from tests.common.store.rows import NOON, prediction
 from tests.conftest import RegisterByHand
-from tests.trust.replayed import CLASSES, COLUMNS, graph, logged_rows
-from trust.replay_summary import PageReplay
+from tests.trust.replay.replayed import CLASSES, COLUMNS, graph, logged_rows
+from trust.replay.summary import PageReplay
 
 SPAN = ReplaySpan("iris", NOON, NOON + timedelta(days=1))
 ROWS = logged_rows(300)

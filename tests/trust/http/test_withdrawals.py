@@ -16,7 +16,7 @@ from finetune import finetune
 from tests.common.store.rows import prediction, suggestion
 from tests.conftest import StartApi, running_api
 from tests.finetune.test_learning import one_way
-from tests.trust.test_rebuild import aliases, end, learn, withdraw
+from tests.trust.withdrawal.test_rebuild import aliases, end, learn, withdraw
 
 KEY, REVIEWER = {"X-API-Key": "k"}, {"X-API-Key": "r"}
 WHY = {"reason": "a wrong label"}

@@ -7,11 +7,11 @@ from common.features import Number
 from common.store import Store
 from common.store.trust.replays import LoggedAnswer, ReplaySpan
 from tests.common.store.rows import CLASSES, NOON, prediction
-from tests.trust.replayed import CLASSES as NAMES
-from tests.trust.replayed import COLUMNS, graph, logged_rows
-from trust.replay import Replay, replayed_version
-from trust.replay_figures import summary_of
-from trust.replay_summary import PageReplay
+from tests.trust.replay.replayed import CLASSES as NAMES
+from tests.trust.replay.replayed import COLUMNS, graph, logged_rows
+from trust.replay.figures import summary_of
+from trust.replay.replay import Replay, replayed_version
+from trust.replay.summary import PageReplay
 
 VERSION = 4
 SPAN = ReplaySpan("iris", NOON.replace(hour=0, minute=0, second=0, microsecond=0), NOON + timedelta(days=1))

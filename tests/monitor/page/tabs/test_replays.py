@@ -30,8 +30,8 @@ from tests.monitor.page.browser import PHONE, POLL, WIDE, Visit, assert_usable, 
 from tests.monitor.page.tabs.log import by_id, cells, today
 from tests.monitor.page.tabs.replayed import SPAN, VERSION, finish_replay, iris_rows, log_rows, page_replay
 from tests.monitor.references import backends_of
-from tests.trust.replayed import graph, without_probabilities
-from trust.replay_summary import LEAST_ROWS, PAGE_ROWS, PageReplay
+from tests.trust.replay.replayed import graph, without_probabilities
+from trust.replay.summary import LEAST_ROWS, PAGE_ROWS, PageReplay
 
 OWN = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
 FIGURES = ["replay", "replay-shares", "replay-classes", "replay-changes", "replay-confidence"]

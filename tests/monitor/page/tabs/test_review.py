@@ -18,8 +18,8 @@ from monitor.page.view import Backends, FeedbackApi, Selection, View
 from tests.common.store.rows import CLASSES, FEATURES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, suggestion
 from tests.common.store.trust.queued import ANCHOR, DETAILS, MAP, draw, quarantine
 from tests.monitor.page.tabs.log import by_id, cells, today
-from trust.nearness import space_of
-from trust.vetting_map import map_details, plane_of
+from trust.vetting.nearness import space_of
+from trust.vetting.vetting_map import map_details, plane_of
 
 NOW = datetime.now(UTC)
 

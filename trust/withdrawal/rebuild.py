@@ -19,8 +19,8 @@ from common.store import Store
 from common.store.trust.withdrawals import Withdrawal
 from finetune import evidence, gate, train, versions
 from finetune.append import remove_refused
-from trust.served import ServingAliases
-from trust.withdrawal import REPLACES, outcome
+from trust.withdrawal.effects import REPLACES, outcome
+from trust.withdrawal.served import ServingAliases
 
 
 class Step(Protocol):

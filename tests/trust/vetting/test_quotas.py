@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from common.settings import Settings
-from trust.quotas import Quotas, Used, network_of, over_quota, quotas_of
+from trust.vetting.quotas import Quotas, Used, network_of, over_quota, quotas_of
 
 
 def test_quotas_hold_if_somebody_reviews_or_if_a_setting_says_so() -> None:

@@ -19,8 +19,19 @@ from common.store import Store
 from common.store.database import Database
 from finetune import finetune, gate, train
 from tests.finetune.test_learning import KILLED, KilledError, one_way
-from tests.trust.test_rebuild import aliases, end, lab, learn, lengths, outcomes, registered, states, store, withdraw
-from trust.rebuild import end_withdrawals
+from tests.trust.withdrawal.test_rebuild import (
+    aliases,
+    end,
+    lab,
+    learn,
+    lengths,
+    outcomes,
+    registered,
+    states,
+    store,
+    withdraw,
+)
+from trust.withdrawal.rebuild import end_withdrawals
 
 __all__ = ["lab", "store"]  # fixtures
 

@@ -15,10 +15,10 @@ from common.features import Category, Number
 from common.judgement.intervals import tango
 from common.store.trust.replays import LoggedAnswer
 from monitor.statistics import enough
-from tests.trust.replayed import CLASSES, COLUMNS, failing, largest, logged_rows, without_probabilities
-from trust.replay import ChangedAnswer, Replay, ReplayedVersion, ReplayError, replayed_version
-from trust.replay_figures import summary_of
-from trust.replay_summary import LEAST_CLASS_TRUTHS, LEAST_ROWS, QUANTILES, ReplaySummary
+from tests.trust.replay.replayed import CLASSES, COLUMNS, failing, largest, logged_rows, without_probabilities
+from trust.replay.figures import summary_of
+from trust.replay.replay import ChangedAnswer, Replay, ReplayedVersion, ReplayError, replayed_version
+from trust.replay.summary import LEAST_CLASS_TRUTHS, LEAST_ROWS, QUANTILES, ReplaySummary
 
 Z = NormalDist().inv_cdf(0.975)
 

@@ -15,7 +15,7 @@ from finetune.append import append_corrections
 from scripts.parts import free_port
 from tests.common.store.rows import SETOSA, VERSICOLOR, VIRGINICA, prediction
 from tests.conftest import RegisterByHand
-from trust.vetter import vetter
+from trust.vetting.vetter import vetter
 
 SETOSAS = ((5.05, 3.45, 1.45, 0.25), (4.95, 3.35, 1.45, 0.25), (5.15, 3.55, 1.45, 0.25), (5.0, 3.42, 1.51, 0.21))
 IN_TRAIN = (5.0, 3.6, 1.4, 0.2)  # a row of train.csv, which has it as setosa

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from common.problem import Problem, Table, get_problem
-from trust.nearness import space_of
-from trust.vetting_map import map_details, plane_of
+from trust.vetting.nearness import space_of
+from trust.vetting.vetting_map import map_details, plane_of
 
 
 def test_iris_is_shown_by_its_petals(problem: Problem) -> None:

@@ -13,10 +13,10 @@ from common.settings import Settings
 from common.store import Store
 from common.store.suggestions import Suggestion
 from common.store.trust.vettings import Vetting
-from trust.basis import Basis
-from trust.quotas import Used, network_of, over_quota, quotas_of
-from trust.rules import Finding, VettingLimits, keys_of, strange
-from trust.verdicts import Claim, RuleVerdict, Standing, Verdicts, Voucher, decide
+from trust.vetting.basis import Basis
+from trust.vetting.quotas import Used, network_of, over_quota, quotas_of
+from trust.vetting.rules import Finding, VettingLimits, keys_of, strange
+from trust.vetting.verdicts import Claim, RuleVerdict, Standing, Verdicts, Voucher, decide
 
 DAY = timedelta(hours=24)
 

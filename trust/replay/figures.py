@@ -10,8 +10,8 @@ import numpy as np
 from common.evaluate import CONFIDENCE, Estimate, wilson
 from common.judgement.intervals import tango
 from common.problem import Ints
-from trust.replay import BINS, AnswerKind, Confidences, Replay
-from trust.replay_summary import (
+from trust.replay.replay import BINS, AnswerKind, Confidences, Replay
+from trust.replay.summary import (
     LEAST_CLASS_TRUTHS,
     LEAST_ROWS,
     MOST_LISTED,

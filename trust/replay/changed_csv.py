@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from trust.replay import ChangedAnswer
+from trust.replay.replay import ChangedAnswer
 
 SERVED = ("served_version", "served_class", "served_confidence")
 REPLAYED = ("replayed_version", "replayed_class", "replayed_confidence")

@@ -6,7 +6,7 @@ from common.bundle.model import ModelError, OnnxModel
 from common.problem import ProblemError, get_problem
 from common.registry.client import CHAMPION, Registry, RegistryError
 from common.settings import Settings
-from trust.replay import ReplayedVersion, ReplayError, replayed_version
+from trust.replay.replay import ReplayedVersion, ReplayError, replayed_version
 
 
 def load_version(settings: Settings, problem: str, model_name: str, number: int) -> ReplayedVersion:

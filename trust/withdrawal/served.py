@@ -8,7 +8,7 @@ from common.problem import Problem
 from common.registry import publish
 from common.registry.client import ANCHOR, CHALLENGER, Version
 from common.store import Store
-from trust.withdrawal import STARTED_FROM, is_tainted, standing
+from trust.withdrawal.effects import STARTED_FROM, is_tainted, standing
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from finetune import finetune, gate
 from finetune.append import append_corrections
 from tests.finetune.test_learning import one_way
 from training.search import train
-from trust.rebuild import end_withdrawals
-from trust.withdrawal import LEARNT, REPLACES, TRAINED_ON
+from trust.withdrawal.effects import LEARNT, REPLACES, TRAINED_ON
+from trust.withdrawal.rebuild import end_withdrawals
 
 SETOSA = {"sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from common.settings import Settings
-from trust.rules import Finding
+from trust.vetting.rules import Finding
 
 UNKNOWN = "unknown"
 PREFIX = 64  # bits of an IPv6 address that a provider gives to a client, which chooses the rest itself

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from common.store.trust.vettings import Outcome
-from trust.rules import Finding, Grounds, contradiction, known
+from trust.vetting.rules import Finding, Grounds, contradiction, known
 
 # Where a correction is: it is new, a version has learnt it, it waits for a version or for a reviewer, or a version that
 # had learnt it was taken back.

@@ -1,7 +1,7 @@
 """A logged time asked of another version: which answers change, and whether they get better. Pure functions.
 
 A replay feeds the log, chunk by chunk, to `Replay.add`. It keeps counts only, so that its memory does not grow with the
-rows; `trust/replay_figures.py` turns the counts into figures.
+rows; `trust/replay/figures.py` turns the counts into figures.
 """
 
 from collections import Counter, defaultdict

@@ -9,8 +9,8 @@ from benchmarks.more.judging_batches import far_out, flips, good, mistakes
 from benchmarks.more.judging_world import Lab, longer_petals, world_of
 from common.bundle.model import OnnxModel
 from common.problem import Ints, Problem, Rows, Table, get_problem, probabilities_of
-from trust.nearness import Crowd, nearest, space_of
-from trust.rules import AnchorAnswer, Grounds, VettingLimits, ask_anchor, keys_of, strange, vet_rows
+from trust.vetting.nearness import Crowd, nearest, space_of
+from trust.vetting.rules import AnchorAnswer, Grounds, VettingLimits, ask_anchor, keys_of, strange, vet_rows
 
 SPREAD = np.random.default_rng(0)
 TRAVEL = get_problem("travel_insurance")
@@ -135,7 +135,7 @@ def test_the_nearest_rows_come_in_order_whatever_the_number_of_rows(monkeypatch:
     places, known = SPREAD.normal(size=(50, 3)), SPREAD.normal(size=(40, 3))
     apart = np.linalg.norm(places[:, None] - known[None], axis=2)
     for chunk in (2**22, 64):
-        monkeypatch.setattr("trust.nearness.CHUNK", chunk)
+        monkeypatch.setattr("trust.vetting.nearness.CHUNK", chunk)
         found, distances = nearest(places, known, 7)
         assert (found == np.argsort(apart, axis=1)[:, :7]).all()
         assert np.allclose(distances, np.sort(apart, axis=1)[:, :7])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from common.problem import Floats, Ints, Problem, Rows, Table
-from trust.nearness import Space
+from trust.vetting.nearness import Space
 
 MOST_POINTS = 200
 SEED = 42

@@ -12,10 +12,10 @@ from common.settings import Settings
 from common.store import Store
 from common.store.suggestions import Suggestion
 from common.table import read_table
-from trust.anchor import Loaded, load_anchor, load_champion
-from trust.nearness import nearest
-from trust.rules import AnchorAnswer, Grounds, ask_anchor
-from trust.vetting_map import Plane, map_details, plane_of
+from trust.vetting.anchor import Loaded, load_anchor, load_champion
+from trust.vetting.nearness import nearest
+from trust.vetting.rules import AnchorAnswer, Grounds, ask_anchor
+from trust.vetting.vetting_map import Plane, map_details, plane_of
 
 TRUTHS = 500  # live rows with ground truth, the newest
 EVER = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from common.bundle.model import OnnxModel
 from common.problem import Floats, Ints, Problem, Rows, Table, as_float32
-from trust.nearness import Crowd, Space, nearest, space_of
+from trust.vetting.nearness import Crowd, Space, nearest, space_of
 
 Rule = Literal["known", "contradiction", "outlier", "neighbours", "improbable", "quota", "share"]
 

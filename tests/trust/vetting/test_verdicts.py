@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from common.problem import Problem, Table
-from trust.rules import Finding, Grounds, keys_of
-from trust.verdicts import Claim, Verdicts, decide
+from trust.vetting.rules import Finding, Grounds, keys_of
+from trust.vetting.verdicts import Claim, Verdicts, decide
 
 IN_TRAIN = [5.1, 3.5, 1.4, 0.2]
 [TRAIN_KEY] = keys_of(np.array([IN_TRAIN]))

@@ -1,4 +1,4 @@
-"""The result of a replay as the store, the page and the command line have it. `trust/replay_figures.py` computes it."""
+"""The result of a replay as the store, the page and the command line have it. `trust/replay/figures.py` computes it."""
 
 from datetime import datetime
 
