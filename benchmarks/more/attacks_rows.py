@@ -27,8 +27,8 @@ TEXT = (
     "of *one lie in five* and *good and lies in turn* the lies alone count, and of "
     "*duplicates* four of five are known by definition. *Good rows* are rows by chance with their true classes, "
     "*true mistakes* those that the champion answers wrongly. The rules are `trust/vetting/rules.py` and "
-    "`trust/vetting/verdicts.py` with the defaults of the settings. A new lab knows train.csv alone; afterwards 200 live ground truths count as "
-    "neighbours, too. Wanted is for a new lab. {intervals}"
+    "`trust/vetting/verdicts.py` with the defaults of the settings. A new lab knows train.csv alone; afterwards 200 "
+    "live ground truths count as neighbours, too. Wanted is for a new lab. {intervals}"
 )
 HEADER = ("", "wanted", "a new lab", "met", "with 200 live truths", "by rule, a new lab", "rows of labs")
 
