@@ -103,6 +103,7 @@ def settings_for(problem: Problem, home: Path, **more: Any) -> Settings:
         database_url=f"sqlite:///{home}/lab.db",
         mlflow_uri=f"http://127.0.0.1:{free_port()}",
         suggest_rate="100000/minute",
+        vetting="off",
         prefect_api_url=more.get("prefect_api_url", f"http://127.0.0.1:{free_port()}/api"),
     )
 

@@ -25,7 +25,7 @@ MOST = f"{PAGE_ROWS:,}"
 REPLAY = PanelText(
     "replay",
     "Replay on another version",
-    "No replay has been started. Write the number of a registered version, and start one.",
+    "No replay has been started. Write the number of a registered version, or use python -m scripts.replay.",
     f"A registered version answers the newest {MOST} logged rows of the selected days again, beside what was served. A "
     "replay changes nothing, and only one runs at a time. python -m scripts.replay does it with any number of rows.",
     "figures",

@@ -25,6 +25,7 @@ def test_every_get_can_be_asked_for_its_head_alone(lone_api: httpx.Client) -> No
     described = lone_api.get("/openapi.json").json()["paths"]
     gets = [path for path, operations in described.items() if "get" in operations]
     values = {"name": "IrisModel", "version": str(KEPT), "suggestion_id": "1", "prediction_id": "1"}
+    values["correction_id"] = "1"
     for path in [*gets, "/", "/docs", "/openapi.json", "/nowhere"]:
         head, get = (lone_api.request(method, path.format(**values)) for method in ("HEAD", "GET"))
         assert (head.status_code, head.headers.get("content-type")) == (
