@@ -71,9 +71,14 @@ def lineage_of(api: httpx.Client, prediction: str) -> Any:
 
 def test_from_an_answer_to_the_corrections_behind_it_and_back(traced: Traced) -> None:
     api = traced.api
-    new = lineage_of(api, predict(api))
-    by_version = {each["model_version"]: each for each in new["versions"]}
-    second, first = by_version[2], by_version[1]  # the old champion goes on as challenger
+
+    def by_version() -> dict[int, Any] | None:
+        """Return the versions behind a new answer once the old champion goes on as challenger."""
+        found = {each["model_version"]: each for each in lineage_of(api, predict(api))["versions"]}
+        return found if found.keys() == {1, 2} else None
+
+    versions = wait_for("the challenger's answer", by_version)
+    second, first = versions[2], versions[1]
     assert second["not_known"] == first["not_known"] == []
     assert len(second["registry"]["run_id"]) == len(first["registry"]["run_id"]) == 32
     assert second["registry"]["data_md5"].keys() == {"train", "corrections"}

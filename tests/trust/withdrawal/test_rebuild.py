@@ -160,9 +160,10 @@ def graph_and_weights(lab: Settings, number: int) -> tuple[bytes, list[np.ndarra
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("left_out", [0, 4])
 @pytest.mark.parametrize(
-    "way", [{"refit": None}, {"continue_training": None}, {}], ids=["continued", "refitted", "both"]
+    ("way", "left_out"),
+    [({"refit": None}, 0), ({"continue_training": None}, 4), ({}, 0)],
+    ids=["continued", "refitted", "both"],
 )
 def test_the_rebuilt_version_is_to_the_byte_the_one_that_would_have_been_made_without_the_correction(
     lab: Settings, store: Store, left_out: int, way: dict[str, Any]

@@ -94,6 +94,7 @@ def test_a_learnt_correction_is_taken_back_and_a_version_without_it_answers(lab:
     assert versions(lab) == versions(lab, "IrisDev") == [1, 2, 3]
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_corrections_taken_back_before_and_after_they_were_written_are_never_learnt(
     lab: Settings, start_api: StartApi
 ) -> None:
@@ -145,6 +146,7 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("looks_often")
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_withdrawals_whose_flow_run_is_cancelled_or_deleted_get_another(lab: Settings, start_api: StartApi) -> None:
     def run_of(api: httpx.Client, one: str, *before: str) -> str:
         def look() -> str | None:
@@ -171,6 +173,7 @@ def test_withdrawals_whose_flow_run_is_cancelled_or_deleted_get_another(lab: Set
     assert rows(lab) == [row(1)]
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_withdrawal_waits_for_mlflow(lab: Settings, start_api: StartApi) -> None:
     with servers.worker(lab), start_api(lab) as api:
         ids = suggest(api, range(5))
