@@ -6,6 +6,7 @@ It does without the `mlflow` package, whose import takes longer than the vetting
 import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 
 from common.bundle.model import OnnxModel
@@ -48,10 +49,13 @@ async def _load(problem: Problem, settings: Settings, find: Find) -> Loaded | No
         # The source tells the version from that of the same number in another registry.
         source = hashlib.md5(version.source.encode(), usedforsecurity=False).hexdigest()
         path = folder / f"{version.number}-{source}.onnx"
+        content = path.read_bytes() if path.exists() else await registry.download(version)
+    # The copy only saves time: a container may have no folder for it.
+    with suppress(OSError):
         if not path.exists():
-            write_atomic(path, await registry.download(version))
+            write_atomic(path, content)
             _delete_older(folder)
-    return version, OnnxModel(path.read_bytes(), problem.target.classes)
+    return version, OnnxModel(content, problem.target.classes)
 
 
 async def _anchor(registry: Registry, name: str) -> Version | None:

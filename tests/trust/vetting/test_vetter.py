@@ -76,6 +76,16 @@ def test_good_corrections_are_learnt(lab: Settings, store: Store, problem: Probl
     assert [each.state for each in store.trust.events.of(ids[0])] == ["received", "vetted", "waiting"]
 
 
+def test_vetting_works_where_no_copy_of_a_bundle_can_be_kept(
+    lab: Settings, store: Store, problem: Problem, send: Send
+) -> None:
+    lab.state_dir.mkdir(parents=True, exist_ok=True)
+    (lab.state_dir / "vetting").write_bytes(b"a file, where the folder of the copies would be")
+    sent = send(SETOSAS[0], SETOSA)
+    run(lab, store, problem)
+    assert states(store, sent) == ["waiting"]
+
+
 def why(store: Store, name: str) -> tuple[str, str]:
     """Return the rule that keeps a correction in quarantine, and the reason in words."""
     found = store.suggestions.get(name)
