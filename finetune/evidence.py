@@ -1,13 +1,14 @@
 """The evidence on which fine-tuned models are judged: its rows, and the answers of the champion and the anchor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from common.bundle.model import OnnxModel
 from common.judgement.gate import Evidence, Judgement, Rules, judge
-from common.problem import Ints, Problem, Rows, Table, Value
+from common.named_rows import as_rows, indices_of
+from common.problem import Ints, Problem, Rows, Table
 from common.registry import publish
 from common.registry.client import Version
 from common.settings import Settings
@@ -123,15 +124,3 @@ def answers(bundle: OnnxModel, X: Rows, problem: Problem) -> Ints:
     known = problem.target.classes
     places = np.array([known.index(each) if each in known else -2 for each in bundle.classes], dtype=np.int64)
     return places[bundle.predict(bundle.as_rows(X)).labels] if len(X) else np.zeros(0, dtype=np.int64)
-
-
-def as_rows(problem: Problem, features: Sequence[Mapping[str, Value]]) -> Rows:
-    """Return rows `[rows, features]` of features by name."""
-    rows = [[each[name] for name in problem.columns] for each in features]
-    return np.array(rows, dtype=np.float64 if problem.is_numeric else object).reshape(len(rows), len(problem.columns))
-
-
-def indices_of(problem: Problem, labels: Sequence[str | None]) -> Ints:
-    """Return class indices `[rows]`, -1 where the class is None or none of the problem's."""
-    known = problem.target.classes
-    return np.array([known.index(each) if each in known else -1 for each in labels], dtype=np.int64)

@@ -80,6 +80,7 @@ TOWER = (
     "common.evaluate",
     "common.table",
     "common.split",
+    "common.named_rows",
     "common.problem",
     "common.refit",
     "common.rows",

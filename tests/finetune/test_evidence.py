@@ -10,6 +10,7 @@ import mlflow
 import numpy as np
 import pytest
 
+from common.named_rows import as_rows, indices_of
 from common.problem import Problem
 from common.registry import publish
 from common.registry.client import Version
@@ -17,7 +18,7 @@ from common.settings import Settings
 from common.store import Store
 from common.store.judgements import JudgementRecord
 from common.table import read_table
-from finetune.evidence import answers, as_rows, indices_of, set_exam
+from finetune.evidence import answers, set_exam
 from tests.common.store.rows import CLASSES, FEATURES, MODEL, NOON, SETOSA, VIRGINICA, prediction, suggestion
 from tests.conftest import set_alias
 

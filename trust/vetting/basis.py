@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from common.named_rows import as_rows, indices_of
 from common.problem import Ints, Problem, Rows, Table, Value
 from common.settings import Settings
 from common.store import Store
@@ -80,14 +81,11 @@ class Basis:
 
     def rows(self, features: Sequence[Mapping[str, Value]]) -> Rows:
         """Return rows `[rows, features]` of features by name."""
-        columns, kind = self._problem.columns, np.float64 if self._problem.is_numeric else object
-        found = [[each[name] for name in columns] for each in features]
-        return np.array(found, dtype=kind).reshape(len(found), len(columns))
+        return as_rows(self._problem, features)
 
     def labels(self, names: Sequence[str | None]) -> Ints:
         """Return class indices `[rows]`; -1 for a class that the problem does not have."""
-        classes = self._problem.target.classes
-        return np.array([classes.index(each) if each in classes else -1 for each in names], dtype=np.int64)
+        return indices_of(self._problem, names)
 
     def details(self, corrections: Sequence[Suggestion]) -> Mapping[str, Mapping[str, Any]]:
         """Return what a reviewer needs to see of corrections, as values that JSON has, by their ids.
