@@ -33,7 +33,8 @@ class SeldonAnswers:
         self._problem = problem
         self._with_class = settings.seldon_answers == "class"
         self._store = store
-        self._reading = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
         self._number, self._read_at = 0, -FRESH_SECONDS
         self._gauges: list[dict[str, Any]] = []
 
@@ -60,15 +61,22 @@ class SeldonAnswers:
         """
         if len(served.model.classes) != 2:  # noqa: PLR2004  # the docstring says it
             return {}
-        number = served.version.number
-        async with self._reading:
-            if now or number != self._number or time.monotonic() - self._read_at > FRESH_SECONDS:
-                self._number, self._gauges = number, []
-                with suppress(StoreError, TimeoutError):
-                    async with asyncio.timeout(WAIT_SECONDS):
-                        self._gauges = await self._store.read(lambda store: gauges(self._problem, store, served))
+        async with self._turn:
+            stale = time.monotonic() - self._read_at > FRESH_SECONDS
+            if now or stale or served.version.number != self._number:
+                self._number, self._gauges = served.version.number, []
+                # A call of the store that hangs is the only one, however many predictions come meanwhile.
+                if self._reading is None or self._reading.done():
+                    self._reading = asyncio.create_task(self._read(served))
+                    await asyncio.wait({self._reading}, timeout=WAIT_SECONDS)
                 self._read_at = time.monotonic()
             return {"metrics": self._gauges} if self._gauges else {}
+
+    async def _read(self, served: ServedVersion) -> None:
+        with suppress(StoreError):
+            found = await self._store.read(lambda store: gauges(self._problem, store, served))
+            if served.version.number == self._number:
+                self._gauges = found
 
 
 def gauges(problem: Problem, store: Store, served: ServedVersion) -> list[dict[str, Any]]:

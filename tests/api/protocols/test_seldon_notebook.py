@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 import requests
+import sqlalchemy as sa
 
 from common.bundle.export import export_onnx
 from common.problem import Classifier, Table
@@ -102,6 +104,12 @@ def bundle(model: Classifier, train: Table) -> bytes:
 
 
 @pytest.fixture(scope="module")
+def small_bundle() -> bytes:
+    train, _ = split(CANCER.load(None), CANCER.test_share)
+    return bundle(fitted(breast_cancer.REGRESSION, train), train)
+
+
+@pytest.fixture(scope="module")
 def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
     program("prometheus")
     home = tmp_path_factory.mktemp("notebook")
@@ -132,7 +140,8 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
             answer.raise_for_status()
             return answer.json()
 
-        first, told = predict(), []
+        first = predict()
+        told: list[requests.Response] = []
         for x, y in zip(X, truths, strict=True):
             # In one place the notebook sends the class in two brackets, in the other in one.
             truth = [[int(y)]] if len(told) % 2 else [int(y)]
@@ -203,3 +212,31 @@ def test_the_labs_own_measures_have_no_further_series(notebook: Notebook) -> Non
             ("shadow", "2"),
         }
     assert ask(notebook.prometheus, "query", query='live_precision_ratio{class_name=""}')["result"] == []
+
+
+def test_an_answer_does_not_wait_for_a_store_that_hangs_and_has_no_counts_until_it_is_back(
+    tmp_path: Path, postgres_url: str, small_bundle: bytes
+) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    settings = Settings(
+        problem=CANCER.name, lab_home=tmp_path, database_url=postgres_url, mlflow_uri=nowhere, prefect_api_url=nowhere
+    )
+    keep_copy(settings, small_bundle)
+    row = [feature.example for feature in CANCER.features]
+
+    def metrics(api: httpx.Client) -> Any:
+        answer = api.post("/api/v1.0/predictions", json={"data": {"ndarray": [row]}}).raise_for_status()
+        return answer.json()["meta"].get("metrics")
+
+    engine = sa.create_engine(postgres_url)
+    with running_api(settings) as api:
+        assert metrics(api) == as_metrics(dict.fromkeys(COUNTS, 0))
+        with engine.connect() as connection:
+            connection.execute(sa.text("LOCK TABLE confusion_counts IN ACCESS EXCLUSIVE MODE"))
+            wait_for("an answer without counts", lambda: metrics(api) is None)
+            begin = time.monotonic()
+            for _ in range(20):
+                metrics(api)
+            assert time.monotonic() - begin < 2
+        wait_for("the counts", lambda: metrics(api) is not None)
+    engine.dispose()
