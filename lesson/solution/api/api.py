@@ -82,7 +82,7 @@ async def follow() -> None:
     while True:
         try:
             await asyncio.to_thread(init)
-        except Exception as error:  # MLflow is away, or the version cannot be loaded
+        except Exception as error:  # noqa: BLE001  # MLflow is away, or the version cannot be loaded
             logger.warning("no newer version can be taken into service: %r", error)
         await asyncio.sleep(LOOK_SECONDS)
 
@@ -101,9 +101,10 @@ app = FastAPI(title="Iris", lifespan=lifespan)
 
 def model() -> tuple[InferenceSession, list[str]]:
     """Return the session and the class names of the version that answers."""
-    if state["model"] is None:
+    served: tuple[InferenceSession, list[str]] | None = state["model"]
+    if served is None:
         raise HTTPException(503, f"no version of IrisModel from {settings.mlflow_url} yet")
-    return state["model"]
+    return served
 
 
 @app.post("/predict")
