@@ -76,7 +76,7 @@ def test_tasks_1_and_2_leave_a_split_and_the_winner_in_the_registry(solved: Path
     assert json.loads((solved / "data" / "classes.json").read_bytes()) == ["setosa", "versicolor", "virginica"]
     client = mlflow.MlflowClient(mlflow_uri)
     [version] = client.search_model_versions("name = 'IrisModel'")
-    winner = client.get_run(version.run_id)
+    winner = client.get_run(str(version.run_id))
     runs = client.search_runs([winner.info.experiment_id])
     losses = {run.info.run_id: run.data.metrics["val_log_loss"] for run in runs}
     assert len(losses) >= 4
