@@ -14,7 +14,9 @@ from typing import Annotated, Any
 import httpx
 import mlflow
 import numpy as np
-from fastapi import BackgroundTasks, FastAPI, HTTPException, Response
+from fastapi import BackgroundTasks, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from onnxruntime import InferenceSession
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from pydantic import BaseModel, Field
@@ -105,6 +107,12 @@ def model() -> tuple[InferenceSession, list[str]]:
     if served is None:
         raise HTTPException(503, f"no version of IrisModel from {settings.mlflow_url} yet")
     return served
+
+
+@app.exception_handler(RequestValidationError)
+def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
+    """Say what is wrong, without the input: it may be NaN, which JSON does not have."""
+    return JSONResponse({"detail": [f"{each['loc'][-1]}: {each['msg']}" for each in error.errors()]}, 422)
 
 
 @app.post("/predict")
