@@ -159,7 +159,8 @@ def strange(
     chances = _chances(grounds, rows, places, anchor, limits.neighbours)
     for row in np.flatnonzero(chances.together < limits.probability):
         name = grounds.problem.target.classes[rows.y[row]]
-        found[row] = improbable(name, *(float(each[row]) for each in chances), limits)
+        near, given, together = (float(each[row]) for each in chances)
+        found[row] = improbable(name, near, given, together, limits)
     for row in _outliers(grounds, places, anchor):
         assert anchor.scores is not None  # noqa: S101  # `_outliers` finds nothing without
         found[row] = outlier(float(anchor.scores[row]), anchor.threshold)
