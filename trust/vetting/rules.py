@@ -219,8 +219,9 @@ def outlier(score: float, threshold: float) -> Finding:
 def improbable(name: str, near: float, anchor: float, together: float, limits: VettingLimits) -> Finding:
     """Return the finding on a class that is improbable by the nearest known rows and the anchor; see `Chances`."""
     reason = (
-        f"the probability of {name} is {together:.2g}, and {limits.probability:g} is the least: the mean of {near:.2g} "
-        f"by the {limits.neighbours} nearest known rows and of {anchor:.2g} by the anchor"
+        f"the probability of {name} is {100 * together:.1f} %, and {100 * limits.probability:.1f} % is the least: the "
+        f"mean of {100 * near:.0f} % by the {limits.neighbours} nearest known rows and of {100 * anchor:.1f} % by the "
+        "anchor"
     )
     return Finding("improbable", together, reason)
 

@@ -52,8 +52,8 @@ def test_the_reason_has_the_figure_and_its_limit(grounds: Grounds) -> None:
     assert found is not None
     assert (found.rule, found.number) == ("improbable", 0.0)
     assert found.reason == (
-        "the probability of Iris-versicolor is 0, and 0.175 is the least: "
-        "the mean of 0 by the 10 nearest known rows and of 0 by the anchor"
+        "the probability of Iris-versicolor is 0.0 %, and 17.5 % is the least: "
+        "the mean of 0 % by the 10 nearest known rows and of 0.0 % by the anchor"
     )
 
 

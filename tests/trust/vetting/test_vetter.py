@@ -103,7 +103,7 @@ def test_a_lie_waits_with_its_rule_its_number_and_all_that_a_reviewer_needs(
     rule, because = why(store, lie)
     assert rule == "improbable"
     assert because.startswith("the probability of Iris-virginica is ")
-    assert " and 0.175 is the least: the mean of 0 by the 10 nearest known rows and of " in because
+    assert " and 17.5 % is the least: the mean of 0 % by the 10 nearest known rows and of " in because
     assert why(store, far)[0] == "outlier"
     assert why(store, against) == ("contradiction", "train.csv says Iris-setosa for the same row")
     assert lab.corrections.read_text().count("\n") == 1
