@@ -11,10 +11,10 @@ from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationE
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
-# Keys of `.env` that only docker-compose.yaml reads; .env.example explains them.
+# Keys of `.env` that only docker compose reads; .env.example and containers/lesson.env explain them.
 COMPOSE_KEYS = frozenset({
-    "alertmanager_port", "api_published_port", "front_subnet", "grafana_admin_password",
-    "grafana_port", "lab_data", "lab_gid", "lab_uid", "postgres_password", "publish_address",
+    "alertmanager_port", "api_published_port", "compose_file", "compose_path_separator", "front_subnet", "grafana_port",
+    "grafana_admin_password", "lab_data", "lab_gid", "lab_uid", "postgres_password", "publish_address",
 })  # fmt: skip
 
 
