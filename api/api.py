@@ -32,6 +32,7 @@ from api.inference.predictor import Predictor
 from api.label_queue.routes import label_router  # room: label_queue
 from api.live_statistics.routes import model_router  # room: live_statistics
 from api.lost_runs.lost_runs import LostRuns  # room: lost_runs
+from api.metadata.routes import metadata_router  # room: metadata
 from api.metrics.declared import Metrics
 from api.metrics.http import HttpMetrics  # room: http_metrics
 from api.model.follower import ChampionFollower
@@ -79,6 +80,7 @@ ROUTERS = [
     promotion_router,  # room: promotion
     lineage_router,  # room: trust
     erasure_router,  # room: trust
+    metadata_router,  # room: metadata
     service_router,
     seldon_router,  # room: protocols
 ]
