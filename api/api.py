@@ -42,7 +42,8 @@ from api.promotion.routes import promotion_router  # room: promotion
 from api.protocols.oip.fast import infer_routes  # room: protocols
 from api.protocols.oip.infer import Inference  # room: protocols
 from api.protocols.oip.routes import add_oip, oip_router  # room: protocols
-from api.protocols.seldon import seldon_router  # room: protocols
+from api.protocols.seldon.answers import SeldonAnswers  # room: protocols
+from api.protocols.seldon.routes import seldon_router  # room: protocols
 from api.routes.feedback import feedback_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
@@ -163,6 +164,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     services.append(WithdrawalRuns(problem, settings, registry, state.store))  # room: trust
     fast: list[Any] = []
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
+    state.seldon = SeldonAnswers(problem, settings, state.store)  # room: protocols
     fast += infer_routes(problem, state.champion, state.inference)  # room: protocols
     for thread in threads:
         thread.start()

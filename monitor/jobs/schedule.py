@@ -1,4 +1,4 @@
-"""The timetable of the monitor's jobs: evaluating windows, posting alerts, writing the external log, replays."""
+"""The timetable of the monitor's jobs: windows, the queue of the review, alerts, the external log, replays."""
 
 import logging
 import sys
@@ -16,6 +16,7 @@ from monitor.follow_registry import References
 from monitor.jobs.evaluation import EPOCH, JOB, SETTLED, Evaluator, Pace
 from monitor.jobs.job_alerts import JobAlerts
 from monitor.jobs.replays import ReplayJob
+from monitor.jobs.review_alerts import ReviewAlerts
 from monitor.jobs.subprocess_job import JobError, SubprocessJob
 from monitor.jobs.webhook import Webhook
 from monitor.statistics.breaches import MEAN_TOLERANCE, OUTLIER_LIMIT
@@ -43,12 +44,13 @@ class Schedule:
         self._export = SubprocessJob(EXPORT, settings, EXPORT_WITHIN)
         self._replays = ReplayJob(settings, store)
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(5)},
+            executors={"default": ThreadPoolExecutor(6)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
         # The log is complete up to a multiple of the interval `SETTLED` later.
         self._add(JOB, self._evaluator.run, settings.evaluate_seconds, EPOCH + SETTLED)
+        self._add("reviews", ReviewAlerts(store).run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("posting", self._webhook.run, POST_SECONDS, EPOCH)
         # A look for a new replay while one runs ends at once; the scheduler would warn of each that it leaves out.
         self._add("replays", self._replays.run, REPLAY_SECONDS, EPOCH, max_instances=2)

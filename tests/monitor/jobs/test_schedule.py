@@ -13,14 +13,16 @@ import pytest
 
 from common.settings import Settings
 from common.store import Store
+from common.store.trust.tables import correction_events
 from monitor.jobs import schedule
 from monitor.jobs.schedule import EXTERNAL_LOG, Schedule
 from monitor.monitor import create_app
-from monitor.statistics.breaches import RUN_FAILED
+from monitor.statistics.breaches import REVIEWS_WAITING, RUN_FAILED
 from monitor.statistics.enough import SHARE_ROWS
 from monitor.statistics.reference import Reference
 from scripts.parts import wait_for
 from tests.common.store.rows import prediction
+from tests.common.store.trust.queued import quarantine
 from tests.conftest import served
 from tests.monitor.references import knowing
 from tests.receiver import Receiver
@@ -67,6 +69,15 @@ def test_windows_come_by_themselves_and_alerts_are_posted(lab: Settings, learnt:
     assert (posted["problem"], posted["kind"]) == ("iris", "outliers")
     assert newest.ended_at.microsecond == 0
     assert newest.ended_at - newest.began_at == timedelta(seconds=5)
+
+
+def test_corrections_that_wait_for_a_reviewer_are_watched_by_themselves(lab: Settings) -> None:
+    with running(lab) as store:
+        quarantine(store, "a", at=datetime.now(UTC) - timedelta(days=2))
+        with store._database.writing() as connection:
+            connection.execute(correction_events.delete())  # as of corrections that are older than the store's history
+        [alert] = wait_for("the alert", store.alerts.open, within=20)
+    assert (alert.problem, alert.kind) == ("iris", REVIEWS_WAITING)
 
 
 def test_an_external_log_that_fails_is_an_alert_until_one_goes_well(
@@ -122,7 +133,7 @@ def test_jobs_run_at_multiples_of_their_intervals_and_never_beside_themselves(la
     by_name = {job.id: job for job in jobs._scheduler.get_jobs()}
     jobs.stop()
     store.close()
-    assert by_name.keys() == {"evaluation", "posting", "external log", "replays"}
+    assert by_name.keys() == {"evaluation", "posting", "external log", "replays", "reviews"}
     assert by_name["evaluation"].next_run_time.timestamp() % 60 == 2
     assert by_name["external log"].next_run_time.timestamp() % 3600 == 2
     assert {name: job.max_instances for name, job in by_name.items() if job.max_instances > 1} == {"replays": 2}
