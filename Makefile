@@ -53,6 +53,7 @@ lint: $(INSTALLED) ## check style and types
 	@ruff check .
 	@python -m scripts.check_words
 	@mypy .
+	@cd lesson/solution && mypy --config-file ../../pyproject.toml --explicit-package-bases --disable-error-code import-untyped .
 
 format: $(INSTALLED) ## put the code into the project's style
 	@ruff format .

@@ -171,9 +171,8 @@ class Settings(MlflowLogin):
     model_check_seconds: float = Field(
         20.0, ge=1, le=600, description="time limit for the download of a version, and for its check"
     )
-    class_path: Path | None = Field(
-        None, description="JSON list of class names for a model that has none, instead of the problem's classes.json"
-    )
+    class_path: Path | None = Field(None, description="JSON list of class names for a model that has none")
+    seldon_answers: Literal["probabilities", "class"] = Field("probabilities", description="data of Seldon's answers")
 
     @model_validator(mode="before")
     @classmethod

@@ -305,6 +305,7 @@ def test_alerts_are_shown_while_they_are_open_and_their_episodes_counted(store: 
     assert samples(monitor, "monitor_alerts_total", "problem", "kind") == {
         ("", "run_failed"): 0,
         **{("iris", kind): 0 for kind in ("accuracy", "drift", "feature_mean", "outliers", "recall", "run_failed")},
+        **{("iris", kind): 0 for kind in ("many_quarantined", "reviews_waiting")},
     }
     evaluate_now(store)
     JobAlerts(store).failed("", "external log", "MLflow is away", now())

@@ -6,6 +6,7 @@ The store and the tags of the registry give the answers. Whatever neither of the
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from common.registry.client import VERDICT, Registry, RegistryError, RegistryUnavailableError, Version
 from common.store import Store
@@ -62,6 +63,24 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Logged:
+    """A prediction as the log has it at one moment: a row for each version that has answered by then, at least one."""
+
+    prediction_id: str
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def model(self) -> Model:
+        """Return the model that answered."""
+        return Model(self.rows[0]["problem"], self.rows[0]["model_name"])
+
+    @property
+    def versions(self) -> list[int]:
+        """Return the versions that answered, the champion first."""
+        return list(dict.fromkeys(row["model_version"] for row in self.rows))
+
+
+@dataclass(frozen=True)
 class Page:
     """The part of a list that is wanted: at most `limit` corrections, with ids after `after`."""
 
@@ -87,32 +106,37 @@ async def registered(registry: Registry, name: str, numbers: Sequence[int]) -> R
     return Registered({each.number: each for each in found if each}, answered=True)
 
 
-def of_prediction(store: Store, prediction_id: str, registry: Registered, page: Page) -> PredictionLineage | None:
-    """Return the lineage of a prediction; None for an unknown one.
-
-    Args:
-        store: has the log.
-        prediction_id: the prediction.
-        registry: the answer about the versions that answered it.
-        page: the most corrections of a list.
+def logged(store: Store, prediction_id: str) -> Logged | None:
+    """Return what the log has of a prediction; None for an unknown one.
 
     Raises:
         ErasedError: the prediction was erased.
     """
-    logged = [each.row for each in store.predictions.get(prediction_id)]
-    if not logged:
-        if erasure := store.trust.erasures.of(prediction_id):
-            raise ErasedError(erasure)
-        return None
-    versions = dict.fromkeys((Model(row["problem"], row["model_name"]), row["model_version"]) for row in logged)
-    naming = store.trust.lineage.naming(prediction_id, page.limit)
+    if rows := [each.row for each in store.predictions.get(prediction_id)]:
+        return Logged(prediction_id, rows)
+    if erasure := store.trust.erasures.of(prediction_id):
+        raise ErasedError(erasure)
+    return None
+
+
+def of_prediction(store: Store, found: Logged, registry: Registered, page: Page) -> PredictionLineage:
+    """Return the lineage of a prediction.
+
+    Args:
+        store: has the truth and the corrections.
+        found: the prediction as it was when the registry was asked. A challenger may have answered since.
+        registry: the answer about the versions that answered it.
+        page: the most corrections of a list.
+    """
+    prediction_id, lineage = found.prediction_id, store.trust.lineage
+    naming = lineage.naming(prediction_id, page.limit)
     return PredictionLineage(
         prediction_id=prediction_id,
-        features=dict(logged[0]["features"]),
-        answers=[TracedAnswer.model_validate(row) for row in logged],
-        truth=store.trust.lineage.truth(prediction_id),
-        corrections=TracedPage(total=store.trust.lineage.count_naming(prediction_id), corrections=naming, next=None),
-        versions=[of_version(store, model, number, registry, page) for model, number in versions],
+        features=dict(found.rows[0]["features"]),
+        answers=[TracedAnswer.model_validate(row) for row in found.rows],
+        truth=lineage.truth(prediction_id),
+        corrections=TracedPage(total=lineage.count_naming(prediction_id), corrections=naming, next=None),
+        versions=[of_version(store, found.model, number, registry, page) for number in found.versions],
     )
 
 
