@@ -19,17 +19,8 @@ from common.store.monitoring.prediction_search import Search
 from common.store.suggestions import Suggestion
 from common.store.tables import prediction_counts, predictions
 from scripts.parts import part
-from trust.lineage.tracing import (
-    Model,
-    Page,
-    Registered,
-    is_known,
-    logged,
-    of_correction,
-    of_prediction,
-    of_version,
-    registered,
-)
+from trust.lineage.asking import Model, Page, Registered, logged, registered
+from trust.lineage.tracing import is_known, of_correction, of_prediction, of_version
 
 SIZES = (1_000, 1_000_000)
 COPIES = 10  # of each row in the larger store, with ids of their own: writing all of them as the api does takes minutes

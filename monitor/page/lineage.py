@@ -12,18 +12,8 @@ from monitor.page.lineage_tables import answers, corrections, facts_of_correctio
 from monitor.page.panels import Tab
 from monitor.page.rendering import render
 from monitor.page.view import Backends
-from trust.lineage.tracing import (
-    ErasedError,
-    Model,
-    Page,
-    Registered,
-    is_known,
-    logged,
-    of_correction,
-    of_prediction,
-    of_version,
-    registered,
-)
+from trust.lineage.asking import ErasedError, Model, Page, Registered, logged, registered
+from trust.lineage.tracing import is_known, of_correction, of_prediction, of_version
 
 ROWS = 50  # corrections on one page
 Id = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]

@@ -10,18 +10,9 @@ from api.http.errors import responses
 from api.routes.dependencies import TheStore, part
 from common.problem import Problem
 from common.registry.client import Registry, RegistryUnavailableError
+from trust.lineage.asking import ErasedError, Model, Page, logged, registered
 from trust.lineage.documents import CorrectionLineage, PredictionLineage, VersionLineage
-from trust.lineage.tracing import (
-    ErasedError,
-    Model,
-    Page,
-    is_known,
-    logged,
-    of_correction,
-    of_prediction,
-    of_version,
-    registered,
-)
+from trust.lineage.tracing import is_known, of_correction, of_prediction, of_version
 
 TheRegistry = Annotated[Registry, part("registry")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="the number of a registered version")]

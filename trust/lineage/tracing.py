@@ -3,16 +3,13 @@
 The store and the tags of the registry give the answers. Whatever neither of them knows is said in words.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from common.registry.client import VERDICT, Registry, RegistryError, RegistryUnavailableError, Version
+from common.registry.client import VERDICT, Version
 from common.store import Store
 from common.store.judgements import JudgementRecord
-from common.store.trust.erasures import Erasure
 from common.store.trust.lineage import SourcedCorrection
+from trust.lineage.asking import Logged, Model, Page, Registered
 from trust.lineage.documents import (
     MOST_DAYS,
     MOST_VERSIONS,
@@ -26,7 +23,6 @@ from trust.lineage.documents import (
     VersionLineage,
 )
 
-REGISTRY_SECONDS = 2.0
 # Tags of a version: its run in MLflow, its judgement (the id of the same run), the version where it started.
 RUN, JUDGEMENT, STARTED_FROM = "run_id", "judgement", "continued_from"
 DATA = {"train": "train_md5", "later": "later_md5", "corrections": "corrections_md5"}
@@ -44,79 +40,6 @@ SOME_VERSIONS = (
     "version {} was registered before the lab kept this: versions between it and the next one here may have learnt the "
     "correction, too"
 )
-
-
-class ErasedError(LookupError):
-    """The prediction was erased; the message says when."""
-
-    def __init__(self, erasure: Erasure) -> None:
-        """Name the prediction."""
-        super().__init__(f"prediction {erasure.prediction_id} was erased on {erasure.erased_at:%Y-%m-%d at %H:%M} UTC")
-
-
-@dataclass(frozen=True)
-class Model:
-    """The model of a problem, by the names of both."""
-
-    problem: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Logged:
-    """A prediction as the log has it at one moment: a row for each version that has answered by then, at least one."""
-
-    prediction_id: str
-    rows: Sequence[Mapping[str, Any]]
-
-    @property
-    def model(self) -> Model:
-        """Return the model that answered."""
-        return Model(self.rows[0]["problem"], self.rows[0]["model_name"])
-
-    @property
-    def versions(self) -> list[int]:
-        """Return the versions that answered, the champion first."""
-        return list(dict.fromkeys(row["model_version"] for row in self.rows))
-
-
-@dataclass(frozen=True)
-class Page:
-    """The part of a list that is wanted: at most `limit` corrections, with ids after `after`."""
-
-    limit: int = 50
-    after: str = ""
-
-
-@dataclass(frozen=True)
-class Registered:
-    """The registry's answer about versions: those that it has, by number, and whether it answered at all."""
-
-    versions: Mapping[int, Version] = field(default_factory=dict)
-    answered: bool = False
-
-
-async def registered(registry: Registry, name: str, numbers: Sequence[int]) -> Registered:
-    """Ask the registry for versions of a model, for at most `REGISTRY_SECONDS`."""
-    try:
-        async with asyncio.timeout(REGISTRY_SECONDS):
-            found = await asyncio.gather(*(registry.version(name, each) for each in numbers))
-    except (RegistryUnavailableError, RegistryError, TimeoutError):
-        return Registered()
-    return Registered({each.number: each for each in found if each}, answered=True)
-
-
-def logged(store: Store, prediction_id: str) -> Logged | None:
-    """Return what the log has of a prediction; None for an unknown one.
-
-    Raises:
-        ErasedError: the prediction was erased.
-    """
-    if rows := [each.row for each in store.predictions.get(prediction_id)]:
-        return Logged(prediction_id, rows)
-    if erasure := store.trust.erasures.of(prediction_id):
-        raise ErasedError(erasure)
-    return None
 
 
 def of_prediction(store: Store, found: Logged, registry: Registered, page: Page) -> PredictionLineage:

@@ -10,6 +10,7 @@ from common.store import Store
 from common.store.judgements import JudgementRecord
 from common.store.trust.tables import vettings
 from tests.common.store.rows import FEATURES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow, suggestion
+from trust.lineage.asking import ErasedError, Logged, Model, Page, Registered, logged
 from trust.lineage.tracing import (
     BY_HAND,
     NO_JUDGEMENT,
@@ -17,13 +18,7 @@ from trust.lineage.tracing import (
     NO_RUN,
     NOT_KEPT,
     NOT_THERE,
-    ErasedError,
-    Logged,
-    Model,
-    Page,
-    Registered,
     is_known,
-    logged,
     of_correction,
     of_prediction,
     of_version,
