@@ -70,7 +70,9 @@ def test_what_people_did_is_seen_in_the_store(
     store: Store, offline: Settings, problem: Problem, tmp_path: Path
 ) -> None:
     lab = state(offline, tmp_path / "code")
-    rows = [prediction("p1"), shadow("p1"), prediction("p2"), {**prediction("p3"), "is_outlier": True}]
+    outlying = prediction("p3")
+    outlying["is_outlier"] = True
+    rows = [prediction("p1"), shadow("p1"), prediction("p2"), outlying]
     store.predictions.write(rows)
     done = with_store(lab, store, problem)
     assert (done[4].status, done[6].status, done[7].status) == ("begun", "begun", "begun")
