@@ -70,24 +70,22 @@ def suggest_router(problem: Problem) -> APIRouter:
 
         If the service has a key, a client without it gets both in words, without figures.
         """
-        status = await store.read(lambda of: _status(of, str(suggestion_id), figures=sender.sees_figures))
-        if status is None:
-            raise HTTPException(404, f"there is no suggestion {suggestion_id}")
-        return status
+        return await store.read(lambda of: _status(of, str(suggestion_id), figures=sender.sees_figures))
 
     return router
 
 
-def _status(store: Store, suggestion_id: str, *, figures: bool) -> SuggestionStatus | None:
+def _status(store: Store, suggestion_id: str, *, figures: bool) -> SuggestionStatus:
     suggestion = store.suggestions.get(suggestion_id)
     if suggestion is None:
-        return None
+        raise HTTPException(404, f"there is no suggestion {suggestion_id}")
     judgement = store.judgements.of(suggestion.judgement_id) if suggestion.judgement_id else None
+    # Reasons and errors have figures and addresses.
+    detail = _detail(store, suggestion) if figures else IN_WORDS.get(suggestion.state, suggestion.state)
     return SuggestionStatus(
         suggestion_id=UUID(suggestion.id),
         state=suggestion.state,
-        # Reasons and errors have figures and addresses.
-        detail=_detail(store, suggestion) if figures else IN_WORDS.get(suggestion.state, suggestion.state),
+        detail=f"{detail}{store.suggestions.tell_more(suggestion, figures)}",
         flow_run_id=UUID(suggestion.flow_run_id) if suggestion.flow_run_id else None,
         model_version=suggestion.trained_version,
         judgement=_verdict(judgement, figures=figures) if judgement else None,

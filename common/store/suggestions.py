@@ -66,6 +66,9 @@ class Suggestion:
 
 # Takes note of suggestions that come into a state, and the value that says so, in the transaction of the change.
 Note = Callable[[sa.Connection, Sequence[str], State, Any], None]
+# Returns what else there is to say about a suggestion, as the end of a sentence: with figures, or for people without
+# the key. An empty text if there is nothing.
+TellMore = Callable[[Suggestion, bool], str]
 
 
 class Suggestions(RetryQueue):
@@ -73,12 +76,14 @@ class Suggestions(RetryQueue):
 
     Attributes:
         note: takes note of each change of a state.
+        tell_more: has more to say about a state.
     """
 
     def __init__(self, database: Database) -> None:
         """Use `database`."""
         super().__init__(database, suggestions, "flow_run_id", MAX_PAUSE)
         self.note: Note = _keep_no_history
+        self.tell_more: TellMore = lambda *_: ""
 
     def add(self, suggestion: Suggestion) -> None:
         """Insert a suggestion, durably; one that is there already stays as it is."""

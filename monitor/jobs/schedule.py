@@ -1,4 +1,4 @@
-"""The timetable of the monitor's jobs: evaluating windows, posting alerts, writing the external log, replays."""
+"""The timetable of the monitor's jobs: windows, the queue of the review, alerts, the external log, replays."""
 
 import logging
 import sys
@@ -16,8 +16,10 @@ from monitor.follow_registry import References
 from monitor.jobs.evaluation import EPOCH, JOB, SETTLED, Evaluator, Pace
 from monitor.jobs.job_alerts import JobAlerts
 from monitor.jobs.replays import ReplayJob
+from monitor.jobs.review_alerts import ReviewAlerts
 from monitor.jobs.subprocess_job import JobError, SubprocessJob
 from monitor.jobs.webhook import Webhook
+from monitor.statistics.breaches import MEAN_TOLERANCE, OUTLIER_LIMIT
 
 EXTERNAL_LOG = "external log"
 EXPORT = (sys.executable, "-m", "monitor.external_log")
@@ -35,18 +37,20 @@ class Schedule:
         self._store = store
         self._alerts = JobAlerts(store)
         pace = Pace(timedelta(seconds=settings.evaluate_seconds), timedelta(seconds=settings.window_seconds))
+        self._watched = watched(settings)
         self._evaluator = Evaluator(store, references, self._alerts, pace)
         url = settings.alert_webhook_url
         self._webhook = Webhook(store, url.get_secret_value() if url else None, settings.monitor_page)
         self._export = SubprocessJob(EXPORT, settings, EXPORT_WITHIN)
         self._replays = ReplayJob(settings, store)
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(5)},
+            executors={"default": ThreadPoolExecutor(6)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
         # The log is complete up to a multiple of the interval `SETTLED` later.
         self._add(JOB, self._evaluator.run, settings.evaluate_seconds, EPOCH + SETTLED)
+        self._add("reviews", ReviewAlerts(store).run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("posting", self._webhook.run, POST_SECONDS, EPOCH)
         # A look for a new replay while one runs ends at once; the scheduler would warn of each that it leaves out.
         self._add("replays", self._replays.run, REPLAY_SECONDS, EPOCH, max_instances=2)
@@ -57,7 +61,8 @@ class Schedule:
         self._scheduler.add_job(job, id=name, trigger=trigger, **options)
 
     def start(self) -> None:
-        """Start the jobs: each runs at the next multiple of its interval."""
+        """Start the jobs: each runs at the next multiple of its interval. Say in a line what they watch."""
+        logger.info(self._watched)
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -78,3 +83,13 @@ class Schedule:
         else:
             if ended:
                 self._alerts.succeeded("", EXTERNAL_LOG, datetime.now(UTC))
+
+
+def watched(settings: Settings) -> str:
+    """Return one line: what the monitor watches, how often, within which limits, and where it reports."""
+    return (
+        f"watching the prediction log of every problem, in windows of {settings.window_seconds} s every "
+        f"{settings.evaluate_seconds} s: outliers up to {OUTLIER_LIMIT:.0%}, means of features within "
+        f"{MEAN_TOLERANCE:.0%} of the training rows, drift, accuracy, recall; new rows go to MLflow every "
+        f"{settings.export_seconds} s; alerts are {'posted' if settings.alert_webhook_url else 'posted nowhere'}"
+    )

@@ -10,12 +10,12 @@ from prometheus_client import Metric
 from common.store import Store
 from monitor.follow_registry import References
 from monitor.metrics.metric_families import by_problem, counter, gauge
-from monitor.statistics.breaches import ALL_KINDS, RUN_FAILED, mean_tolerance
+from monitor.statistics.breaches import ALL_KINDS, REVIEW_KINDS, RUN_FAILED, mean_tolerance
 from monitor.statistics.drift import Verdict
 from monitor.statistics.reference import NumberReference
 from monitor.statistics.window import Evaluation
 
-KINDS = (*sorted(ALL_KINDS), RUN_FAILED)
+KINDS = (*sorted(ALL_KINDS | REVIEW_KINDS), RUN_FAILED)
 VERDICTS: Mapping[Verdict | None, float] = {"drift": 1.0, "no drift": 0.0}
 
 # The help text and the value of each gauge, by its name.

@@ -27,12 +27,13 @@ async def review(request: Request, asked: FromUrl) -> Response:
 
 @router.post("/withdraw")
 async def withdraw(request: Request, asked: FromUrl) -> Response:
-    """Show what a withdrawal would do; send it on to the api if a person has seen that, and show the correction."""
+    """Show what a withdrawal would do; send it on to the api if a person has seen that, and show the corrections."""
+    place = "#correction" if asked.correction else "#corrections"
     plan = await send_withdrawal(request, _feedback_api(request))
     if plan is None:
-        return _corrections(asked, "#correction")
+        return _corrections(asked, place)
     key = request.app.state.backends.review_key
-    return render(request, "withdraw.html", {"plan": plan, "asked": asked, "key": key})
+    return render(request, "withdraw.html", {"plan": plan, "asked": asked, "place": place, "key": key})
 
 
 def _corrections(asked: PageQuery, place: str = "") -> Response:

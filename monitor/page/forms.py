@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from fastapi import HTTPException, Request
 
 from monitor.page.view import FeedbackApi
 
-MOST_BYTES = 8192
+MOST_BYTES = 16_384  # of a form, such as one with 200 ids
 SECONDS = 20.0
 DECISIONS = ("approve", "reject")
 REVIEWED = ("decided", "decided before")  # results of a review with which its sender can be content
@@ -58,38 +58,53 @@ async def send_review(request: Request, api: FeedbackApi) -> None:
 
 @dataclass(frozen=True)
 class WithdrawalWords:
-    """The effect that the withdrawal of a correction would have, in the api's words.
+    """The effect that a withdrawal of corrections would have, in the api's words.
 
-    `versions` are those that have learnt it, each with the number of its answers. `changes` says whether it
-    would change anything.
+    Attributes:
+        corrections: the ids of the selected corrections; none if all of a client were meant.
+        source: the client whose corrections are all meant; "" for selected ones.
+        reason: the person's.
+        number: how many would be taken back.
+        before: how many of them are taken back already.
+        left: how many further ones a second request would take back.
+        words: what would happen.
+        versions: those that have learnt any of them, each with the number of its answers.
     """
 
-    correction: str
+    corrections: Sequence[str]
+    source: str
     reason: str
-    changes: bool
+    number: int
+    before: int
+    left: int
     words: str
     versions: Sequence[tuple[int, int]]
 
 
 async def send_withdrawal(request: Request, api: FeedbackApi) -> WithdrawalWords | None:
-    """Post the withdrawal in a form to `POST /corrections/{id}/withdraw` of the api, if it is confirmed.
+    """Post the withdrawal in a form to `POST /corrections/withdraw` of the api, if it is confirmed.
 
-    Else ask the api what it would do, and return that.
+    Else ask the api what it would do, and return that. The button `source` is about all corrections of a client, and
+    not about those that are selected.
 
     Raises:
-        HTTPException: as `PageForm` does; 422 also for a form without a correction or a reason.
+        HTTPException: as `PageForm` does; 422 also for a form without corrections or without a reason.
     """
     form = await PageForm.read(request)
-    correction, reason = form.value("correction"), form.value("reason")
-    if not correction or not reason:
-        raise HTTPException(422, "the form has no correction or no reason")
-    path, body = f"/corrections/{quote(correction, safe='')}/withdraw", {"reason": reason}
+    source, reason = form.value("source"), form.value("reason")
+    ids = [] if source else list(dict.fromkeys(each for each in form.values("correction") if each.strip()))
+    if not source and not ids:
+        raise HTTPException(422, "no correction is selected")
+    if not reason:
+        raise HTTPException(422, "the form has no reason")
+    path, body = "/corrections/withdraw", {"reason": reason, **({"source": source} if source else {"ids": ids})}
     if form.value("confirmed"):
         await form.send_on(api, path, body)
         return None
     plan = await form.send_on(api, f"{path}?dry_run=true", body)
     versions = [(each["version"], each["answers"]) for each in plan["versions"]]
-    return WithdrawalWords(correction, reason, plan["corrections"] > 0, plan["plan"], versions)
+    number, before, left = (plan[name] for name in ("corrections", "withdrawn_before", "left"))
+    return WithdrawalWords(ids, source, reason, number, before, left, plan["plan"], versions)
 
 
 class PageForm:

@@ -124,9 +124,18 @@ class Cards(BaseModel):
 
 
 class Withdrawable(BaseModel):
-    """A correction that the page can take back; `key` names the key that the api asks for, None if it asks for none."""
+    """The corrections that a form of a panel can take back.
 
-    correction: str
+    Attributes:
+        correction: the one that the panel is about; "" if it is taken back already, or if the rows can be selected.
+        source: the client who sent it, and all of whose corrections the form can take back; "" if that is unknown.
+        rows: the correction of each row of a table that can be selected; "" for one that is taken back already.
+        key: the name of the key that the api asks for; None if it asks for none.
+    """
+
+    correction: str = ""
+    source: str = ""
+    rows: list[str] = []
     key: str | None
 
 
@@ -145,7 +154,7 @@ class Panel(BaseModel):
         empty: advice that is shown when there are no rows.
         choices: the buttons of a table that asks for ground truths.
         cards: those of the rows, if the panel has some.
-        withdrawal: the correction that a form of the panel takes back.
+        withdrawal: the corrections that a form of the panel can take back.
         replay: the form that starts a replay, if the panel has it.
     """
 

@@ -7,10 +7,12 @@ from common.store.monitoring.alerts import Breach
 from monitor.statistics.performance import Measured
 from monitor.statistics.window import Evaluation, Subject
 
-# The kinds of alerts: about a window, and about a job of the monitor.
+# The kinds of alerts: about a window, about a job of the monitor, and about the queue of the review.
 FEATURE_MEAN, OUTLIERS, DRIFT, ACCURACY, RECALL = "feature_mean", "outliers", "drift", "accuracy", "recall"
 ALL_KINDS = frozenset({FEATURE_MEAN, OUTLIERS, DRIFT, ACCURACY, RECALL})
 RUN_FAILED = "run_failed"
+REVIEWS_WAITING, MANY_QUARANTINED = "reviews_waiting", "many_quarantined"
+REVIEW_KINDS = frozenset({REVIEWS_WAITING, MANY_QUARANTINED})
 MEAN_TOLERANCE = 0.05  # a share of the training mean
 OUTLIER_LIMIT = 0.2
 # The least tolerance, in standard errors of the difference of the two means. A day has about 300 windows of five

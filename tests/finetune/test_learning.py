@@ -20,6 +20,7 @@ from common.settings import Settings
 from common.store import Store
 from common.store.database import Database
 from common.store.suggestions import TRAIN_AT, Suggestion
+from common.store.trust.reviews import CorrectionReview
 from finetune import append, finetune, gate, train, versions
 from finetune.append import append_corrections
 from finetune.gate import Checked
@@ -195,6 +196,24 @@ def test_the_same_corrections_after_a_rollback_make_a_version_of_their_own(
     assert finetune._train(problem, lab, store).message == "trained in version 3"
     assert {each.trained_version for each in known(store, again)} == {3}
     assert lengths(lab) == [5.0, 5.001, 5.002, 5.003, 5.004]
+
+
+def test_all_corrections_of_a_version_that_was_taken_back_make_another_one_when_a_reviewer_approves_them(
+    lab: Settings, problem: Problem, store: Store
+) -> None:
+    sent = let_wait(lab, problem, store, range(5))
+    finetune._train(problem, lab, store)
+    store.champions.note("IrisModel", 2)
+    roll_back(lab, 1)
+    store.champions.note("IrisModel", 1, "rolled back")
+    versions.quarantine_taken_back(problem, lab, store, versions.serving_version(problem, lab))
+    assert {each.state for each in known(store, sent)} == {"quarantined"}
+    store.trust.reviews.decide("iris", [each.id for each in sent], CorrectionReview("approved", "review key"))
+    append_corrections(store, problem, sent[0], lab.corrections)
+    assert lengths(lab) == [5.0, 5.001, 5.002, 5.003, 5.004]
+    assert finetune._train(problem, lab, store).message == "trained in version 3"
+    assert {(each.state, each.trained_version) for each in known(store, sent)} == {("trained", 3)}
+    assert champions(lab)[0] == 3
 
 
 def test_corrections_of_a_version_that_was_taken_back_before_they_were_noted_are_not_learnt_again(

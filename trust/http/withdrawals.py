@@ -186,12 +186,10 @@ def _do(store: Store, problem: Problem, chosen: Chosen, reason: str, actor: str)
 
 
 def _shown(found: Withdrawal) -> WithdrawnCorrection:
-    waits = f"flow run {found.flow_run_id} sees to it" if found.flow_run_id else "a flow run is about to see to it"
-    done = found.outcome if found.closed_at else None
     return WithdrawnCorrection(
         correction_id=found.suggestion_id,
         model_version=found.version,
-        outcome=done or f"no version learns it any more; {waits}",
+        outcome=found.in_words(),
         **{
             name: getattr(found, name)
             for name in ("request_id", "requested_at", "actor", "reason", "erase", "closed_at", "flow_run_id")

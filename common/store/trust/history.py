@@ -34,6 +34,15 @@ class CorrectionEvents(StorePart):
         found = self._database.read(sa.select(correction_events).where(c.suggestion_id == suggestion_id).order_by(c.id))
         return records(CorrectionEvent, found)
 
+    def were_trained(self, suggestion_ids: Sequence[str], version: int) -> bool:
+        """Return whether a version was noted as the one that learnt any of these corrections.
+
+        If they wait again, the version was taken back, and a reviewer approved them: it is not theirs any more.
+        """
+        c = correction_events.c
+        said = c.suggestion_id.in_(suggestion_ids), c.state == "trained", c.reason == _of_version(version)
+        return bool(self._database.read(sa.select(c.id).where(*said).limit(1)))
+
 
 def note_state(connection: sa.Connection, suggestion_ids: Sequence[str], state: State, value: Any) -> None:
     """Note a change that the loop itself makes; `Suggestions` calls this in the change's transaction.
@@ -47,7 +56,7 @@ def note_state(connection: sa.Connection, suggestion_ids: Sequence[str], state: 
         case "received":
             note_events(connection, suggestion_ids, state, value or LAB)
         case "trained":
-            note_events(connection, suggestion_ids, state, LAB, f"version {value}")
+            note_events(connection, suggestion_ids, state, LAB, _of_version(value))
         case "waiting":
             note_events(connection, suggestion_ids, state, LAB)
         case "refused" | "quarantined" | "withdrawn":
@@ -66,6 +75,10 @@ def note_events(
     ]
     if new:
         connection.execute(correction_events.insert(), new)
+
+
+def _of_version(version: int) -> str:
+    return f"version {version}"
 
 
 def _last_events(connection: sa.Connection, suggestion_ids: Sequence[str]) -> Mapping[str, tuple[str, str | None]]:

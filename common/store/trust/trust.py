@@ -34,7 +34,7 @@ class Trust:
     """
 
     def __init__(self, database: Database, suggestions: Suggestions, predictions: LoggedPredictions) -> None:
-        """Use `database`, note the changes that `suggestions` makes, and keep erased rows out of `predictions`."""
+        """Use `database`, know more about `suggestions` than they do, and keep erased rows out of `predictions`."""
         suggestions.note = note_state
         self.events = CorrectionEvents(database)
         self.replays = Replays(database)
@@ -44,6 +44,7 @@ class Trust:
         self.versions = VersionCorrections(database)
         self.vettings = Vettings(database, suggestions)
         self.withdrawals = Withdrawals(database)
+        suggestions.tell_more = self.withdrawals.tell_more
         self.tainted = TaintedVersions(database)
         self.lineage = Lineage(database)
         self.erasures = Erasures(database)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from common.store.database import StorePart, records
-from common.store.suggestions import LEARNABLE
+from common.store.suggestions import LEARNABLE, Suggestion
 from common.store.tables import suggestions
 from common.store.trust.erasures import erase_features
 from common.store.trust.history import LAB, note_events
@@ -62,6 +62,16 @@ class Withdrawal:
     closed_at: datetime | None
     version: int | None
     outcome: str | None
+
+    def in_words(self, *, figures: bool = True) -> str:
+        """Return how far it has come; without `figures`, the outcome's numbers of a judgement are left out."""
+        if self.closed_at is None:
+            run = f"flow run {self.flow_run_id} sees to it" if self.flow_run_id else "a flow run is about to see to it"
+            return f"no version learns it any more; {run}"
+        if figures or self.outcome == UNLEARNT:
+            return self.outcome or ""
+        serves = f": version {self.version} serves" if self.version else ""
+        return f"no version in service has learnt it any more{serves}"
 
 
 @dataclass(frozen=True)
@@ -162,6 +172,11 @@ class Withdrawals(StorePart):
         query = query.where(c.suggestion_id.in_(ids)) if ids else query
         order = c.requested_at.desc(), c.suggestion_id.desc()
         return records(Withdrawal, self._database.read(query.order_by(*order).limit(limit)))
+
+    def tell_more(self, suggestion: Suggestion, figures: bool) -> str:  # noqa: FBT001  # as `TellMore` has it
+        """Return what became of a withdrawn correction, as the end of a sentence; an empty text for any other one."""
+        found = self.newest(suggestion.problem, 1, [suggestion.id]) if suggestion.state == "withdrawn" else ()
+        return "".join(f"; {each.in_words(figures=figures)}" for each in found)
 
     def has_run(self, problem: str, run_id: str, before: str | None) -> None:
         """Write that a flow run sees to all open withdrawals that have none, or that had the lost run `before`."""

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
 from monitor.page.lineage_picture import linked
-from monitor.page.panels import Panel, PanelTable, PanelText, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, Withdrawable, columns
 from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION, prediction_link
 from monitor.page.tabs.one_correction import one_correction
 from monitor.page.tabs.review import review_queue
@@ -52,7 +52,7 @@ def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel
         NONE_LEARNT if view.selection.versions else NO_CORRECTIONS,
         f"The newest {MOST_CORRECTIONS} at most; {TRAIN_AT} waiting corrections make a new version.",
     )
-    return (
+    panel = (
         PanelTable(text, found)
         .add("moment", "received", "Received", lambda each: each.received_at)
         .column(CLASS, lambda each: each.class_name)
@@ -62,10 +62,15 @@ def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel
         .column(VERSION, lambda each: view.version_link(each.trained_version))
         .column(FLOW_RUN, lambda each: view.flow_run_link(each.flow_run_id))
         .add("link", "lineage", "Lineage", lambda each: linked("correction", each.problem, each.id))
+        .add("text", "source", "Source", lambda each: each.source)
         .add("text", "id", "Id", lambda each: each.id)
         .add("link", "history", "History", _history)
         .panel()
     )
+    ids = [each.id if each.state != "withdrawn" else "" for each in found]
+    if view.takes_forms and any(ids):
+        panel.withdrawal = Withdrawable(rows=ids, key=view.backends.review_key)
+    return panel
 
 
 def _detail(correction: Suggestion, waiting: int) -> str:

@@ -1,4 +1,7 @@
-"""The history of one correction, which the tab *Corrections* shows on request, and the form that takes it back."""
+"""The history of one correction, which the tab *Corrections* shows on request, and the form that takes it back.
+
+The form can also take back all corrections of the same client.
+"""
 
 from monitor.page.panels import Panel, PanelTable, PanelText, Withdrawable
 from monitor.page.view import View
@@ -26,6 +29,7 @@ def one_correction(view: View) -> list[Panel]:
         .add("text", "reason", "Reason", lambda each: each.reason)
         .panel()
     )
-    if found.state != "withdrawn" and view.takes_forms:
-        panel.withdrawal = Withdrawable(correction=found.id, key=view.backends.review_key)
+    correction, source = "" if found.state == "withdrawn" else found.id, found.source or ""
+    if view.takes_forms and (correction or source):
+        panel.withdrawal = Withdrawable(correction=correction, source=source, key=view.backends.review_key)
     return [panel]

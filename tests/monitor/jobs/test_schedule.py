@@ -1,5 +1,6 @@
 """The jobs at their times: windows, posts and exports come by themselves, and end with the service."""
 
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,14 +13,16 @@ import pytest
 
 from common.settings import Settings
 from common.store import Store
+from common.store.trust.tables import correction_events
 from monitor.jobs import schedule
 from monitor.jobs.schedule import EXTERNAL_LOG, Schedule
 from monitor.monitor import create_app
-from monitor.statistics.breaches import RUN_FAILED
+from monitor.statistics.breaches import REVIEWS_WAITING, RUN_FAILED
 from monitor.statistics.enough import SHARE_ROWS
 from monitor.statistics.reference import Reference
 from scripts.parts import wait_for
 from tests.common.store.rows import prediction
+from tests.common.store.trust.queued import quarantine
 from tests.conftest import served
 from tests.monitor.references import knowing
 from tests.receiver import Receiver
@@ -68,6 +71,15 @@ def test_windows_come_by_themselves_and_alerts_are_posted(lab: Settings, learnt:
     assert newest.ended_at - newest.began_at == timedelta(seconds=5)
 
 
+def test_corrections_that_wait_for_a_reviewer_are_watched_by_themselves(lab: Settings) -> None:
+    with running(lab) as store:
+        quarantine(store, "a", at=datetime.now(UTC) - timedelta(days=2))
+        with store._database.writing() as connection:
+            connection.execute(correction_events.delete())  # as of corrections that are older than the store's history
+        [alert] = wait_for("the alert", store.alerts.open, within=20)
+    assert (alert.problem, alert.kind) == ("iris", REVIEWS_WAITING)
+
+
 def test_an_external_log_that_fails_is_an_alert_until_one_goes_well(
     lab: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -105,6 +117,15 @@ def test_no_thread_and_no_process_is_left_of_a_service_that_ends(
     assert {thread.name for thread in left if "APScheduler" in thread.name or "ThreadPool" in thread.name} == set()
 
 
+def test_the_monitor_says_at_its_start_what_it_watches(offline: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    two_minutes = Settings(**offline.model_dump(exclude={"window_seconds"}), window_seconds=120)
+    with caplog.at_level(logging.INFO, "monitor"), running(two_minutes):
+        pass
+    first = caplog.records[0].getMessage()
+    assert first.startswith("watching the prediction log of every problem, in windows of 120 s every 60 s: ")
+    assert "outliers up to 20%, means of features within 5% of the training rows" in first
+
+
 def test_jobs_run_at_multiples_of_their_intervals_and_never_beside_themselves(lab: Settings) -> None:
     store = Store(lab.database_url)
     jobs = Schedule(lab.model_copy(update={"evaluate_seconds": 60, "export_seconds": 3600}), store, knowing(store))
@@ -112,7 +133,7 @@ def test_jobs_run_at_multiples_of_their_intervals_and_never_beside_themselves(la
     by_name = {job.id: job for job in jobs._scheduler.get_jobs()}
     jobs.stop()
     store.close()
-    assert by_name.keys() == {"evaluation", "posting", "external log", "replays"}
+    assert by_name.keys() == {"evaluation", "posting", "external log", "replays", "reviews"}
     assert by_name["evaluation"].next_run_time.timestamp() % 60 == 2
     assert by_name["external log"].next_run_time.timestamp() % 3600 == 2
     assert {name: job.max_instances for name, job in by_name.items() if job.max_instances > 1} == {"replays": 2}

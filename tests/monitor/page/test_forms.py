@@ -49,11 +49,13 @@ def page(store: Store, heard: Api) -> Iterator[httpx.Client]:
         heard[0].append((body, x_api_key))
         return {"corrections": heard[1]}
 
-    @api.post("/corrections/{name:path}/withdraw")
-    def withdraw(name: str, body: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
-        heard[0].append((body, f"{name} {dry_run}"))
-        versions = [{"version": 3, "answers": 1204}] if name != "gone" else []
-        return {"corrections": len(versions), "versions": versions, "plan": "version 3 learnt it"}
+    @api.post("/corrections/withdraw")
+    def withdraw(body: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        heard[0].append((body, f"dry_run={dry_run}"))
+        there = 0 if body.get("ids") == ["gone"] else len(body.get("ids", range(10_000)))
+        versions = [{"version": 3, "answers": 1204}] if there else []
+        numbers = {"corrections": there, "withdrawn_before": 1, "left": 2345 if "source" in body else 0}
+        return {**numbers, "versions": versions, "plan": "version 3 learnt it"}
 
     with ExitStack() as stack:
         url = str(stack.enter_context(served(api)).base_url).rstrip("/")
@@ -193,29 +195,61 @@ def test_corrections_that_a_review_left_as_they_were_are_named_with_the_reasons(
 
 
 TAKE_BACK = {"correction": "a/b", "reason": "a <wrong> label", "key": "k"}
+REASON = {"reason": "a <wrong> label"}
+CONFIRMED = {"confirmed": "yes"}
+
+
+def take_back(page: httpx.Client, query: str = "problem=iris", **changed: Any) -> httpx.Response:
+    return page.post(f"/withdraw?{query}", data=TAKE_BACK | changed, headers=OWN)
 
 
 def test_a_withdrawal_is_shown_before_it_is_done(page: httpx.Client, heard: Api) -> None:
-    answer = page.post("/withdraw?problem=iris&correction=a%2Fb", data=TAKE_BACK, headers=OWN)
+    query = "problem=iris&correction=a%2Fb"
+    answer = take_back(page, query)
     assert answer.status_code == 200
-    for words in ("Version 3 learnt it.", "1,204", "a &lt;wrong&gt; label", "Take it back"):
+    for words in ("Version 3 learnt it.", "1,204", "a &lt;wrong&gt; label", "Correction a/b", "Take it back"):
         assert words in answer.text
-    assert heard[0] == [({"reason": "a <wrong> label"}, "a/b True")]
-    confirmed = page.post("/withdraw?problem=iris&correction=a%2Fb", data=TAKE_BACK | {"confirmed": "yes"}, headers=OWN)
-    back = "/tab/corrections?problem=iris&correction=a%2Fb#correction"
-    assert (confirmed.status_code, confirmed.headers["location"]) == (303, back)
-    assert heard[0][1:] == [({"reason": "a <wrong> label"}, "a/b False")]
+    assert heard[0] == [({**REASON, "ids": ["a/b"]}, "dry_run=True")]
+    confirmed = take_back(page, query, **CONFIRMED)
+    assert (confirmed.status_code, confirmed.headers["location"]) == (303, f"/tab/corrections?{query}#correction")
+    assert heard[0][1:] == [({**REASON, "ids": ["a/b"]}, "dry_run=False")]
 
 
-@pytest.mark.parametrize("missing", ["correction", "reason"])
-def test_a_withdrawal_without_a_correction_or_a_reason_is_refused(page: httpx.Client, heard: Api, missing: str) -> None:
-    answer = page.post("/withdraw", data={**TAKE_BACK, missing: " "}, headers=OWN)
+def test_selected_corrections_are_taken_back_together_once_their_number_was_shown(
+    page: httpx.Client, heard: Api
+) -> None:
+    ids = [f"{number:036}" for number in range(200)]
+    answer = take_back(page, correction=ids)
+    assert answer.status_code == 200
+    for words in ("Selected corrections: 200", "1 of them is taken back already", "Take them back", "1,204"):
+        assert words in answer.text
+    assert answer.text.count('name="correction"') == 200
+    confirmed = take_back(page, correction=[*ids, ids[0]], **CONFIRMED)
+    assert (confirmed.status_code, confirmed.headers["location"]) == (303, "/tab/corrections?problem=iris#corrections")
+    assert heard[0] == [({**REASON, "ids": ids}, f"dry_run={dry_run}") for dry_run in (True, False)]
+
+
+def test_all_corrections_of_a_client_are_taken_back_whichever_are_selected(page: httpx.Client, heard: Api) -> None:
+    answer = take_back(page, source="192.0.2.1")
+    for words in ("All corrections of 192.0.2.1: 10,000", "There are 2,345 more than one request takes back"):
+        assert words in answer.text
+    assert 'name="correction"' not in answer.text
+    assert take_back(page, source="192.0.2.1", **CONFIRMED).status_code == 303
+    assert heard[0] == [({**REASON, "source": "192.0.2.1"}, f"dry_run={dry_run}") for dry_run in (True, False)]
+
+
+@pytest.mark.parametrize(("missing", "words"), [("correction", "No correction is selected"), ("reason", "no reason")])
+def test_a_withdrawal_without_a_correction_or_a_reason_is_refused(
+    page: httpx.Client, heard: Api, missing: str, words: str
+) -> None:
+    answer = take_back(page, **{missing: " "})
     assert (answer.status_code, heard[0]) == (422, [])
-    assert "The correction was not taken back" in answer.text
+    assert "No correction was taken back" in answer.text
+    assert words in answer.text
 
 
 def test_a_withdrawal_that_would_change_nothing_cannot_be_confirmed(page: httpx.Client) -> None:
-    answer = page.post("/withdraw", data=TAKE_BACK | {"correction": "gone"}, headers=OWN)
+    answer = take_back(page, correction="gone")
     assert answer.status_code == 200
     assert "Take it back" not in answer.text
     assert "Go back" in answer.text

@@ -75,13 +75,38 @@ def test_a_withdrawal_tells_its_state_in_words(api: httpx.Client, store: Store) 
     assert (shown["actor"], shown["reason"], shown["closed_at"]) == ("review key", "a wrong label", None)
     assert shown["request_id"] == answer.json()["request_id"]
     assert "no version learns it any more" in shown["outcome"]
-    status = api.get(f"/suggest/{ids[0]}").json()
-    assert (status["state"], status["detail"]) == ("withdrawn", "withdrawn: a wrong label")
     store.suggestions.rows_removed([ids[0]])
     store.trust.withdrawals.close("iris", {ids[0]: "version 3 serves"}, 3)
     shown = api.get(f"/corrections/{ids[0]}/withdrawal").json()
     assert (shown["outcome"], shown["model_version"]) == ("version 3 serves", 3)
     assert api.get("/corrections/withdrawals").json() == {"withdrawals": [shown]}
+
+
+def test_the_state_of_a_correction_says_what_became_of_its_withdrawal_and_figures_only_with_the_key(
+    api: httpx.Client, store: Store
+) -> None:
+    learnt(store, *(ids := [str(uuid4()) for _ in range(2)]))
+
+    def told(name: str) -> tuple[str, str]:
+        """Return the detail for clients with the key, and for others."""
+        answers = [api.get(f"/suggest/{name}", headers=headers).json() for headers in (KEY, {"X-API-Key": ""})]
+        assert {answer["state"] for answer in answers} == {"withdrawn"}
+        return answers[0]["detail"], answers[1]["detail"]
+
+    for name in ids:
+        api.post(f"/corrections/{name}/withdraw", json=WHY).raise_for_status()
+    waits = "no version learns it any more; a flow run is about to see to it"
+    assert told(ids[0]) == (f"withdrawn: a wrong label; {waits}", f"withdrawn: somebody took it back; {waits}")
+    store.trust.withdrawals.has_run("iris", "r", None)
+    assert [words.endswith("; flow run r sees to it") for words in told(ids[0])] == [True, True]
+    store.suggestions.rows_removed(ids)
+    store.trust.withdrawals.close("iris", {ids[0]: "version 3 serves: it loses 7.5 points"}, 3)
+    assert told(ids[0]) == (
+        "withdrawn: a wrong label; version 3 serves: it loses 7.5 points",
+        "withdrawn: somebody took it back; no version in service has learnt it any more: version 3 serves",
+    )
+    store.trust.withdrawals.close("iris", {ids[1]: "no version had learnt it"}, None)
+    assert [words.partition("; ")[2] for words in told(ids[1])] == ["no version had learnt it"] * 2
 
 
 @pytest.mark.parametrize("which", [{"ids": ["a", "b"]}, {"source": "192.0.2.1"}, {"version": 2}])
@@ -150,7 +175,7 @@ def test_a_correction_without_features_breaks_no_route(api: httpx.Client, store:
     store.suggestions.add(suggestion(name))
     store.trust.withdrawals.request("iris", [name], str(uuid4()), "review key", "erase me", erase=True)
     store.trust.withdrawals.close("iris", {name: "no version had learnt it"}, None)
-    assert api.get(f"/suggest/{name}").json()["detail"] == "withdrawn: erase me"
+    assert api.get(f"/suggest/{name}").json()["detail"] == "withdrawn: erase me; no version had learnt it"
     assert api.get(f"/corrections/{name}").json()["features"] == {}
     assert api.get("/corrections", params={"state": "withdrawn"}).json()["corrections"][0]["correction_id"] == name
     assert api.get(f"/corrections/{name}/withdrawal").json()["erase"] is True

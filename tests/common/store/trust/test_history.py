@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 
 from common.store import Store
+from common.store.trust.reviews import CorrectionReview
 from tests.common.store.rows import suggestion
+from tests.common.store.test_suggestions import write
 
 
 def history(store: Store, name: str) -> list[tuple[str, str, str | None]]:
@@ -48,3 +50,15 @@ def test_only_the_corrections_that_change_have_the_change_in_their_history(store
 def test_a_correction_that_comes_with_a_ground_truth_is_remembered(store: Store) -> None:
     store.correct(suggestion("a", source="key"))
     assert history(store, "a") == [("received", "key", None)]
+
+
+def test_it_is_remembered_which_version_corrections_were_trained_in_when_they_wait_again(store: Store) -> None:
+    write(store, "ab")
+    store.suggestions.trained(["a"], 2)
+    store.suggestions.quarantine(["a"], "version 2 had learnt it, and was taken back")
+    store.trust.reviews.decide("iris", ["a"], CorrectionReview("approved", "review key"))
+    assert [each.id for each in store.suggestions.waiting("iris")] == ["a", "b"]
+    assert store.trust.events.were_trained(["a", "b"], 2)
+    assert not store.trust.events.were_trained(["b"], 2)
+    assert not store.trust.events.were_trained(["a", "b"], 3)
+    assert not store.trust.events.were_trained([], 2)

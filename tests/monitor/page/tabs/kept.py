@@ -42,9 +42,9 @@ def write_window(store: Store, evaluation: Evaluation, ended_at: datetime = NOON
     store.windows.write(record)
 
 
-def learn(store: Store, name: str, row: int, flow_run: str = RUN) -> None:
+def learn(store: Store, name: str, row: int, flow_run: str = RUN, source: str | None = None) -> None:
     """Bring a correction as far as the file."""
-    store.suggestions.add(suggestion(name))
+    store.suggestions.add(suggestion(name, source=source))
     store.suggestions.delivered(name, flow_run)
     store.suggestions.reserve_row(replace(suggestion(name), row_number=row))
     store.suggestions.row_written(name)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from common.store import Store
-from monitor.page.panels import Choices
+from monitor.page.panels import Choices, Withdrawable
 from monitor.page.tabs import corrections
 from monitor.page.view import Backends, FeedbackApi, View
 from tests.common.store.rows import CLASSES, FEATURES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, suggestion
@@ -66,6 +66,21 @@ def test_a_correction_whose_data_were_erased_is_listed_without_them(sent: Store,
     sent.trust.withdrawals.close("iris", {"learnt": "version 3 serves"}, 3)
     found = table(by_id(corrections.build(View(backends, today())))["corrections"], "id")["learnt"]
     assert (found["state"], found["detail"], found["class"]) == ("withdrawn", "somebody asked for it", "")
+
+
+@pytest.mark.parametrize("problem", ["iris", "other"])
+def test_corrections_can_be_selected_to_be_taken_back_at_the_api_of_their_problem(
+    sent: Store, backends: Backends, problem: str
+) -> None:
+    sent.trust.withdrawals.request("iris", ["learnt", "bad"], "request", "key", "a mistake")
+    there = replace(backends, feedback=FeedbackApi("http://api", problem), review_key="REVIEW_KEY")
+    panel = by_id(corrections.build(View(there, today())))["corrections"]
+    if problem == "other":
+        assert panel.withdrawal is None
+        return
+    selectable = dict.fromkeys(table(panel, "id"), "") | {each: each for each in ("new", "stuck", "delivered")}
+    selectable |= {each: each for each in ("waiting", "lie")}
+    assert panel.withdrawal == Withdrawable(rows=list(selectable.values()), key="REVIEW_KEY")
 
 
 def test_a_correction_whose_flow_run_is_gone_is_marked(sent: Store, backends: Backends) -> None:

@@ -95,7 +95,7 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
 def written(page: Page, panel: str) -> list[list[str]]:
     """Return the cells of a table row by row."""
     rows = page.locator(f"#{panel} tbody tr").all()
-    return [row.locator("th, td:not(.choices)").all_text_contents() for row in rows]
+    return [row.locator("th, td:not(.choices, .tick)").all_text_contents() for row in rows]
 
 
 @pytest.mark.parametrize("either_url", ["sqlite"], indirect=True)

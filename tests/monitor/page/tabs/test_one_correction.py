@@ -34,7 +34,7 @@ def test_its_history_is_listed_oldest_first(store: Store, taking: Backends) -> N
         ("trained", "lab", "version 3"),
     ]
     assert panel.note == f"Correction a says {SETOSA}. It is trained."
-    assert panel.withdrawal == Withdrawable(correction="a", key="API_KEY")
+    assert panel.withdrawal == Withdrawable(correction="a", source="key", key="API_KEY")
 
 
 def test_a_correction_that_is_taken_back_is_not_taken_back_again(store: Store, taking: Backends) -> None:
@@ -42,8 +42,17 @@ def test_a_correction_that_is_taken_back_is_not_taken_back_again(store: Store, t
     with store._database.writing() as connection:
         store.suggestions.change(connection, suggestions.c.id == "a", withdrawn_because="a wrong label")
     panel = shown(taking, "a")
-    assert (panel.withdrawal, panel.note[-16:]) == (None, "It is withdrawn.")
+    # The others of its client may still be taken back.
+    assert panel.withdrawal == Withdrawable(source="192.0.2.1", key="API_KEY")
+    assert panel.note[-16:] == "It is withdrawn."
     assert cells(panel)[-1]["reason"] == "a wrong label"
+
+
+def test_a_correction_of_an_unknown_client_that_is_taken_back_has_no_form(store: Store, taking: Backends) -> None:
+    store.suggestions.add(suggestion("a"))
+    assert shown(taking, "a").withdrawal == Withdrawable(correction="a", key="API_KEY")
+    store.trust.withdrawals.request("iris", ["a"], "request", "key", "a mistake")
+    assert shown(taking, "a").withdrawal is None
 
 
 @pytest.mark.parametrize("name", ["nobody", "elsewhere"])
