@@ -97,7 +97,7 @@ def test_corrections_are_seen_until_they_are_learnt_and_taken_back(
     add(store, "abcdefg")
     assert "7 are sent; ask `GET /suggest/ID`" in with_store(lab, store, problem)[5].line
     store.suggestions.trained(list("fg"), 2)
-    for name, rule in zip("abc", ("neighbours", "outlier", "contradiction"), strict=True):
+    for name, rule in zip("abc", ("improbable", "outlier", "contradiction"), strict=True):
         vet(store, name, rule)
     vet(store, "d", "known", "known")
     decide(store, "a", REJECT)
