@@ -213,5 +213,5 @@ def test_a_problem_can_be_renamed_and_the_default_one_removed(prepared: Copy, tm
     lab.replace("params.yaml", "  - wine\n", "  - grapes\n")
     lab.replace(".env", "PROBLEM=wine", "PROBLEM=grapes")
     assert "grapes: 142 rows in train.csv, 36 rows in test.csv" in lab.run("dvc", "repro", "preprocess@grapes")
-    ask = "from api.api import app; import monitor.monitor; print(app.openapi()['paths'].keys())"
-    assert "/predict" in lab.run(sys.executable, "-c", ask)
+    ask = "import api.api, monitor.monitor; from common.settings import load_settings as s; print(s().problem)"
+    assert "grapes" in lab.run(sys.executable, "-c", ask)
