@@ -32,6 +32,7 @@ from api.inference.predictor import Predictor
 from api.label_queue.routes import label_router  # room: label_queue
 from api.live_statistics.routes import model_router  # room: live_statistics
 from api.lost_runs.lost_runs import LostRuns  # room: lost_runs
+from api.metadata.routes import metadata_router  # room: metadata
 from api.metrics.declared import Metrics
 from api.metrics.http import HttpMetrics  # room: http_metrics
 from api.model.follower import ChampionFollower
@@ -41,7 +42,8 @@ from api.promotion.routes import promotion_router  # room: promotion
 from api.protocols.oip.fast import infer_routes  # room: protocols
 from api.protocols.oip.infer import Inference  # room: protocols
 from api.protocols.oip.routes import add_oip, oip_router  # room: protocols
-from api.protocols.seldon import seldon_router  # room: protocols
+from api.protocols.seldon.answers import SeldonAnswers  # room: protocols
+from api.protocols.seldon.routes import seldon_router  # room: protocols
 from api.routes.feedback import feedback_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
@@ -78,6 +80,7 @@ ROUTERS = [
     promotion_router,  # room: promotion
     lineage_router,  # room: trust
     erasure_router,  # room: trust
+    metadata_router,  # room: metadata
     service_router,
     seldon_router,  # room: protocols
 ]
@@ -161,6 +164,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     services.append(WithdrawalRuns(problem, settings, registry, state.store))  # room: trust
     fast: list[Any] = []
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
+    state.seldon = SeldonAnswers(problem, settings, state.store)  # room: protocols
     fast += infer_routes(problem, state.champion, state.inference)  # room: protocols
     for thread in threads:
         thread.start()

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from api.fastpath.answer_json import answer_json
-from api.fastpath.routes import JSON_HEADER, Reply
+from api.fastpath.routes import Reply, headers_of
 from api.http.json_bodies import NO_NUMBERS, SIMD_BYTES, TooHeavyError, check_weight, flat_numbers
 from api.http.large_bodies import OffloadLarge
 from api.inference.predictor import Predictor
@@ -47,7 +47,8 @@ class BatchAnswers:
         if rows is None or served is None:
             return None
         try:
-            return answer_json(served).batch(self._predictor.predict(served, rows)), JSON_HEADER
+            batch = self._predictor.predict(served, rows)
+            return answer_json(served).batch(batch), headers_of(batch)
         except Exception:  # noqa: BLE001  # FastAPI's route meets the error again, and reports it
             return None
 

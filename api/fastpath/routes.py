@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from api.inference.prediction_batch import PredictionBatch
 from api.metrics.http import HttpMetrics
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -11,7 +12,6 @@ Reply = tuple[bytes, bytes]  # the body of a response, and the header lines that
 PendingReply = asyncio.Future[Reply | None]
 
 FAST_ROUTES = "fast_routes"  # the key of `FastRoutes` in the state that the lifespan yields
-JSON_HEADER = b"content-type: application/json\r\n"
 
 
 class FastRoute(Protocol):
@@ -39,3 +39,8 @@ class FastRoutes(NamedTuple):
 
     routes: Mapping[bytes, FastRoute]
     http: HttpMetrics
+
+
+def headers_of(batch: PredictionBatch) -> bytes:
+    """Return the header lines of the replies to the rows of a batch: their type, and how long the model took."""
+    return b"content-type: application/json\r\nserver-timing: %b\r\n" % batch.server_timing.encode()

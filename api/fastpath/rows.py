@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pydantic import BaseModel, ValidationError
 
 from api.fastpath.answer_json import answer_json
-from api.fastpath.routes import JSON_HEADER, PendingReply, Reply
+from api.fastpath.routes import PendingReply, Reply, headers_of
 from api.inference.predictor import Predictor
 from api.model.follower import ChampionFollower
 from api.schemas.requests import instance_model, row_reader
@@ -60,7 +60,8 @@ class RowAnswers:
         if served is None:
             return [None] * len(rows)
         try:
-            contents = answer_json(served).rows(self._predictor.predict(served, rows))
-            return [(content, JSON_HEADER) for content in contents]
+            batch = self._predictor.predict(served, rows)
+            headers = headers_of(batch)
+            return [(content, headers) for content in answer_json(served).rows(batch)]
         except Exception:  # noqa: BLE001  # FastAPI's route meets the error again for each row, and reports it
             return [None] * len(rows)

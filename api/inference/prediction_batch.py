@@ -30,6 +30,7 @@ class PredictionBatch:
         X: the same, as the model takes them.
         answer: the model's answer.
         outliers: whether each row is an outlier, `[rows]`; None for a model without outlier scores.
+        seconds: how long the model took for classes and outlier scores of all rows, which come from one run.
     """
 
     start: str
@@ -40,6 +41,7 @@ class PredictionBatch:
     X: Rows
     answer: Answer
     outliers: npt.NDArray[np.bool_] | None = field(init=False)
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         """Compare the outlier scores with the version's threshold."""
@@ -48,6 +50,11 @@ class PredictionBatch:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.rows)
+
+    @property
+    def server_timing(self) -> str:
+        """The value of the header `Server-Timing`, in milliseconds as the header has them."""
+        return f"model;dur={self.seconds * 1e3:.3f}"
 
     @property
     def ids(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from time import perf_counter
 
 import numpy as np
 
@@ -62,5 +63,6 @@ class Predictor:
 
 def answer(served: ServedVersion, rows: Sequence[Sequence[Value]] | Rows, role: Role = "champion") -> PredictionBatch:
     """Answer rows, without counting or logging them."""
-    X = served.model.as_rows(rows)
-    return PredictionBatch(new_start(), datetime.now(UTC), role, served, rows, X, served.model.predict(X))
+    X, at, begin = served.model.as_rows(rows), datetime.now(UTC), perf_counter()
+    found = served.model.predict(X)
+    return PredictionBatch(new_start(), at, role, served, rows, X, found, perf_counter() - begin)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 
 from api.http.errors import responses
 from api.http.json_bodies import BoundedRoute
+from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import answer
 from api.routes.dependencies import Offload, ServedModel, ThePredictor
 from api.schemas.requests import predict_body, row_reader, sample_row
@@ -24,16 +25,25 @@ def predict_router(problem: Problem) -> APIRouter:
     async def post_predict(body: Body, served: ServedModel, predictor: ThePredictor, offload: Offload) -> Response:
         """Predict the class of one row, given by its fields, or of many, given as `data`. All are logged."""
         if "data" in type(body).model_fields:
-            return _json(await offload(lambda: predictor.predict(served, body.data).json_batch()))
-        return _json(predictor.predict(served, [features(body)]).json_rows()[0])
+            response: Response = await offload(lambda: _many(predictor.predict(served, body.data)))
+            return response
+        return _one(predictor.predict(served, [features(body)]))
 
     @router.get("/predict/test", summary="A sample prediction", response_model=Prediction, responses=responses(503))
     async def test_predict(served: ServedModel) -> Response:
         """Predict the features' examples: a look whether all is well, which is neither counted nor logged."""
-        return _json(answer(served, sample_row(problem)).json_rows()[0])
+        return _one(answer(served, sample_row(problem)))
 
     return router
 
 
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")
+def _many(batch: PredictionBatch) -> Response:
+    return _json(batch, batch.json_batch())
+
+
+def _one(batch: PredictionBatch) -> Response:
+    return _json(batch, batch.json_rows()[0])
+
+
+def _json(batch: PredictionBatch, content: bytes) -> Response:
+    return Response(content, media_type="application/json", headers={"server-timing": batch.server_timing})

@@ -49,25 +49,6 @@ class RememberedPrediction(BaseModel):
     trained_version: int | None = Field(description="the version that has learnt from a correction of it")
 
 
-class Tensor(BaseModel):
-    """An input or an output of the model."""
-
-    name: str = Field(examples=["input"])
-    dtype: str = Field(examples=["float32"])
-    shape: list[int | None] = Field(examples=[[None, 4]], description="null: any number of rows")
-    columns: list[dict[str, Any]] = Field(description="the columns of the second dimension, in order")
-    sample: list[Any] = Field(examples=[[[5.1, 3.5, 1.4, 0.2]]])
-
-
-class Metadata(BaseModel):
-    """Data type, structure and a sample of the model's input and output."""
-
-    model_name: str
-    model_version: int
-    inputs: list[Tensor]
-    outputs: list[Tensor]
-
-
 class Health(BaseModel):
     """Whether the service is well."""
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 
 from api.schemas.requests import sample_row
@@ -39,17 +40,42 @@ async def check_apart(problem: Problem, settings: Settings, content: bytes, clas
         "memory_bytes": settings.model_memory_mb * 2**20,
         "cpu_seconds": math.ceil(settings.model_check_seconds),
     }
-    process = await asyncio.to_thread(_start)
+    running = _Running()
     try:
-        await asyncio.to_thread(_wait, process, json.dumps(order).encode() + b"\n" + content, settings)
+        await asyncio.to_thread(_check, running, json.dumps(order).encode() + b"\n" + content, settings)
     finally:
-        process.kill()  # the check may still run if the service stops meanwhile
+        running.end()  # the thread goes on if the service stops meanwhile
 
 
-def _start() -> subprocess.Popen[bytes]:
-    pipe = subprocess.PIPE
-    environment = {**os.environ, **ONE_THREAD}
-    return subprocess.Popen(COMMAND, cwd=PROJECT, env=environment, stdin=pipe, stdout=pipe, stderr=pipe)
+class _Running:
+    """The process of a check, which may be ended before it has started."""
+
+    def __init__(self) -> None:
+        self._lock, self._ended = threading.Lock(), False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> subprocess.Popen[bytes] | None:
+        """Start the process; None if the check has been ended already."""
+        pipe = subprocess.PIPE
+        environment = {**os.environ, **ONE_THREAD}
+        with self._lock:
+            if not self._ended:
+                self._process = subprocess.Popen(
+                    COMMAND, cwd=PROJECT, env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+                )
+            return self._process
+
+    def end(self) -> None:
+        """Kill the process, if there is one; the thread that started it collects it."""
+        with self._lock:
+            self._ended = True
+            if self._process:
+                self._process.kill()
+
+
+def _check(running: _Running, order: bytes, settings: Settings) -> None:
+    if process := running.start():
+        _wait(process, order, settings)
 
 
 def _wait(process: subprocess.Popen[bytes], order: bytes, settings: Settings) -> None:

@@ -19,16 +19,8 @@ from common.store.monitoring.prediction_search import Search
 from common.store.suggestions import Suggestion
 from common.store.tables import prediction_counts, predictions
 from scripts.parts import part
-from trust.lineage.tracing import (
-    Model,
-    Page,
-    Registered,
-    is_known,
-    of_correction,
-    of_prediction,
-    of_version,
-    registered,
-)
+from trust.lineage.asking import Model, Page, Registered, logged, registered
+from trust.lineage.tracing import is_known, of_correction, of_prediction, of_version
 
 SIZES = (1_000, 1_000_000)
 COPIES = 10  # of each row in the larger store, with ids of their own: writing all of them as the api does takes minutes
@@ -110,7 +102,9 @@ def _calls(
     search = Search(problem.name, now - timedelta(days=DAYS + 1), now + timedelta(days=1), (VERSIONS,))
     ids = [each.row["id"] for each in store.prediction_search.latest(search, LATEST) if each.row["role"] == "champion"]
     correction = _learn(store, problem, ids)
-    prediction, versions = ids[0], [each.row["model_version"] for each in store.predictions.get(ids[0])]
+    answered = logged(store, ids[0])
+    if answered is None:
+        raise RuntimeError(f"the store does not have prediction {ids[0]}")
 
     def ask(versions: list[int], answer: Callable[[Registered], str]) -> str:
         asked = runner.run(registered(registry, model.name, versions))
@@ -119,8 +113,8 @@ def _calls(
         return answer(asked)
 
     def of_an_answer(asked: Registered) -> str:
-        found = of_prediction(store, prediction, asked, page)
-        if not found or found.versions[0].learnt.total != CORRECTIONS:
+        found = of_prediction(store, answered, asked, page)
+        if found.versions[0].learnt.total != CORRECTIONS:
             raise RuntimeError("the lineage of the prediction is not complete")
         return found.model_dump_json()
 
@@ -137,7 +131,7 @@ def _calls(
         return found.model_dump_json()
 
     return {
-        "a prediction": partial(ask, versions, of_an_answer),
+        "a prediction": partial(ask, answered.versions, of_an_answer),
         "a version": partial(ask, [VERSIONS], of_a_version),
         "a version, 200 of its corrections": partial(ask, [VERSIONS], partial(of_a_version, page=Page(200))),
         "a correction": of_a_correction,

@@ -87,8 +87,14 @@ class Evaluator:
         was_away, self._was_away = self._was_away, models is None
         if was_away:
             return
+        if models == []:
+            self._say("all problems", self._pace.due(None, now)[-1], "0 predictions; none in the store yet")
         for problem, model_name in dict(models or []).items():
             self._guarded(problem, partial(self._catch_up, problem, model_name, now), now)
+
+    def _say(self, problem: str, ended_at: datetime, what: str) -> None:
+        began_at = ended_at - self._pace.length
+        logger.info("%s, %s to %s: %s", problem, f"{began_at:%H:%M:%S}", f"{ended_at:%H:%M:%S}", what)
 
     def _guarded(self, problem: str, work: Callable[[], Found], now: datetime) -> Found | None:
         try:
@@ -149,10 +155,7 @@ class Evaluator:
                 evaluation=evaluation.model_dump(mode="json"),
             )
         )
-        if evaluation.rows:
-            logger.info(
-                "%s, %s to %s: %s", problem, f"{began_at:%H:%M:%S}", f"{ended_at:%H:%M:%S}", summary(evaluation)
-            )
+        self._say(problem, ended_at, summary(evaluation))
 
     def _on_newest_day(self, span: Span, tested: Results) -> list[Measured]:
         """Measure the newest day with enough labels: ground truth arrives late, and each day begins without any."""

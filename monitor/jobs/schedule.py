@@ -19,6 +19,7 @@ from monitor.jobs.replays import ReplayJob
 from monitor.jobs.review_alerts import ReviewAlerts
 from monitor.jobs.subprocess_job import JobError, SubprocessJob
 from monitor.jobs.webhook import Webhook
+from monitor.statistics.breaches import MEAN_TOLERANCE, OUTLIER_LIMIT
 
 EXTERNAL_LOG = "external log"
 EXPORT = (sys.executable, "-m", "monitor.external_log")
@@ -36,6 +37,7 @@ class Schedule:
         self._store = store
         self._alerts = JobAlerts(store)
         pace = Pace(timedelta(seconds=settings.evaluate_seconds), timedelta(seconds=settings.window_seconds))
+        self._watched = watched(settings)
         self._evaluator = Evaluator(store, references, self._alerts, pace)
         url = settings.alert_webhook_url
         self._webhook = Webhook(store, url.get_secret_value() if url else None, settings.monitor_page)
@@ -59,7 +61,8 @@ class Schedule:
         self._scheduler.add_job(job, id=name, trigger=trigger, **options)
 
     def start(self) -> None:
-        """Start the jobs: each runs at the next multiple of its interval."""
+        """Start the jobs: each runs at the next multiple of its interval. Say in a line what they watch."""
+        logger.info(self._watched)
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -80,3 +83,13 @@ class Schedule:
         else:
             if ended:
                 self._alerts.succeeded("", EXTERNAL_LOG, datetime.now(UTC))
+
+
+def watched(settings: Settings) -> str:
+    """Return one line: what the monitor watches, how often, within which limits, and where it reports."""
+    return (
+        f"watching the prediction log of every problem, in windows of {settings.window_seconds} s every "
+        f"{settings.evaluate_seconds} s: outliers up to {OUTLIER_LIMIT:.0%}, means of features within "
+        f"{MEAN_TOLERANCE:.0%} of the training rows, drift, accuracy, recall; new rows go to MLflow every "
+        f"{settings.export_seconds} s; alerts are {'posted' if settings.alert_webhook_url else 'posted nowhere'}"
+    )

@@ -13,6 +13,7 @@ from common.store.monitoring.correction_history import LearntVersion
 from common.store.statistics import LiveCounts
 from common.store.suggestions import STATES
 from monitor.follow_registry import References
+from monitor.metrics.class_metrics import class_metrics
 from monitor.metrics.judgement_metrics import judgement_metrics
 from monitor.metrics.metric_families import by_problem, counter, gauge
 from monitor.metrics.review_metrics import review_metrics
@@ -46,6 +47,7 @@ class StoreCollector(Collector):
         """Return the present metrics."""
         models = self._store.history.models()
         yield from self._live(models)
+        yield from class_metrics(self._references, dict(models))
         yield from window_metrics(self._store, self._references, dict(models))
         yield from alert_metrics(self._store, dict(models))
         yield from self._suggestions({problem for problem, _ in models})

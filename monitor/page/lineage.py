@@ -7,23 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import StringConstraints
 
-from common.store import Store
 from monitor.page.lineage_picture import picture_of_correction, picture_of_prediction, picture_of_version
 from monitor.page.lineage_tables import answers, corrections, facts_of_correction, facts_of_prediction, facts_of_version
 from monitor.page.panels import Tab
 from monitor.page.rendering import render
 from monitor.page.view import Backends
-from trust.lineage.tracing import (
-    ErasedError,
-    Model,
-    Page,
-    Registered,
-    is_known,
-    of_correction,
-    of_prediction,
-    of_version,
-    registered,
-)
+from trust.lineage.asking import ErasedError, Model, Page, Registered, logged, registered
+from trust.lineage.tracing import is_known, of_correction, of_prediction, of_version
 
 ROWS = 50  # corrections on one page
 Id = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
@@ -43,14 +33,15 @@ def lineage_pages(tabs: Sequence[tuple[Tab, str]]) -> APIRouter:
     async def prediction(request: Request, prediction_id: Id) -> Response:
         """Show where the answers of a prediction come from."""
         store = _backends(request).store
-        problem, name, versions = await asyncio.to_thread(_answered, store, prediction_id)
-        asked = await _ask(request, name, versions)
         try:
-            found = await asyncio.to_thread(of_prediction, store, prediction_id, asked, Page(ROWS))
+            its_log = await asyncio.to_thread(logged, store, prediction_id)
         except ErasedError as error:
             raise HTTPException(410, str(error)) from error
-        if found is None:
+        if its_log is None:
             raise HTTPException(404, f"there is no prediction {prediction_id}")
+        asked = await _ask(request, its_log.model.name, its_log.versions)
+        found = await asyncio.to_thread(of_prediction, store, its_log, asked, Page(ROWS))
+        problem = its_log.model.problem
         tables = [corrections("named", "Corrections that name it", problem, found.corrections)]
         return page(
             request,
@@ -119,10 +110,3 @@ def _model(request: Request, problem: str | None) -> Model:
     wanted = problem or request.app.state.problem
     models: Mapping[str, str] = dict(_backends(request).store.history.models())
     return Model(wanted, models.get(wanted) or _backends(request).references.model_of(wanted))
-
-
-def _answered(store: Store, prediction_id: str) -> tuple[str, str, list[int]]:
-    """Return the problem and the model of a prediction, and the versions that answered it; none for an unknown one."""
-    rows = [each.row for each in store.predictions.get(prediction_id)]
-    problem, name = (rows[0]["problem"], rows[0]["model_name"]) if rows else ("", "")
-    return problem, name, [row["model_version"] for row in rows]

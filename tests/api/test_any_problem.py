@@ -399,7 +399,7 @@ def test_a_client_of_seldon_gets_probabilities_or_the_index_of_the_class(travel:
     assert shares["names"] == ["No", "Yes"]
     assert sum(shares["ndarray"][0]) == pytest.approx(1)
     silent = ask(cancer)
-    assert silent["data"] == {"names": ["class"], "ndarray": [[0]]}
+    assert silent["data"] == {"names": [], "ndarray": [0]}
     assert silent["meta"]["tags"]["class_names"] == ["malignant"]
 
 

@@ -147,13 +147,13 @@ def test_lies_wait_while_good_corrections_are_learnt_and_one_that_is_approved_on
         wait_for("version 2", lambda: served_version(api) == 2)
         wait_until_over(on)
         assert states(api, *lies, right, wrong, again) == ["quarantined"] * 4 + ["refused"]
-        assert "0 of the 10 nearest" in details(api, lies)[1]
+        assert "of 0 % by the 10 nearest known rows" in details(api, lies)[1]
         assert rows(lab) == [row(number) for number in range(5)]
         assert versions(lab) == [1, 2]
         queue = listed(api)
         assert list(queue) == [*lies, right, wrong]
-        assert [each["rule"] for each in queue.values()] == ["outlier", "neighbours", *["contradiction"] * 2]
-        assert queue[lies[1]]["number"] == 0
+        assert [each["rule"] for each in queue.values()] == ["outlier", "improbable", *["contradiction"] * 2]
+        assert 0 <= queue[lies[1]]["number"] < 0.1
         assert queue[lies[1]]["details"]["answer"] == CLASSES[0]
         assert len(queue[right]["details"]["nearest"]) == 5
 

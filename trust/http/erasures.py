@@ -18,7 +18,7 @@ from common.problem import Problem
 from common.store import Store, StoreError
 from common.store.feedback import UnknownPredictionError
 from common.store.trust.erasures import ErasedData, Erasure
-from trust.lineage.tracing import ErasedError
+from trust.lineage.asking import ErasedError
 
 PREDICTIONS = "/predictions/"
 

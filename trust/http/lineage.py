@@ -10,18 +10,9 @@ from api.http.errors import responses
 from api.routes.dependencies import TheStore, part
 from common.problem import Problem
 from common.registry.client import Registry, RegistryUnavailableError
-from common.store import Store
+from trust.lineage.asking import ErasedError, Model, Page, logged, registered
 from trust.lineage.documents import CorrectionLineage, PredictionLineage, VersionLineage
-from trust.lineage.tracing import (
-    ErasedError,
-    Model,
-    Page,
-    is_known,
-    of_correction,
-    of_prediction,
-    of_version,
-    registered,
-)
+from trust.lineage.tracing import is_known, of_correction, of_prediction, of_version
 
 TheRegistry = Annotated[Registry, part("registry")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="the number of a registered version")]
@@ -60,20 +51,13 @@ def lineage_router(problem: Problem) -> APIRouter:
         prediction_id: UUID, store: TheStore, registry: TheRegistry, limit: Limit = 50
     ) -> PredictionLineage:
         """Show where the answers of a prediction come from, and the corrections that name it."""
-        name, versions = await store.read(lambda of: _answered(of, str(prediction_id)))
-        asked, page = await registered(registry, name, versions), Page(limit)
         try:
-            found = await store.read(lambda of: of_prediction(of, str(prediction_id), asked, page))
+            found = await store.read(lambda of: logged(of, str(prediction_id)))
         except ErasedError as error:
             raise HTTPException(410, str(error)) from error
         if found is None:
             raise HTTPException(404, f"there is no prediction {prediction_id} (yet: the log may be 250 ms behind)")
-        return found
+        asked, page = await registered(registry, found.model.name, found.versions), Page(limit)
+        return await store.read(lambda of: of_prediction(of, found, asked, page))
 
     return router
-
-
-def _answered(store: Store, prediction_id: str) -> tuple[str, list[int]]:
-    """Return the model that answered a prediction, and its versions; none for an unknown prediction."""
-    rows = [each.row for each in store.predictions.get(prediction_id)]
-    return (rows[0]["model_name"] if rows else ""), [row["model_version"] for row in rows]

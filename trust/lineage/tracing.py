@@ -3,15 +3,13 @@
 The store and the tags of the registry give the answers. Whatever neither of them knows is said in words.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from common.registry.client import VERDICT, Registry, RegistryError, RegistryUnavailableError, Version
+from common.registry.client import VERDICT, Version
 from common.store import Store
 from common.store.judgements import JudgementRecord
-from common.store.trust.erasures import Erasure
 from common.store.trust.lineage import SourcedCorrection
+from trust.lineage.asking import Logged, Model, Page, Registered
 from trust.lineage.documents import (
     MOST_DAYS,
     MOST_VERSIONS,
@@ -25,7 +23,6 @@ from trust.lineage.documents import (
     VersionLineage,
 )
 
-REGISTRY_SECONDS = 2.0
 # Tags of a version: its run in MLflow, its judgement (the id of the same run), the version where it started.
 RUN, JUDGEMENT, STARTED_FROM = "run_id", "judgement", "continued_from"
 DATA = {"train": "train_md5", "later": "later_md5", "corrections": "corrections_md5"}
@@ -45,74 +42,24 @@ SOME_VERSIONS = (
 )
 
 
-class ErasedError(LookupError):
-    """The prediction was erased; the message says when."""
-
-    def __init__(self, erasure: Erasure) -> None:
-        """Name the prediction."""
-        super().__init__(f"prediction {erasure.prediction_id} was erased on {erasure.erased_at:%Y-%m-%d at %H:%M} UTC")
-
-
-@dataclass(frozen=True)
-class Model:
-    """The model of a problem, by the names of both."""
-
-    problem: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Page:
-    """The part of a list that is wanted: at most `limit` corrections, with ids after `after`."""
-
-    limit: int = 50
-    after: str = ""
-
-
-@dataclass(frozen=True)
-class Registered:
-    """The registry's answer about versions: those that it has, by number, and whether it answered at all."""
-
-    versions: Mapping[int, Version] = field(default_factory=dict)
-    answered: bool = False
-
-
-async def registered(registry: Registry, name: str, numbers: Sequence[int]) -> Registered:
-    """Ask the registry for versions of a model, for at most `REGISTRY_SECONDS`."""
-    try:
-        async with asyncio.timeout(REGISTRY_SECONDS):
-            found = await asyncio.gather(*(registry.version(name, each) for each in numbers))
-    except (RegistryUnavailableError, RegistryError, TimeoutError):
-        return Registered()
-    return Registered({each.number: each for each in found if each}, answered=True)
-
-
-def of_prediction(store: Store, prediction_id: str, registry: Registered, page: Page) -> PredictionLineage | None:
-    """Return the lineage of a prediction; None for an unknown one.
+def of_prediction(store: Store, found: Logged, registry: Registered, page: Page) -> PredictionLineage:
+    """Return the lineage of a prediction.
 
     Args:
-        store: has the log.
-        prediction_id: the prediction.
+        store: has the truth and the corrections.
+        found: the prediction as it was when the registry was asked. A challenger may have answered since.
         registry: the answer about the versions that answered it.
         page: the most corrections of a list.
-
-    Raises:
-        ErasedError: the prediction was erased.
     """
-    logged = [each.row for each in store.predictions.get(prediction_id)]
-    if not logged:
-        if erasure := store.trust.erasures.of(prediction_id):
-            raise ErasedError(erasure)
-        return None
-    versions = dict.fromkeys((Model(row["problem"], row["model_name"]), row["model_version"]) for row in logged)
-    naming = store.trust.lineage.naming(prediction_id, page.limit)
+    prediction_id, lineage = found.prediction_id, store.trust.lineage
+    naming = lineage.naming(prediction_id, page.limit)
     return PredictionLineage(
         prediction_id=prediction_id,
-        features=dict(logged[0]["features"]),
-        answers=[TracedAnswer.model_validate(row) for row in logged],
-        truth=store.trust.lineage.truth(prediction_id),
-        corrections=TracedPage(total=store.trust.lineage.count_naming(prediction_id), corrections=naming, next=None),
-        versions=[of_version(store, model, number, registry, page) for model, number in versions],
+        features=dict(found.rows[0]["features"]),
+        answers=[TracedAnswer.model_validate(row) for row in found.rows],
+        truth=lineage.truth(prediction_id),
+        corrections=TracedPage(total=lineage.count_naming(prediction_id), corrections=naming, next=None),
+        versions=[of_version(store, found.model, number, registry, page) for number in found.versions],
     )
 
 

@@ -5,7 +5,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from common.store.migrations.revisions_view import create_with_tables
 from common.store.tables import SCHEMA, metadata
+
+sa.event.listen(metadata, "after_create", create_with_tables)
 
 
 def upgrade(connection: sa.Connection, found: str | None) -> None:

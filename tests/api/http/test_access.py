@@ -38,6 +38,7 @@ GUARDED: dict[str, tuple[str, str, Any, int]] = {
     "a rollback": ("POST", f"/models/{KEPT}/rollback", None, 503),
     "a truth in Seldon's way": ("POST", "/api/v1.0/feedback", SELDON_TRUTH, 200),
     "a truth at Seldon's gateway": ("POST", "/seldon/a/b/api/v1.0/feedback", SELDON_TRUTH, 200),
+    "a truth in Seldon's old way": ("POST", "/seldon/a/api/v0.1/feedback", SELDON_TRUTH, 200),
 }
 OPEN: list[tuple[str, str, Any]] = [
     ("POST", "/predict", SETOSA),

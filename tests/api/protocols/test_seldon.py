@@ -1,4 +1,4 @@
-"""Clients that were written for Seldon Core's v1 protocol run unchanged."""
+"""Clients that were written for Seldon Core's protocol run unchanged."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +20,16 @@ from tests.api.routes.test_feedback import cells
 from tests.conftest import IRIS, KEPT, keep_copy, running_api
 
 FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
-BASES = ["", "/seldon/models/iris", "/seldon/some-namespace/another.deployment"]
+BASES = [
+    "/api/v1.0",
+    "/seldon/models/iris/api/v1.0",
+    "/seldon/some-namespace/another.deployment/api/v1.0",
+    "/seldon/without-namespace/api/v1.0",
+    "/api/v0.1",
+    "/seldon/models/iris/api/v0.1",
+    "/seldon/without-namespace/api/v0.1",
+]
+ROW_OF_VIRGINICA = [6.3, 3.3, 6.0, 2.5]
 
 
 @pytest.fixture
@@ -40,7 +49,7 @@ def judge(api: httpx.Client, truth: Any, *rows: list[float]) -> httpx.Response:
 def ask_seldon(url: str, row: list[float]) -> dict[str, Any]:
     """Predict as clients of Seldon do; return the answer."""
     body = {"data": {"names": FEATURES, "ndarray": [row]}, "meta": {"tags": {"client": "lab"}}}
-    response = requests.post(f"{url}/api/v1.0/predictions", json=body, timeout=10)
+    response = requests.post(f"{url}/predictions", json=body, timeout=10)
     response.raise_for_status()
     answer: dict[str, Any] = response.json()
     return answer
@@ -55,7 +64,7 @@ def tell_seldon(url: str, row: list[float], answer: dict[str, Any], label: int) 
         "reward": float(shares.index(max(shares)) == label),
         "truth": {"data": {"names": ["class"], "ndarray": [[label]]}},
     }
-    requests.post(f"{url}/api/v1.0/feedback", json=body, timeout=10).raise_for_status()
+    requests.post(f"{url}/feedback", json=body, timeout=10).raise_for_status()
 
 
 @pytest.mark.parametrize("base", BASES[:2])
@@ -98,9 +107,9 @@ def test_an_answer_names_the_version_and_the_ids_under_which_it_is_logged(api: h
 
 @pytest.mark.parametrize("base", BASES)
 def test_every_deployment_is_this_one(api: httpx.Client, base: str) -> None:
-    assert api.post(f"{base}/api/v1.0/predictions", json={"data": {"ndarray": [SETOSA_ROW]}}).status_code == 200
-    assert api.post(f"{base}/api/v1.0/feedback", json=feedback([0])).status_code == 200
-    check_problem(api.post(f"{base}/api/v1.0/feedback", json=feedback([7])), 422)
+    assert api.post(f"{base}/predictions", json={"data": {"ndarray": [SETOSA_ROW]}}).status_code == 200
+    assert api.post(f"{base}/feedback", json=feedback([0])).status_code == 200
+    check_problem(api.post(f"{base}/feedback", json=feedback([7])), 422)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +174,18 @@ def test_as_many_truths_as_rows_are_wanted(api: httpx.Client, store: Store, trut
         ({"data": {"ndarray": [[5.1, 3.5, 1.4, -1]]}}, "data.ndarray[0].petal_width"),
         ({"data": {"ndarray": [[5.1, 3.5, "x", 0.2]]}}, "data.ndarray[0].petal_length"),
         ({"data": {"ndarray": []}}, "data.ndarray"),
-        ({"data": {"tensor": {"shape": [1, 4], "values": SETOSA_ROW}}}, "data.ndarray"),
+        ({"data": {"tensor": {"shape": [1, 3], "values": SETOSA_ROW[:3]}}}, "data.tensor.shape"),
+        ({"data": {"tensor": {"shape": [4], "values": SETOSA_ROW}}}, "data.tensor.shape"),
+        ({"data": {"tensor": {"shape": [2, 4], "values": SETOSA_ROW}}}, "data.tensor"),
+        ({"data": {"tensor": {"shape": [2**40, 2**40], "values": SETOSA_ROW}}}, "data.tensor"),
+        ({"data": {"tensor": {"shape": [0, 4], "values": SETOSA_ROW}}}, "data.tensor.shape.0"),
+        ({"data": {"tensor": {"shape": [1, 2, 2], "values": SETOSA_ROW}}}, "data.tensor.shape"),
+        ({"data": {"tensor": {"shape": [1, 4], "values": [5.1, 3.5, "x", 0.2]}}}, "data.tensor.values.2"),
+        ({"data": {"tensor": {"shape": [2, 4], "values": [*SETOSA_ROW, 5.1, 3.5, 1.4, -1]}}}, "data.tensor.values[7]"),
+        ({"data": {"tensor": {"values": SETOSA_ROW}}}, "data.tensor.shape"),
+        ({"data": {"tensor": None}}, "data.tensor"),
+        ({"data": {"tensor": {"shape": [1, 4], "values": SETOSA_ROW}, "ndarray": [SETOSA_ROW]}}, "data"),
+        ({"data": {}}, "data"),
         ({"strData": "5.1"}, "data"),
         ({}, "data"),
     ],
@@ -214,13 +234,80 @@ def test_feedback_judges_the_challenger_too(with_copy: Settings) -> None:
         assert labels_of(live(store)["shadow"]) == {(truth, "Iris-virginica"): 1 for truth in truths}
 
 
-def test_a_model_without_probabilities_answers_with_the_index_of_the_class(offline: Settings) -> None:
+def test_a_model_without_probabilities_answers_with_the_class(offline: Settings) -> None:
     keep_copy(offline, by_hand(2.5, 4.8))
     with running_api(offline) as api:
         body = {"data": {"ndarray": [SETOSA_ROW, [6.3, 3.3, 6.0, 2.5]]}}
         answer = api.post("/api/v1.0/predictions", json=body).json()
-        assert answer["data"] == {"names": ["class"], "ndarray": [[0], [2]]}
+        assert answer["data"] == {"names": [], "ndarray": [0, 2]}
         assert judge(api, [[0]]).status_code == 200
+
+
+def test_a_setting_lets_every_model_answer_with_the_class(with_copy: Settings) -> None:
+    with running_api(with_copy.model_copy(update={"seldon_answers": "class"})) as api:
+        answer = api.post("/api/v1.0/predictions", json={"data": {"ndarray": [SETOSA_ROW, ROW_OF_VIRGINICA]}}).json()
+        assert answer["data"] == {"names": [], "ndarray": [0, 2]}
+        assert api.post("/api/v1.0/predictions", json=as_tensor(SETOSA_ROW)).json()["data"] == {
+            "names": [],
+            "tensor": {"shape": [1], "values": [0.0]},
+        }
+
+
+def as_tensor(*rows: list[float]) -> dict[str, Any]:
+    return {"data": {"tensor": {"shape": [len(rows), 4], "values": [value for row in rows for value in row]}}}
+
+
+def test_a_tensor_is_answered_by_a_tensor_with_the_same_numbers(lone_api: httpx.Client) -> None:
+    rows = [SETOSA_ROW, ROW_OF_VIRGINICA]
+    listed, tensor = (
+        lone_api.post("/api/v1.0/predictions", json=body).raise_for_status().json()["data"]
+        for body in ({"data": {"ndarray": rows}}, as_tensor(*rows))
+    )
+    assert tensor == {
+        "names": listed["names"],
+        "tensor": {"shape": [2, 3], "values": [share for shares in listed["ndarray"] for share in shares]},
+    }
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        {"shape": [3], "values": [2, 0, 1]},
+        {"shape": [3, 1], "values": [2.0, 0.0, 1.0]},
+        {"shape": [3, 3], "values": [0, 0, 1, 1, 0, 0, 0, 1, 0]},
+    ],
+    ids=["classes", "classes in a column", "one-hot"],
+)
+def test_feedback_may_be_tensors(api: httpx.Client, store: Store, truth: dict[str, Any]) -> None:
+    body = {"request": as_tensor(*[SETOSA_ROW] * 3), "truth": {"data": {"tensor": truth}}}
+    assert api.post("/api/v1.0/feedback", json=body).status_code == 200
+    in_order = [told(store)[row["id"]] for row in logged(store)]
+    assert in_order == ["Iris-virginica", "Iris-setosa", "Iris-versicolor"]
+    assert logged(store)[0]["features"] == dict(zip(FEATURES, SETOSA_ROW, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("truth", "field"),
+    [
+        ({"shape": [2], "values": [0, 3]}, "truth.data.tensor.1"),
+        ({"shape": [3], "values": [0, 0, 0]}, "truth.data.tensor"),
+        ({"shape": [2], "values": [0]}, "truth.data.tensor"),
+        ({"shape": [2, 2], "values": [0, 1, 1, 0]}, "truth.data.tensor.0"),
+    ],
+)
+def test_a_wrong_tensor_of_truths_is_refused_by_its_place(
+    api: httpx.Client, store: Store, truth: dict[str, Any], field: str
+) -> None:
+    body = {"request": as_tensor(SETOSA_ROW, SETOSA_ROW), "truth": {"data": {"tensor": truth}}}
+    refused = api.post("/api/v1.0/feedback", json=body)
+    check_problem(refused, 422)
+    assert refused.json()["errors"][0]["field"] == field
+    assert logged(store) == []
+
+
+def test_three_classes_have_no_counts_of_a_positive_one(lone_api: httpx.Client) -> None:
+    answer = lone_api.post("/api/v1.0/predictions", json={"data": {"ndarray": [SETOSA_ROW]}}).json()
+    assert "metrics" not in answer["meta"]
 
 
 def test_without_a_model_there_is_no_answer(modelless: httpx.Client) -> None:

@@ -68,6 +68,17 @@ def test_one_row_is_answered_with_its_class_its_probabilities_and_the_version(lo
     UUID(answer["prediction_id"])
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
+@pytest.mark.parametrize("body", [SETOSA, {"data": [list(SETOSA.values())] * 3}], ids=["one row", "many rows"])
+def test_an_answer_says_how_many_milliseconds_the_model_took(
+    lone_api: httpx.Client, content_type: str, body: dict[str, Any]
+) -> None:
+    response = lone_api.post("/predict", json=body, headers={"content-type": content_type})
+    name, _, milliseconds = response.headers["server-timing"].partition(";dur=")
+    assert name == "model"
+    assert 0 < float(milliseconds) < response.elapsed.total_seconds() * 1e3
+
+
 def test_a_batch_is_answered_in_its_order_and_as_single_rows_are(lone_api: httpx.Client, problem: Problem) -> None:
     rows = [[6.3, 3.3, 6.0, 2.5], [5.1, 3.5, 1.4, 0.2], [5.7, 2.8, 4.1, 1.3], [5.1, 3.5, 1.4, 0.2]]
     batch = lone_api.post("/predict", json={"data": rows}).json()["predictions"]

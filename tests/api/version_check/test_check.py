@@ -4,8 +4,11 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,3 +77,30 @@ def test_a_check_ends_when_the_service_stops_meanwhile(
     asyncio.run(stop_meanwhile())
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+def test_a_check_that_is_starting_when_the_service_stops_is_ended(
+    offline: Settings, problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "COMMAND", ("sleep", "600"))
+    starting, stopped, started = threading.Event(), threading.Event(), []
+    start = subprocess.Popen
+
+    def start_late(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        starting.set()
+        assert stopped.wait(10)
+        started.append(start(*arguments, **options))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start_late)
+
+    async def stop_meanwhile() -> None:
+        task = asyncio.create_task(check_apart(problem, offline, b"", None))
+        assert await asyncio.to_thread(starting.wait, 10)
+        task.cancel()
+        stopped.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(stop_meanwhile())
+    assert started[0].returncode == -signal.SIGKILL

@@ -155,6 +155,17 @@ def test_a_stream_says_what_came_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(attack.let_through <= attack.worse for attack in found.values())
 
 
+def test_a_liar_can_tell_a_share_of_the_ground_truths(tumours: World) -> None:
+    truthful, lied_to = (GuardedLab(tumours, 3, false_truths=share) for share in (0.0, 0.25))
+    for lab in (truthful, lied_to):
+        lab.come(40, 10)
+        assert len(lab.told.y) == len(lab.live.y) == 40
+    # The honest ones are those that would have come anyway.
+    assert (lied_to.told.X[10:] == truthful.told.X[10:]).all()
+    assert (lied_to.told.y[10:] == truthful.told.y[10:]).all()
+    assert (lied_to.told.X[:10] != truthful.told.X[:10]).all()
+
+
 def test_the_plausible_liar_with_quotas_teaches_next_to_nothing() -> None:
     ended = attacks_rounds.lie(CANCER, "all, one address", 1, rounds=6)
     assert (ended.sent, ended.passed) == (30, 2)

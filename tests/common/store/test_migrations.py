@@ -107,7 +107,8 @@ def shape(url: str) -> list[str]:
         rules = (known.get_pk_constraint, known.get_unique_constraints, known.get_check_constraints)
         found = [f"{each} {rule(each)}" for each in tables for rule in rules]
         found += [f"{each} {column}" for each in tables for column in known.get_columns(each)]
-        found += connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'index' AND sql > ''").scalars()
+        described = "SELECT sql FROM sqlite_master WHERE type IN ('index', 'view') AND sql > ''"
+        found += connection.exec_driver_sql(described).scalars()
     engine.dispose()
     return sorted(found)
 
@@ -229,6 +230,18 @@ def step_back(url: str, revision: str) -> None:
     engine.dispose()
 
 
+def step_back_to(url: str, revision: str) -> None:
+    """Undo the migrations after this one, the newest first."""
+    for number in range(int(SCHEMA), int(revision), -1):
+        step_back(url, f"{number:04}")
+
+
+def seen(store: Store) -> list[dict[str, object]]:
+    """Return the rows of the view, in order."""
+    rows = store._database.read(sa.text("SELECT * FROM predictions_and_revisions ORDER BY prediction_id, role"))
+    return [dict(row) for row in rows]
+
+
 @pytest.fixture
 def judged(url: str) -> str:
     """The URL of a store with trusted and other truths on two days, and a suggestion in quarantine."""
@@ -244,7 +257,19 @@ def judged(url: str) -> str:
 
 
 def test_the_newest_migration_can_be_undone_and_done_again(judged: str) -> None:
+    with closing(Store(judged)) as store:
+        before = seen(store)
     step_back(judged, SCHEMA)
+    engine = sa.create_engine(judged)
+    assert sa.inspect(engine).get_view_names() == []
+    engine.dispose()
+    with closing(Store(judged)) as store:
+        assert (differences(store), schemas(store)) == ([], [SCHEMA])
+        assert seen(store) == before
+
+
+def test_vetting_and_tracing_can_be_undone_and_done_again(judged: str) -> None:
+    step_back_to(judged, "0004")
     engine = sa.create_engine(judged)
     known = sa.inspect(engine)
     assert {"vettings", "withdrawals", "correction_events"}.isdisjoint(known.get_table_names())
@@ -257,7 +282,7 @@ def test_the_newest_migration_can_be_undone_and_done_again(judged: str) -> None:
 def test_a_withdrawn_suggestion_is_refused_one_step_back(judged: str) -> None:
     with closing(Store(judged)) as store, store._database.writing() as connection:
         connection.execute(sa.text("UPDATE suggestions SET withdrawn_because = 'a mistake' WHERE id = 't'"))
-    step_back(judged, "0005")
+    step_back_to(judged, "0004")
     with closing(Store(judged)) as store:
         found = [store.suggestions.get(name) for name in "st"]
     assert [each and (each.state, each.refused_because) for each in found] == [
@@ -266,9 +291,8 @@ def test_a_withdrawn_suggestion_is_refused_one_step_back(judged: str) -> None:
     ]
 
 
-def test_the_migration_before_can_be_undone_and_done_again(judged: str) -> None:
-    step_back(judged, "0005")
-    step_back(judged, "0004")
+def test_the_judgements_can_be_undone_and_done_again(judged: str) -> None:
+    step_back_to(judged, "0003")
     engine = sa.create_engine(judged)
     known = sa.inspect(engine)
     assert {"judgements", "paired_truths"}.isdisjoint(known.get_table_names())
@@ -280,8 +304,7 @@ def test_the_migration_before_can_be_undone_and_done_again(judged: str) -> None:
 
 
 def test_old_ground_truths_are_counted_in_pairs_that_nobody_trusts(judged: str) -> None:
-    step_back(judged, "0005")
-    step_back(judged, "0004")
+    step_back_to(judged, "0003")
     with closing(Store(judged)) as store:
         pair = "iris", MODEL, 1, 2
         expected = Paired(only_champion_right=2, only_challenger_right=1)
@@ -292,8 +315,7 @@ def test_old_ground_truths_are_counted_in_pairs_that_nobody_trusts(judged: str) 
 
 
 def test_a_suggestion_in_quarantine_is_refused_one_step_back(judged: str) -> None:
-    step_back(judged, "0005")
-    step_back(judged, "0004")
+    step_back_to(judged, "0003")
     with closing(Store(judged)) as store:
         found = [store.suggestions.get(name) for name in "st"]
     assert [each and (each.state, each.refused_because) for each in found] == [

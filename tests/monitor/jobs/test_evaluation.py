@@ -349,6 +349,20 @@ def test_the_result_of_a_window_is_logged_in_a_line(kept: Store, job: Job, caplo
     assert "; out of bounds: " in line
 
 
+def test_a_window_without_predictions_is_logged_in_a_line_too(
+    kept: Store, job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "monitor"):
+        job.run(1)
+        write(kept, [prediction("")], 1.5)
+        job.run(2)
+        job.run(7)
+    nothing, *lines, empty = [record.getMessage() for record in caplog.records]
+    assert nothing == "all problems, 11:56:00 to 12:01:00: 0 predictions; none in the store yet"
+    assert empty == "iris, 12:02:00 to 12:07:00: 0 predictions; out of bounds: nothing"
+    assert len([nothing, *lines, empty]) - 1 == len(windows(kept)) == 6
+
+
 def failing(error: Exception, problem: str, original: Callable[..., Any]) -> Callable[..., Any]:
     """Return what fails for one problem."""
 

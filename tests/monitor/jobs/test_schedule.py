@@ -1,5 +1,6 @@
 """The jobs at their times: windows, posts and exports come by themselves, and end with the service."""
 
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -114,6 +115,15 @@ def test_no_thread_and_no_process_is_left_of_a_service_that_ends(
     assert set(here.children(recursive=True)) == children
     left = {thread for thread in set(threading.enumerate()) - threads if thread.is_alive()}
     assert {thread.name for thread in left if "APScheduler" in thread.name or "ThreadPool" in thread.name} == set()
+
+
+def test_the_monitor_says_at_its_start_what_it_watches(offline: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    two_minutes = Settings(**offline.model_dump(exclude={"window_seconds"}), window_seconds=120)
+    with caplog.at_level(logging.INFO, "monitor"), running(two_minutes):
+        pass
+    first = caplog.records[0].getMessage()
+    assert first.startswith("watching the prediction log of every problem, in windows of 120 s every 60 s: ")
+    assert "outliers up to 20%, means of features within 5% of the training rows" in first
 
 
 def test_jobs_run_at_multiples_of_their_intervals_and_never_beside_themselves(lab: Settings) -> None:

@@ -10,6 +10,7 @@ from common.store import Store
 from common.store.judgements import JudgementRecord
 from common.store.trust.tables import vettings
 from tests.common.store.rows import FEATURES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, shadow, suggestion
+from trust.lineage.asking import ErasedError, Logged, Model, Page, Registered, logged
 from trust.lineage.tracing import (
     BY_HAND,
     NO_JUDGEMENT,
@@ -17,10 +18,6 @@ from trust.lineage.tracing import (
     NO_RUN,
     NOT_KEPT,
     NOT_THERE,
-    ErasedError,
-    Model,
-    Page,
-    Registered,
     is_known,
     of_correction,
     of_prediction,
@@ -40,6 +37,12 @@ FINE_TUNED = {
 
 def has(number: int, **tags: str) -> Registered:
     return Registered({number: Version(MODEL, number, "models:/m", tags)}, answered=True)
+
+
+def in_log(store: Store, prediction_id: str) -> Logged:
+    found = logged(store, prediction_id)
+    assert found
+    return found
 
 
 def learn(store: Store, version: int, *names: str, answers_wrongly: str | None = None) -> None:
@@ -63,8 +66,7 @@ def test_an_answer_leads_to_its_version_and_the_answers_that_its_corrections_cor
     store.judgements.add(judged())
     store.champions.note(MODEL, 2, "promoted", "many truths")
     store.predictions.write([prediction("new", version=2), shadow("new", version=1)])
-    found = of_prediction(store, "new", has(2, **FINE_TUNED), Page())
-    assert found
+    found = of_prediction(store, in_log(store, "new"), has(2, **FINE_TUNED), Page())
     assert [(each.role, each.model_version, each.class_name) for each in found.answers] == [
         ("champion", 2, SETOSA),
         ("shadow", 1, SETOSA),
@@ -85,12 +87,20 @@ def test_an_answer_leads_to_its_version_and_the_answers_that_its_corrections_cor
     assert (before.model_version, before.not_known) == (1, [NOT_THERE])
 
 
+def test_a_challenger_that_answers_after_the_registry_was_asked_is_not_said_to_be_gone(store: Store) -> None:
+    store.predictions.write([prediction("p", version=2)])
+    before = in_log(store, "p")
+    assert before.versions == [2]
+    store.predictions.write([shadow("p", version=1)])
+    found = of_prediction(store, before, has(2, **FINE_TUNED), Page())
+    assert [each.model_version for each in found.versions] == [each.model_version for each in found.answers] == [2]
+
+
 def test_a_prediction_names_its_ground_truth_and_its_corrections(store: Store) -> None:
     store.predictions.write([prediction("p", VERSICOLOR)])
     for name in "abc":
         store.correct(suggestion(name, prediction_id="p", source="key"))
-    found = of_prediction(store, "p", Registered(), Page(2))
-    assert found
+    found = of_prediction(store, in_log(store, "p"), Registered(), Page(2))
     assert found.truth
     assert (found.truth.class_name, found.truth.source) == (SETOSA, "key")
     assert (found.corrections.total, [each.suggestion_id for each in found.corrections.corrections]) == (3, ["a", "b"])
@@ -98,11 +108,11 @@ def test_a_prediction_names_its_ground_truth_and_its_corrections(store: Store) -
 
 
 def test_an_unknown_prediction_has_no_lineage_and_an_erased_one_says_when(store: Store) -> None:
-    assert of_prediction(store, "p", Registered(), Page()) is None
+    assert logged(store, "p") is None
     store.predictions.write([prediction("p")])
     store.trust.erasures.erase("p", "key")
     with pytest.raises(ErasedError, match=f"p was erased on {datetime.now(UTC):%Y-%m-%d} at"):
-        of_prediction(store, "p", Registered(), Page())
+        logged(store, "p")
 
 
 def test_the_corrections_of_a_version_come_in_pages(store: Store) -> None:
