@@ -202,7 +202,7 @@ def _break_it(lab: LabState) -> Iterator[LabStep]:
 
 def _be_the_liar(lab: LabState) -> Iterator[LabStep]:
     stopped, reviewed = lab.store.stopped, lab.store.reviewed
-    for rule, lie in (("neighbours", "the flip"), ("outlier", "far out"), ("contradiction", "the contradiction")):
+    for rule, lie in (("improbable", "the flip"), ("outlier", "far out"), ("contradiction", "the contradiction")):
         yield _step(stopped.get(rule), f"{lie} ({rule})", f"{lie} (rule {rule})")
     yield _step(lab.store.known, "the repetition (known)", "the repetition (rule known)")
     for decision in ("rejected", "approved"):

@@ -70,7 +70,9 @@ def test_what_people_did_is_seen_in_the_store(
     store: Store, offline: Settings, problem: Problem, tmp_path: Path
 ) -> None:
     lab = state(offline, tmp_path / "code")
-    rows = [prediction("p1"), shadow("p1"), prediction("p2"), {**prediction("p3"), "is_outlier": True}]
+    outlying = prediction("p3")
+    outlying["is_outlier"] = True
+    rows = [prediction("p1"), shadow("p1"), prediction("p2"), outlying]
     store.predictions.write(rows)
     done = with_store(lab, store, problem)
     assert (done[4].status, done[6].status, done[7].status) == ("begun", "begun", "begun")
@@ -95,7 +97,7 @@ def test_corrections_are_seen_until_they_are_learnt_and_taken_back(
     add(store, "abcdefg")
     assert "7 are sent; ask `GET /suggest/ID`" in with_store(lab, store, problem)[5].line
     store.suggestions.trained(list("fg"), 2)
-    for name, rule in zip("abc", ("neighbours", "outlier", "contradiction"), strict=True):
+    for name, rule in zip("abc", ("improbable", "outlier", "contradiction"), strict=True):
         vet(store, name, rule)
     vet(store, "d", "known", "known")
     decide(store, "a", REJECT)
