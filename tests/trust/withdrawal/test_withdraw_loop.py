@@ -12,6 +12,8 @@ from filelock import FileLock
 from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
+from scripts.check_lab.lab_state import read_state
+from scripts.check_lab.tasks import LabStep, reports
 from scripts.parts import free_port, wait_for
 from tests import servers
 from tests.conftest import StartApi, served_version
@@ -92,6 +94,9 @@ def test_a_learnt_correction_is_taken_back_and_a_version_without_it_answers(lab:
     assert {run["state_type"] for run in runs} == {"COMPLETED"}
     assert sorted(rows(lab)) == sorted(row(number) for number in (0, 1, 2, 4))
     assert versions(lab) == versions(lab, "IrisDev") == [1, 2, 3]
+    check = {each.number: each for each in reports(read_state(lab))}
+    assert (check[3].status, check[5].status) == ("done", "done")
+    assert check[14].steps[0] == LabStep(done=True, said="version 3 serves without a withdrawn correction")
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
