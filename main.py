@@ -13,6 +13,7 @@ from common.problem import Problem, ProblemError, get_problem
 from common.registry.client import CHALLENGER, CHAMPION, RegistryUnavailableError, check_mlflow
 from common.settings import SettingsError, load_settings
 from common.table import DataError
+from training.batches import show_batches  # room: batches
 from training.cluster import HELP, fit_on  # room: cluster
 from training.fitting import FitAll, WorkersError, one_after_the_other
 
@@ -74,6 +75,7 @@ def main() -> None:
     except (DataError, ModelError, RegistryUnavailableError, SettingsError, ProblemError, WorkersError) as error:
         sys.exit(f"main: {error}")
     show(problem, trained)
+    show_batches(trained.results[0].model)  # room: batches
 
 
 if __name__ == "__main__":

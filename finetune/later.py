@@ -5,17 +5,24 @@ The worker does the same with corrections by itself; a person starts this comman
 
 import argparse
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from common.bundle.model import ModelError
-from common.problem import Problem, ProblemError, get_problem
+from common.problem import Classifier, Problem, ProblemError, get_problem
 from common.registry.client import RegistryUnavailableError, check_mlflow
 from common.settings import Settings, SettingsError, load_settings
 from common.store import Store
 from common.table import DataError, read_table
+
+if TYPE_CHECKING:
+    from finetune.train import FineTuned
+
+METRICS_PER_REQUEST = 1000  # MLflow's limit
 
 
 def learn_later(settings: Settings) -> str:
@@ -41,6 +48,7 @@ def learn_later(settings: Settings) -> str:
             moved = "" if known.number == serving.number else f", and is {known.tags.get(versions.SERVES_AS)} now"
             return f"version {known.number} has learnt {later.name} already{moved}"
         fine_tuned = train.fine_tune(problem, settings, serving, files)
+        log_batches(fine_tuned)
         exam = evidence.set_exam(problem, settings, store, serving, ()) if settings.gate == "evidence" else None
         checked = gate.check(problem, settings, fine_tuned, exam)
         judgement = versions.record(problem, fine_tuned, checked)
@@ -52,7 +60,33 @@ def learn_later(settings: Settings) -> str:
         versions.put_into_service(problem, settings, version)
         store.judgements.registered(judgement.id, version.number)
     tested = [f"{name[5:]} {value}" for name, value in version.tags.items() if name.startswith("test_")]
-    return f"registered {version.name} version {version.number} ({checked.verdict}); on test.csv: {', '.join(tested)}"
+    outcome = (
+        f"registered {version.name} version {version.number} ({checked.verdict}); on test.csv: {', '.join(tested)}"
+    )
+    return outcome + last_batch(fine_tuned.models[checked.name])
+
+
+def log_batches(fine_tuned: "FineTuned") -> None:
+    """Log the curves of candidates that learn in batches to their MLflow run: a step for each batch."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+    now = time.time_ns() // 1_000_000
+    points = [
+        Metric(f"{name}_{curve}", value, now, step)
+        for name, model in fine_tuned.models.items()
+        for curve, values in getattr(model, "curves_", {}).items()
+        for step, value in enumerate(values, start=1)
+    ]
+    for start in range(0, len(points), METRICS_PER_REQUEST):
+        MlflowClient().log_batch(fine_tuned.run_id, points[start : start + METRICS_PER_REQUEST])
+
+
+def last_batch(model: Classifier) -> str:
+    """Return the end of a line about a model: its figures on the last batch; nothing without batches."""
+    curves = dict(getattr(model, "curves_", {}))
+    figures = [f"{name.removeprefix('batch_')} {curve[-1]:.4f}" for name, curve in curves.items()]
+    return f"; batch {len(next(iter(curves.values())))}: {', '.join(figures)}" if figures else ""
 
 
 def _check_data(problem: Problem, settings: Settings) -> Path:

@@ -29,6 +29,7 @@ def dashboard() -> Dashboard:
     tested = tuple(_tested(name) for name in ON_TEST_DATA)
     sections = (
         Section("Versions on the test data", tested, widths=(6,)),
+        Section("What the version in service has learnt", (_learnt(),), widths=(24,), height=6),
         Section("Versions in service", (_versions(), _test_and_live()), widths=(16, 8)),
         Section("Fine-tuning", _finetuning(), widths=(3, 3, 3, 3, 6, 6)),
     )
@@ -42,6 +43,11 @@ def _test_ratio(name: str) -> str:
 
 def _tested(name: str) -> DashboardPanel:
     return steps(f"{name.capitalize()} on the test data", SHARE, {VERSION: _test_ratio(name)})
+
+
+def _learnt() -> DashboardPanel:
+    counts = 'max by (class_name) (learnt_rows{problem="$problem"})'
+    return steps("Rows learnt", "suffix:rows", {"{{class_name}}": counts})
 
 
 def _versions() -> DashboardPanel:

@@ -4,10 +4,11 @@ Functions import scikit-learn and LightGBM when they need them, because the api 
 """
 
 import logging
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -82,10 +83,15 @@ def load(source: Path | None) -> Table:
         "with your own copy: python -m scripts.get_data travel_insurance --force --from FILE",
         ROWS,
     )
-    return synthesize(ROWS, np.random.default_rng(SEED))
+    return synthetic()
 
 
-def synthesize(rows: int, rng: np.random.Generator) -> Table:
+def synthetic(share: float = CLAIM_SHARE) -> Table:
+    """Return as many synthetic rows as there are published ones, with a share of claims: always the same rows."""
+    return synthesize(ROWS, np.random.default_rng(SEED), share)
+
+
+def synthesize(rows: int, rng: np.random.Generator, share: float = CLAIM_SHARE) -> Table:
     """Return random rows whose columns have about the published distributions; claims depend on some columns."""
     agency = _draw(rng, AGENCIES, rows)
     product, destination = _draw(rng, PRODUCTS, rows), _draw(rng, DESTINATIONS, rows)
@@ -99,7 +105,7 @@ def synthesize(rows: int, rng: np.random.Generator) -> Table:
     commission = np.where(np.isin(agency, sorted(AIRLINES)), np.round(np.abs(sales) * 0.35, 2), 0.0)
     # Longer trips, higher prices and the agency C2B make a claim more likely, as in the published data.
     odds = np.log1p(np.abs(days)) + sales / 60 + 2.2 * (agency == "C2B") + 0.8 * (destination == "SINGAPORE")
-    claim = _most_likely(odds + rng.gumbel(0, NOISE, rows), CLAIM_SHARE)
+    claim = _most_likely(odds + rng.gumbel(0, NOISE, rows), share)
     columns = (
         *(agency, np.where(np.isin(agency, sorted(AIRLINES)), "Airlines", "Travel Agency")),
         *(_draw(rng, CHANNELS, rows), product, days, destination, sales, commission, age),
@@ -127,14 +133,14 @@ def learn_in_batches(X: Rows, y: Ints) -> "Pipeline":
 
     # The columns are fitted on the first batch alone, because a stream of data begins with one batch.
     columns = _columns().fit(X[:BATCH_ROWS])
-    trees, losses = None, []
+    trees, curves = None, dict[str, list[float]]()
     # The last rows are a batch of their own only if they fill half of one, because early stopping needs enough rows.
     edges = [*range(0, max(len(y) - BATCH_ROWS // 2, 1), BATCH_ROWS), len(y)]
     for start, end in pairwise(edges):
         trees = _learn(columns.transform(X[start:end]), y[start:end], trees)
-        losses.append(float(trees.best_score_["valid_0"]["binary_logloss"]))
+        curves = _with_batch(curves, trees)
     model = Pipeline([("columns", columns), ("trees", trees)])
-    model.curves_ = {"batch_log_loss": losses}
+    model.curves_ = curves
     return model
 
 
@@ -151,6 +157,7 @@ def continue_training(model: "Pipeline", original: Table, corrections: Table) ->
     y = np.concatenate([original.y[some], corrections.y])
     continued = deepcopy(model)
     continued.steps[-1] = ("trees", _learn(continued[:-1].transform(X), y, continued[-1]))
+    continued.curves_ = _with_batch(getattr(model, "curves_", {}), continued[-1])
     return continued
 
 
@@ -162,6 +169,7 @@ def refit(_: "Pipeline", original: Table, corrections: Table) -> "Pipeline":
 def _learn(X: Floats, y: Ints, before: "LGBMClassifier | None") -> "LGBMClassifier":
     """Continue the trees with a batch, until its last tenth, which is not fitted, is predicted no better."""
     from lightgbm import LGBMClassifier, early_stopping, log_evaluation
+    from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import train_test_split
 
     X_fit, X_stop, y_fit, y_stop = train_test_split(
@@ -175,10 +183,20 @@ def _learn(X: Floats, y: Ints, before: "LGBMClassifier | None") -> "LGBMClassifi
         n_estimators=ROUNDS, num_leaves=LEAVES, learning_rate=LEARNING_RATE, scale_pos_weight=CLAIM_WEIGHT,
         random_state=SEED, deterministic=True, force_row_wise=True, n_jobs=1, verbose=-1,
     )  # fmt: skip
-    return trees.fit(
+    trees.fit(
         X_fit, y_fit, eval_X=X_stop, eval_y=y_stop, init_model=before,
         callbacks=[early_stopping(PATIENCE, verbose=False), log_evaluation(0)],
     )  # fmt: skip
+    # Without a claim in that tenth, or with claims only, there is no area under a curve.
+    claims: Any = trees.predict_proba(X_stop)
+    trees.auc_ = float(roc_auc_score(y_stop, claims[:, 1])) if 0 < y_stop.sum() < len(y_stop) else math.nan
+    return trees
+
+
+def _with_batch(curves: Mapping[str, Sequence[float]], trees: "LGBMClassifier") -> dict[str, list[float]]:
+    """Return the curves with a point more: log-loss and AUC on the tenth of the last batch that was not fitted."""
+    new = {"batch_log_loss": float(trees.best_score_["valid_0"]["binary_logloss"]), "batch_auc": trees.auc_}
+    return {name: [*curves.get(name, ()), value] for name, value in new.items()}
 
 
 def _columns() -> "ColumnTransformer":

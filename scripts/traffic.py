@@ -160,11 +160,12 @@ class _Screen:
             print(f"{tally.seconds:.0f} s: {tally.answered} answers, {tally.labels} labels, {failed}", flush=True)
 
 
-def _drift(text: str) -> tuple[str, float]:
-    feature, _, shift = text.partition("=")
-    if not math.isfinite(float(shift)):
+def _named(text: str) -> tuple[str, float]:
+    """Return a name and a number from `NAME=NUMBER`."""
+    name, _, number = text.rpartition("=")
+    if not math.isfinite(float(number)):
         raise ValueError(text)
-    return feature, float(shift)
+    return name, float(number)
 
 
 def _arguments() -> argparse.Namespace:
@@ -174,7 +175,8 @@ def _arguments() -> argparse.Namespace:
         text = f"{option.metadata['help']} (default: %(default)s)"
         flag = f"--{option.name.replace('_', '-')}"
         parser.add_argument(flag, type=float, default=option.default, metavar="NUMBER", help=text)
-    parser.add_argument("--drift", type=_drift, metavar="FEATURE=SHIFT", help="add SHIFT standard deviations")
+    parser.add_argument("--drift", type=_named, metavar="FEATURE=SHIFT", help="add SHIFT standard deviations")
+    parser.add_argument("--share", type=_named, metavar="CLASS=SHARE", help="share of the rows that have a class")
     parser.add_argument("--seed", type=int, metavar="NUMBER", help="send the same rows each time")
     return parser.parse_args()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from common.problem import Floats, Number, Problem, Table, Value
+from common.problem import Floats, Ints, Number, Problem, Table, Value
 
 FAR = 3  # standard deviations
 
@@ -32,6 +32,7 @@ class Traffic:
     outliers: float = field(default=0.02, metadata=_range(0, 1, "share of the rows that are unlike the data"))
     drift_after: float = field(default=0.0, metadata=_range(0, 1e7, "second at which --drift begins"))
     drift: tuple[str, float] | None = None
+    share: tuple[str, float] | None = None
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -40,6 +41,8 @@ class Traffic:
             low, high = option.metadata["low"], option.metadata["high"]
             if not low <= getattr(self, option.name) <= high:
                 raise TrafficError(f"{option.name} must be from {low:g} to {high:g}")
+        if self.share and not 0 <= self.share[1] <= 1:
+            raise TrafficError("share must be from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,11 @@ class RowSource:
     """The rows of a traffic. The seed and its number determine a row, so any row may be skipped."""
 
     def __init__(self, traffic: Traffic, problem: Problem, table: Table) -> None:
-        """Draw from the rows of `table`; raise `TrafficError` if the problem has no feature of the name to drift."""
+        """Draw from the rows of `table`.
+
+        Raises:
+            TrafficError: the problem has no feature of the name to drift, or the table no row of a class of the share.
+        """
         numbers = [each for each in problem.features if isinstance(each, Number)]
         self._names = [each.name for each in numbers]
         drifting, shift = traffic.drift or ("", 0.0)
@@ -68,6 +75,7 @@ class RowSource:
         self._numbers: Floats = table.X[:, places].astype(np.float64)
         self._deviation = self._numbers.std(axis=0)
         self._shift = shift * self._deviation * [name == drifting for name in self._names]
+        self._of_class, self._others = self._pools()
         self._low, self._high = np.array([(each.minimum, each.maximum) for each in numbers]).T
         # Three digits of the standard deviation are finer than the noise, and still as short as a person writes them.
         digits = 2 - np.floor(np.log10(np.where(self._deviation > 0, self._deviation, 1.0)))
@@ -78,11 +86,12 @@ class RowSource:
         traffic, classes = self._traffic, self._problem.target.classes
         # Each row draws all its random numbers, so changing one option leaves the effect of the others unchanged.
         rng = np.random.default_rng((self._seed, number))
-        place, step = rng.integers(len(self._table.y)), rng.integers(1, len(classes))
+        drawn, step = int(rng.integers(len(self._table.y))), rng.integers(1, len(classes))
         noise, far = rng.standard_normal(len(self._deviation)), rng.random(len(self._deviation))
         is_outlier, labelled, wrong = (
             rng.random(3) < (traffic.outliers, traffic.labels, traffic.wrong_labels)
         ).tolist()
+        place = self._place(drawn, rng.random())
         near = self._numbers[place] + noise * traffic.noise * self._deviation
         near += self._shift * (number / traffic.rate >= traffic.drift_after)
         # Noise and outliers change numbers only; categories stay those of the drawn row.
@@ -92,6 +101,26 @@ class RowSource:
             return Row(features, None, is_wrong=False, is_outlier=is_outlier)
         label = classes[(self._table.y[place] + step * wrong) % len(classes)]
         return Row(features, label, is_wrong=wrong, is_outlier=False)
+
+    def _pools(self) -> tuple[Ints, Ints]:
+        """Return the places of the rows with the class of the share, and of the others; nothing without a share."""
+        if self._traffic.share is None:
+            return np.arange(0), np.arange(0)
+        name, share = self._traffic.share
+        classes = self._problem.target.classes
+        if name not in classes:
+            raise TrafficError(f"--share: unknown class {name!r}; known are {', '.join(classes)}")
+        chosen = self._table.y == classes.index(name)
+        if (share > 0 and not chosen.any()) or (share < 1 and chosen.all()):
+            raise TrafficError(f"--share: the data have {'only' if chosen.all() else 'no'} rows of class {name}")
+        return np.flatnonzero(chosen), np.flatnonzero(~chosen)
+
+    def _place(self, place: int, chance: float) -> int:
+        """Return the drawn place, or with a share the one in its stead: of that class if the chance is below it."""
+        if self._traffic.share is None:
+            return place
+        pool = self._of_class if chance < self._traffic.share[1] else self._others
+        return int(pool[place * len(pool) // len(self._table.y)])
 
     def _outlier(self, far: Floats) -> Floats:
         """Map `far` `[numbers]`, in [0, 1), to plausible values at least `FAR` deviations outside of the data.

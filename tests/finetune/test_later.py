@@ -165,6 +165,17 @@ def test_the_run_has_the_results_on_the_test_rows(outcome: Outcome) -> None:
     assert f"f1 {after['f1']:.4f}" in outcome.output
 
 
+def test_the_run_has_a_step_for_the_later_rows_after_those_of_the_training(outcome: Outcome, mlflow_uri: str) -> None:
+    client, before = mlflow.MlflowClient(mlflow_uri), outcome.model_before.curves_  # type: ignore[attr-defined]
+    for name, curve in before.items():
+        points = client.get_metric_history(outcome.run.info.run_id, f"continued_{name}")
+        assert [point.step for point in points] == list(range(1, len(curve) + 2))
+        np.testing.assert_array_equal([point.value for point in points[:-1]], curve)
+    found = outcome.model_after.curves_  # type: ignore[attr-defined]
+    last = ", ".join(f"{name.removeprefix('batch_')} {curve[-1]:.4f}" for name, curve in found.items())
+    assert outcome.output.endswith(f"; batch {len(found['batch_auc'])}: {last}\n")
+
+
 def test_what_was_learnt_is_a_step_of_every_metric_of_the_dashboard(outcome: Outcome) -> None:
     before, after = shown(outcome.before), shown(outcome.after)
     assert before == pytest.approx(measured(outcome.model_before, outcome.data["test"]), abs=5e-5)

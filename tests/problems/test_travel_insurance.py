@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from lightgbm import LGBMClassifier
 from ruamel.yaml import YAML
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
 from common.bundle.export import export_onnx
@@ -313,6 +315,31 @@ def test_the_curve_is_the_loss_of_the_tenth_held_out(rows: Table, small_batches:
     assert losses[-1] < losses[0]
 
 
+def test_each_batch_has_an_area_under_the_curve_of_the_same_tenth(rows: Table, small_batches: list[Any]) -> None:
+    model: Any = learn_in_batches(rows.X, rows.y)
+    areas = model.curves_["batch_auc"]
+    start = 0
+    for area, (trees, _, y) in zip(areas, small_batches, strict=True):
+        X = model[0].transform(rows.X[start : start + len(y)])
+        _, held_out, _, truths = train_test_split(X, y, test_size=0.1, random_state=42, stratify=y)
+        assert area == roc_auc_score(truths, trees.predict_proba(held_out)[:, 1])
+        start += len(y)
+    assert min(areas) > 0.9
+
+
+def test_a_batch_without_claims_in_its_tenth_has_no_area(rows: Table) -> None:
+    model: Any = learn_in_batches(rows.X[:300], np.array([1] + [0] * 299))
+    assert np.isnan(model.curves_["batch_auc"]).tolist() == [True]
+    assert np.isfinite(model.curves_["batch_log_loss"]).all()
+
+
+def test_the_share_of_claims_can_be_set_and_claims_stay_where_they_are_likely() -> None:
+    few, many = (synthesize(20_000, np.random.default_rng(0), share) for share in (0.015, 0.2))
+    assert (few.y.mean(), many.y.mean()) == (0.015, 0.2)
+    np.testing.assert_array_equal(few.X, many.X)
+    assert (many.y >= few.y).all()
+
+
 # Continuing
 
 
@@ -326,6 +353,13 @@ def test_continuing_adds_trees_and_leaves_the_given_model_as_it_was(fitted: Pipe
     before, after = leaves(fitted[-1]), leaves(continued[-1])
     assert after[: len(before)] == before
     assert len(before) < len(after) <= len(before) + travel_insurance.ROUNDS
+
+
+def test_continuing_adds_a_point_to_each_curve(fitted: Any, rows: Table) -> None:
+    before = {name: list(curve) for name, curve in fitted.curves_.items()}
+    continued: Any = continue_training(fitted, rows, Table(rows.X[:5], 1 - rows.y[:5]))
+    assert {name: curve[:-1] for name, curve in continued.curves_.items()} == before == fitted.curves_
+    assert continued.curves_["batch_log_loss"][-1] == continued[-1].best_score_["valid_0"]["binary_logloss"]
 
 
 def test_corrections_are_one_batch_filled_up_with_original_rows(

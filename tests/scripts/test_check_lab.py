@@ -70,9 +70,9 @@ def test_what_people_did_is_seen_in_the_store(
     store: Store, offline: Settings, problem: Problem, tmp_path: Path
 ) -> None:
     lab = state(offline, tmp_path / "code")
-    strange = prediction("p3")
-    strange["is_outlier"] = True
-    rows = [prediction("p1"), shadow("p1"), prediction("p2"), strange]
+    outlying = prediction("p3")
+    outlying["is_outlier"] = True
+    rows = [prediction("p1"), shadow("p1"), prediction("p2"), outlying]
     store.predictions.write(rows)
     done = with_store(lab, store, problem)
     assert (done[4].status, done[6].status, done[7].status) == ("begun", "begun", "begun")
@@ -81,10 +81,7 @@ def test_what_people_did_is_seen_in_the_store(
         store.champions.note("IrisModel", number)
     done = with_store(lab, store, problem)
     assert (done[4].status, done[6].status) == ("done", "done")
-    assert (
-        done[7].line
-        == "missing: a promotion: `POST /models/NUMBER/promote`; a rollback: `POST /models/NUMBER/rollback`"
-    )
+    assert done[7].line == "missing: a promotion: `POST /models/1/promote`; a rollback: `POST /models/1/rollback`"
     store.champions.note("IrisModel", 2, "promoted", "the judge's reason")
     store.champions.note("IrisModel", 1, "rolled back")
     assert "a promotion" in with_store(lab, store, problem)[7].line

@@ -8,8 +8,8 @@ from ruamel.yaml import YAML
 
 from common.files import md5
 from common.settings import PROJECT
-from common.table import table_bytes
-from problems import iris
+from common.table import read_table, table_bytes
+from problems import iris, travel_insurance
 from scripts import get_data
 from tests.programs import run_python
 
@@ -115,4 +115,30 @@ def test_an_unknown_problem_stops_with_one_line_and_makes_no_folder(
 ) -> None:
     with pytest.raises(SystemExit, match="get_data: unknown problem 'no_such'"):
         run(monkeypatch, "no_such")
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(("share", "claims"), [("Yes=0.2", 0.2), ("No=0.985", 0.015)])
+def test_synthetic_claims_have_the_asked_share(
+    home: Path, monkeypatch: pytest.MonkeyPatch, share: str, claims: float
+) -> None:
+    run(monkeypatch, "travel_insurance", "--share", share)
+    table = read_table(home / "data" / "travel_insurance" / "data.csv", travel_insurance.PROBLEM, indices=False)
+    assert len(table.y) == travel_insurance.ROWS
+    assert table.y.mean() == pytest.approx(claims, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("iris", "--share", "Iris-setosa=0.2"), "problem iris makes no synthetic rows"),
+        (("travel_insurance", "--share", "Maybe=0.2"), "unknown class 'Maybe'; known are No, Yes"),
+        (("travel_insurance", "--share", "Yes=1.2"), "1.2 is no share between 0 and 1"),
+    ],
+)
+def test_a_share_that_cannot_be_made_stops_with_one_line_and_writes_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(SystemExit, match=f"^get_data: .*{message}"):
+        run(monkeypatch, *arguments)
     assert not home.exists()

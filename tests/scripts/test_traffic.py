@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -127,6 +128,41 @@ def test_drift_moves_the_named_feature_only_and_from_its_second_only(problem: Pr
 def test_drift_of_an_unknown_feature_names_the_known_ones(problem: Problem, data: Table) -> None:
     with pytest.raises(TrafficError, match="unknown feature 'petals'; known are sepal_length, sepal_width, petal_l"):
         RowSource(Traffic(drift=("petals", 1.0)), problem, data)
+
+
+def test_a_class_comes_at_the_asked_share_with_its_own_rows_and_all_of_them(problem: Problem, data: Table) -> None:
+    known = {(*x, problem.target.classes[y]) for x, y in zip(data.X.tolist(), data.y, strict=True)}
+    virginica = {row for row in known if row[-1] == "Iris-virginica"}
+    for share, expected in ((0.0, known - virginica), (0.2, known), (1.0, virginica)):
+        rows = draw(replace(QUIET, share=("Iris-virginica", share)), problem, data)
+        assert np.mean([row.label == "Iris-virginica" for row in rows]) == pytest.approx(share, abs=0.02)
+        assert {(*row.features.values(), row.label) for row in rows} == expected
+
+
+def test_a_share_changes_nothing_but_the_rows_that_are_drawn(problem: Problem, data: Table) -> None:
+    plain, shared = (draw(Traffic(seed=1, share=share), problem, data, 200) for share in (None, ("Iris-setosa", 0.5)))
+    assert [row.is_outlier for row in plain] == [row.is_outlier for row in shared]
+    assert [row.features for row in plain if row.is_outlier] == [row.features for row in shared if row.is_outlier]
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        (("Iris-unknown", 0.5), "--share: unknown class 'Iris-unknown'; known are Iris-setosa"),
+        (("Iris-versicolor", 0.5), "--share: the data have no rows of class Iris-versicolor"),
+        (("Iris-setosa", 0.5), "--share: the data have only rows of class Iris-setosa"),
+    ],
+)
+def test_a_share_that_the_data_cannot_give_is_refused(problem: Problem, share: tuple[str, float], message: str) -> None:
+    setosa = Table(np.full((2, 4), 5.0), np.array([0, 0]))
+    with pytest.raises(TrafficError, match=message):
+        RowSource(Traffic(share=share), problem, setosa)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_outside_of_0_to_1_is_refused(share: float) -> None:
+    with pytest.raises(TrafficError, match="share must be from 0 to 1"):
+        Traffic(share=("Iris-setosa", share))
 
 
 @pytest.mark.parametrize("option", ["rate", "seconds", "noise", "labels", "label_delay", "wrong_labels", "outliers"])

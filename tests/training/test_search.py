@@ -191,6 +191,9 @@ def test_travel_insurance_is_one_run_with_a_metric_for_each_batch_and_goes_on_fr
     history = client.get_metric_history(best.run_id, "batch_log_loss")
     assert [point.step for point in history] == [1, 2, 3, 4]  # of 1 800 rows: the last has 300
     assert [point.value for point in history] == best.model.curves_["batch_log_loss"]  # type: ignore[attr-defined]
+    areas = client.get_metric_history(best.run_id, "batch_auc")
+    assert [point.step for point in areas] == [1, 2, 3, 4]
+    np.testing.assert_array_equal([point.value for point in areas], best.model.curves_["batch_auc"])  # type: ignore[attr-defined]
     assert (trained.challenger, trained.champion.name) == (None, "TravelInsuranceModel")
     rows = read_table(lab.data_dir / "test.csv", problem, indices=True)
     base = publish.newest(problem.sklearn_name)

@@ -11,6 +11,7 @@ from common.problem import Problem
 FORMS = ("ndarray", "tensor")
 ONE_FORM = ConfigDict(json_schema_extra={"oneOf": [{"required": [form]} for form in FORMS]})
 
+SingleNumber = Annotated[float, Field(strict=True)]
 TruthValue = int | float | str
 # `class_names` checks the values and stops at the first mistake. pydantic would report four errors for each value.
 AnyTruth = Annotated[TruthValue | list[TruthValue], SkipValidation]
@@ -26,7 +27,7 @@ class SeldonTensor(Lenient):
     """Numbers, row by row, and how many there are in each dimension: `[rows, columns]`, or `[rows]`."""
 
     shape: list[Annotated[int, Field(ge=1, strict=True)]] = Field(min_length=1, max_length=2)
-    values: Annotated[list[Annotated[float, Field(strict=True)]], Field(min_length=1, fail_fast=True)]
+    values: list[SingleNumber] = Field(min_length=1)
 
 
 class InOneForm(Lenient):
@@ -40,9 +41,7 @@ class InOneForm(Lenient):
     def _one_form(self) -> Self:
         given = [form for form in FORMS if form in self.model_fields_set]
         if len(given) != 1:
-            raise PydanticCustomError(
-                "form", f"send one of {' and '.join(FORMS)}, not {'both' if given else 'neither'}"
-            )
+            raise PydanticCustomError("form", "send ndarray or tensor, one of the two")
         return self
 
 
@@ -50,12 +49,6 @@ class TruthData(InOneForm):
     """The class of each row: `[2]` or `2` is its index, `["Iris-setosa"]` its name, `[0, 0, 1]` is one-hot."""
 
     ndarray: list[AnyTruth] = Field(default_factory=list, min_length=1, max_length=MAX_ROWS, examples=[[[2]]])
-
-
-class TruthMessage(Lenient):
-    """The ground truth of the request's rows."""
-
-    data: TruthData
 
 
 class OutputNdarray(BaseModel):
@@ -94,17 +87,30 @@ def request_model(problem: Problem) -> type[BaseModel]:
 
     Where all features are numbers, `{"data": {"tensor": {"shape": [rows, features], "values": […]}}}` says the same.
     """
-    described: dict[str, Any] = {"min_length": 1, "max_length": MAX_ROWS, "examples": [sample_row(problem)]}
-    base: type[BaseModel] = Lenient
-    if problem.is_numeric:
-        base = InOneForm
-        described["default_factory"] = list
-    rows = rows_type(problem), Field(**described)
-    data = create_model(f"{title(problem)}SeldonData", __base__=base, ndarray=rows)
+    data = _data_model(problem)
     return create_model(f"{title(problem)}SeldonRequest", __base__=Lenient, data=(data, ...))
 
 
 def feedback_model(problem: Problem) -> type[BaseModel]:
     """Return the body of feedback: the request, and the ground truth of its rows."""
     name, request = f"{title(problem)}SeldonFeedback", request_model(problem)
-    return create_model(name, __base__=Lenient, request=(request, ...), truth=(TruthMessage, ...))
+    tensor = _tensor(f"{title(problem)}SeldonTruth", len(problem.target.classes))
+    data = create_model(f"{title(problem)}SeldonTruth", __base__=TruthData, __doc__=TruthData.__doc__, tensor=tensor)
+    truth = create_model(f"{title(problem)}SeldonTruthMessage", __base__=Lenient, data=(data, ...))
+    return create_model(name, __base__=Lenient, request=(request, ...), truth=(truth, ...))
+
+
+def _data_model(problem: Problem) -> type[BaseModel]:
+    described: dict[str, Any] = {"min_length": 1, "max_length": MAX_ROWS, "examples": [sample_row(problem)]}
+    name, rows = f"{title(problem)}SeldonData", rows_type(problem)
+    if not problem.is_numeric:
+        return create_model(name, __base__=Lenient, ndarray=(rows, Field(**described)))
+    lists = rows, Field(default_factory=list, **described)
+    return create_model(name, __base__=InOneForm, tensor=_tensor(name, len(problem.features)), ndarray=lists)
+
+
+def _tensor(name: str, width: int) -> tuple[Any, Any]:
+    """Return a field for a tensor of at most `MAX_ROWS` rows; pydantic stops at the first number beyond."""
+    values = Annotated[list[SingleNumber], Field(min_length=1, max_length=MAX_ROWS * width, fail_fast=True)]
+    tensor = create_model(f"{name}Tensor", __base__=SeldonTensor, __doc__=SeldonTensor.__doc__, values=(values, ...))
+    return tensor, Field(default_factory=lambda: None)

@@ -71,12 +71,12 @@ def class_names(data: TruthData, rows: int, classes: Sequence[str]) -> list[str]
         RequestValidationError: there are more or fewer truths than rows, or a truth means no class.
     """
     place: Place = ("truth", "data", "ndarray" if data.tensor is None else "tensor")
+    if (count := len(data.ndarray) if data.tensor is None else data.tensor.shape[0]) != rows:
+        raise invalid(place, f"{count} truths for {rows} rows")
     truths: Sequence[Any] = data.ndarray
     if data.tensor is not None:
         _check_size(data.tensor, place)
         truths = np.array(data.tensor.values).reshape(data.tensor.shape).tolist()
-    if len(truths) != rows:
-        raise invalid(place, f"{len(truths)} truths for {rows} rows")
     return [_class_name(truth, (*place, row), classes) for row, truth in enumerate(truths)]
 
 

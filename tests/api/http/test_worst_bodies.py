@@ -62,6 +62,7 @@ def tensor(data: str, rows: int = 1) -> str:
 GOOD, MANY = tensor("5.1,3.5,1.4,0.2"), tensor(",".join(["5.1,3.5,1.4,0.2"] * 10_000), 10_000)
 # Halfway between two floats but for the last digit: the slowest to read.
 SLOW_NUMBER = "1.00000000000000011102230246251565404236316680908203125" + "0" * 640 + "1"
+SELDON_TENSOR = '"data":{"tensor":{"shape":[1,4],"values":['
 FEEDBACK = f'{{"request":{{"data":{{"ndarray":[{ROW}]}}}},"truth":{{"data":{{"ndarray":['
 
 # Path, and the function that makes the body: they would not all be in memory at once.
@@ -116,6 +117,21 @@ WORST: dict[str, tuple[str, Callable[[], bytes]]] = {
     "Seldon, keys": (f"{SELDON}/predictions", lambda: keys('{"data":{', "}}")),
     "Seldon, truths of no type": (f"{SELDON}/feedback", lambda: full("null,", f"{FEEDBACK}[", "0]]}}}")),
     "Seldon, truths of no class": (f"{SELDON}/feedback", lambda: full('"a",', FEEDBACK, "0]}}}", 1_500_000)),
+    "Seldon, a tensor": (f"{SELDON}/predictions", lambda: full("1,", f"{{{SELDON_TENSOR}", "1]}}}")),
+    "Seldon, the most values that are read": (
+        f"{SELDON}/predictions",
+        lambda: full("1,", f"{{{SELDON_TENSOR}", "1]}}}", 900_000),
+    ),
+    "Seldon, a tensor of truths": (
+        f"{SELDON}/feedback",
+        lambda: full(
+            "1,", f'{{"request":{{"data":{{"ndarray":[{ROW}]}}}},"truth":{{{SELDON_TENSOR}', "1]}}}}", 900_000
+        ),
+    ),
+    "Seldon, a tensor of as many rows as there may be": (
+        f"{SELDON}/predictions",
+        lambda: full("5.1,3.5,1.4,0.2,", f"{{{SELDON_TENSOR.replace('1,', '10000,')}", "5.1,3.5,1.4,0.2]}}}", 160_057),
+    ),
     "batch, as many rows as there may be": ("/predict", lambda: rows(f"{ROW}")),
     "inference, as many rows as there may be": (INFER, lambda: full(" ", f'{{"inputs":[{MANY}]', "}", 400_000)),
     "Seldon, as many rows as there may be": (

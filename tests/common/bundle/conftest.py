@@ -37,5 +37,5 @@ def graph(content: bytes) -> ModelProto:
 
 @pytest.fixture
 def merged(content: bytes) -> ModelProto:
-    """The same bundle as the lab wrote it before, with the scorer in its graph."""
+    """Return the bundle in its earlier form, with the scorer in its graph."""
     return with_scorer_inside(content)
