@@ -14,6 +14,8 @@ from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
 from finetune import finetune
+from scripts.check_lab.lab_state import read_state
+from scripts.check_lab.tasks import LabStep, reports
 from scripts.parts import free_port, wait_for
 from tests import servers
 from tests.conftest import StartApi, served_version
@@ -114,6 +116,9 @@ def check_taken_back(lab: Settings, api: httpx.Client, taken: str) -> None:
     assert api.get(f"/suggest/{taken}").json()["state"] == "withdrawn"
     assert closed["flow_run_id"] in {run["id"] for run in wait_until_over(lab)}
     assert versions(lab) == versions(lab, "IrisDev") == [1, 2, 3]
+    check = {each.number: each for each in reports(read_state(lab))}
+    assert (check[3].status, check[5].status) == ("done", "done")
+    assert check[14].steps[0] == LabStep(done=True, said="version 3 serves without a withdrawn correction")
     assert sorted(rows(lab)) == sorted(row(number) for number in (0, 1, 2, 9))
 
 
