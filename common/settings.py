@@ -11,10 +11,10 @@ from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationE
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
-# Keys of `.env` that only docker-compose.yaml reads; .env.example explains them.
+# Keys of `.env` that only docker compose reads; .env.example and containers/lesson.env explain them.
 COMPOSE_KEYS = frozenset({
-    "alertmanager_port", "api_published_port", "front_subnet", "grafana_admin_password",
-    "grafana_port", "lab_data", "lab_gid", "lab_uid", "postgres_password", "publish_address",
+    "alertmanager_port", "api_published_port", "compose_file", "compose_path_separator", "front_subnet", "grafana_port",
+    "grafana_admin_password", "lab_data", "lab_gid", "lab_uid", "postgres_password", "publish_address",
 })  # fmt: skip
 
 
@@ -136,12 +136,11 @@ class Settings(MlflowLogin):
     )
     vetting: Literal["on", "off"] = Field("on", description="whether corrections are vetted before they are learnt")
     vetting_neighbours: int = Field(10, ge=1, le=100, description="nearest rows that vetting looks at")
-    vetting_agreeing: int = Field(2, ge=0, le=100, description="how many of them must have the class of a correction")
-    vetting_probability: float = Field(0.01, ge=0, le=1, description="least probability of its class for the anchor")
+    vetting_probability: float = Field(0.175, ge=0, le=1, description="least probability of a correction's class")
     quotas: Literal["auto", "on", "off"] = Field("auto", description="the next three; auto: if REVIEW_KEY is set")
     quota_batch: int = Field(2, ge=1, le=5, description="corrections of one source in a batch of five")
     quota_day: int = Field(20, ge=1, le=100_000, description="corrections of one source in 24 hours")
-    quota_share: float = Field(0.2, gt=0, le=10, description="unreviewed corrections, as a share of train.csv's rows")
+    quota_share: float = Field(0.1, gt=0, le=10, description="unreviewed corrections, as a share of train.csv's rows")
     forwarded_allow_ips: Annotated[str, AfterValidator(_addresses)] = Field(
         "", description="addresses of the proxies whose X-Forwarded-For counts"
     )

@@ -32,6 +32,7 @@ from common.settings import PROJECT, Settings, load_settings
 from common.store import Store
 from common.store.suggestions import TRAIN_AT, Suggestion
 from finetune import append
+from finetune.form import description  # room: form
 from finetune.serve import serve, try_again_later
 from trust.vetting.vetter import vetter  # room: trust
 
@@ -132,25 +133,28 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
 
 
 def finetune_flow(settings: Settings) -> Flow[Any, Any]:
-    """Return the flow. Its parameters are the slugs of the problem's features, `class_name` and `suggestion_id`."""
+    """Return the flow. Its parameters are the slugs of the problem's features, `class_name` and `suggestion_id`.
+
+    Without `suggestion_id`, as in a run that a person starts in Prefect, the correction has the id of the flow run.
+    """
     problem = get_problem(settings.problem)
 
     def finetune(**parameters: Any) -> State[Any]:
         store = Store(settings.database_url)
         features = {name: parameters[slug] for name, slug in zip(problem.columns, problem.slugs, strict=True)}
-        suggestion = Suggestion(
-            parameters["suggestion_id"], problem.name, features, parameters["class_name"], flow_run_id=flow_run.id
-        )
+        suggestion_id, class_name = parameters["suggestion_id"] or flow_run.id, parameters["class_name"]
+        suggestion = Suggestion(suggestion_id, problem.name, features, class_name, flow_run_id=flow_run.id)
         with closing(store):
             return learn(problem, settings, store, suggestion)
 
     kinds = [float if feature.kind == "number" else str for feature in problem.features]
     types = {**dict(zip(problem.slugs, kinds, strict=True)), "class_name": str, "suggestion_id": str}
     keyword = inspect.Parameter.KEYWORD_ONLY
-    finetune.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Prefect shows and checks it
-        [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
-    )
+    shown = {name: inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()}
+    shown["suggestion_id"] = shown["suggestion_id"].replace(default="")
+    finetune.__signature__ = inspect.Signature([*shown.values()])  # type: ignore[attr-defined]  # Prefect checks it
     finetune.__annotations__ = types
+    finetune.__doc__ = description(problem)  # room: form
     return flow(name="finetune", on_failure=[try_again_later], on_crashed=[try_again_later])(finetune)
 
 

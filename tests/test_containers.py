@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
-from common.settings import PROJECT
+from common.settings import PROJECT, load_settings
 
 SECRETS = {"POSTGRES_PASSWORD": "a", "GRAFANA_ADMIN_PASSWORD": "b"}
 STAND_INS = "tests/compose.stand-ins.yaml"
@@ -38,7 +38,8 @@ Locked = dict[str, list[dict[str, Any]]]
 def compose(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run docker compose with these variables and no others, whatever .env says."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere", **variables}
-    command = ["docker-compose", "--env-file", "/dev/null", "--profile", "*", *arguments]
+    without_env = [] if "--env-file" in arguments else ["--env-file", "/dev/null"]
+    command = ["docker-compose", *without_env, "--profile", "*", *arguments]
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -104,29 +105,97 @@ def test_docker_compose_understands_the_stack(files: list[str]) -> None:
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("value", [{}, {"POSTGRES_PASSWORD": ""}])
-def test_without_the_secret_of_the_database_the_error_says_where_to_set_it(value: dict[str, str]) -> None:
-    refused = compose("config", "--quiet", **{"GRAFANA_ADMIN_PASSWORD": "b"} | value)
-    assert refused.returncode != 0
-    assert "POSTGRES_PASSWORD is missing a value: set it in .env" in refused.stderr
-
-
-def test_a_service_alone_asks_for_no_secret_of_another() -> None:
-    checked = compose("config", "--quiet", "mlflow", POSTGRES_PASSWORD="a")  # noqa: S106  # of no database
+@pytest.mark.parametrize("service", ["mlflow", "prometheus", "alertmanager", "grafana", "api"])
+def test_a_service_alone_asks_for_no_secret_before_a_program_starts_that_needs_one(service: str) -> None:
+    checked = compose("config", "--quiet", service)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
+def test_only_prometheus_and_alertmanager_start_without_a_secret() -> None:
+    listed: dict[str, Any] = YAML(typ="safe").load(compose("config").stdout)["services"]
+
+    def reached(name: str) -> set[str]:
+        return {name}.union(*(reached(each) for each in listed[name].get("depends_on", {})))
+
+    def has_a_secret(name: str) -> bool:
+        return any("PASSWORD" in variable for variable in listed[name].get("environment", {}))
+
+    assert {name for name in listed if not any(map(has_a_secret, reached(name)))} == {"prometheus", "alertmanager"}
+
+
+PROGRAMS = {
+    "grafana": ("GF_SECURITY_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD", "/run.sh"),
+    "postgres": ("POSTGRES_PASSWORD", "POSTGRES_PASSWORD", "docker-entrypoint.sh postgres"),
+}
+
+
 @pytest.mark.parametrize("password", ["", "p $(w)'\""])
-def test_grafana_starts_with_a_password_alone_and_says_where_to_set_it(password: str) -> None:
-    *shell, script = services()["grafana"]["entrypoint"]
+@pytest.mark.parametrize("service", PROGRAMS)
+def test_a_program_starts_with_its_password_alone_and_says_where_to_set_it(service: str, password: str) -> None:
+    inside, variable, program = PROGRAMS[service]
+    *shell, script = services()[service]["entrypoint"]
     assert shell == ["sh", "-c"]
-    assert script.endswith("exec /run.sh")
+    assert script.endswith(f"exec {program}")
     # As docker compose hands it on, with another program in its place.
-    command = script.replace("$$", "$").replace("/run.sh", "echo started")
-    given = {"PATH": os.environ["PATH"], "GF_SECURITY_ADMIN_PASSWORD": password}
+    command = script.replace("$$", "$").replace(program, "echo started")
+    given = {"PATH": os.environ["PATH"], inside: password}
     ended = subprocess.run([*shell, command], env=given, capture_output=True, text=True, check=False)
-    missing = "GRAFANA_ADMIN_PASSWORD is missing a value: set it in .env, see .env.example\n"
+    missing = f"{variable} is missing a value: set it in .env, see .env.example\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == ((0, "started\n", "") if password else (1, "", missing))
+
+
+@pytest.fixture(scope="module")
+def in_the_lesson() -> dict[str, Any]:
+    """The services with the file of a lesson in the place of `.env`."""
+    config = compose("--env-file", "containers/lesson.env", "config")
+    assert (config.returncode, config.stderr) == (0, "")
+    found: dict[str, Any] = YAML(typ="safe").load(config.stdout)["services"]
+    return found
+
+
+def test_in_the_lesson_the_api_and_grafana_are_where_the_lesson_says_on_this_machine_alone(
+    in_the_lesson: dict[str, Any],
+) -> None:
+    ports = {
+        name: [(port["host_ip"], port["published"], port["target"]) for port in each.get("ports", [])]
+        for name, each in in_the_lesson.items()
+        if name in {"api", "grafana", "mlflow", "prometheus", "proxy"}
+    }
+    assert ports == {
+        "api": [("127.0.0.1", "80", 8000)],
+        "grafana": [("127.0.0.1", "3000", 3000)],
+        "mlflow": [("127.0.0.1", "5000", 5000)],
+        "prometheus": [("127.0.0.1", "9090", 9090)],
+        "proxy": [],
+    }
+    assert in_the_lesson["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == "admin"  # noqa: S105  # of the lesson
+    assert "mlflow" in in_the_lesson["api"]["depends_on"]
+
+
+def test_in_the_lesson_the_api_reads_its_settings_under_the_names_of_the_lesson(
+    in_the_lesson: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = in_the_lesson["api"]["environment"]
+    assert "MLFLOW_URI" not in given
+    assert [each["target"] for each in in_the_lesson["api"]["volumes"] if each["type"] == "bind"] == ["/lab/data"]
+    for name in ("MLFLOW_URI", "MLFLOW_URL", "CLASS_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("MLFLOW_URL", "CLASS_PATH"):
+        monkeypatch.setenv(name, given[name])
+    settings = load_settings(_env_file=None)
+    assert (settings.mlflow_uri, settings.class_path) == ("http://mlflow:5000", Path("/lab/data/iris/classes.json"))
+
+
+def test_in_the_lesson_nothing_else_differs(in_the_lesson: dict[str, Any]) -> None:
+    usual = services()
+    assert set(in_the_lesson) == set(usual)
+    changed = {
+        (name, key)
+        for name in usual
+        for key in usual[name] | in_the_lesson[name]
+        if key != "environment" and usual[name].get(key) != in_the_lesson[name].get(key)
+    }
+    assert changed == {("api", "ports"), ("api", "volumes"), ("api", "depends_on"), ("proxy", "ports")}
 
 
 def test_the_example_names_every_variable_and_sets_no_secret() -> None:

@@ -16,7 +16,13 @@ from scripts.demo import copy_project
 from tests.programs import run_python
 from tests.test_containers import locked_packages, pinned
 
-REQUIREMENTS = sorted({*PROJECT.glob("requirements/*.txt"), *PROJECT.glob("[a-z]*/**/requirements.txt")})
+# A student's project is no part of the lab: it names the packages, and its image takes what is newest.
+REQUIREMENTS = sorted(
+    path
+    for pattern in ("requirements/*.txt", "[a-z]*/**/requirements.txt")
+    for path in PROJECT.glob(pattern)
+    if not path.is_relative_to(PROJECT / "lesson")
+)
 PARTS = ("common", "problems", "api", "finetune", "monitor", "training", "scripts")
 HEAVY = (
     "mlflow", "sklearn", "pandas", "skl2onnx", "onnx", "matplotlib", "prefect", "scipy", "evidently", "rich",

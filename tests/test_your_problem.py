@@ -43,15 +43,13 @@ class Copy:
 
     def follow(self, blocks: list[tuple[str, str]]) -> None:
         """Do what blocks of the page say."""
-        files = {"python": PROBLEM, "yaml": "params.yaml", "ini": ".env"}
         for language, content in blocks:
             if language == "sh":
                 self.printed = self.run("sh", "-euc", self._on_its_ports(content))
             elif language == "text":
                 check_shown(content, self.printed)
             else:
-                with (self.folder / files[language]).open("a", encoding="utf-8") as file:
-                    file.write(content)
+                assert (language, content) == ("python", (self.folder / PROBLEM).read_text(encoding="utf-8"))
 
     def replace(self, name: str, old: str, new: str) -> None:
         """Change a file, which has to say what is to be changed."""
@@ -164,8 +162,7 @@ def test_the_file_of_the_page_is_in_the_style_of_the_project(prepared: Copy) -> 
 
 def unlisted(copied: Copy) -> None:
     """Forget a class."""
-    copied.replace(PROBLEM, '"class_1", "class_2")', '"class_1")')
-    copied.replace(PROBLEM, ', "2": "class_2"', "")
+    copied.replace(PROBLEM, '"1", "2")', '"1")')
 
 
 def rare(copied: Copy) -> None:
@@ -201,3 +198,20 @@ def test_a_mistake_is_reported_by_dvc_repro_in_the_words_of_the_page(
     check_shown(SAID[mistake], printed)
     assert "Traceback" not in printed
     assert "failed to reproduce 'preprocess@wine'" in printed
+
+
+def test_a_problem_can_be_renamed_and_the_default_one_removed(prepared: Copy, tmp_path: Path) -> None:
+    lab = Copy(tmp_path / "lab", prepared.settings, prepared.environment)
+    shutil.copytree(prepared.folder, lab.folder, symlinks=True, ignore=shutil.ignore_patterns(".lab", ".git"))
+    lab.run("git", "init", "--quiet")
+    (lab.folder / "problems" / "iris.py").unlink()
+    shutil.rmtree(lab.folder / "data" / "iris", ignore_errors=True)
+    (lab.folder / PROBLEM).rename(lab.folder / "problems" / "grapes.py")
+    (lab.folder / "data" / "wine").rename(lab.folder / "data" / "grapes")
+    lab.replace("problems/grapes.py", 'name="wine"', 'name="grapes"')
+    lab.replace("params.yaml", "  - iris\n", "")
+    lab.replace("params.yaml", "  - wine\n", "  - grapes\n")
+    lab.replace(".env", "PROBLEM=wine", "PROBLEM=grapes")
+    assert "grapes: 142 rows in train.csv, 36 rows in test.csv" in lab.run("dvc", "repro", "preprocess@grapes")
+    ask = "import api.api, monitor.monitor; from common.settings import load_settings as s; print(s().problem)"
+    assert "grapes" in lab.run(sys.executable, "-c", ask)

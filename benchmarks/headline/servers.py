@@ -20,7 +20,7 @@ SECONDS = 2.0
 WARM_UP = 0.5
 LEAST = 6.0  # times the fastest peer
 TEXT = (
-    "All servers serve the same ONNX file with classifier and outlier scorer (the tutorial's service: the classifier "
+    "All servers serve the same ONNX graph with classifier and outlier scorer (the tutorial's service: the classifier "
     "alone, in scikit-learn). Each is asked for one row at a time in its own protocol: the api by `/predict`, MLServer "
     "by the open inference protocol, KServe by its protocol v1, BentoML and LitServe by a route of their service, "
     "MLflow by `/invocations`. Each peer's service is as small as its documentation shows, in its own environment, "

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from benchmarks.more.judging_batches import plausible
 from benchmarks.more.judging_world import BATCH, Lab, Outcome, Version, first, join, newest
 from common.bundle.export import export_tested
 from common.bundle.model import OnnxModel
@@ -31,7 +32,7 @@ ROUNDS_A_DAY = 10  # batches of five that come in 24 hours
 def default_limits() -> VettingLimits:
     """Return the limits of vetting that the settings have if nobody changes them."""
     settings = Settings.model_construct()
-    return VettingLimits(settings.vetting_neighbours, settings.vetting_agreeing, settings.vetting_probability)
+    return VettingLimits(settings.vetting_neighbours, settings.vetting_probability)
 
 
 @dataclass
@@ -76,10 +77,12 @@ class GuardedLab(Lab):
     Attributes:
         limits: of the rules of vetting; None for a lab that does not vet.
         quotas: of corrections without a review; None for a lab without reviewers.
+        false_truths: the share of the ground truths that a plausible liar tells, because no key is asked for.
     """
 
     limits: VettingLimits | None = field(default_factory=default_limits)
     quotas: Quotas | None = None
+    false_truths: float = 0.0
 
     def __post_init__(self) -> None:
         """Train the first version; no correction has come yet."""
@@ -103,6 +106,7 @@ class GuardedLab(Lab):
     def come(self, truths: int, silent: int) -> None:
         """Let predictions come; each ground truth counts for the version that has learnt last."""
         super().come(truths, silent)
+        self._lie_about_truths(int(self.false_truths * truths / BATCH))
         fresh = first(self.live, truths)
         self.told, self._grounds = newest(fresh, self.told, TRUTHS), None
         if self.duel and truths:
@@ -171,6 +175,13 @@ class GuardedLab(Lab):
             tested = export_tested(self.anchor.model, self.world.problem, fitting, self.test, self.scorer)
             self._bundle = self.anchor, tested.bundle
         return self._bundle[1]
+
+    def _lie_about_truths(self, batches: int) -> None:
+        """Let batches of ground truths come from a liar instead, about rows of his own."""
+        told = Table(self.live.X[batches * BATCH :], self.live.y[batches * BATCH :])
+        for _ in range(batches):
+            told = join(plausible(self, 0), told)
+        self.live = told
 
     def _quota(self) -> "OverQuota":
         if self.quotas is None:

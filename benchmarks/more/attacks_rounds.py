@@ -13,14 +13,14 @@ import numpy as np
 from benchmarks.harness.report import Claim, Report
 from benchmarks.more.attacks import BEFORE, INTERVALS, Shares, met
 from benchmarks.more.attacks_lab import PASSED, ROUNDS_A_DAY, GuardedLab
-from benchmarks.more.judging import CANCER, IRIS, mean_text, simulate
+from benchmarks.more.judging import CANCER, IRIS, TRAVEL, mean_text, simulate
 from benchmarks.more.judging_batches import mistakes, plausible
 from benchmarks.more.judging_world import BATCH, TOLERANCE, longer_petals, world_of
 from common.problem import Table
 from common.settings import Settings
 from trust.vetting.quotas import Quotas, quotas_of
 
-ROUNDS = 200
+ROUNDS = {IRIS: 200, CANCER: 200, TRAVEL: 30}
 CHANGED_BATCHES = 5
 MOST_WAITING, LEAST_ACCURACY = 0.2, 0.9
 TWO = ("one address", "another address")
@@ -37,31 +37,39 @@ class Scene:
         liar: `one` address, a new address for each lie (`many`), or `two` that send each lie both.
         labs: how many, by problem.
         quotas: whether the quotas hold.
+        wanted: whether no lab may ever be more than 2 points worse.
     """
 
     rule: Mapping[str, Any]
     liar: str
     labs: Mapping[str, int]
     quotas: bool = False
+    wanted: bool = False
 
 
 SCENES: Mapping[str, Scene] = {
     "the threshold alone": Scene({**NO_VETTING, "gate": "threshold"}, "one", {CANCER: 4}),
     "gate and rollback": Scene(NO_VETTING, "one", {CANCER: 4}),
     "vetting, gate and rollback": Scene(VETTING, "one", {CANCER: 4}),
-    "all, one address": Scene(VETTING, "one", {IRIS: 4, CANCER: 8}, quotas=True),
-    "all, an address for each lie": Scene(VETTING, "many", {IRIS: 4, CANCER: 8}, quotas=True),
-    "all, two addresses that confirm each other": Scene(VETTING, "two", {IRIS: 1, CANCER: 6}, quotas=True),
+    "all, one address": Scene(VETTING, "one", {IRIS: 4, CANCER: 8, TRAVEL: 1}, quotas=True, wanted=True),
+    "all, an address for each lie": Scene(VETTING, "many", {IRIS: 6, CANCER: 16, TRAVEL: 1}, quotas=True, wanted=True),
+    "all, two addresses that confirm each other": Scene(VETTING, "two", {IRIS: 6, CANCER: 8}, quotas=True, wanted=True),
+    "all, an address for each lie, and lies about a quarter of the ground truths": Scene(
+        {**VETTING, "false_truths": 0.25}, "many", {IRIS: 3, CANCER: 6}, quotas=True
+    ),
 }
 TEXT = (
-    "In each of {rounds} rounds, {a_day} a day, a liar sends the five rows of 400 about which the champion doubts "
-    "most, each with the wrong one of its two likeliest classes; 40 ground truths and 160 other predictions come "
-    "before each round. *All* is vetting, the quotas of a lab with `REVIEW_KEY` (2 of one source in a batch, 20 a "
-    "day, unreviewed corrections at most 20 % of train.csv), the gate on evidence, `PROMOTION=optimistic`, and the "
-    "rollback. Nobody reviews. *Loss* is the largest loss of true accuracy at any time. {intervals}"
+    "In each of {rounds} rounds ({travel} of travel insurance), {a_day} a day, a liar sends the five rows of 400 "
+    "about which the champion doubts most, each with the wrong one of its two likeliest classes; 40 ground truths and"
+    " 160 other predictions come before each round. *All* is vetting, the quotas of a lab with `REVIEW_KEY` (2 of one"
+    " source in a batch, 20 a day, unreviewed corrections at most {share} of train.csv), the gate on evidence, "
+    "`PROMOTION=optimistic`, and the rollback. Nobody reviews. *Loss* is the largest loss of true accuracy at any "
+    "time, *recall* that of a class's recall. *Lies about a quarter of the ground truths*: the liar also tells ground"
+    " truths, false ones of rows like those of the corrections, because no `API_KEY` is set; with the key they would "
+    "not count. {intervals}"
 )
 HEADER = (
-    "", "wanted", "loss, points", "largest", "ever more than 2 points worse", "lies that passed",
+    "", "wanted", "loss, points", "largest", "largest of recall", "ever more than 2 points worse", "lies that passed",
     "versions that served", "of them rolled back", "labs", "met",
 )  # fmt: skip
 CHANGED_TEXT = (
@@ -78,30 +86,32 @@ CHANGED_HEADER = (
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of an attack: the largest loss at any time, and counts."""
+    """The end of an attack: the largest losses of accuracy and of a class's recall at any time, and counts."""
 
     loss: float
+    recall: float
     passed: int
     sent: int
     served: int
     rolled_back: int
 
 
-def lie(name: str, scene: str, seed: int, rounds: int = ROUNDS) -> Ended:
+def lie(name: str, scene: str, seed: int, rounds: int | None = None) -> Ended:
     """Let a plausible liar send corrections to a lab."""
     play, world = SCENES[scene], world_of(name)
     lab = GuardedLab(world, seed, quotas=default_quotas(world.train) if play.quotas else None, **play.rule)
     lab.come(*BEFORE)
-    passed, sent, loss = 0, 0, 0.0
-    for number in range(rounds):
+    passed, sent, loss, recall = 0, 0, 0.0, 0.0
+    for number in range(rounds or ROUNDS[name]):
         batch = plausible(lab, number)
         if play.liar == "two":
             batch = Table(np.repeat(batch.X, 2, axis=0), np.repeat(batch.y, 2))
         rules = lab.send(batch, addresses(play.liar, number, len(batch.y)))
         passed, sent = passed + sum(rule == PASSED for rule in rules), sent + len(rules)
         loss = max(loss, lab.first.accuracy - lab.champion.accuracy)
+        recall = max(recall, float(np.max(np.subtract(lab.first.recalls, lab.champion.recalls))))
     served = [each for each in lab.tried if each.served]
-    return Ended(loss, passed, sent, len(served), sum(each.rolled_back for each in served))
+    return Ended(loss, recall, passed, sent, len(served), sum(each.rolled_back for each in served))
 
 
 def addresses(liar: str, number: int, rows: int) -> list[str]:
@@ -125,26 +135,28 @@ def measure_liar(labs: Callable[[str, str], int] | None = None, first_seed: int 
         f"{name}: {scene}": [
             partial(lie, name, scene, seed) for seed in range(first_seed, first_seed + count(name, scene))
         ]
-        for name in (IRIS, CANCER)
+        for name in (IRIS, CANCER, TRAVEL)
         for scene in SCENES
         if count(name, scene)
     }
     rows, claims = [], []
     for title, runs in simulate(work).items():
-        has_bar = SCENES[title.split(": ")[1]].quotas
+        name, scene = title.split(": ")
+        rounds, has_bar = ROUNDS[name], SCENES[scene].wanted
         lost = Shares([(int(run.loss > TOLERANCE), 1) for run in runs])
         is_met = lost.hits == 0
         rows.append((
             title, "none" if has_bar else "–", mean_text([100 * run.loss for run in runs], 1),
-            f"{100 * max(run.loss for run in runs):.1f}", lost.text,
+            f"{100 * max(run.loss for run in runs):.1f}", f"{100 * max(run.recall for run in runs):.1f}", lost.text,
             Shares([(run.passed, run.sent) for run in runs]).text, str(sum(run.served for run in runs)),
             str(sum(run.rolled_back for run in runs)), str(len(runs)),
             met(lost.of, is_met=is_met) if has_bar else "–",
         ))  # fmt: skip
         if has_bar:
-            what = f"the plausible liar, {ROUNDS} rounds, {title}: ever more than 2 points worse"
+            what = f"the plausible liar, {rounds} rounds, {title}: ever more than 2 points worse"
             claims.append(Claim(what, f"{lost.hits} of {lost.of}", "", "", "none", is_met))
-    text = TEXT.format(rounds=ROUNDS, a_day=ROUNDS_A_DAY, intervals=INTERVALS)
+    share = f"{Settings.model_construct().quota_share:.0%}".replace("%", " %")
+    text = TEXT.format(rounds=ROUNDS[IRIS], travel=ROUNDS[TRAVEL], a_day=ROUNDS_A_DAY, share=share, intervals=INTERVALS)
     return Report("Attacks: the plausible liar", text, HEADER, rows, claims)
 
 

@@ -15,7 +15,7 @@ from benchmarks.more.judging import CANCER, IRIS, TRAVEL, simulate
 from benchmarks.more.judging_batches import BAD, good, mistakes
 from benchmarks.more.judging_world import BATCH, world_of
 
-SIZES: Mapping[str, int] = {IRIS: 30, CANCER: 30, TRAVEL: 2}
+SIZES: Mapping[str, int] = {IRIS: 60, CANCER: 60, TRAVEL: 8}
 QUICK: Mapping[str, int] = {IRIS: 4, CANCER: 4, TRAVEL: 0}
 BATCHES, GOOD_BATCHES = 8, 60  # of each kind in a lab; of good rows, few of which are stopped
 HONEST = {"good": good, "mistakes": mistakes}

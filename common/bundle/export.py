@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, compose, helper
+from onnx import GraphProto, ModelProto, TensorProto, compose, helper
 from onnx.utils import Extractor
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -89,9 +89,9 @@ def export_onnx(model: Classifier, problem: Problem, train: Table, scorer: Outli
 
     Returns:
         A graph with input `input` (float32 `[rows, features]`), or with an input for each feature (`[rows, 1]`, float32
-        or string) where not all are numbers, and outputs `label` (int64 `[rows]`), `probabilities` (float32
-        `[rows, classes]`, if the model gives them) and, with a scorer, `outlier_score` (float32 `[rows]`). Its
-        metadata are described in `metadata.py`.
+        or string) where not all are numbers, and outputs `label` (int64 `[rows]`) and `probabilities` (float32
+        `[rows, classes]`, if the model gives them). Its metadata are described in `metadata.py`; with a scorer, they
+        hold the part of the graph that adds the output `outlier_score` (float32 `[rows]`).
 
     Raises:
         ModelError: the classifier or the scorer cannot be converted; one line names it and the reason.
@@ -101,10 +101,11 @@ def export_onnx(model: Classifier, problem: Problem, train: Table, scorer: Outli
         # In place of probabilities the converter adds distances, which readers would take for probabilities.
         del graph.graph.output[1:]
     _rename_outputs(graph, "label", "probabilities")
-    if scorer:
-        _merge(graph, _convert(scorer.pipeline, problem))
-    # The converter reads them from a set, so their order, and with it the file, would differ from process to process.
-    graph.opset_import.sort(key=lambda opset: opset.domain)
+    # The converter notes the lowest versions that a graph needs, which may differ from those of the scorer. It reads
+    # them from a set, so their order, and with it the file, would differ from process to process.
+    versions = {opset.domain: opset.version for opset in graph.opset_import} | OPSET
+    del graph.opset_import[:]
+    graph.opset_import.extend(helper.make_opsetid(*opset) for opset in sorted(versions.items()))
     _set_metadata(graph, _describe(model, problem, train, scorer))
     return graph
 
@@ -146,22 +147,20 @@ def _rename_outputs(graph: ModelProto, *names: str) -> None:
         output.name = new.get(output.name, output.name)
 
 
-def _merge(graph: ModelProto, scorer: ModelProto) -> None:
-    """Add a scorer's graph to a classifier's graph: it has the same inputs, and adds the output `outlier_score`."""
+def _outlier_part(scorer: ModelProto) -> str:
+    """Return the part of a graph that adds `outlier_score` to a classifier of the same inputs, as hexadecimal digits.
+
+    Other tools run the file without it: in the graph it would be a third output, and take the time of a run.
+    """
     prefixed = compose.add_prefix(scorer, "outlier_", rename_inputs=False)
     # The scorer's labels are left out: they are the signs of the scores, while the lab has a threshold of its own.
-    names = [given.name for given in scorer.graph.input]
-    added = Extractor(prefixed).extract_model(names, ["outlier_scores"]).graph
+    added = Extractor(prefixed).extract_model([each.name for each in scorer.graph.input], ["outlier_scores"]).graph
     [column] = added.output
     rows = helper.make_tensor("outlier_rows", TensorProto.INT64, [1], [-1])
     flatten = helper.make_node("Reshape", [column.name, rows.name], [OUTLIER_SCORE], "outlier_flatten")
-    graph.graph.node.extend([*added.node, flatten])
-    graph.graph.initializer.extend([*added.initializer, rows])
-    graph.graph.output.append(helper.make_tensor_value_info(OUTLIER_SCORE, TensorProto.FLOAT, [None]))
-    # The converter notes the lowest versions that a graph needs: those of the two graphs may differ.
-    versions = {opset.domain: opset.version for opset in graph.opset_import} | OPSET
-    del graph.opset_import[:]
-    graph.opset_import.extend(helper.make_opsetid(*opset) for opset in versions.items())
+    score = helper.make_tensor_value_info(OUTLIER_SCORE, TensorProto.FLOAT, [None])
+    part = GraphProto(node=[*added.node, flatten], initializer=[*added.initializer, rows], output=[score])
+    return str(ModelProto(graph=part).SerializeToString().hex())
 
 
 def _describe(model: Classifier, problem: Problem, train: Table, scorer: OutlierScorer | None) -> dict[str, Any]:
@@ -179,6 +178,7 @@ def _describe(model: Classifier, problem: Problem, train: Table, scorer: Outlier
         golden["probabilities"] = probabilities.tolist()
     if scorer:
         metadata["outliers"] = {"threshold": scorer.threshold, "training_rate": scorer.training_rate}
+        metadata["outlier_part"] = _outlier_part(_convert(scorer.pipeline, problem))
         metadata["reference"]["usual"] = usual_moments(problem, train.X[scorer.score(train.X) >= scorer.threshold])
         golden[OUTLIER_SCORE] = scorer.score(rows).tolist()
     return metadata

@@ -1,7 +1,8 @@
 """The metadata of a bundle: JSON values in the ONNX file's `metadata_props`, read and checked.
 
 Keys: `problem`, `classes`, `features`, `reference` (statistics of the training rows, see `reference.py`), `golden`
-(golden rows), `outliers` (threshold and training rate) and `metrics` (results on the test rows).
+(golden rows), `outliers` (threshold and training rate), `outlier_part` (the part of the graph that gives outlier
+scores, see `export.py`) and `metrics` (results on the test rows).
 """
 
 import json

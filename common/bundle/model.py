@@ -36,18 +36,10 @@ class OnnxModel:
             ModelError: the model cannot be loaded, has other inputs or outputs than the lab's models, no class names,
                 or outlier scores without a threshold.
         """
-        options = onnxruntime.SessionOptions()
-        # More threads than one spin on the cores of other processes, for a model that answers in microseconds.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        # ONNX Runtime raises each error that it logs; only a fatal one is logged here.
-        options.log_severity_level = 4
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        # onnxruntime's exceptions have no common base of their own.
-        except Exception as error:
-            raise ModelError(f"ONNX Runtime cannot load the file (is it one file, and complete?): {error}") from error
+        self._session = _session(content)
         self.metadata = decode(self._session.get_modelmeta().custom_metadata_map)
+        if part := self.metadata.get("outlier_part"):
+            self._session = _session(content, part)
         self._inputs = self._find_inputs()
         # One input for each feature, `[rows, 1]`, instead of one for all features.
         self._has_columns = self._inputs[0].shape[1] == 1 and (len(self._inputs) > 1 or self._inputs[0].type == TEXT)
@@ -90,8 +82,7 @@ class OnnxModel:
         Raises:
             ModelError: the golden rows are damaged, an answer differs, or the model cannot answer.
         """
-        golden = self.golden()
-        rows, right = golden or (self._any_row(), None)
+        rows, right = self.golden() or (self._any_row(), None)
         try:
             answer = self.predict(rows)
         except Exception as error:  # as above: no common base
@@ -142,3 +133,20 @@ class OnnxModel:
                 f"expected one float32 input [rows, features], or float32 and string inputs [rows, 1], found {found}"
             )
         return inputs
+
+
+def _session(content: bytes, part: str = "") -> onnxruntime.InferenceSession:
+    """Return a session that runs a file, and a part of a graph, in hexadecimal digits, beside it.
+
+    Protobuf merges messages that follow each other: the part's nodes and outputs join those of the file.
+    """
+    options = onnxruntime.SessionOptions()
+    # More threads than one spin on the cores of other processes, for a model that answers in microseconds.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # ONNX Runtime raises each error that it logs; only a fatal one is logged here.
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(content + bytes.fromhex(part), options, providers=["CPUExecutionProvider"])
+    # onnxruntime's exceptions have no common base of their own.
+    except Exception as error:
+        raise ModelError(f"ONNX Runtime cannot load the file (is it one file, and complete?): {error}") from error

@@ -1,7 +1,8 @@
 """The outputs of an ONNX model: which of them is the label, the probabilities or the outlier scores.
 
-The lab's own bundles have the outputs `label`, `probabilities` and `outlier_score`. Other tools choose other names,
-orders and types; skl2onnx by default gives one map from classes to probabilities for each row (its option zipmap).
+The lab's own bundles have the outputs `label` and `probabilities` and, with the part that `OnnxModel` adds,
+`outlier_score`. Other tools choose other names, orders and types; skl2onnx by default gives one map from classes to
+probabilities for each row (its option zipmap).
 """
 
 from collections.abc import Sequence

@@ -226,8 +226,9 @@ def test_every_setting_has_a_description() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 
-def test_every_line_of_the_example_for_compose_is_understood_and_no_other_is_passed_over(env_file: Path) -> None:
-    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
+def test_every_line_of_the_examples_for_compose_is_understood_and_no_other_is_passed_over(env_file: Path) -> None:
+    files = (".env.example", "containers/lesson.env")
+    example = "".join((PROJECT / name).read_text(encoding="utf-8") for name in files)
     keys = set(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", example, re.MULTILINE))
     assert {key.upper() for key in COMPOSE_KEYS} == keys - {name.upper() for name in Settings.model_fields}
     env_file.write_text("".join(f"{key}=\n" for key in sorted(keys)) + "GRAFANA_PORT=3001\nAPI_PORT=8001\n")

@@ -171,7 +171,7 @@ def test_the_age_of_the_oldest_open_withdrawal_is_shown(store: Store, monitor: h
 def test_vetted_corrections_are_counted_by_outcome_and_rule_also_after_a_review(
     store: Store, monitor: httpx.Client
 ) -> None:
-    for name, rule in (("a", "outlier"), ("b", "outlier"), ("c", "neighbours")):
+    for name, rule in (("a", "outlier"), ("b", "outlier"), ("c", "improbable")):
         store.suggestions.add(suggestion(name))
         vet(store, name, rule)
     decide(store, "a")
@@ -179,9 +179,9 @@ def test_vetted_corrections_are_counted_by_outcome_and_rule_also_after_a_review(
     assert {labels: count for labels, count in counted.items() if count} == {
         ("iris", "approved", "outlier"): 1,
         ("iris", "quarantined", "outlier"): 1,
-        ("iris", "quarantined", "neighbours"): 1,
+        ("iris", "quarantined", "improbable"): 1,
     }
-    assert counted["iris", "quarantined", "improbable"] == 0
+    assert counted["iris", "quarantined", "contradiction"] == 0
 
 
 def test_the_loop_is_timed_from_the_last_correction_to_the_champion(store: Store, monitor: httpx.Client) -> None:

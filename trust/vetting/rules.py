@@ -7,7 +7,7 @@ anchor is the version that somebody vouched for; its answers come as arrays, so 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from common.bundle.model import OnnxModel
 from common.problem import Floats, Ints, Problem, Rows, Table, as_float32
 from trust.vetting.nearness import Crowd, Space, nearest, space_of
 
-Rule = Literal["known", "contradiction", "outlier", "neighbours", "improbable", "quota", "share"]
+Rule = Literal["known", "contradiction", "outlier", "improbable", "quota", "share"]
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,11 @@ class VettingLimits:
 
     Attributes:
         neighbours: how many of the nearest known rows to look at.
-        agreeing: how many of them must have the claimed class.
-        probability: the anchor must give the claimed class at least this probability.
+        probability: the claimed class must have at least this probability, by these rows and the anchor together.
     """
 
     neighbours: int = 10
-    agreeing: int = 2
-    probability: float = 0.01
+    probability: float = 0.175
 
 
 @dataclass(frozen=True)
@@ -116,20 +114,36 @@ class Grounds:
         """Return for each place `[rows, dimensions]` whether it is among the training rows or among the live rows."""
         return self._train.has(places) | self.live.has(places)
 
-    def live_votes(self, places: Floats, y: Ints, count: int) -> Ints:
-        """Return how many of the `count` nearest live rows have the class `y` `[rows]`; 0 with fewer live rows."""
+    def share(self, places: Floats, y: Ints, count: int) -> Floats:
+        """Return the share of the `count` nearest known rows that have the class `y` `[rows]`, or of all known rows."""
+        return _share(places, y, self.places, self.known.y, count)
+
+    def live_share(self, places: Floats, y: Ints, count: int) -> Floats:
+        """Return the share of the `count` nearest live rows that have the class `y` `[rows]`; 0 of fewer live rows."""
         live = self.live.places
         if len(live) < count:
-            return np.zeros(len(places), dtype=np.int64)
-        found, _ = nearest(places, live, count)
-        votes: Ints = (self.known.y[len(self.known.y) - len(live) :][found] == y[:, None]).sum(axis=1)
-        return votes
+            return np.zeros(len(places))
+        return _share(places, y, live, self.known.y[len(self.known.y) - len(live) :], count)
+
+
+class Chances(NamedTuple):
+    """Estimates of the probability of the claimed classes, each `[rows]`.
+
+    Attributes:
+        near: the share of the nearest known rows that have the class.
+        anchor: the anchor's probability, or the share of the nearest live rows if that is larger.
+        together: the mean of the two.
+    """
+
+    near: Floats
+    anchor: Floats
+    together: Floats
 
 
 def strange(
     grounds: Grounds, rows: Table, anchor: AnchorAnswer, limits: VettingLimits | None = None
 ) -> list[Finding | None]:
-    """Return for each correction the first of the rules outlier, neighbours, improbable that it breaks; None if none.
+    """Return for each correction the first of the rules outlier and improbable that it breaks; None if none.
 
     Args:
         grounds: the known rows.
@@ -142,15 +156,11 @@ def strange(
         return []
     places = grounds.space.place(rows.X)
     found: list[Finding | None] = [None] * len(rows.y)
-    for row in np.flatnonzero(_improbable(grounds, rows, places, anchor, limits)):
-        assert anchor.probabilities is not None  # noqa: S101  # `_improbable` finds nothing without
-        found[row] = improbable(float(anchor.probabilities[row, rows.y[row]]), limits)
-    at, _ = nearest(places, grounds.places, limits.neighbours)
-    agreeing = (grounds.known.y[at] == rows.y[:, None]).sum(axis=1)
-    # Of few known rows, all are neighbours, and a class with one known row cannot have two of them.
-    for row in np.flatnonzero(agreeing < min(limits.agreeing, at.shape[1])):
+    chances = _chances(grounds, rows, places, anchor, limits.neighbours)
+    for row in np.flatnonzero(chances.together < limits.probability):
         name = grounds.problem.target.classes[rows.y[row]]
-        found[row] = neighbours(int(agreeing[row]), at.shape[1], name, limits)
+        near, given, together = (float(each[row]) for each in chances)
+        found[row] = improbable(name, near, given, together, limits)
     for row in _outliers(grounds, places, anchor):
         assert anchor.scores is not None  # noqa: S101  # `_outliers` finds nothing without
         found[row] = outlier(float(anchor.scores[row]), anchor.threshold)
@@ -206,16 +216,14 @@ def outlier(score: float, threshold: float) -> Finding:
     return Finding("outlier", score, reason)
 
 
-def neighbours(agreeing: int, of: int, name: str, limits: VettingLimits) -> Finding:
-    """Return the finding on a row whose neighbours have other classes."""
-    reason = f"{agreeing} of the {of} nearest known rows are {name}, and {limits.agreeing} is the least"
-    return Finding("neighbours", float(agreeing), reason)
-
-
-def improbable(probability: float, limits: VettingLimits) -> Finding:
-    """Return the finding on a class that the anchor finds improbable."""
-    reason = f"the anchor gives the class a probability of {probability:.2g}, and {limits.probability:g} is the least"
-    return Finding("improbable", probability, reason)
+def improbable(name: str, near: float, anchor: float, together: float, limits: VettingLimits) -> Finding:
+    """Return the finding on a class that is improbable by the nearest known rows and the anchor; see `Chances`."""
+    reason = (
+        f"the probability of {name} is {100 * together:.1f} %, and {100 * limits.probability:.1f} % is the least: the "
+        f"mean of {100 * near:.0f} % by the {limits.neighbours} nearest known rows and of {100 * anchor:.1f} % by the "
+        "anchor"
+    )
+    return Finding("improbable", together, reason)
 
 
 def _outliers(grounds: Grounds, places: Floats, anchor: AnchorAnswer) -> Ints:
@@ -225,10 +233,17 @@ def _outliers(grounds: Grounds, places: Floats, anchor: AnchorAnswer) -> Ints:
     return suspects[~grounds.familiar(places[suspects])]
 
 
-def _improbable(
-    grounds: Grounds, rows: Table, places: Floats, anchor: AnchorAnswer, limits: VettingLimits
-) -> npt.NDArray[np.bool_]:
+def _chances(grounds: Grounds, rows: Table, places: Floats, anchor: AnchorAnswer, count: int) -> Chances:
+    near = grounds.share(places, rows.y, count)
     if anchor.probabilities is None:
-        return np.zeros(len(rows.y), dtype=np.bool_)
-    low: npt.NDArray[np.bool_] = anchor.probabilities[np.arange(len(rows.y)), rows.y] < limits.probability
-    return low & (grounds.live_votes(places, rows.y, limits.neighbours) < max(limits.agreeing, 1))
+        return Chances(near, near, near)
+    given = np.where(rows.y >= 0, anchor.probabilities[np.arange(len(rows.y)), rows.y], 0.0)
+    # The anchor may not know that the world has changed.
+    given = np.maximum(given, grounds.live_share(places, rows.y, count))
+    return Chances(near, given, (near + given) / 2)
+
+
+def _share(places: Floats, y: Ints, among: Floats, labels: Ints, count: int) -> Floats:
+    found, _ = nearest(places, among, count)
+    share: Floats = (labels[found] == y[:, None]).mean(axis=1)
+    return share

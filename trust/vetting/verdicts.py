@@ -87,7 +87,7 @@ def decide(
         batch: the corrections, in the order in which they came.
         others: earlier corrections of the same rows.
         grounds: the known rows.
-        strange: for each correction of the batch, what the rules of the anchor and the neighbours find.
+        strange: for each correction of the batch, what `strange` finds.
         over_quota: is asked last, once for each correction that would pass or that two sources confirm, and counts it
             unless it finds something.
     """

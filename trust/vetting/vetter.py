@@ -65,7 +65,7 @@ class Vetter:
             Claim(each.id, key, label, network_of(each.source), voucher=vouchers.get(each.id, ""))
             for each, key, label in zip(new, keys, rows.y.tolist(), strict=True)
         ]
-        limits = VettingLimits(settings.vetting_neighbours, settings.vetting_agreeing, settings.vetting_probability)
+        limits = VettingLimits(settings.vetting_neighbours, settings.vetting_probability)
         findings = strange(basis.grounds, rows, basis.ask(rows.X), limits)
         return decide(batch, self._claims(older), basis.grounds, findings, self._quota())
 

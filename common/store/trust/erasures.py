@@ -86,6 +86,11 @@ class Erasures(StorePart):
         """Return the erasure of a prediction; None if it was not erased."""
         return next(iter(_remembered(self._database.read(_query(prediction_id)))), None)
 
+    def count(self, problem: str) -> int:
+        """Return the number of a problem's erased predictions."""
+        query = sa.select(sa.func.count().label("number")).where(erasures.c.problem == problem)
+        return int(self._database.read(query)[0]["number"])
+
     def erase(self, prediction_id: str, actor: str) -> Erasure | None:
         """Erase a prediction, durably, all of it or nothing; None if the log does not have it.
 

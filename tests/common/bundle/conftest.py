@@ -8,6 +8,7 @@ from common.bundle.export import export_onnx
 from common.bundle.outliers import OutlierScorer, fit_outlier_scorer
 from common.problem import Classifier, Problem, Table
 from common.split import split
+from tests.common.bundle.graphs import with_scorer_inside
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +33,9 @@ def alone(model: Classifier, problem: Problem, rows: Table) -> bytes:
 def graph(content: bytes) -> ModelProto:
     """A bundle that the test may spoil."""
     return onnx.load_model_from_string(content)
+
+
+@pytest.fixture
+def merged(content: bytes) -> ModelProto:
+    """Return the bundle in its earlier form, with the scorer in its graph."""
+    return with_scorer_inside(content)

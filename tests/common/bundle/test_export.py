@@ -21,7 +21,7 @@ from common.bundle.model import ModelError, OnnxModel
 from common.bundle.outliers import OutlierScorer
 from common.bundle.parity import check_parity
 from common.problem import Category, Classifier, Problem, Table, Target
-from tests.common.bundle.graphs import answer_of, assert_same, change, load
+from tests.common.bundle.graphs import answer_of, assert_same, change, load, with_scorer_inside
 
 
 def test_the_graph_has_one_input_and_the_outputs_of_the_contract(graph: ModelProto) -> None:
@@ -33,12 +33,24 @@ def test_the_graph_has_one_input_and_the_outputs_of_the_contract(graph: ModelPro
 
     onnx.checker.check_model(graph, full_check=True)
     assert described(graph.graph.input) == [("input", TensorProto.FLOAT, ["", 4])]
-    label, probabilities, scores = described(graph.graph.output)
+    label, probabilities = described(graph.graph.output)
     assert label[:2] == ("label", TensorProto.INT64)
     assert probabilities[:2] == ("probabilities", TensorProto.FLOAT)
-    assert scores == ("outlier_score", TensorProto.FLOAT, [""])
-    assert len({node.name for node in graph.graph.node}) == len(graph.graph.node)
     assert {opset.domain: opset.version for opset in graph.opset_import} == OPSET
+
+
+def test_the_part_in_the_metadata_adds_the_scores_to_the_graph(merged: ModelProto, content: bytes, rows: Table) -> None:
+    onnx.checker.check_model(merged, full_check=True)
+    assert [output.name for output in merged.graph.output] == ["label", "probabilities", "outlier_score"]
+    assert len({node.name for node in merged.graph.node}) == len(merged.graph.node)
+    X = rows.X.astype(np.float32)
+    assert_same(load(merged).predict(X), OnnxModel(content).predict(X))
+
+
+@pytest.mark.parametrize("part", [7, "no digits", "a", "3a0a", [1]])
+def test_a_damaged_part_is_refused(graph: ModelProto, part: object) -> None:
+    with pytest.raises(ModelError, match="ONNX Runtime cannot load the file"):
+        change(graph, "outlier_part", lambda _: json.dumps(part))
 
 
 def test_operator_sets_have_an_order(graph: ModelProto) -> None:
@@ -59,10 +71,10 @@ def test_a_classifier_answers_the_same_with_and_without_a_scorer_beside_it(
     problem: Problem, rows: Table, scorer: OutlierScorer, family: Callable[[Problem], Callable[..., Classifier]]
 ) -> None:
     model = family(problem)(rows.X, rows.y)
-    merged, single = (export_onnx(model, problem, rows, beside) for beside in (scorer, None))
-    onnx.checker.check_model(merged, full_check=True)
+    beside, single = (export_onnx(model, problem, rows, each) for each in (scorer, None))
+    onnx.checker.check_model(with_scorer_inside(beside.SerializeToString()), full_check=True)
     drawn = np.random.default_rng(0).uniform(0, 10, (1000, 4)).astype(np.float32)
-    both, one = (OnnxModel(graph.SerializeToString()).predict(drawn) for graph in (merged, single))
+    both, one = (OnnxModel(graph.SerializeToString()).predict(drawn) for graph in (beside, single))
     assert_same(replace(both, outlier_scores=None), one)
     assert_same(both, answer_of(model, drawn, scorer), atol=1e-5)
 
@@ -75,7 +87,7 @@ def test_a_bundle_without_a_scorer_is_answered_from_and_flags_nothing(alone: byt
     assert answer.outlier_scores is None
     assert loaded.is_outlier(answer) is None
     assert loaded.outlier_threshold is None
-    assert "outliers" not in loaded.metadata
+    assert not {"outliers", "outlier_part"} & loaded.metadata.keys()
     assert "outlier_score" not in loaded.metadata["golden"]
 
 
@@ -137,7 +149,7 @@ def test_classifiers_without_probabilities_are_exported(
     fitted = WITHOUT_PROBABILITIES[kind].fit(rows.X, rows.y)
     graph = export_onnx(fitted, problem, rows, scorer)
     check_parity(load(graph), fitted, rows.X, scorer)
-    assert [output.name for output in graph.graph.output] == ["label", "outlier_score"]
+    assert [output.name for output in graph.graph.output] == ["label"]
     assert set(load(graph).metadata["golden"]) == {"input", "label", "outlier_score"}
 
 

@@ -16,7 +16,7 @@ from common.bundle.parity import check_parity
 from common.problem import Classifier, Problem, Table, as_float32
 from common.split import split
 from problems import travel_insurance
-from tests.common.bundle.graphs import answer_of, assert_same, change, load
+from tests.common.bundle.graphs import answer_of, assert_same, change, load, with_scorer_inside
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def mixed() -> Mixed:
 
 
 def test_a_mixed_bundle_has_an_input_for_each_feature_in_order(mixed: Mixed) -> None:
-    graph = onnx.load_model_from_string(mixed.graph)
+    graph = with_scorer_inside(mixed.graph)
     onnx.checker.check_model(graph, full_check=True)
     found = [(re.sub(r"[\W_]", "", given.name), given.type.tensor_type.elem_type) for given in graph.graph.input]
     kinds = {"number": TensorProto.FLOAT, "category": TensorProto.STRING}

@@ -16,24 +16,24 @@ from tests.common.bundle.graphs import assert_same, bare, load
     ("kind", "refused"),
     [(TensorProto.DOUBLE, "expected float32"), (TensorProto.FLOAT, "outlier scores .* have the shape")],
 )
-def test_scores_of_another_form_are_refused(graph: ModelProto, kind: int, refused: str) -> None:
-    [before] = [node for node in graph.graph.node if node.output[0] == "outlier_score"]
+def test_scores_of_another_form_are_refused(merged: ModelProto, kind: int, refused: str) -> None:
+    [before] = [node for node in merged.graph.node if node.output[0] == "outlier_score"]
     column = before.input[0]
-    graph.graph.node.remove(before)
-    graph.graph.node.append(helper.make_node("Cast", [column], ["outlier_score"], to=kind))
-    graph.graph.output[-1].CopyFrom(helper.make_tensor_value_info("outlier_score", kind, [None, 1]))
+    merged.graph.node.remove(before)
+    merged.graph.node.append(helper.make_node("Cast", [column], ["outlier_score"], to=kind))
+    merged.graph.output[-1].CopyFrom(helper.make_tensor_value_info("outlier_score", kind, [None, 1]))
     with pytest.raises(ModelError, match=refused):
-        OnnxModel(graph.SerializeToString()).check_golden()
+        OnnxModel(merged.SerializeToString()).check_golden()
 
 
 @pytest.mark.parametrize("order", [(0, 2), (2, 0), (2, 0, 1), (0, 2, 1)])
 def test_scores_are_found_by_their_name_in_any_place(
-    graph: ModelProto, content: bytes, rows: Table, order: tuple[int, ...]
+    merged: ModelProto, content: bytes, rows: Table, order: tuple[int, ...]
 ) -> None:
-    outputs = [onnx.ValueInfoProto.FromString(output.SerializeToString()) for output in graph.graph.output]
-    del graph.graph.output[:]
-    graph.graph.output.extend(outputs[place] for place in order)
-    loaded = load(graph)
+    outputs = [onnx.ValueInfoProto.FromString(output.SerializeToString()) for output in merged.graph.output]
+    del merged.graph.output[:]
+    merged.graph.output.extend(outputs[place] for place in order)
+    loaded = load(merged)
     loaded.check_golden()
     X = rows.X[:5].astype(np.float32)
     answer, expected = loaded.predict(X), OnnxModel(content).predict(X)
@@ -41,10 +41,10 @@ def test_scores_are_found_by_their_name_in_any_place(
     assert_same(answer, expected if 1 in order else replace(expected, probabilities=None))
 
 
-def test_scores_alone_are_no_classifier(graph: ModelProto) -> None:
-    del graph.graph.output[:2]
+def test_scores_alone_are_no_classifier(merged: ModelProto) -> None:
+    del merged.graph.output[:2]
     with pytest.raises(ModelError, match="no output for the label"):
-        load(graph)
+        load(merged)
 
 
 @pytest.mark.parametrize("named", [False, True])

@@ -52,7 +52,7 @@ def visiting(browser: Browser, host: str) -> Iterator[Visit]:
             page.on("console", lambda message: wrong.append(message.text))
         page.goto(path)
         if options.get("java_script_enabled", True):
-            expect(page.locator(ready)).to_be_attached()
+            expect(page.locator(ready)).to_be_attached(timeout=20_000)  # Swagger's page is slow on a busy machine
         return page
 
     with ExitStack() as stack:

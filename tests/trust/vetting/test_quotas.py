@@ -11,8 +11,8 @@ def test_quotas_hold_if_somebody_reviews_or_if_a_setting_says_so() -> None:
     nobody = Settings(_env_file=None)
     reviewed = nobody.model_copy(update={"review_key": SecretStr("r")})
     assert quotas_of(nobody, 120) is None
-    assert quotas_of(reviewed, 120) == Quotas(batch=2, day=20, rows=24)
-    assert quotas_of(nobody.model_copy(update={"quotas": "on"}), 120) == Quotas(2, 20, 24)
+    assert quotas_of(reviewed, 120) == Quotas(batch=2, day=20, rows=12)
+    assert quotas_of(nobody.model_copy(update={"quotas": "on"}), 120) == Quotas(2, 20, 12)
     assert quotas_of(reviewed.model_copy(update={"quotas": "off"}), 120) is None
 
 

@@ -43,21 +43,43 @@ def rules(grounds: Grounds, row: list[float], label: int, **more: Any) -> str | 
 
 def test_a_row_among_its_class_passes_and_one_among_another_class_does_not(grounds: Grounds) -> None:
     assert rules(grounds, [1.0, 1.1, 0.9, 1.0], 0) is None
-    assert rules(grounds, [1.0, 1.1, 0.9, 1.0], 1) == "neighbours"
+    assert rules(grounds, [1.0, 1.1, 0.9, 1.0], 1) == "improbable"
 
 
 def test_the_reason_has_the_figure_and_its_limit(grounds: Grounds) -> None:
     X = np.array([[1.0, 1.1, 0.9, 1.0]])
     [found] = vet_rows(grounds, Table(X, np.array([1])), sure(X))
     assert found is not None
-    assert (found.rule, found.number) == ("neighbours", 0.0)
-    assert found.reason == "0 of the 10 nearest known rows are Iris-versicolor, and 2 is the least"
+    assert (found.rule, found.number) == ("improbable", 0.0)
+    assert found.reason == (
+        "the probability of Iris-versicolor is 0.0 %, and 17.5 % is the least: "
+        "the mean of 0 % by the 10 nearest known rows and of 0.0 % by the anchor"
+    )
 
 
-def test_a_class_that_the_anchor_finds_impossible_does_not_pass(grounds: Grounds) -> None:
-    limits = VettingLimits(agreeing=0)
-    assert rules(grounds, [1.0, 1.1, 0.9, 1.0], 1, limits=limits) == "improbable"
-    assert rules(grounds, [1.0, 1.1, 0.9, 1.0], 1, limits=VettingLimits(agreeing=0, probability=0.0)) is None
+def test_the_nearest_rows_and_the_anchor_count_alike(grounds: Grounds) -> None:
+    row = [1.0, 1.1, 0.9, 1.0]  # none of its ten nearest rows has class 1
+    for anchor, expected in ((0.34, "improbable"), (0.36, None)):
+        answer = AnchorAnswer(np.array([0]), np.array([[1 - anchor, anchor, 0.0]]))
+        [found] = strange(grounds, Table(np.array([row]), np.array([1])), answer)
+        assert (found.rule if found else None) == expected
+    assert rules(grounds, row, 1, limits=VettingLimits(probability=0.0)) is None
+
+
+def test_live_rows_stand_in_for_an_anchor_that_does_not_know_the_world_of_today(problem: Problem) -> None:
+    train = two_heaps(problem)
+    row = np.array([[1.0, 1.1, 0.9, 1.0]])
+    for lives, expected in ((0, ["improbable"]), (9, ["improbable"]), (10, [])):
+        live = Table(np.repeat(np.array([[1.9, 1.9, 1.9, 1.9]]), lives, axis=0), np.ones(lives, dtype=np.int64))
+        found = strange(Grounds(problem, train, live), Table(row, np.array([1])), sure(row))
+        assert [each.rule for each in found if each] == expected
+
+
+def test_a_class_that_the_problem_does_not_have_is_improbable(grounds: Grounds) -> None:
+    row = np.array([[1.0, 1.1, 0.9, 1.0]])
+    [found] = strange(grounds, Table(row, np.array([-1])), AnchorAnswer(np.array([2]), np.array([[0.0, 0.0, 1.0]])))
+    assert found is not None
+    assert found.number == 0.0
 
 
 def test_a_row_that_the_anchor_calls_an_outlier_passes_only_if_it_lies_among_known_rows(grounds: Grounds) -> None:
@@ -89,7 +111,7 @@ def test_no_rows_find_nothing(grounds: Grounds) -> None:
 def test_an_anchor_without_probabilities_and_scores_still_has_neighbours(grounds: Grounds) -> None:
     rows = Table(np.array([[1.0, 1.1, 0.9, 1.0], [40.0] * 4]), np.array([1, 1]))
     found = strange(grounds, rows, AnchorAnswer(np.array([0, 1])))
-    assert [each.rule if each else None for each in found] == ["neighbours", None]
+    assert [each.rule if each else None for each in found] == ["improbable", None]
 
 
 def test_a_class_with_fewer_known_rows_than_the_limit_can_still_be_corrected(problem: Problem) -> None:

@@ -170,7 +170,7 @@ def test_a_correction_that_no_file_has_and_none_will_have_loses_its_features_at_
     store.correct(correction("a"))
     store.suggestions.refused(["a"], "it is known")
     with store._database.writing() as connection:
-        said = {"outcome": "quarantined", "rule": "neighbours", "number": 1.0, "details": {"nearest": [SECRET]}}
+        said = {"outcome": "quarantined", "rule": "improbable", "number": 1.0, "details": {"nearest": [SECRET]}}
         connection.execute(vettings.insert().values(suggestion_id="a", problem="iris", vetted_at=NOON, **said))
     assert erased(store).data.features_erased == 1
     found = store.suggestions.get("a")

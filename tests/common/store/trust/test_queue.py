@@ -19,7 +19,7 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def queue(store: Store) -> Store:
     """Three corrections that vetting has stopped, one of a version that was taken back, and others."""
-    for number, (name, rule) in enumerate([("a", "outlier"), ("b", "neighbours"), ("c", "outlier")]):
+    for number, (name, rule) in enumerate([("a", "outlier"), ("b", "improbable"), ("c", "outlier")]):
         quarantine(store, name, rule, number=number, at=NOON + number * MINUTE)
     store.suggestions.add(suggestion("learnt"))
     store.suggestions.trained(["learnt"], 2)
@@ -45,10 +45,10 @@ def test_it_is_read_page_by_page_newest_first(queue: Store) -> None:
 def test_it_is_read_by_rule(queue: Store) -> None:
     assert names(queue, 9, rule="outlier") == ["c", "a"]
     assert names(queue, 1, 1, rule="outlier") == ["a"]
-    assert names(queue, 9, rule="neighbours") == ["b"]
+    assert names(queue, 9, rule="improbable") == ["b"]
     assert names(queue, 9, rule=ROLL_BACK) == ["learnt"]
     assert names(queue, 9, rule="nobody's") == []
-    assert queue.trust.queue.by_rule("iris", 4) == {"outlier": 2, "neighbours": 1, ROLL_BACK: 1}
+    assert queue.trust.queue.by_rule("iris", 4) == {"outlier": 2, "improbable": 1, ROLL_BACK: 1}
     assert queue.trust.queue.by_rule("third", 0) == {}
 
 

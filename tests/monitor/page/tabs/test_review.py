@@ -41,12 +41,12 @@ def only(panel: Panel) -> Card:
 def test_a_correction_is_shown_with_its_features_its_reason_and_the_answer_of_the_anchor(
     store: Store, backends: Backends
 ) -> None:
-    quarantine(store, "a", "neighbours", "0 of the 10 nearest known rows are setosa", number=0)
+    quarantine(store, "a", "improbable", "0 of the 10 nearest known rows are setosa", number=0)
     panel = queue(backends)
     [row] = cells(panel)
     assert (row["class"], row["rule"], row["reason"]) == (
         SETOSA,
-        "neighbours",
+        "improbable",
         "0 of the 10 nearest known rows are setosa",
     )
     assert (row["number"], row["answer"], row["confidence"], row["source"]) == (0, VERSICOLOR, 0.97, "192.0.2.1")
@@ -61,7 +61,7 @@ def test_a_correction_is_shown_with_its_features_its_reason_and_the_answer_of_th
     ]
     [nearest] = only(panel).nearest
     assert nearest.model_dump() == DETAILS["nearest"][0]
-    assert as_csv(panel).splitlines()[1].count("neighbours") == 1
+    assert as_csv(panel).splitlines()[1].count("improbable") == 1
 
 
 def test_its_history_says_when_who_and_why(store: Store, backends: Backends) -> None:

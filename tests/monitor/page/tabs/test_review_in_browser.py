@@ -29,7 +29,7 @@ def queue(offline: Settings, browser: Browser, start_api: StartApi) -> Iterator[
     with closing(Store(settings.database_url)) as store:
         draw(store)
         for name, place in (("a", [0.2, 0.1]), ("b", [0.2, 0.1]), ("far", [90.0, 0.0])):
-            quarantine(store, name, "neighbours", f"no known row near it is {SETOSA}", details={**DETAILS, "at": place})
+            quarantine(store, name, "improbable", f"no known row near it is {SETOSA}", details={**DETAILS, "at": place})
         with start_api(settings) as api:
             here = settings.model_copy(update={"api_url": str(api.base_url)})
             with served(create_app(here)) as monitor, visiting(browser, str(monitor.base_url)) as visit:
@@ -190,8 +190,8 @@ def test_the_queue_is_read_page_by_page_and_by_rule(queue: Asked) -> None:
     expect(page.locator(".queue > li")).to_have_count(3)
     page.get_by_role("link", name="Newer").click()
     expect(page).to_have_url(re.compile(r"page=1#quarantined$"))
-    page.get_by_role("link", name="neighbours (3)").click()
+    page.get_by_role("link", name="improbable (3)").click()
     expect(page.locator(".queue > li")).to_have_count(3)
-    expect(page.get_by_role("link", name="neighbours (3)")).to_have_attribute("aria-current", "true")
+    expect(page.get_by_role("link", name="improbable (3)")).to_have_attribute("aria-current", "true")
     page.get_by_role("link", name="all rules").click()
     expect(page.locator(".queue > li")).to_have_count(PAGE)
