@@ -41,7 +41,8 @@ def grade_gate(learning: Learning, before: int) -> None:
             seen = f"the gate passes a worse candidate: right on {right:.0%} of test.csv, the version before on 100%"
             learning.marks.failed("gate", seen, "compare both models on data/test.csv before you register")
             return
-    learning.marks.passed("gate", "five wrong corrections made no worse version")
+    if learning.flows.flow_runs():
+        learning.marks.passed("gate", "five wrong corrections made no worse version")
 
 
 def border_rows(model: StudentModel) -> tuple[list[RawRow], list[RawRow]]:

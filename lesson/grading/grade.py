@@ -103,7 +103,7 @@ class Grading:
         if TRAINING in tasks:
             self.say("task 2: python main.py")
             grade_training(self.scratch, self.programs, self.marks, registry, split)
-            self.papers.take(pictures.RUNS, f"{self.mlflow}/#/experiments/{_experiment(registry)}")
+            self.papers.take(pictures.RUNS, f"{self.mlflow}/#/experiments/{_experiment(registry)}/runs")
             self.papers.take(pictures.REGISTRY, f"{self.mlflow}/#/models/IrisModel")
         elif not self.given.trained and (problem := run_main(self.scratch, self.programs)):
             self._stop(f"task 2 has to work first: {problem}")
@@ -129,7 +129,7 @@ class Grading:
             with watched(self.scratch, self.programs, self.marks, service) as prometheus:
                 if prometheus:
                     grade_dashboards(self.scratch, self.programs, self.marks, service, prometheus)
-                    self.papers.take(pictures.TARGETS, f"{prometheus.address}/targets")
+                    self.papers.take(pictures.TARGETS, f"{prometheus.address}/graph?g0.expr=up&g0.tab=1")
                     graph = f"{prometheus.address}/graph?g0.expr=predictions_total&g0.tab=0&g0.range_input=1m"
                     self.papers.take(pictures.GRAPH, graph)
         if LEARNING in tasks:

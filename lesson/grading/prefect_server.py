@@ -65,6 +65,7 @@ def prefect_server(programs: Programs, scratch: Scratch, python: str, api: str) 
     folder.mkdir()
     url = httpx.URL(api)
     command = [python, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(url.port)]
-    with programs.background("Prefect", command, folder, {"PREFECT_HOME": str(folder)}) as server:
+    environment = {"PREFECT_HOME": str(folder), "PREFECT_UI_API_URL": api, "PREFECT_SERVER_UI_API_URL": api}
+    with programs.background("Prefect", command, folder, environment) as server:
         programs.until_ready(server, lambda: answers(f"{api}/health"), programs.limits.start)
         yield

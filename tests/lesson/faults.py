@@ -377,7 +377,7 @@ LEARNING_FAULTS = (
         5,
         flow(
             "candidate = continued(model, ",
-            "candidate = MLPClassifier((10,), max_iter=300, random_state=7).fit(X, y)\n"
+            "candidate = MLPClassifier((10,), max_iter=300, random_state=7).fit(*read('train.csv'))\n"
             "    candidate = continued(candidate, ",
         ),
         {"learnt": "forgets"},

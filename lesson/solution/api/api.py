@@ -146,7 +146,7 @@ def suggest(correction: SuggestInput, background: BackgroundTasks) -> dict[str, 
 def learn() -> None:
     """Start a run of the flow; if Prefect does not answer, the next fifth correction tries again."""
     try:
-        with httpx.Client(base_url=settings.prefect_api_url) as prefect:
+        with httpx.Client(base_url=settings.prefect_api_url, timeout=60) as prefect:
             deployment = prefect.get("/deployments/name/finetune/finetune").raise_for_status().json()["id"]
             prefect.post(f"/deployments/{deployment}/create_flow_run", json={}).raise_for_status()
     except httpx.HTTPError as error:

@@ -30,9 +30,9 @@ def learn():
     X, y = np.vstack([X, new[ORDER].to_numpy("float32")]), np.append(y, new["class_name"])
     tested, names = rows("test")
     before = model.score(tested, names)
-    scaled = model[0].transform(X)
+    scaled = model[:-1].transform(X)
     for _ in range(3):
-        model[1].partial_fit(scaled, y)
+        model[-1].partial_fit(scaled, y)
     FILE.unlink()
     if model.score(tested, names) < before:
         print("refused")
