@@ -2,9 +2,9 @@
 
 import argparse
 import sys
-from importlib import import_module
 from pathlib import Path
 
+from lesson.grading import main as grade
 from lesson.start import StartError, start
 
 NEXT = """{folder}: the starting project is written. Next:
@@ -24,8 +24,8 @@ def main(arguments: list[str]) -> int:
     starting.add_argument("folder", type=Path)
     commands.add_parser("grade", help="see how the project in this folder behaves", add_help=False)
     if arguments[:1] == ["grade"]:
-        # The grader has options of its own, and its imports take a second.
-        return int(import_module("lesson.grading").main(arguments[1:]))
+        # The grader has options of its own.
+        return grade(arguments[1:])
     try:
         folder = start(parser.parse_args(arguments).folder)
     except StartError as error:
