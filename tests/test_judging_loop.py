@@ -18,7 +18,7 @@ from common.store import Store
 from scripts.parts import wait_for
 from tests import servers
 from tests.conftest import StartApi, served_version
-from tests.test_loop import forget_runs, rows, wait_until_over
+from tests.test_loop import rows, wait_until_over, without_runs
 
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 LONGER = np.array([1.0, 1.0, 1.25, 1.0])  # petals 25 % too long
@@ -102,10 +102,8 @@ def lab(
     """A lab with version 1 and all servers, whose judge of live versions looks often."""
     assert trained.number == 1
     monkeypatch.setattr("api.probation.live_judge.LOOK_SECONDS", 0.2)
-    with_prefect = settings.model_copy(update={"prefect_api_url": prefect_api_url})
-    forget_runs(with_prefect)
-    yield with_prefect
-    forget_runs(with_prefect)
+    with without_runs(settings, prefect_api_url=prefect_api_url) as ready:
+        yield ready
 
 
 def test_a_changed_world_is_learnt_and_a_liar_does_no_harm_afterwards(

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +25,7 @@ from tests.conftest import StartApi, served_version
 CLASSES = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
 SHAPES = ((3.5, 1.4, 0.2), (2.8, 4.1, 1.3), (3.3, 6.0, 2.5))
 OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+SELDOM = 0.25  # seconds between two questions to Prefect, each of which keeps it busy for some hundredths of a second
 
 
 def correction(number: int) -> dict[str, Any]:
@@ -66,7 +67,8 @@ def details(api: httpx.Client, ids: list[str]) -> list[str]:
 
 
 def wait_for_details(api: httpx.Client, ids: list[str], detail: str, within: float = 90) -> None:
-    wait_for(f"{detail!r}", lambda: set(details(api, ids)) == {detail}, within)
+    # A question for all of them each time would keep the api and this machine busy instead of the worker.
+    wait_for(f"{detail!r}", lambda: all(details(api, [each]) == [detail] for each in ids), within)
 
 
 def ask_prefect(lab: Settings, method: str, path: str, body: Any = None) -> Any:
@@ -98,7 +100,7 @@ def wait_until_over(lab: Settings, within: float = 90) -> list[dict[str, Any]]:
         runs = prefect_runs(lab)
         return runs if {run["state_type"] for run in runs} <= OVER else None
 
-    return wait_for("the end of all runs", all_over, within)
+    return wait_for("the end of all runs", all_over, within, every=SELDOM)
 
 
 def forget_runs(lab: Settings) -> None:
@@ -106,14 +108,29 @@ def forget_runs(lab: Settings) -> None:
         ask_prefect(lab, "DELETE", f"/flow_runs/{run['id']}")
 
 
+@contextmanager
+def without_runs(settings: Settings, **changed: str) -> Iterator[Settings]:
+    """Yield the settings of a lab in whose Prefect no run is left that another lab has started."""
+    lab = settings.model_copy(update=changed)
+    forget_runs(lab)
+    yield lab
+    forget_runs(lab)
+
+
+def register_deployment(lab: Settings) -> None:
+    """Leave the worker's deployment in Prefect, and no worker."""
+    path = f"{lab.prefect_api_url}/deployments/name/finetune/finetune"
+    if httpx.get(path, timeout=30.0).status_code == httpx.codes.NOT_FOUND:
+        with servers.worker(lab):
+            pass
+
+
 @pytest.fixture
 def lab(settings: Settings, trained: Version, prefect_api_url: str) -> Iterator[Settings]:
-    """A lab with version 1 and all servers, where no run is left that another lab has started."""
+    """A lab with version 1 and all servers."""
     assert trained.number == 1
-    with_prefect = settings.model_copy(update={"prefect_api_url": prefect_api_url})
-    forget_runs(with_prefect)
-    yield with_prefect
-    forget_runs(with_prefect)
+    with without_runs(settings, prefect_api_url=prefect_api_url) as ready:
+        yield ready
 
 
 def let_wait(lab: Settings, problem: Problem, numbers: range) -> list[str]:
@@ -269,8 +286,7 @@ def test_corrections_are_learnt_when_prefects_database_was_replaced_under_their_
 def test_corrections_whose_flow_run_is_cancelled_or_deleted_are_delivered_anew(
     lab: Settings, start_api: StartApi
 ) -> None:
-    with servers.worker(lab):
-        pass  # its deployment stays in Prefect
+    register_deployment(lab)
     with start_api(lab) as api:
         ids = suggest(api, range(3))
         cancelled = flow_run_of(api, ids[0])
@@ -300,8 +316,7 @@ def test_corrections_that_wait_for_a_training_whose_flow_run_is_gone_are_learnt(
 
 @pytest.mark.usefixtures("looks_often")
 def test_as_long_as_no_other_run_can_be_had_the_status_says_so(lab: Settings, start_api: StartApi) -> None:
-    with servers.worker(lab):
-        pass
+    register_deployment(lab)
     with start_api(lab) as api:
         (one,) = suggest(api, range(1))
         deployment = ask_prefect(lab, "GET", "/deployments/name/finetune/finetune")
@@ -317,8 +332,7 @@ def test_as_long_as_no_other_run_can_be_had_the_status_says_so(lab: Settings, st
 def test_corrections_whose_flow_run_has_outlived_its_deployment_are_delivered_anew(
     lab: Settings, start_api: StartApi
 ) -> None:
-    with servers.worker(lab):
-        pass
+    register_deployment(lab)
     with start_api(lab) as api:
         (one,) = suggest(api, range(1))
         outlived = flow_run_of(api, one)
@@ -336,8 +350,7 @@ def test_corrections_whose_flow_run_has_outlived_its_deployment_are_delivered_an
 def test_an_api_that_ended_while_it_delivered_makes_no_second_run(
     lab: Settings, problem: Problem, start_api: StartApi, *, noted: bool
 ) -> None:
-    with servers.worker(lab):
-        pass
+    register_deployment(lab)
     store = Store(lab.database_url)
     ids = [str(uuid4()) for _ in range(3)]
     for number, one in enumerate(ids):
@@ -363,7 +376,7 @@ def test_two_workers_at_once_lose_and_double_nothing(lab: Settings) -> None:
         with FileLock(lab.data_dir / "finetune.lock"):
             for number, suggestion_id in enumerate(ids):
                 start_run(lab, **correction(number), suggestion_id=suggestion_id)
-            wait_for("two runs at once", lambda: running(lab) == 2)
+            wait_for("two runs at once", lambda: running(lab) == 2, every=SELDOM)
             assert rows(lab) == []
         for number, suggestion_id in enumerate(ids):
             start_run(lab, **correction(number), suggestion_id=suggestion_id)
@@ -406,7 +419,7 @@ def test_a_run_whose_process_is_killed_is_tried_again_by_the_same_worker(lab: Se
         wait_for("the fifth row", lambda: len(rows(lab)) == 5)
         for run_process in psutil.Process(worker.pid).children(recursive=True):
             run_process.kill()
-        wait_for("the second attempt", lambda: versions(lab) == [1, 2], within=120)
+        wait_for("the second attempt", lambda: versions(lab) == [1, 2], within=120, every=SELDOM)
         (run,) = wait_until_over(lab)
     assert run["state_type"] == "COMPLETED"
     assert run["run_count"] > 1
@@ -441,7 +454,7 @@ def test_a_training_that_finds_no_mlflow_is_tried_again_until_it_succeeds(lab: S
     port = free_port()
     with servers.worker(lab.model_copy(update={"mlflow_uri": f"http://127.0.0.1:{port}"})):
         start_run(lab, **correction(4), suggestion_id=str(uuid4()))
-        wait_for("a failure", lambda: "tried again" in (prefect_runs(lab)[0]["state"]["message"] or ""))
+        wait_for("a failure", lambda: "tried again" in (prefect_runs(lab)[0]["state"]["message"] or ""), every=SELDOM)
         assert versions(lab) == [1]
         with servers.relay(port, lab.mlflow_uri):
             (run,) = wait_until_over(lab)

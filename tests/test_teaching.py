@@ -88,3 +88,10 @@ def test_commands_of_the_lab_for_one_problem_touch_no_other() -> None:
     assert len(commands) > 5
     assert [each for each in commands if "--all" in each] == []
     assert [each for each in commands if each.startswith("dvc ") and "@iris" not in each] == []
+
+
+def test_links_of_the_lessons_page_lead_somewhere() -> None:
+    page = PROJECT / "lesson" / "README.md"
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert len(links) >= 10
+    assert [link for link in links if not (page.parent / link).exists()] == []

@@ -91,10 +91,10 @@ def _see_the_loop_close(lab: LabState) -> Iterator[LabStep]:
 
 
 def _data_under_version_control(lab: LabState) -> Iterator[LabStep]:
-    files, problem = lab.files, lab.settings.problem
+    files = lab.files
     wrong = [f"{name} is missing" for name in files.missing] + [f"{name} has changed" for name in files.changed]
     rows = "{} and {} rows, as dvc.lock says".format(*files.rows or (0, 0))
-    yield _step(not wrong, rows, f"{_listed(wrong)}: `dvc repro preprocess@{problem}`")
+    yield _step(not wrong, rows, f"{_listed(wrong)}: `python -m scripts.prepare`")
     yield _step(files.remote, f"the remote {files.remote}", "a remote of DVC")
     if files.remote and files.pushed is None:
         yield _unseen("whether a remote elsewhere has the files")
@@ -139,11 +139,13 @@ def _send_the_ground_truth(lab: LabState) -> Iterator[LabStep]:
 
 def _challenger_in_the_shadow(lab: LabState) -> Iterator[LabStep]:
     store = lab.store
-    yield _step(store.shadows, f"{store.shadows} answers of challengers", "a challenger: `POST /models/1/challenge`")
+    yield _step(
+        store.shadows, f"{store.shadows} answers of challengers", "a challenger: `POST /models/NUMBER/challenge`"
+    )
     missing = "ground truths of rows that a challenger has answered: `python -m scripts.traffic`"
     yield _step(store.shadow_truths, f"{store.shadow_truths} with their ground truth", missing)
-    yield _step(store.moved("promoted"), "a promotion", "a promotion: `POST /models/1/promote`")
-    yield _step(store.moved("rolled back"), "a rollback", "a rollback: `POST /models/1/rollback`")
+    yield _step(store.moved("promoted"), "a promotion", "a promotion: `POST /models/NUMBER/promote`")
+    yield _step(store.moved("rolled back"), "a rollback", "a rollback: `POST /models/NUMBER/rollback`")
     if store.replayed:
         yield _step(done=True, trace="a replay on the page", missing="")
     else:

@@ -3,44 +3,33 @@
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from uuid import uuid4
 
 import mlflow
 import pytest
-import requests
-import sqlalchemy as sa
 
 from common.judgement.gate import Verdict
 from common.problem import Problem, get_problem
 from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
-from common.store.database import Database
 from common.store.suggestions import TRAIN_AT, Suggestion
 from common.store.trust.reviews import CorrectionReview
 from finetune import append, finetune, gate, train, versions
 from finetune.append import append_corrections
 from finetune.gate import Checked
-
-REGISTRY = ("/registered-models/", "/model-versions/")  # in the addresses of calls
-KILLED = 9
-
-
-class KilledError(BaseException):
-    """Stands for the end of the process. Nothing in the flow catches it."""
-
-
-SETOSA = {"sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
+from tests.finetune.killed import KILLED, Countdown, KilledError, counting, end_with_error
+from tests.finetune.quick_lab import correction, do_without_prefect, lengths, let_wait, one_way
 
 
 @pytest.fixture
 def lab(settings: Settings, trained: Version, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A lab with version 1, and steps that do without Prefect."""
     assert trained.number == 1
-    monkeypatch.setattr(finetune, "step", lambda _, function: function)
+    do_without_prefect(monkeypatch)
     return settings
 
 
@@ -49,21 +38,6 @@ def store(lab: Settings) -> Iterator[Store]:
     opened = Store(lab.database_url)
     yield opened
     opened.close()
-
-
-def let_wait(lab: Settings, problem: Problem, store: Store, numbers: Sequence[int]) -> list[Suggestion]:
-    """Leave corrections in the store and in finetune.csv, as runs do that have not trained yet."""
-    waiting = []
-    for number in numbers:
-        features = {"sepal_length": 5 + number / 1000, **SETOSA}
-        waiting.append(Suggestion(str(uuid4()), problem.name, features, "Iris-setosa"))
-        append_corrections(store, problem, waiting[-1], lab.corrections)
-    return waiting
-
-
-def lengths(lab: Settings) -> list[float]:
-    """Return the sepal lengths of the rows of finetune.csv, which differ from row to row."""
-    return [float(line.split(",")[0]) for line in lab.corrections.read_text().splitlines()]
 
 
 def known(store: Store, sent: Sequence[Suggestion]) -> list[Suggestion]:
@@ -152,10 +126,7 @@ def test_a_refused_batch_leaves_the_file_and_the_next_one_is_learnt(
 
 
 def test_lies_without_effect_do_not_refuse_the_next_corrections(lab: Settings, problem: Problem, store: Store) -> None:
-    lies = [
-        Suggestion(str(uuid4()), problem.name, {"sepal_length": 5 + n / 1000, **SETOSA}, "Iris-virginica")
-        for n in range(60)
-    ]
+    lies = [correction(problem, number, "Iris-virginica") for number in range(60)]
     for each in lies:
         append_corrections(store, problem, each, lab.corrections)
     store.suggestions.judged([each.id for each in lies], "no-effect")
@@ -239,30 +210,17 @@ def test_a_run_killed_while_it_notes_a_verdict_is_finished_by_the_next(
     monkeypatch.setattr(train, "fine_tune", lambda *_: fine_tuned)
     monkeypatch.setattr(gate, "check", lambda *_: Checked("refitted", None, verdict, "because"))
     by_threshold = lab.model_copy(update={"gate": "threshold"})
-    writing, changes = Database.writing, 0
-
-    @contextmanager
-    def write_and_count(database: Database, **options: bool) -> Iterator[sa.Connection]:
-        nonlocal changes
-        with writing(database, **options) as connection:
-            yield connection
-        changes -= 1
-        if changes == 0:
-            raise KilledError
 
     def judge(killed_after: int) -> bool:
         """Let the run be killed after a number of changes; return whether it was."""
-        nonlocal changes
-        fine_tuned.run_id, changes = str(uuid4()), killed_after
+        fine_tuned.run_id = str(uuid4())
         try:
-            finetune._train(problem, by_threshold, store)
+            with counting(Countdown(end_with_error, killed_after)):
+                finetune._train(problem, by_threshold, store)
         except KilledError:
             return True
-        finally:
-            changes = 0
         return False
 
-    monkeypatch.setattr(Database, "writing", write_and_count)
     for killed_after in range(1, 16):
         older = let_wait(lab, problem, store, range(900 + 2 * killed_after, 902 + 2 * killed_after))
         store.suggestions.judged([each.id for each in older], "an earlier one")
@@ -302,36 +260,10 @@ def test_corrections_that_versions_of_another_registry_have_learnt_are_learnt_ag
 
 def train_until(lab: Settings, change: int) -> None:
     """Train, and kill this process after `change` changes of the registry and of the store."""
-    send, writing, changes = requests.Session.send, Database.writing, 0
     store = Store(lab.database_url)
-
-    def count() -> None:
-        nonlocal changes
-        changes += 1
-        if changes == change:
-            os._exit(KILLED)
-
-    def send_and_count(session: requests.Session, request: requests.PreparedRequest, **options: object) -> object:
-        response = send(session, request, **options)  # type: ignore[arg-type]  # handed on as they are
-        if request.method != "GET" and any(name in str(request.url) for name in REGISTRY):
-            count()
-        return response
-
-    @contextmanager
-    def write_and_count(database: Database, **options: bool) -> Iterator[sa.Connection]:
-        with writing(database, **options) as connection:
-            yield connection
-        count()
-
-    requests.Session.send = send_and_count  # type: ignore[method-assign,assignment]
-    Database.writing = write_and_count  # type: ignore[method-assign,assignment]
     finetune.step = lambda name, function: function  # noqa: ARG005  # named as the original is
-    finetune._train(one_way(get_problem("iris")), lab, store)
-
-
-def one_way(problem: Problem) -> Problem:
-    """Return a problem that learns in one way only, which takes half the time."""
-    return replace(problem, refit=None)
+    with counting(Countdown(partial(os._exit, KILLED), change)):
+        finetune._train(one_way(get_problem("iris")), lab, store)
 
 
 def test_a_training_killed_after_any_change_of_the_registry_or_the_store_is_finished_by_the_next(

@@ -22,6 +22,7 @@ from common.table import read_table
 from monitor.monitor import create_app
 from scripts import watch
 from scripts.apis import announced
+from scripts.check_lab.lab_state import fired_alerts
 from scripts.parts import answers, free_port, process, stop, wait_for
 from scripts.ports import Listener
 from scripts.stack import log_path, process_environment
@@ -185,6 +186,11 @@ def test_an_alert_finds_its_series_and_is_silent_in_a_healthy_system(watched: Wa
     assert watched.values(loosened(expr))
     firing = ask(watched.address, "alerts")["alerts"]
     assert [alert for alert in firing if alert["state"] == "firing"] == []
+
+
+def test_the_check_of_the_lab_asks_prometheus_which_alerts_have_fired(watched: Watched) -> None:
+    assert fired_alerts(watched.address, "iris") == frozenset()
+    assert fired_alerts(f"http://127.0.0.1:{free_port()}", "iris") is None
 
 
 def panel_queries() -> list[Any]:

@@ -11,7 +11,7 @@ from benchmarks.more import attacks_rounds, attacks_rows, attacks_streams
 from benchmarks.more.attacks import Shares
 from benchmarks.more.attacks_lab import PASSED, Duel, GuardedLab, Tried
 from benchmarks.more.judging import CANCER
-from benchmarks.more.judging_batches import contradictions, far_out, good, plausible
+from benchmarks.more.judging_batches import BAD, contradictions, far_out, good, plausible
 from benchmarks.more.judging_world import World, first, world_of
 from benchmarks.run import chosen
 from common.problem import Table
@@ -153,6 +153,15 @@ def test_a_stream_says_what_came_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["far out"].stopped == 10
     assert found["far out"].end == 0.0
     assert all(attack.let_through <= attack.worse for attack in found.values())
+
+
+def test_a_table_of_streams_has_no_figure_where_nothing_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = attacks_streams.Attack(-0.03, 1, 10, 2, 1)
+    runs = [dict.fromkeys((*BAD, *attacks_rows.HONEST), lost)] * 2
+    monkeypatch.setattr(attacks_streams, "simulate", lambda work: dict.fromkeys(work, runs))
+    found = {row[0]: row[1:] for row in attacks_streams.measure({"travel_insurance": 2}).rows}
+    assert found["travel_insurance, far out: labs worse at the end, of 2"] == ("–", "–", "–", "–", "2", "–")
+    assert {cells[4] == "–" for cells in found.values()} == {False}
 
 
 def test_a_liar_can_tell_a_share_of_the_ground_truths(tumours: World) -> None:

@@ -12,10 +12,9 @@ from common.problem import Problem
 from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
-from finetune import finetune
 from tests.common.store.rows import prediction, suggestion
 from tests.conftest import StartApi, running_api
-from tests.finetune.test_learning import one_way
+from tests.finetune.quick_lab import do_without_prefect, one_way
 from tests.trust.withdrawal.test_rebuild import aliases, end, learn, withdraw
 
 KEY, REVIEWER = {"X-API-Key": "k"}, {"X-API-Key": "r"}
@@ -204,7 +203,7 @@ def tainted_lab(settings: Settings, problem: Problem, trained: Version) -> Itera
     assert trained
     quick = one_way(problem)
     with closing(Store(settings.database_url)) as opened, pytest.MonkeyPatch.context() as patched:
-        patched.setattr(finetune, "step", lambda _, function: function)
+        do_without_prefect(patched)
         sent = learn(settings, quick, opened, range(5))
         withdraw(opened, sent[0])
         end(settings, quick, opened)

@@ -17,13 +17,10 @@ from common.settings import Settings
 from common.store import Store
 from common.store.suggestions import Suggestion
 from finetune import finetune, gate
-from finetune.append import append_corrections
-from tests.finetune.test_learning import one_way
+from tests.finetune.quick_lab import do_without_prefect, lengths, let_wait, one_way
 from training.search import train
 from trust.withdrawal.effects import LEARNT, REPLACES, TRAINED_ON
 from trust.withdrawal.rebuild import end_withdrawals
-
-SETOSA = {"sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +33,8 @@ def problem(problem: Problem) -> Problem:
 def lab(settings: Settings, trained: Version, url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A lab with version 1, its store on either database, and steps that do without Prefect."""
     assert trained.number == 1
-    monkeypatch.setattr(finetune, "step", lambda _, function: function)
-    return settings.model_copy(update={"database_url": url, "vetting": "off"})
+    do_without_prefect(monkeypatch)
+    return settings.model_copy(update={"database_url": url})
 
 
 @pytest.fixture
@@ -45,16 +42,6 @@ def store(lab: Settings) -> Iterator[Store]:
     opened = Store(lab.database_url)
     yield opened
     opened.close()
-
-
-def let_wait(lab: Settings, problem: Problem, store: Store, numbers: Sequence[int]) -> list[Suggestion]:
-    """Leave corrections in the store and in finetune.csv, as runs do that have not trained yet."""
-    waiting = []
-    for number in numbers:
-        features = {"sepal_length": 5 + number / 1000, **SETOSA}
-        waiting.append(Suggestion(str(uuid4()), problem.name, features, "Iris-setosa"))
-        append_corrections(store, problem, waiting[-1], lab.corrections)
-    return waiting
 
 
 def learn(lab: Settings, problem: Problem, store: Store, numbers: Sequence[int]) -> list[Suggestion]:
@@ -71,11 +58,6 @@ def withdraw(store: Store, *corrections: Suggestion, reason: str = "a mistake") 
 
 def end(lab: Settings, problem: Problem, store: Store) -> None:
     end_withdrawals(problem, lab, store, lambda _, function: function)
-
-
-def lengths(lab: Settings) -> list[float]:
-    """Return the sepal lengths of the rows of finetune.csv, which differ from row to row."""
-    return [float(line.split(",")[0]) for line in lab.corrections.read_text().splitlines()]
 
 
 def aliases(lab: Settings) -> Mapping[str, int]:

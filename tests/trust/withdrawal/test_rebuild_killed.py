@@ -2,29 +2,25 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 from uuid import uuid4
 
 import mlflow
 import pytest
-import requests
-import sqlalchemy as sa
 
 from common.problem import Problem, get_problem
 from common.registry.client import ANCHOR, CHALLENGER, CHAMPION
 from common.settings import Settings
 from common.store import Store
-from common.store.database import Database
 from finetune import finetune, gate, train
-from tests.finetune.test_learning import KILLED, KilledError, one_way
+from tests.finetune.killed import KILLED, Countdown, KilledError, counting, end_with_error
+from tests.finetune.quick_lab import lengths, one_way
 from tests.trust.withdrawal.test_rebuild import (
     aliases,
     end,
     lab,
     learn,
-    lengths,
     outcomes,
     registered,
     states,
@@ -35,44 +31,11 @@ from trust.withdrawal.rebuild import end_withdrawals
 
 __all__ = ["lab", "store"]  # fixtures
 
-REGISTRY = ("/registered-models/", "/model-versions/")  # in the addresses of calls
-
-
-@contextmanager
-def counted(count: Callable[[], None]) -> Iterator[None]:
-    """Call `count` after each change of the registry and of the store."""
-    send, writing = requests.Session.send, Database.writing
-
-    def send_and_count(session: requests.Session, request: requests.PreparedRequest, **options: object) -> object:
-        response = send(session, request, **options)  # type: ignore[arg-type]  # handed on as they are
-        if request.method != "GET" and any(name in str(request.url) for name in REGISTRY):
-            count()
-        return response
-
-    @contextmanager
-    def write_and_count(database: Database, **options: bool) -> Iterator[sa.Connection]:
-        with writing(database, **options) as connection:
-            yield connection
-        count()
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(requests.Session, "send", send_and_count)
-        patched.setattr(Database, "writing", write_and_count)
-        yield
-
 
 def end_until(lab: Settings, change: int) -> None:
     """End the withdrawals, and kill this process after `change` changes of the registry and of the store."""
-    changes = 0
-
-    def count() -> None:
-        nonlocal changes
-        changes += 1
-        if changes == change:
-            os._exit(KILLED)
-
     opened = Store(lab.database_url)
-    with counted(count):
+    with counting(Countdown(partial(os._exit, KILLED), change)):
         end_withdrawals(one_way(get_problem("iris")), lab, opened, lambda _, function: function)
 
 
@@ -112,30 +75,22 @@ def test_a_fallback_killed_after_any_change_ends_the_same(
     lab: Settings, problem: Problem, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = learn(lab, one_way(problem), store, range(25))
-    left = 0
-
-    def count() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise KilledError
-
     for change in range(1, 20):
         store.champions.note("IrisModel", 1)
         number = aliases(lab)[CHAMPION]
         assert number == change + 1
         store.champions.note("IrisModel", number)
         withdraw(store, sent[change])
-        was_killed, left = False, change
+        was_killed = False
         with monkeypatch.context() as refusing:
             run_ids = iter(str(uuid4()) for _ in range(2))
             refusing.setattr(train, "fine_tune", lambda *_, of=run_ids: SimpleNamespace(run_id=next(of)))
             refusing.setattr(gate, "check", lambda *_: gate.Checked("refitted", None, "refused", "no"))
             try:
-                with counted(count):
+                with counting(Countdown(end_with_error, change)):
                     end(lab, problem, store)
             except KilledError:
-                was_killed, left = True, 0
+                was_killed = True
                 # As the service does that follows the champion.
                 store.champions.note("IrisModel", aliases_of_champion(lab))
                 end(lab, problem, store)
