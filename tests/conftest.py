@@ -37,6 +37,10 @@ from training.search import train
 # Files that take minutes are begun first, or one process would be left with them while the others have nothing to do.
 LONG = (
     "test_loop.py",
+    "test_right_solutions.py",
+    "test_learning_faults.py",
+    "test_service_faults.py",
+    "test_training_faults.py",
     "test_learning_faults.py",
     "test_right_solutions.py",
     "test_service_faults.py",

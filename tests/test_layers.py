@@ -16,7 +16,6 @@ from common.settings import PROJECT
 # The rooms of the lab. A file imports rooms that stand further down, of its own part or of `problems` and `common`.
 TOWER = (
     "main",
-    "preprocess",
     "api.serve",
     "api.workers",
     "api.api",
@@ -70,6 +69,7 @@ TOWER = (
     "monitor.statistics",
     "grafana",
     "scripts",
+    "preprocess",
     "trust.replay",
     "trust.lineage",
     "trust.vetting",
@@ -100,7 +100,7 @@ ACROSS = {
     "api": ("trust",),
     "finetune": ("trust",),
     "monitor": ("trust",),
-    "scripts": ("trust",),
+    "scripts": ("trust", "preprocess"),
     "trust": ("api", "finetune"),
 }
 

@@ -108,8 +108,8 @@ def _search_for_a_model(lab: LabState) -> Iterator[LabStep]:
         yield MLFLOW_IS_AWAY
         return
     trained, number = lab.model.trained, lab.model.champion
-    yield _step(trained, f"version {_listed(trained)} of training", "a version: `make train`")
-    yield _step(number, f"version {number} is champion", "the alias champion: `make train` sets it")
+    yield _step(trained, f"versions of training: {_listed(trained)}", "a version: `make train`")
+    yield _step(number, f"champion: version {number}", "the alias champion: `make train` sets it")
 
 
 def _serve_it(lab: LabState) -> Iterator[LabStep]:
@@ -128,7 +128,7 @@ def _correct_it(lab: LabState) -> Iterator[LabStep]:
     missing = f"a version that has learnt corrections: {sent} of at least {TRAIN_AT} are sent"
     if sent >= TRAIN_AT:
         missing = f"a version that has learnt corrections: {sent} are sent; ask `GET /suggest/ID` for their states"
-    yield _step(learnt, f"version {_listed(learnt)} has learnt corrections", missing)
+    yield _step(learnt, f"versions that have learnt corrections: {_listed(learnt)}", missing)
 
 
 def _send_the_ground_truth(lab: LabState) -> Iterator[LabStep]:
@@ -198,7 +198,7 @@ def _break_it(lab: LabState) -> Iterator[LabStep]:
         yield MLFLOW_IS_AWAY
     else:
         bad = [each.number for each in lab.model.versions if "serving_refused" in each.tags]
-        yield _step(bad, f"version {_listed(bad)} does not serve", "a registered file that is no model")
+        yield _step(bad, f"versions that do not serve: {_listed(bad)}", "a registered file that is no model")
     yield _unseen("killed processes: they leave nothing behind")
 
 

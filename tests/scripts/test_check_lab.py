@@ -81,7 +81,10 @@ def test_what_people_did_is_seen_in_the_store(
         store.champions.note("IrisModel", number)
     done = with_store(lab, store, problem)
     assert (done[4].status, done[6].status) == ("done", "done")
-    assert done[7].line == "missing: a promotion: `POST /models/1/promote`; a rollback: `POST /models/1/rollback`"
+    assert (
+        done[7].line
+        == "missing: a promotion: `POST /models/NUMBER/promote`; a rollback: `POST /models/NUMBER/rollback`"
+    )
     store.champions.note("IrisModel", 2, "promoted", "the judge's reason")
     store.champions.note("IrisModel", 1, "rolled back")
     assert "a promotion" in with_store(lab, store, problem)[7].line
@@ -102,7 +105,7 @@ def test_corrections_are_seen_until_they_are_learnt_and_taken_back(
     vet(store, "d", "known", "known")
     decide(store, "a", REJECT)
     done = with_store(lab, store, problem)
-    assert done[5].line == "version 2 has learnt corrections"
+    assert done[5].line == "versions that have learnt corrections: 2"
     assert done[13].line == "missing: a correction that you approved"
     decide(store, "c", APPROVE)
     assert with_store(lab, store, problem)[13].status == "done"
@@ -154,13 +157,13 @@ def test_versions_are_seen_in_the_registry(
     settings: Settings, trained: Version, register_by_hand: RegisterByHand, tmp_path: Path
 ) -> None:
     found = by_number(state(settings, tmp_path / "code"))
-    assert found[3].line == "version 1 of training; version 1 is champion"
+    assert found[3].line == "versions of training: 1; champion: version 1"
     assert "a second version" in found[4].line
     number = register_by_hand(b"no model")
     client = mlflow.MlflowClient(settings.mlflow_uri)
     client.set_model_version_tag(trained.name, str(number), "serving_refused", "it is no model")
     steps = by_number(state(settings, tmp_path / "code"))[12].steps
-    assert f"version {number} does not serve" in [each.said for each in steps if each.done]
+    assert f"versions that do not serve: {number}" in [each.said for each in steps if each.done]
 
 
 def test_the_files_are_compared_with_dvc_lock_and_with_the_remote(

@@ -69,6 +69,7 @@ def expected(answers: np.ndarray[Any, Any], truths: np.ndarray[Any, Any]) -> dic
         "precision": tp / (tp + fp),
         "recall": tp / (tp + fn),
         "specificity": tn / (tn + fp),
+        "f1": 2 * tp / (2 * tp + fp + fn),
     }
 
 
@@ -240,3 +241,10 @@ def test_an_answer_does_not_wait_for_a_store_that_hangs_and_has_no_counts_until_
             assert time.monotonic() - begin < 2
         wait_for("the counts", lambda: metrics(api) is not None)
     engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["f1", "precision", "recall"])
+def test_the_scores_of_the_lightgbm_project_are_those_of_the_positive_class(notebook: Notebook, name: str) -> None:
+    found = ask(notebook.prometheus, "query", query=f"my_{name}_score")["result"]
+    scores = {f"breast_cancer-{each['metric']['role']}": float(each["value"][1]) for each in found}
+    assert scores == pytest.approx({app: figures[name] for app, figures in notebook.right.items()})
