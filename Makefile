@@ -46,7 +46,7 @@ api: $(INSTALLED) ## start the api alone; it reloads when the code changes
 
 # Three test processes, each with servers of its own, because the tests spend much time waiting for servers.
 test: $(INSTALLED) ## run the tests against real servers
-	@pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@pytest -m 'not thorough' --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED) ## check style and types
 	@ruff format --check .

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 
 @dataclass(frozen=True)
@@ -408,3 +411,45 @@ LEARNING_FAULTS = (
         {"served": "finetune.py ended with code 1"},
     ),
 )
+
+# A list of all takes twice as long as a person wants to wait: `make test` has these, `pytest -m thorough` the others.
+ALWAYS = {
+    "duplicates kept",
+    "rows lost",
+    "test rows in train",
+    "split without a seed",
+    "not stratified",
+    "data in git",
+    "a grid that logs nothing",
+    "one run for all",
+    "no metrics",
+    "the worst registered",
+    "wrong name in the registry",
+    "float64 input",
+    "class numbers in another order",
+    "prints forever",
+    "names in an order of its own",
+    "names written down",
+    "answers numbers",
+    "always version 1",
+    "a file in place of the registry",
+    "500 for bad input",
+    "NaN accepted",
+    "never starts",
+    "counts refused requests",
+    "a counter that never rises",
+    "another path",
+    "a scrape that never succeeds",
+    "a query of another metric",
+    "needs a restart",
+    "forgets the weights",
+    "a gate that always passes",
+}
+
+
+def planted(*faults: Fault) -> list[Any]:
+    """Return parameters of a test for each fault, of which some are marked as thorough."""
+    return [
+        pytest.param(fault, id=fault.name, marks=() if fault.name in ALWAYS else pytest.mark.thorough)
+        for fault in faults
+    ]

@@ -7,10 +7,10 @@ import pytest
 
 from lesson.grading.grade import Conditions
 from tests.lesson.conftest import Solved, assert_found, graded
-from tests.lesson.faults import DATA_FAULTS, Fault
+from tests.lesson.faults import DATA_FAULTS, Fault, planted
 
 
-@pytest.mark.parametrize("fault", DATA_FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", planted(*DATA_FAULTS))
 def test_the_grader_finds_and_names(fault: Fault, with_fault: Callable[[Fault], Path]) -> None:
     assert_found(fault, graded(with_fault(fault), [1], Conditions()))
 

@@ -8,10 +8,10 @@ import pytest
 
 from lesson.grading.grade import Conditions
 from tests.lesson.conftest import assert_found, delete_versions, graded
-from tests.lesson.faults import LEARNING_FAULTS, Fault
+from tests.lesson.faults import LEARNING_FAULTS, Fault, planted
 
 
-@pytest.mark.parametrize("fault", LEARNING_FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", planted(*LEARNING_FAULTS))
 def test_the_grader_finds_and_names(
     fault: Fault, with_fault: Callable[[Fault], Path], trained: Conditions, mlflow_uri: str, prefect_api_url: str
 ) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from lesson.grading.grade import Conditions
 from tests.lesson.conftest import assert_found, delete_versions, graded
-from tests.lesson.faults import SERVICE_FAULTS, WATCHING_FAULTS, Fault
+from tests.lesson.faults import SERVICE_FAULTS, WATCHING_FAULTS, Fault, planted
 from tests.prometheus.programs import program
 
 
-@pytest.mark.parametrize("fault", [*SERVICE_FAULTS, *WATCHING_FAULTS], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", planted(*SERVICE_FAULTS, *WATCHING_FAULTS))
 def test_the_grader_finds_and_names(
     fault: Fault, with_fault: Callable[[Fault], Path], trained: Conditions, mlflow_uri: str, tmp_path: Path
 ) -> None:

@@ -9,10 +9,10 @@ import pytest
 from lesson.grading.grade import Conditions
 from lesson.grading.programs import TimeLimits
 from tests.lesson.conftest import Solved, assert_found, delete_versions, graded
-from tests.lesson.faults import TRAINING_FAULTS, Fault
+from tests.lesson.faults import TRAINING_FAULTS, Fault, planted
 
 
-@pytest.mark.parametrize("fault", TRAINING_FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", planted(*TRAINING_FAULTS))
 def test_the_grader_finds_and_names(
     fault: Fault, with_fault: Callable[[Fault], Path], solved: Solved, mlflow_uri: str
 ) -> None:
