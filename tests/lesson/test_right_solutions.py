@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,10 +46,19 @@ def lost(marks: MarkSheet) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", WITHOUT)
+@pytest.mark.parametrize(
+    "right",
+    [
+        *(pytest.param((name, ALL), id=name) for name in WITHOUT if name != "by_hand"),
+        pytest.param(("by_hand", ALL[:-1]), id="by_hand"),
+        # Ten flow runs, one for each correction.
+        pytest.param(("by_hand", ALL[-1:]), id="by_hand, corrections", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_right_solution_gets_all_points(
-    name: str, solved: Solved, tmp_path: Path, mlflow_uri: str, request: pytest.FixtureRequest
+    right: tuple[str, Sequence[int]], solved: Solved, tmp_path: Path, mlflow_uri: str, request: pytest.FixtureRequest
 ) -> None:
+    name, tasks = right
     program("prometheus")
     delete_versions(mlflow_uri)
     given = Conditions(replace(TimeLimits(), all=300.0), mlflow_uri)
@@ -59,4 +69,4 @@ def test_a_right_solution_gets_all_points(
         assert lost(marks).keys() == {mark.criterion.key for mark in marks.marks() if mark.criterion.task == LEARNING}
     else:
         given = replace(given, prefect=request.getfixturevalue("prefect_api_url"))
-        assert lost(graded(student(name, solved, tmp_path / "student"), ALL, given)) == {}
+        assert lost(graded(student(name, solved, tmp_path / "student"), tasks, given)) == {}

@@ -137,7 +137,7 @@ def test_a_database_that_is_not_there_says_so_in_one_line(postgres_url: str) -> 
 def test_a_store_that_is_lost_later_says_so_in_one_line(store: Store) -> None:
     store.suggestions.add(suggestion("a"))
     with store._database.writing() as connection:
-        connection.exec_driver_sql("DROP TABLE suggestions")
+        connection.exec_driver_sql("ALTER TABLE suggestions RENAME TO gone")
     with refused(StoreError, "cannot be read"):
         store.suggestions.get("a")
     with refused(StoreError, "cannot be written"):

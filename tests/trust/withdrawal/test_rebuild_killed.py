@@ -70,6 +70,7 @@ def test_a_rebuild_killed_after_any_change_leads_to_one_version(lab: Settings, p
     assert change > 9
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_fallback_killed_after_any_change_ends_the_same(
     lab: Settings, problem: Problem, store: Store, monkeypatch: pytest.MonkeyPatch
