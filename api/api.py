@@ -23,6 +23,7 @@ from api.disk_copy import keep_copies  # room: disk_copy
 from api.fastpath.routes import FAST_ROUTES  # room: fastpath
 from api.fastpath.wiring import fast_routes  # room: fastpath
 from api.guards.body_guard import BodyGuard  # room: guards
+from api.guards.browser_walls import ApiWalls  # room: guards
 from api.guards.request_ids import RequestIds  # room: guards
 from api.http.access import Access, Limit, RateLimit
 from api.http.errors import add_error_handlers
@@ -49,6 +50,7 @@ from api.routes.predict import predict_router
 from api.routes.service import service_router
 from api.routes.suggest import suggest_router
 from api.version_check.check import check_apart  # room: version_check
+from common.browsers.hosts import HOSTS, hosts_of  # room: browsers
 from common.connections.heads import Heads  # room: connections
 from common.connections.protocol import LIMITS, Limits  # room: connections
 from common.problem import get_problem
@@ -114,6 +116,7 @@ def create_app(
     answer_for_erased(app)  # room: trust
     app.add_middleware(Heads)  # room: connections
     app.add_middleware(BodyGuard)  # room: guards
+    app.add_middleware(ApiWalls)  # room: guards
     app.state.http_metrics = HttpMetrics(app, app.state.metrics.registry)  # room: http_metrics
     app.state.metrics.show(app)
     app.add_middleware(RequestIds)  # room: guards
@@ -179,6 +182,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     shared: dict[str, Any] = {}
     shared[FAST_ROUTES] = fast_routes(state, fast)  # room: fastpath
     shared[LIMITS] = Limits(settings)  # room: connections
+    shared[HOSTS] = hosts_of(settings)  # room: browsers
     return shared
 
 

@@ -144,6 +144,7 @@ class Settings(MlflowLogin):
     forwarded_allow_ips: Annotated[str, AfterValidator(_addresses)] = Field(
         "", description="addresses of the proxies whose X-Forwarded-For counts"
     )
+    allowed_hosts: str = Field("", pattern=r"^[\w.*, -]*$", description="more names of the services")  # room: browsers
     max_connections: int = Field(800, ge=1, le=100_000, description="most connections in one process of api or monitor")
     max_header_bytes: int = Field(65_536, ge=1024, le=2**20, description="largest head of a request")
     max_unread_bytes: int = Field(

@@ -10,6 +10,8 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 
+from common.browsers.hosts import HOSTS, hosts_of
+from common.browsers.walls import BrowserWalls
 from common.connections.heads import Heads
 from common.connections.protocol import LIMITS, Limits
 from common.problem import ProblemError, get_problem
@@ -34,10 +36,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with AsyncExitStack() as stack:
             found = settings or load_settings()
             await _start(app, found, stack)
-            yield {LIMITS: Limits(found)}
+            yield {LIMITS: Limits(found), HOSTS: hosts_of(found)}
 
     app = FastAPIOffline(title="Monitor of the closed-loop MLOps lab", version="0.1.0", lifespan=lifespan)
     app.add_middleware(Heads)
+    app.add_middleware(BrowserWalls)
     app.get("/livez", tags=["service"])(live)
     app.get("/readyz", tags=["service"])(ready)
     app.get("/metrics", tags=["service"], response_class=Response)(metrics)

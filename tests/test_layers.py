@@ -77,6 +77,7 @@ TOWER = (
     "common.columns",
     "common.store",
     "common.connections",
+    "common.browsers",
     "common.registry",
     "common.bundle",
     "common.judgement",
@@ -93,6 +94,7 @@ TOWER = (
     "common.files",
     "common.lean_httpx",
     "common.error_document",
+    "common.csv_cells",
 )
 # Rooms of other parts that a file may import, beside `problems` and `common`.
 ACROSS = {
@@ -120,10 +122,12 @@ RING_1 = (
     "api/protocols",
     "api/version_check",
     "api/workers",
+    "common/browsers",
     "common/bundle/column_steps.py",
     "common/bundle/lightgbm_trees.py",
     "common/columns.py",
     "common/connections",
+    "common/csv_cells.py",
     "common/judgement/betting.py",
     "common/judgement/settle.py",
     "common/store/bulk_insert.py",
@@ -156,6 +160,7 @@ WIRING = (
     "api/api.py",
     "api/serve.py",
     "common/bundle/converters.py",
+    "common/settings.py",
     "common/store/__init__.py",
     "finetune/finetune.py",
     "finetune/serve.py",

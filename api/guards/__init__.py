@@ -1,4 +1,4 @@
-"""Two steps before each request: limits on its body, and an id for its answer. This folder can be deleted.
+"""Three steps before each request: limits on its body, walls against other pages, and an id.
 
-It imports `http`. Begin with `body_guard.py`.
+This folder can be deleted. It imports `http` and `common.browsers`. Begin with `body_guard.py`.
 """
