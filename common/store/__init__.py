@@ -20,6 +20,7 @@ from common.store.monitoring.prediction_search import PredictionSearch  # room: 
 from common.store.monitoring.tables import EXPORTED_AT  # room: monitoring
 from common.store.monitoring.window_rows import WindowRows  # room: monitoring
 from common.store.monitoring.windows import Windows  # room: monitoring
+from common.store.postgresql import connect  # room: postgresql
 from common.store.predictions import LoggedPredictions
 from common.store.rollups import KnownTruth
 from common.store.statistics import Statistics  # room: statistics
@@ -44,9 +45,10 @@ class Store:
             url: of the database.
             patience: how many seconds to wait for other writers; ten if it is None.
         """
-        upgrades = None
+        upgrades = engines = None
         upgrades = upgrade  # room: migrations
-        self._database = Database(url, patience, upgrades)
+        engines = connect  # room: postgresql
+        self._database = Database(url, patience, upgrades, engines)
         self.predictions = LoggedPredictions(self._database)
         self.feedback = Feedback(self._database)
         self.suggestions = Suggestions(self._database)
