@@ -4,15 +4,16 @@
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from common.judgement.comparison import ClassChange, PairedComparison, compare, with_limits
-from common.judgement.world import Bools, differs, present_rows
+from common.judgement.world import rows_of_present  # room: world
 from common.problem import Ints
+from common.rows import Bools
 
 Verdict = Literal["accepted", "insufficient evidence", "no effect", "refused"]
 Taught = tuple[Ints, Ints, Ints]  # of the rows that were taught: labels, the champion's and the candidate's answers
@@ -145,7 +146,8 @@ def judge(  # noqa: PLR0913, PLR0917  # three versions on the same rows
         classes: the class names, by index.
     """
     baselines = {CHAMPION: champion, ANCHOR: anchor}
-    counted = _present(baselines.values(), evidence, rules.alpha)
+    counted: Bools = np.ones(len(evidence.truth), dtype=np.bool_)
+    counted = rows_of_present(baselines.values(), evidence.truth, evidence.fresh, rules.alpha)  # room: world
     changed = not counted.all()
     # The two baselines share out the level of the upper limits.
     levels = (rules.alpha, rules.alpha / 2)
@@ -216,22 +218,6 @@ def _refusal(name: str, against: PairedComparison, rules: Rules) -> str | None:
     if against.high < 0:
         return f"against the {name}, the candidate {against.text}: at best {_points(against.high)}"
     return None
-
-
-def _present(baselines: Iterable[Ints], evidence: Evidence, alpha: float) -> Bools:
-    """Return which rows are of the present world `[rows]`.
-
-    Live rows with ground truth are compared with older ones, then the rest of them with those of test.csv.
-    """
-    known, present = evidence.truth >= 0, np.ones(len(evidence.truth), dtype=np.bool_)
-    rights = [answers == evidence.truth for answers in baselines]
-    live, test = np.flatnonzero(known & evidence.fresh), known & ~evidence.fresh
-    newest = present_rows([right[live] for right in rights], alpha)
-    present[live[newest:]] = False
-    # A quarter of alpha for each baseline and direction: a version that has followed a change is right more often.
-    if min(differs(right[live[:newest]], right[test]) for right in rights) < alpha / len(rights):
-        present[~evidence.fresh] = False
-    return present
 
 
 def _wanted(candidate: Ints, champion: Ints, anchor: Ints, evidence: Evidence) -> tuple[str, ...]:

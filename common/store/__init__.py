@@ -4,6 +4,7 @@ One code path serves SQLite and PostgreSQL; many processes may use one database 
 `common.problem` only. Begin with `tables.py`. Lines that end in `# room:` connect a folder that can be deleted.
 """
 
+from common.store.audit import AuditLog  # room: keys
 from common.store.bulk_insert import insert_new  # room: bulk_insert
 from common.store.champions import Champions
 from common.store.database import Database, StoreError
@@ -20,6 +21,7 @@ from common.store.monitoring.prediction_search import PredictionSearch  # room: 
 from common.store.monitoring.tables import EXPORTED_AT  # room: monitoring
 from common.store.monitoring.window_rows import WindowRows  # room: monitoring
 from common.store.monitoring.windows import Windows  # room: monitoring
+from common.store.postgresql import connect  # room: postgresql
 from common.store.predictions import LoggedPredictions
 from common.store.rollups import KnownTruth
 from common.store.statistics import Statistics  # room: statistics
@@ -44,9 +46,10 @@ class Store:
             url: of the database.
             patience: how many seconds to wait for other writers; ten if it is None.
         """
-        upgrades = None
+        upgrades = engines = None
         upgrades = upgrade  # room: migrations
-        self._database = Database(url, patience, upgrades)
+        engines = connect  # room: postgresql
+        self._database = Database(url, patience, upgrades, engines)
         self.predictions = LoggedPredictions(self._database)
         self.feedback = Feedback(self._database)
         self.suggestions = Suggestions(self._database)
@@ -56,6 +59,7 @@ class Store:
         self.known_rows = KnownRows(self._database, self.predictions)  # room: known_rows
         self.statistics = Statistics(self._database)  # room: statistics
         self.trials = Trials(self._database)  # room: trials
+        self.audit = AuditLog(self._database)  # room: keys
         self.predictions.insert_new = insert_new  # room: bulk_insert
         self.trust = Trust(self._database, self.suggestions, self.predictions)  # room: trust
         self.predictions.exported_at = EXPORTED_AT  # room: monitoring
