@@ -9,6 +9,7 @@ import numpy as np
 from lesson.grading.corrections import Learning, features_of, grade_suggestions, wait_for_runs
 from lesson.grading.data_task import Fault
 from lesson.grading.gate_trial import grade_gate
+from lesson.grading.limits import FORGOTTEN, KEPT_SHARE
 from lesson.grading.marks import MarkSheet
 from lesson.grading.onnx_models import ModelFaultError, StudentModel, relative_change
 from lesson.grading.programs import Programs
@@ -17,8 +18,6 @@ from lesson.grading.registry import ModelRegistry
 from lesson.grading.service import StudentService
 from lesson.grading.service_task import class_centres
 
-FORGOTTEN = 0.6  # of the size of the weights; a fit from other weights moves them by more than their size
-KEPT_SHARE = 0.9
 GOES_ON = "continue from the weights of the newest version: partial_fit or warm_start, with the old rows, too"
 
 
