@@ -105,7 +105,7 @@ def _right_columns() -> tuple[sa.Column[Any], ...]:
 
 metadata = sa.MetaData()
 
-# Every answered prediction. The challenger's row has the id of the champion's, unless a client asked for its version.
+# Every prediction. The challenger's row has the same id as the champion's, unless a client asked for this version.
 predictions = sa.Table(
     "predictions",
     metadata,
