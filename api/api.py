@@ -48,6 +48,7 @@ from api.routes.feedback import feedback_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
 from api.routes.suggest import suggest_router
+from api.swagger.describe import describe  # room: swagger
 from api.version_check.check import check_apart  # room: version_check
 from common.connections.heads import Heads  # room: connections
 from common.connections.protocol import LIMITS, Limits  # room: connections
@@ -132,6 +133,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     state.problem = problem
     for make_router in ROUTERS:
         app.include_router(make_router(problem))
+    describe(app, problem)  # room: swagger
     store = await asyncio.to_thread(Store, settings.database_url, STORE_SECONDS)
     stack.callback(store.close)
     state.store = StoreThreads(store)
