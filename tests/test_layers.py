@@ -132,6 +132,7 @@ RING_1 = (
     "common/store/monitoring",
     "common/store/process_lock.py",
     "common/store/statistics.py",
+    "common/store/timeline",
     "common/store/trials.py",
     "common/store/trust",
     "finetune/forks.py",
