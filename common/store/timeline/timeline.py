@@ -11,7 +11,7 @@ from common.store.database import Database, StorePart
 from common.store.tables import confusion_counts, prediction_counts
 from common.store.timeline.counting import count_by_moment
 from common.store.timeline.happenings import Happenings
-from common.store.timeline.tables import EPOCH, KEPT, timeline_answers, timeline_truths
+from common.store.timeline.tables import EPOCH, KEPT, bucket_of, timeline_answers, timeline_truths
 
 DAY = 86_400  # seconds; the days are those of the loop's own roll-ups, which the store keeps for ever
 STEP = 500  # buckets that one transaction deletes at most
@@ -84,11 +84,18 @@ class Timeline(StorePart):
         return [BucketCounts(began_at, **found[began_at]) for began_at in sorted(found)]
 
     def first(self, problem: str, model_name: str) -> datetime | None:
-        """Return the begin of the oldest hour that the store keeps; None without one."""
+        """Return the begin of the oldest bucket that the store keeps, as exactly as it is known; None without one."""
         c = timeline_answers.c
-        chosen = c.problem == problem, c.model_name == model_name, c.seconds == max(KEPT)
-        query = sa.select(c.began_at).where(*chosen).order_by(c.began_at).limit(1)
-        return next((row["began_at"] for row in self._database.read(query)), None)
+        found: datetime | None = None
+        longer = max(KEPT)
+        for seconds in sorted(KEPT, reverse=True):
+            chosen = c.problem == problem, c.model_name == model_name, c.seconds == seconds
+            query = sa.select(c.began_at).where(*chosen).order_by(c.began_at).limit(1)
+            for row in self._database.read(query):
+                # A shorter bucket is more exact, unless the store has deleted those that were before it.
+                found = row["began_at"] if found in (None, bucket_of(row["began_at"], longer)) else found
+            longer = seconds
+        return found
 
     def delete_old(self, now: datetime, steps: int = STEPS) -> int:
         """Delete buckets that are older than they are kept, some of them in each transaction.

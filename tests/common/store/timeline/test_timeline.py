@@ -98,8 +98,16 @@ def test_a_strip_has_the_champions_counts_of_its_time_and_versions(store: Store)
     assert store.timeline.counts(second_version, 10) == ends[1:]
     today = TimeSpan("iris", MODEL, bucket_of(at, DAY), bucket_of(at, DAY) + timedelta(days=1))
     assert store.timeline.counts(today, DAY) == [BucketCounts(at.date(), 10, 0, 4, 3)]
-    assert store.timeline.first("iris", MODEL) == bucket_of(at, 3_600)
+    assert store.timeline.first("iris", MODEL) == at
     assert store.timeline.first("nothing", MODEL) is None
+
+
+def test_the_first_bucket_is_known_as_exactly_as_the_store_still_keeps_it(store: Store) -> None:
+    for hours in (3, 0.5):
+        store.predictions.write([prediction(str(hours), at=NOW - timedelta(hours=hours))])
+    assert store.timeline.first("iris", MODEL) == bucket_of(NOW - timedelta(hours=3), 60)
+    store.predictions.write([prediction("old", at=NOW - timedelta(days=3))])
+    assert store.timeline.first("iris", MODEL) == bucket_of(NOW - timedelta(days=3), 3_600)
 
 
 def test_old_buckets_are_deleted_in_small_steps_and_younger_ones_stay(
@@ -143,7 +151,7 @@ def test_a_strip_reads_a_range_of_an_index_whatever_the_log_holds(sqlite_store: 
     for read in (happenings.verdicts, happenings.corrections, happenings.quarantined):
         read("iris", ALL.since, ALL.until, 5)
     read_from = [plan for plan in plans if "TEMP B-TREE" not in plan]
-    assert len(read_from) == 2 * (len(KEPT) + 1) + 4
+    assert len(read_from) == 2 * (len(KEPT) + 1) + len(KEPT) + 3
     by_moment = "(problem=? AND model_name=? AND seconds=? AND began_at>? AND began_at<?)"
     assert sum(plan.endswith(by_moment) for plan in read_from) == 2 * len(KEPT)
     assert [plan for plan in read_from if "SCAN" in plan or " predictions " in plan] == []
