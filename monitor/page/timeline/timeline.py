@@ -48,7 +48,7 @@ class TimelineData(BaseModel):
 
 @dataclass(frozen=True)
 class Timeline:
-    """What the strip shows.
+    """All that the strip shows.
 
     Attributes:
         has_traffic: whether the problem has ever had a prediction.
