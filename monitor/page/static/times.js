@@ -5,7 +5,7 @@ const TICKS = { time: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, 
 const IN_UTC = " UTC";
 
 /** @param {Date} date @returns {string} such as 2026-11-28 10:15:00, in the reader's time zone */
-function local(date) {
+export function local(date) {
   const format = new Intl.DateTimeFormat("en", { ...PARTS, hourCycle: "h23" });
   const { year, month, day, hour, minute, second } = Object.fromEntries(
     format.formatToParts(date).map((part) => [part.type, part.value]),

@@ -25,7 +25,7 @@ REFUSED = "refused"
 
 
 @dataclass(frozen=True)
-class Event:
+class TimelineEvent:
     """Something that happened at a moment.
 
     Attributes:
@@ -63,7 +63,7 @@ class Known:
 class Events:
     """The events of a window, oldest first, and the number of older ones that are left out."""
 
-    found: list[Event] = field(default_factory=list)
+    found: list[TimelineEvent] = field(default_factory=list)
     earlier: int = 0
 
 
@@ -79,32 +79,32 @@ def events_of(known: Known, window: Window, most: int = MOST_EVENTS) -> Events:
     return Events(inside[-most:], max(len(inside) - most, 0))
 
 
-def _of_versions(known: Known) -> Iterator[Event]:
+def _of_versions(known: Known) -> Iterator[TimelineEvent]:
     for period in known.periods:
         version = period.model_version
         did = {"registered": "began to serve", "promoted": "was promoted", "rolled back": "came back by a rollback"}
         words = f"Version {version} {did[period.how]}{f': {period.because}' if period.because else ''}"
         url = f"/lineage/versions/{version}?{urlencode({'problem': known.problem})}"
-        yield Event(period.since, KINDS[period.how], words, url, f"v{version}")
+        yield TimelineEvent(period.since, KINDS[period.how], words, url, f"v{version}")
     for verdict in known.verdicts:
         if verdict.verdict == REFUSED:
-            what = f"Version {verdict.version}" if verdict.version else "A candidate"
+            what = f"version {verdict.version}" if verdict.version else "a candidate"
             short = f"v{verdict.version}" if verdict.version else ""
             url = _tab("corrections", known.problem, "verdicts")
-            yield Event(verdict.judged_at, "refused", f"The gate refused {what[0].lower()}{what[1:]}", url, short)
+            yield TimelineEvent(verdict.judged_at, "refused", f"The gate refused {what}", url, short)
 
 
 def _of_corrections(
     known: Known, window: Window, kind: Literal["corrections", "quarantined"], moments: Iterable[datetime]
-) -> Iterator[Event]:
+) -> Iterator[TimelineEvent]:
     verb, place = {"corrections": ("came", "corrections"), "quarantined": ("put into quarantine", "quarantined")}[kind]
     inside = (moment for moment in moments if window.since <= moment < window.until)
     for at, count in Counter(map(window.bucket, inside)).items():
         words = f"{count:,} correction{'s' if count > 1 else ''} {verb}"
-        yield Event(at, kind, words, _tab("corrections", known.problem, place), f"{count}")
+        yield TimelineEvent(at, kind, words, _tab("corrections", known.problem, place), f"{count}")
 
 
-def _of_alerts(known: Known) -> Iterator[Event]:
+def _of_alerts(known: Known) -> Iterator[TimelineEvent]:
     together: defaultdict[tuple[datetime, EventKind], list[Alert]] = defaultdict(list)
     for alert in known.alerts:
         what: Literal["drift", "alert"] = "drift" if alert.kind == DRIFT else "alert"
@@ -116,7 +116,7 @@ def _of_alerts(known: Known) -> Iterator[Event]:
         words = f"{len(alerts)} alerts {verb}: {', '.join(sorted(map(name_of, alerts)))}"
         if len(alerts) == 1:
             words = f"Alert {verb}: {alerts[0].message}"
-        yield Event(at, kind, words, alert_url(known.problem, alerts[0]), f"{len(alerts)}")
+        yield TimelineEvent(at, kind, words, alert_url(known.problem, alerts[0]), f"{len(alerts)}")
 
 
 def name_of(alert: Alert) -> str:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from monitor.page.formatting import formatted, formatted_interval
-from monitor.page.timeline.events import Event, EventKind, alert_url, name_of
-from monitor.page.timeline.timeline import Timeline
+from monitor.page.timeline.events import EventKind, TimelineEvent, alert_url, name_of
+from monitor.page.timeline.timeline import StripContent
 from monitor.page.timeline.window import Window
 from monitor.statistics.breaches import DRIFT
 from monitor.statistics.enough import STRIP_LABELS
@@ -38,7 +38,7 @@ Shown = Literal["time", "day"]
 
 
 @dataclass(frozen=True)
-class Box:
+class Area:
     """A rectangle: `x` and `width` in percent, `y` and `height` in pixels."""
 
     x: float
@@ -66,14 +66,14 @@ class Mark:
     kind: str
     shape: str
     short: str
-    event: Event
+    event: TimelineEvent
 
 
 @dataclass(frozen=True)
 class Stretch:
     """An alert from its begin to its end, in a lane of its own; `open` if it goes on."""
 
-    box: Box
+    box: Area
     kind: Literal["alert", "drift"]
     words: str
     url: str
@@ -101,7 +101,7 @@ class Strip:
 
     accuracy_height, traffic_height, lane_height = ACCURACY_HEIGHT, TRAFFIC_HEIGHT, LANE_HEIGHT
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: StripContent) -> None:
         """Draw a timeline."""
         self._timeline, self._window = timeline, timeline.window
         steps, buckets = timeline.steps, timeline.buckets
@@ -111,17 +111,17 @@ class Strip:
         self.most = max((each.predictions for each in buckets), default=0)
         places = [self._place(each.began_at, each.ended_at) for each in steps]
         self.bands = [
-            Box(*place, self._y(each.accuracy.high), self._y(each.accuracy.low) - self._y(each.accuracy.high))
+            Area(*place, self._y(each.accuracy.high), self._y(each.accuracy.low) - self._y(each.accuracy.high))
             for place, each in zip(places, steps, strict=True)
         ]
-        self.lines = [Box(*place, self._y(each.accuracy.value), 0) for place, each in zip(places, steps, strict=True)]
+        self.lines = [Area(*place, self._y(each.accuracy.value), 0) for place, each in zip(places, steps, strict=True)]
 
-    def bars(self) -> Iterator[Box]:
+    def bars(self) -> Iterator[Area]:
         """Yield the predictions of each bucket."""
         for each in self._timeline.buckets:
             if each.predictions:
                 height = max(each.predictions / self.most * (TRAFFIC_HEIGHT - 2), LEAST_BAR)
-                yield Box(*self._place(each.began_at, each.ended_at), TRAFFIC_HEIGHT - height, height)
+                yield Area(*self._place(each.began_at, each.ended_at), TRAFFIC_HEIGHT - height, height)
 
     def hovers(self) -> Iterator[Hover]:
         """Yield what each bucket tells, with the accuracy of the step that it is in."""
@@ -162,7 +162,7 @@ class Strip:
             urls[key] = alert_url(self._timeline.problem, alert), alert.ended_at is None
         return [
             Stretch(
-                Box(x, width, 12 if is_drift else 2, 6),
+                Area(x, width, 12 if is_drift else 2, 6),
                 "drift" if is_drift else "alert",
                 f"{len(names)} alerts: {', '.join(sorted(names))}" if len(names) > 1 else f"Alert: {names[0]}",
                 *urls[is_drift, x, width],

@@ -47,7 +47,7 @@ class TimelineData(BaseModel):
 
 
 @dataclass(frozen=True)
-class Timeline:
+class StripContent:
     """All that the strip shows.
 
     Attributes:
@@ -112,7 +112,7 @@ class Timeline:
         )
 
 
-def timeline_of(view: View, now: datetime | None = None) -> Timeline:
+def timeline_of(view: View, now: datetime | None = None) -> StripContent:
     """Return the timeline of a view at a moment, which is the present one unless given."""
     now = now or datetime.now(UTC)
     store, name, problem = view.store, view.span.model_name, view.selection.problem
@@ -132,7 +132,7 @@ def timeline_of(view: View, now: datetime | None = None) -> Timeline:
         happenings.quarantined(*asked, MOST_READ),
         alerts,
     )
-    return Timeline(
+    return StripContent(
         problem,
         window,
         view.selection.versions,

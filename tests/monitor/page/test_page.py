@@ -88,6 +88,9 @@ def test_days_and_moments_are_short_on_the_axis_and_whole_in_the_tooltip(visit: 
     assert chart(page, "windows", "chart.scales.x.ticks[0].label") == "Nov 22, 06:00"
     assert tooltip(page, "accuracy")["title"] == ["2026-11-02"]
     assert tooltip(page, "windows")["title"] == ["2026-11-22 06:01:30"]
+    page = visit("/?since=2026-11-01&until=2026-11-20", timezone_id="Australia/Darwin")
+    assert chart(page, "windows", "chart.scales.x.ticks[0].label") == "Nov 22, 15:30"
+    assert tooltip(page, "windows")["title"] == ["2026-11-22 15:31:30", "2026-11-22 06:01:30 UTC"]
 
 
 def test_figures_are_shown_with_their_intervals(visit: Visit) -> None:

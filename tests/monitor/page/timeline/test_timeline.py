@@ -18,9 +18,9 @@ from common.store.monitoring.alerts import Alert
 from common.store.timeline.happenings import VerdictAt
 from monitor.page.csv_table import as_csv
 from monitor.page.timeline.buckets import AccuracyStep, Bucket, accuracy_steps
-from monitor.page.timeline.events import Event, EventKind, Events, Known, events_of
+from monitor.page.timeline.events import EventKind, Events, Known, TimelineEvent, events_of
 from monitor.page.timeline.strip import Strip
-from monitor.page.timeline.timeline import Timeline, timeline_of
+from monitor.page.timeline.timeline import StripContent, timeline_of
 from monitor.page.timeline.window import Window, named_window
 from monitor.page.view import Selection, View
 from tests.common.store.rows import CLASSES, MODEL, SETOSA, prediction, shadow, suggestion
@@ -171,7 +171,7 @@ def test_of_many_events_the_newest_stay_and_the_older_ones_are_counted() -> None
 def drawn(steps: list[AccuracyStep], events: Events, alerts: list[Alert]) -> Strip:
     window = named_window("15m", NOW)
     buckets = [Bucket(window.since, window.since + window.step, 40, 2, 40, 38)]
-    return Strip(Timeline("iris", window, [], buckets, steps, events, alerts, has_traffic=True))
+    return Strip(StripContent("iris", window, [], buckets, steps, events, alerts, has_traffic=True))
 
 
 def test_places_are_shares_of_the_width_and_the_scale_begins_below_all_intervals() -> None:
@@ -213,7 +213,7 @@ def test_a_store_without_predictions_has_a_timeline_with_what_came_before_them(t
         assert (empty.window.name, empty.has_traffic, empty.events.found) == ("15m", False, [])
         store.suggestions.add(suggestion("s"))
         [event] = timeline_of(View(backends_of(store), chosen)).events.found
-        assert isinstance(event, Event)
+        assert isinstance(event, TimelineEvent)
         assert event.kind == "corrections"
         store.predictions.write([prediction("a", SETOSA, at=datetime.now(UTC))])
         store.champions.note(MODEL, 1)
