@@ -152,6 +152,7 @@ RING_1 = (
     "common/store/postgresql.py",
     "common/store/process_lock.py",
     "common/store/statistics.py",
+    "common/store/timeline",
     "common/store/trials.py",
     "common/store/trust",
     "common/table_hints.py",
