@@ -54,9 +54,10 @@ from api.routes.feedback import feedback_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
 from api.routes.suggest import suggest_router
+from api.swagger.describe import describe  # room: swagger
 from api.unseen_categories import UnseenCategories  # room: unseen_categories
 from api.version_check.check import check_apart  # room: version_check
-from common.browsers.hosts import HOSTS, hosts_of  # room: browsers
+from common.browsers.hosts import hosts_of  # room: browsers
 from common.connections.heads import Heads  # room: connections
 from common.connections.protocol import LIMITS, Limits  # room: connections
 from common.problem import get_problem
@@ -108,6 +109,7 @@ def create_app(settings: Settings | None = None, rate_limit: Any = None, metrics
         async with AsyncExitStack() as stack:
             given = settings or load_settings()
             limit_rate(app.state, given, rate_limit)  # room: guards
+            app.state.hosts = hosts_of(given)  # room: browsers
             yield await _start(app, given, stack)
 
     app = FastAPIOffline(
@@ -144,6 +146,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     state.problem = problem
     for make_router in ROUTERS:
         app.include_router(make_router(problem))
+    describe(app, problem)  # room: swagger
     store = await asyncio.to_thread(Store, settings.database_url, STORE_SECONDS)
     stack.callback(store.close)
     state.store = StoreThreads(store)
@@ -189,7 +192,6 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     shared: dict[str, Any] = {}
     shared[FAST_ROUTES] = fast_routes(state, fast)  # room: fastpath
     shared[LIMITS] = Limits(settings)  # room: connections
-    shared[HOSTS] = hosts_of(settings)  # room: browsers
     return shared
 
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 
-from common.browsers.hosts import HOSTS, hosts_of
+from common.browsers.hosts import hosts_of
 from common.browsers.walls import BrowserWalls
 from common.connections.heads import Heads
 from common.connections.protocol import LIMITS, Limits
@@ -38,8 +38,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         logging.getLogger("monitor").setLevel(logging.INFO)  # the summary of each window, also without breaches
         async with AsyncExitStack() as stack:
             found = settings or load_settings()
+            app.state.hosts = hosts_of(found)
             await _start(app, found, stack)
-            yield {LIMITS: Limits(found), HOSTS: hosts_of(found)}
+            yield {LIMITS: Limits(found)}
 
     app = FastAPIOffline(title="Monitor of the closed-loop MLOps lab", version="0.1.0", lifespan=lifespan)
     app.add_middleware(Heads)

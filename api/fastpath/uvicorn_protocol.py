@@ -18,13 +18,11 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from api.fastpath.routes import FAST_ROUTES, FastRoute, FastRoutes, PendingReply, Reply
 from api.guards.body_guard import MAX_BODY_BYTES
 from api.guards.request_ids import request_id
-from common.browsers.hosts import HOSTS, Hosts
 from common.browsers.policies import NO_PAGE_LINES
 from common.connections.protocol import Connection
 
 # Headers whose requests go to the application: of compressed bodies, and of pages in a browser.
 TO_APPLICATION = frozenset({b"content-encoding", b"origin", b"sec-fetch-site"})
-NO_MORE_HOSTS = Hosts()
 # The end of each head, with the length of the content.
 END = b"content-length: %d\r\n" + NO_PAGE_LINES + b"x-request-id: "
 
@@ -69,16 +67,16 @@ class FastPathProtocol(Connection):
 
     def _route(self) -> FastRoute | None:
         fast: FastRoutes | None = self.app_state.get(FAST_ROUTES)
-        route = fast.routes.get(self.url) if fast else None
-        if route is None or self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
+        if fast is None or (route := fast.routes.get(self.url)) is None:
+            return None
+        if self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
             return None
         busy = self.cycle is not None and not self.cycle.response_complete
         if busy or self.expect_100_continue or self.flow.write_paused:
             return None
         # The application refuses compressed bodies, foreign pages and unknown hosts, with an explanation.
-        hosts: Hosts = self.app_state.get(HOSTS, NO_MORE_HOSTS)
         for name, value in self.headers:
-            if name in TO_APPLICATION or (name == b"host" and not hosts.allows(value)):
+            if name in TO_APPLICATION or (name == b"host" and not fast.hosts.allows(value)):
                 return None
         return route if route.accepts(self.headers) else None
 

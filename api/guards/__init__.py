@@ -1,4 +1,4 @@
-"""Three steps before each request: limits on its body, walls against other pages, and an id.
+"""Limits on bodies and on how often a client may send corrections, walls against other pages, and an id for answers.
 
-This folder can be deleted. It imports `http` and `common.browsers`. Begin with `body_guard.py`.
+This folder can be deleted. It imports `http`, `schemas` and `common.browsers`. Begin with `body_guard.py`.
 """

@@ -14,7 +14,7 @@ KEY_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="neede
 
 @dataclass(frozen=True)
 class Sender:
-    """From whom a request comes.
+    """The sender of a request.
 
     Attributes:
         source: the name of the key for a request with one, such as "key"; else the address of the client.

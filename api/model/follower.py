@@ -117,7 +117,7 @@ class ModelFollower(RegistryFollower):
 class ChampionFollower(ModelFollower):
     """Serves the version under the alias `champion`, or else the newest, and records each new champion in the store.
 
-    A registry that has lost its versions is no reason to stop answering.
+    It goes on answering when the registry has lost its versions.
     """
 
     role = "champion"

@@ -12,7 +12,6 @@ from ipaddress import ip_address
 
 from common.settings import Settings
 
-HOSTS = "known_hosts"  # the key of `Hosts` in the application's state
 LONGEST = 300  # bytes: a name has at most 253 characters
 MOST_KEPT = 1_000
 # Names that no stranger can own: of this machine, of the services in docker-compose.yaml, and of a container's host.

@@ -5,7 +5,7 @@ from typing import Protocol
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common.browsers.hosts import HOSTS, Hosts
+from common.browsers.hosts import Hosts
 from common.browsers.origins import SAFE, is_foreign
 from common.browsers.policies import CSP, NO_PAGE, NO_SNIFFING, docs_policy
 from common.error_document import error_document
@@ -22,7 +22,7 @@ class ErrorAnswer(Protocol):
 class BrowserWalls:
     """ASGI middleware: 421 for a name that is not the service's, 403 for a change that another page sends.
 
-    Every answer gets the headers of `policies`, unless it has them.
+    The names are in `hosts` of the application's state. An answer gets each header of `policies` that it does not have.
     """
 
     def __init__(self, app: ASGIApp, answer: ErrorAnswer = error_document) -> None:
@@ -41,7 +41,7 @@ class BrowserWalls:
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         headers, path = scope["headers"], scope["path"]
-        known: Hosts = scope.get("state", {}).get(HOSTS) or self._own
+        known: Hosts = getattr(scope["app"].state, "hosts", self._own)
         if not all(known.allows(value) for name, value in headers if name == b"host"):
             detail = "this is not a name of the service: its operator can add it to ALLOWED_HOSTS"
             return self._answer(421, detail, path)

@@ -16,14 +16,15 @@ from common.problem import Ints
 from common.rows import Bools
 
 Verdict = Literal["accepted", "insufficient evidence", "no effect", "refused"]
-Taught = tuple[Ints, Ints, Ints]  # of the rows that were taught: labels, the champion's and the candidate's answers
+# The labels of the rows that were taught, the champion's answers to them, and the candidate's.
+Taught = tuple[Ints, Ints, Ints]
 
 ACCEPTED: Verdict = "accepted"
 INSUFFICIENT: Verdict = "insufficient evidence"
 NO_EFFECT: Verdict = "no effect"
 REFUSED: Verdict = "refused"
-# From the worst verdict to the best. The words are for clients without the key: numbers would help somebody who tries
-# how far a lie may go.
+# From the worst verdict to the best. Clients without the key get these words: figures would help a liar to find out how
+# far a lie may go.
 WORDS: Mapping[str, str] = {
     REFUSED: "The new version would be worse than the present one, so it does not serve.",
     NO_EFFECT: "The new version answers nothing more of what it was taught than the present one, so it does not serve.",
@@ -41,7 +42,7 @@ class Evidence:
 
     Attributes:
         truth: class indices `[rows]`, -1 where the ground truth is unknown.
-        fresh: whether a row is a live one since the anchor was set `[rows]`; the others are those of test.csv.
+        fresh: whether a row was answered live since the anchor was set `[rows]`; the others are those of test.csv.
         ids: the prediction id of each row; an empty text for a row of test.csv.
     """
 
@@ -79,7 +80,7 @@ class Judgement:
     Attributes:
         verdict: one of the four.
         because: the reason in one sentence, with the figures.
-        words: the same for clients without the key, without figures.
+        words: the verdict in words without figures, for clients without the key.
         against: the comparisons with champion and anchor.
         taught: number of rows that the candidate was taught.
         taught_before: how many of them the champion answers as taught.

@@ -18,7 +18,7 @@ NOW = 1_800_000_000.0
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(_env_file=None, lab_home=tmp_path)  # type: ignore[call-arg]  # pydantic-settings takes it
+    return Settings(_env_file=None, lab_home=tmp_path)
 
 
 def add(settings: Settings, name: str = "anna", role: str = "review") -> str:
@@ -34,10 +34,9 @@ def with_keys(settings: Settings, api_key: str | None = None, review_key: str | 
 
 
 def test_a_lab_without_keys_is_open_and_one_with_any_key_is_not(settings: Settings) -> None:
-    keyring = Keyring(settings)
-    assert keyring.is_open
+    assert Keyring(settings).is_open
     add(settings)
-    assert not keyring.is_open
+    assert not Keyring(settings).is_open
     assert not Keyring(with_keys(settings, "k")).is_open
 
 
