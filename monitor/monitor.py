@@ -73,7 +73,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
         feedback,
         trusted_only,
         vetting=settings.vetting == "on",
-        # Whoever uses a form has logged in, and the form is sent on with that key.
+        # A form is sent on with the key of the person who has logged in.
         review_key=None,
     )
     state.collectors = CollectorRegistry()

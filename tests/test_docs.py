@@ -87,11 +87,8 @@ def test_swagger_needs_nothing_from_the_network(lone_api: httpx.Client, offline:
             with visiting(browser, str(service.base_url)) as visit:
                 page = visit("/docs", ready=f".opblock-summary-path[data-path='{route}']")
                 expect(page.get_by_role("heading", level=1)).to_be_visible()
-                # Swagger's own requests pass the walls against other pages.
-                page.locator(f".opblock-summary-path[data-path='{asked}']").click()
-                page.get_by_role("button", name="Try it out").click()
-                page.get_by_role("button", name="Execute").click()
-                expect(page.locator(".live-responses-table tbody .response-col_status")).to_have_text("200")
+                # The page's own requests pass the walls against other pages.
+                assert page.evaluate("(path) => fetch(path).then((answer) => answer.status)", asked) == 200
 
 
 def test_the_readme_tree_names_every_top_level_entry_in_twenty_lines() -> None:
