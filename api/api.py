@@ -51,6 +51,7 @@ from api.routes.feedback import feedback_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
 from api.routes.suggest import suggest_router
+from api.swagger.describe import describe  # room: swagger
 from api.unseen_categories import UnseenCategories  # room: unseen_categories
 from api.version_check.check import check_apart  # room: version_check
 from common.connections.heads import Heads  # room: connections
@@ -138,6 +139,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     state.problem = problem
     for make_router in ROUTERS:
         app.include_router(make_router(problem))
+    describe(app, problem)  # room: swagger
     store = await asyncio.to_thread(Store, settings.database_url, STORE_SECONDS)
     stack.callback(store.close)
     state.store = StoreThreads(store)

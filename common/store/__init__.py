@@ -25,6 +25,7 @@ from common.store.predictions import LoggedPredictions
 from common.store.rollups import KnownTruth
 from common.store.statistics import Statistics  # room: statistics
 from common.store.suggestions import Suggestion, Suggestions
+from common.store.timeline.timeline import Timeline  # room: timeline
 from common.store.trials import Trials  # room: trials
 from common.store.trust.trust import Trust  # room: trust
 
@@ -68,6 +69,7 @@ class Store:
         self.windows = Windows(self._database)  # room: monitoring
         self.alerts = Alerts(self._database)  # room: monitoring
         self.exports = Exports(self._database)  # room: monitoring
+        self.timeline = Timeline(self._database)  # room: timeline
 
     def close(self) -> None:
         """Close all connections."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-SCHEMA = "0006"  # the newest revision in migrations/versions/
+SCHEMA = "0007"  # the newest revision in migrations/versions/
 
 Role = Literal["champion", "shadow"]
 ROLES: tuple[Role, ...] = get_args(Role)
