@@ -155,7 +155,7 @@ def test_charts_figures_and_tables_show_the_numbers_of_their_panels(
                 assert page.locator(f"#{panel.id} {selector}").all_text_contents() == [row[place] for row in expected]
         elif panel.drawing == "findings":
             opened = page.locator(f"#{panel.id} .found summary").all_text_contents()
-            assert [text.partition(": ")[2] for text in opened] == [f"{row[0]} {row[2]}" for row in expected]
+            assert [text.strip() for text in opened] == [f"{row[0]} {row[2]}" for row in expected]
             numbers = [row.locator("dd").all_text_contents() for row in page.locator(f"#{panel.id} .found > li").all()]
             assert numbers == [[cell for cell in row[3:] if cell != "–"] for row in expected]
         else:
