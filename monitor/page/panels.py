@@ -8,11 +8,14 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from monitor.page.findings import Findings, Headline
 from monitor.page.replay_form import ReplayForm
+from monitor.page.table_parts import Folded, Pages
 from monitor.page.view import View
+from monitor.page.withdrawable import Withdrawable
 
-Kind = Literal["text", "number", "integer", "ratio", "moment", "day", "link"]
-Drawing = Literal["figures", "line", "bars", "stacked", "pie", "matrix", "table", "cards"]
+Kind = Literal["text", "number", "value", "integer", "ratio", "moment", "day", "link", "id"]
+Drawing = Literal["figures", "line", "bars", "stacked", "pie", "matrix", "table", "cards", "steps"]
 
 
 def _finite(value: Any) -> Any:
@@ -25,7 +28,7 @@ Cell = Annotated[str | float | int | None, BeforeValidator(_finite)]
 Rows = Iterable[Sequence[Cell | date]]
 Record = TypeVar("Record")
 
-NUMERIC: frozenset[Kind] = frozenset({"number", "integer", "ratio"})
+NUMERIC: frozenset[Kind] = frozenset({"number", "value", "integer", "ratio"})
 
 
 class Column(BaseModel):
@@ -33,9 +36,11 @@ class Column(BaseModel):
 
     Attributes:
         kind: the format of its cells: a `ratio` is shown in percent, a `moment` is ISO 8601 in UTC, a `day` is
-            YYYY-MM-DD, and a `link` is "text|url".
+            YYYY-MM-DD, a `link` is "text|url", a `value` is a number as a client sent it, and an `id` is shown short.
+        only_csv: whether the page leaves the column out, so that the table fits; CSV and JSON have it.
         low: the name of the column with the lower ends of its intervals.
         high: the name of the column with the upper ends.
+        link: of an `id`: the name of the column with the link to its page.
     """
 
     name: str
@@ -43,6 +48,8 @@ class Column(BaseModel):
     kind: Kind = "text"
     low: str | None = None
     high: str | None = None
+    only_csv: bool = False
+    link: str | None = None
 
 
 class Choices(BaseModel):
@@ -123,35 +130,24 @@ class Cards(BaseModel):
     key: str | None
 
 
-class Withdrawable(BaseModel):
-    """The corrections that a form of a panel can take back.
-
-    Attributes:
-        correction: the one that the panel is about; "" if it is taken back already, or if the rows can be selected.
-        source: the client who sent it, and all of whose corrections the form can take back; "" if that is unknown.
-        rows: the correction of each row of a table that can be selected; "" for one that is taken back already.
-        key: the name of the key that the api asks for; None if it asks for none.
-    """
-
-    correction: str = ""
-    source: str = ""
-    rows: list[str] = []
-    key: str | None
-
-
 class Panel(BaseModel):
     """A table, and the way to draw it.
 
     The first column is the label (x, slice, row). Each other numeric column is a series, unless it holds the ends of
     another column's intervals. `figures` have the columns label, value, low, high, text; the kind of the second column
     holds for all values, so ratios and counts are two panels. A `matrix` has the true class in the first column and the
-    predicted classes in the others, in the order of the rows. A `table` has no chart. `cards` are rows to review.
+    predicted classes in the others, in the order of the rows. A `table` has no chart. `cards` are rows to review, and
+    `steps` a list of things to do, with the columns of `NextStep`.
 
     Attributes:
         id: a part of the URL of the panel's CSV.
         note: a sentence of explanation, or "".
         warning: what somebody should do now, or "".
-        empty: advice that is shown when there are no rows.
+        empty: advice that is shown when there are no rows; the page offers to copy what is between backticks.
+        headline: the verdict of the panel in one sentence.
+        findings: how bad each row is.
+        folded: a table's rows that one has to unfold.
+        pages: the pages of a table.
         choices: the buttons of a table that asks for ground truths.
         cards: those of the rows, if the panel has some.
         withdrawal: the corrections that a form of the panel can take back.
@@ -166,6 +162,10 @@ class Panel(BaseModel):
     columns: list[Column] = Field(min_length=1)
     rows: list[list[Cell]]
     empty: str
+    headline: Headline | None = None
+    findings: Findings | None = None
+    folded: Folded | None = None
+    pages: Pages | None = None
     choices: Choices | None = None
     cards: Cards | None = None
     withdrawal: Withdrawable | None = None
@@ -175,6 +175,10 @@ class Panel(BaseModel):
         """Return the columns that do not hold the ends of another column's intervals."""
         ends = {end for column in self.columns for end in (column.low, column.high)}
         return [column for column in self.columns if column.name not in ends]
+
+    def shown(self) -> list[Column]:
+        """Return the columns of the table on the page."""
+        return [column for column in self.without_ends() if not column.only_csv]
 
     def series(self) -> list[Column]:
         """Return the columns that are drawn against the first."""

@@ -17,6 +17,7 @@ from monitor.page.errors import add_error_handlers
 from monitor.page.forms import PageForm
 from monitor.page.lineage import lineage_pages
 from monitor.page.panels import Tab
+from monitor.page.prediction_filter import PredictionFilter
 from monitor.page.query import FromUrl, PageQuery, PredictionId
 from monitor.page.rendering import add_files, render
 from monitor.page.replays import changed_answers, start_replay
@@ -135,7 +136,8 @@ def _selection(asked: PageQuery, problem: str, versions: Sequence[int]) -> Selec
         raise HTTPException(422, f"the first day, {since}, is after the last one, {until}")
     days = {"problem": problem, "since": since, "until": until}
     found = asked.model_dump(include={"id", "rule", "correction"})
-    return Selection(**days, **found, versions=list(versions), page=asked.page or 1)
+    narrowed = PredictionFilter(**asked.model_dump(include=set(PredictionFilter.model_fields)))
+    return Selection(**days, **found, versions=list(versions), page=asked.page or 1, filter=narrowed)
 
 
 def _versions(problems: Sequence[ProblemInfo]) -> dict[str, set[int]]:
