@@ -1,5 +1,6 @@
 """Verdicts that a panel shows: a headline, and a level for each row."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -45,3 +46,8 @@ def bar_widths(rows: Sequence[Sequence[Any]]) -> list[list[float]]:
     shares = [[cell or 0.0 for cell in row[1:]] for row in rows]
     longest = max((share for row in shares for share in row), default=0.0) or 1.0
     return [[round(100 * share / longest, 1) for share in row] for row in shares]
+
+
+def gauge_share(value: float, threshold: float) -> float:
+    """Return how far an e-value is on the logarithmic way from 1, no evidence, to its threshold; at most 1.25."""
+    return min(max(math.log(value) / math.log(threshold), 0.0), 1.25) if value > 0 else 0.0

@@ -14,6 +14,7 @@ HEATS = 10  # shades of a matrix
 LONG = 40  # characters of a text that gets a wider column
 WHOLE_ID, HEAD, TAIL = 20, 13, 4  # a longer id is shown by its moment and its end
 TEXTS: dict[Kind, Callable[[float], str]] = {"ratio": percentage_text, "integer": count_text, "value": measured_text}
+LEAST_P = 0.001  # a smaller p-value is not written out
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def formatted(value: Cell, kind: Kind) -> str:
         return NOTHING
     if isinstance(value, str):
         return _moment(value) if kind == "moment" else value
-    return TEXTS.get(kind, number_text)(value)
+    return _p_value(value) if kind == "p" else TEXTS.get(kind, number_text)(value)
 
 
 def formatted_interval(low: Cell, high: Cell, kind: Kind) -> str:
@@ -127,6 +128,10 @@ def _matrix_row(panel: Panel, row: list[Cell], diagonal: int) -> list[TableCell]
     ]
     cells = zip(row, panel.columns, [panel.columns[0].kind, *css], strict=True)
     return [TableCell(formatted(value, column.kind), each) for value, column, each in cells]
+
+
+def _p_value(value: float) -> str:
+    return f"<{LEAST_P}" if value < LEAST_P else f"{value:.2g}"
 
 
 def _moment(value: str) -> str:

@@ -8,14 +8,15 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from monitor.page.findings import Findings, Headline
+from monitor.page.findings import Findings, Headline, Level
 from monitor.page.replay_form import ReplayForm
-from monitor.page.table_parts import Folded, Pages
+from monitor.page.table_parts import Choices, Folded, Pages
 from monitor.page.view import View
 from monitor.page.withdrawable import Withdrawable
 
-Kind = Literal["text", "number", "value", "integer", "ratio", "moment", "day", "link", "id"]
-Drawing = Literal["figures", "line", "bars", "stacked", "pie", "matrix", "table", "cards", "steps"]
+Kind = Literal["text", "number", "value", "integer", "ratio", "moment", "day", "link", "id", "p"]
+Chart = Literal["line", "bars", "stacked", "pie"]
+Drawing = Literal[Chart, "figures", "matrix", "table", "cards", "findings", "shares", "gauges", "steps"]
 
 
 def _finite(value: Any) -> Any:
@@ -28,7 +29,7 @@ Cell = Annotated[str | float | int | None, BeforeValidator(_finite)]
 Rows = Iterable[Sequence[Cell | date]]
 Record = TypeVar("Record")
 
-NUMERIC: frozenset[Kind] = frozenset({"number", "value", "integer", "ratio"})
+NUMERIC: frozenset[Kind] = frozenset({"number", "value", "integer", "ratio", "p"})
 
 
 class Column(BaseModel):
@@ -36,7 +37,8 @@ class Column(BaseModel):
 
     Attributes:
         kind: the format of its cells: a `ratio` is shown in percent, a `moment` is ISO 8601 in UTC, a `day` is
-            YYYY-MM-DD, a `link` is "text|url", a `value` is a number as a client sent it, and an `id` is shown short.
+            YYYY-MM-DD, a `link` is "text|url", `p` is a p-value, a `value` is a number as a client sent it, and an `id`
+            is shown short.
         only_csv: whether the page leaves the column out, so that the table fits; CSV and JSON have it.
         low: the name of the column with the lower ends of its intervals.
         high: the name of the column with the upper ends.
@@ -50,20 +52,6 @@ class Column(BaseModel):
     high: str | None = None
     only_csv: bool = False
     link: str | None = None
-
-
-class Choices(BaseModel):
-    """Buttons in each row of a table: with one click a person says the class of the row's prediction.
-
-    Attributes:
-        classes: the classes to choose from.
-        rows: the prediction id of each row.
-        needs_key: whether the api asks for its key.
-    """
-
-    classes: list[str]
-    rows: list[str]
-    needs_key: bool
 
 
 class NearRow(BaseModel):
@@ -136,8 +124,10 @@ class Panel(BaseModel):
     The first column is the label (x, slice, row). Each other numeric column is a series, unless it holds the ends of
     another column's intervals. `figures` have the columns label, value, low, high, text; the kind of the second column
     holds for all values, so ratios and counts are two panels. A `matrix` has the true class in the first column and the
-    predicted classes in the others, in the order of the rows. A `table` has no chart. `cards` are rows to review, and
-    `steps` a list of things to do, with the columns of `NextStep`.
+    predicted classes in the others, in the order of the rows. A `table` has no chart. `cards` are rows to review.
+    `findings` are rows with a sentence each, which open. `shares` are a table with a bar in each cell. `gauges` have
+    the columns label, value, threshold, text: a bar for each e-value on the way to its threshold. `steps` are a list of
+    things to do, with the columns of `NextStep`.
 
     Attributes:
         id: a part of the URL of the panel's CSV.
@@ -145,9 +135,11 @@ class Panel(BaseModel):
         warning: what somebody should do now, or "".
         empty: advice that is shown when there are no rows; the page offers to copy what is between backticks.
         headline: the verdict of the panel in one sentence.
-        findings: how bad each row is.
+        findings: how bad each row of `findings` is.
+        levels: how bad each row of a table, or each figure, is; empty for rows without a verdict.
         folded: a table's rows that one has to unfold.
         pages: the pages of a table.
+        within: the id of the panel whose rows show this one when they are opened; "" if it stands for itself.
         choices: the buttons of a table that asks for ground truths.
         cards: those of the rows, if the panel has some.
         withdrawal: the corrections that a form of the panel can take back.
@@ -164,8 +156,10 @@ class Panel(BaseModel):
     empty: str
     headline: Headline | None = None
     findings: Findings | None = None
+    levels: list[Level] = []
     folded: Folded | None = None
     pages: Pages | None = None
+    within: str = ""
     choices: Choices | None = None
     cards: Cards | None = None
     withdrawal: Withdrawable | None = None

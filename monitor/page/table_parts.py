@@ -1,6 +1,20 @@
-"""Parts of a long table: rows that are folded, and pages."""
+"""Parts of a table: buttons in its rows, rows that are folded, and pages."""
 
 from pydantic import BaseModel
+
+
+class Choices(BaseModel):
+    """Buttons in each row of a table: with one click a person says the class of the row's prediction.
+
+    Attributes:
+        classes: the classes to choose from.
+        rows: the prediction id of each row.
+        needs_key: whether the api asks for its key.
+    """
+
+    classes: list[str]
+    rows: list[str]
+    needs_key: bool
 
 
 class Folded(BaseModel):

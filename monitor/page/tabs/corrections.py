@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, State, Suggestion
-from monitor.page.findings import Findings, Level
+from monitor.page.findings import Level
 from monitor.page.lineage_picture import linked
 from monitor.page.panels import Column, Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import (
@@ -97,7 +97,7 @@ def _corrections(view: View, found: Sequence[Listed], waiting: int) -> Panel:
         .add("text", "answer", "Champion answered", lambda each: each.answer)
         .add("text", "features", "Features", lambda each: _features(each.correction))
         .add("text", "state", "State", lambda each: each.correction.state)
-        .add("text", "detail", "What comes next", lambda each: _detail(each.correction, waiting))
+        .add("text", "detail", "Explanation", lambda each: _detail(each.correction, waiting))
         .add("text", "verdict", "Verdict", lambda each: each.verdict)
         .add("moment", "received", "Received", lambda each: each.correction.received_at)
         .column(ID, lambda each: each.correction.id)
@@ -106,9 +106,7 @@ def _corrections(view: View, found: Sequence[Listed], waiting: int) -> Panel:
         .columns(only_csv(features), lambda each: [each.correction.features.get(column.label) for column in features])
         .panel()
     )
-    if found:
-        levels: list[Level] = [LEVELS.get(each.correction.state, "unknown") for each in found]
-        panel.findings = Findings(levels=levels, ids=[each.correction.id for each in found])
+    panel.levels = [LEVELS.get(each.correction.state, "unknown") for each in found]
     ids = [each.correction.id if each.correction.state != "withdrawn" else "" for each in found]
     if view.takes_forms and any(ids):
         panel.withdrawal = Withdrawable(rows=ids, key=view.backends.review_key)

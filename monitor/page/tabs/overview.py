@@ -1,6 +1,5 @@
 """Tab *Overview*: is it well, what should somebody do now, how often are the answers right, and what is wrong."""
 
-from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import numpy as np
@@ -11,7 +10,7 @@ from common.store.monitoring.prediction_search import Search
 from common.store.predictions import LoggedPrediction
 from common.store.statistics import LabelSum
 from monitor.page.commands import TRAFFIC, TRAIN
-from monitor.page.findings import Findings, Level
+from monitor.page.findings import Level
 from monitor.page.next_steps import next_steps
 from monitor.page.panels import Panel, PanelTable, PanelText, Rows, columns
 from monitor.page.situation import (
@@ -173,7 +172,7 @@ def _counts(view: View, found: Situation) -> Panel:
     ]
     panel = COUNTS.panel(cells.figures("integer"), rows, has_data=bool(found.predictions or found.alerts))
     levels: list[Level] = ["unknown", "unknown", outliers, alerts]
-    panel.findings = _findings(panel, levels)
+    panel.levels = levels if panel.rows else []
     return panel
 
 
@@ -195,13 +194,8 @@ def _quality(found: Situation, estimates: Estimates) -> Panel:
     panel = text.panel(cells.figures("ratio"), rows, has_data=bool(found.labels))
     # The other figures are means over the classes, with which the test rows are not compared.
     levels: list[Level] = [level if name == "accuracy" else "unknown" for name in METRICS]
-    panel.findings = _findings(panel, levels)
+    panel.levels = levels if panel.rows else []
     return panel
-
-
-def _findings(panel: Panel, levels: Sequence[Level]) -> Findings | None:
-    ids = [str(row[0]).lower().replace(" ", "-") for row in panel.rows]
-    return Findings(levels=list(levels)[: len(ids)], ids=ids) if ids else None
 
 
 def _alerts(view: View, found: Situation) -> Panel:
@@ -220,9 +214,7 @@ def _alerts(view: View, found: Situation) -> Panel:
         )
         .panel()
     )
-    if shown:
-        levels: list[Level] = ["unknown" if each.ended_at else alert_level(each) for each in shown]
-        panel.findings = Findings(levels=levels, ids=[f"alert-{each.id}" for each in shown])
+    panel.levels = ["unknown" if each.ended_at else alert_level(each) for each in shown]
     if over:
         panel.folded = Folded(
             after=len(found.alerts), summary=f"{len(over)} that {'is' if len(over) == 1 else 'are'} over"

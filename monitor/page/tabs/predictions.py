@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from common.store.monitoring.prediction_search import MOST_LOOKED_AT, FoundPage, Search
 from common.store.predictions import LoggedPrediction
-from monitor.page.findings import Findings, Level
+from monitor.page.findings import Level
 from monitor.page.formatting import formatted
 from monitor.page.lineage_picture import linked
 from monitor.page.panels import Panel, PanelTable, PanelText, columns
@@ -61,8 +61,7 @@ def build(view: View) -> list[Panel]:
         )
         .panel()
     )
-    if found.rows:
-        panel.findings = Findings(levels=[_level(each) for each in found.rows], ids=[row["id"] for row in rows])
+    panel.levels = [_level(each) for each in found.rows]
     panel.pages = _pages(view, found)
     return [panel]
 

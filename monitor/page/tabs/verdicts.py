@@ -7,7 +7,8 @@ from common.judgement.gate import ANCHOR, CHAMPION
 from common.judgement.settle import WantedLabel, wanted_labels
 from common.store.judgements import JudgementRecord
 from common.store.predictions import LoggedPrediction
-from monitor.page.panels import Choices, Panel, PanelTable, PanelText, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
+from monitor.page.table_parts import Choices
 from monitor.page.tabs.cells import (
     FLOW_RUN,
     VERSION,

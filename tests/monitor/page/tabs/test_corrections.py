@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from common.store import Store
-from monitor.page.panels import Choices
+from monitor.page.table_parts import Choices
 from monitor.page.tabs import corrections
 from monitor.page.view import Backends, FeedbackApi, View
 from monitor.page.withdrawable import Withdrawable

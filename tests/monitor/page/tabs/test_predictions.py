@@ -149,9 +149,7 @@ def test_filters_choose_wrong_rows_outliers_rows_without_truth_classes_and_unsur
     assert ids(backends, filtered("unlabelled", SETOSA, below=50)) == ["d"]
     assert ids(backends, filtered("wrong").model_copy(update={"id": "a"})) == ["a"]  # a whole id finds its row
     assert built(backends, filtered("outlier", VERSICOLOR)).empty.startswith("No prediction of the chosen time matches")
-    found = built(backends, filtered()).findings
-    assert found
-    assert found.levels == ["good", "unknown", "bad", "unknown"]
+    assert built(backends, filtered()).levels == ["good", "unknown", "bad", "unknown"]
 
 
 @pytest.mark.parametrize("only", ["", "unlabelled"])
