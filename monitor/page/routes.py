@@ -21,6 +21,7 @@ from monitor.page.prediction_filter import PredictionFilter
 from monitor.page.query import FromUrl, PageQuery, PredictionId
 from monitor.page.rendering import add_files, render
 from monitor.page.replays import changed_answers, start_replay
+from monitor.page.report import paper_pages
 from monitor.page.timeline.asked import asked_time
 from monitor.page.timeline.shown import strip
 from monitor.page.timeline.timeline import TimelineData, timeline_of
@@ -35,6 +36,7 @@ def add_page(app: FastAPI, tabs: Sequence[Tab]) -> None:
     add_error_handlers(app)
     app.include_router(page_router(tabs))
     app.include_router(form_routes.router)
+    app.include_router(paper_pages(lambda request, asked: _overview(request, tabs[0], asked)))
     app.include_router(lineage_pages([(each, _path(each, tabs)) for each in tabs]))
 
 
@@ -131,6 +133,10 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
         return render(request, "tab.html", context)
 
     return page
+
+
+def _overview(request: Request, tab: Tab, asked: PageQuery) -> TabData:
+    return _data(request, tab, asked, known_problems(request.app.state.backends))
 
 
 def _data(request: Request, tab: Tab, asked: PageQuery, problems: Sequence[ProblemInfo]) -> TabData:

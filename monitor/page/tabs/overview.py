@@ -1,16 +1,14 @@
 """Tab *Overview*: is it well, what should somebody do now, how often are the answers right, and what is wrong."""
 
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.evaluate import classes_of, matrix_of, wilson
-from common.store.monitoring.alerts import Alert
 from common.store.monitoring.prediction_search import Search
 from common.store.predictions import LoggedPrediction
 from common.store.statistics import LabelSum
 from monitor.page.commands import TRAFFIC, TRAIN
-from monitor.page.findings import Level
 from monitor.page.next_steps import next_steps
 from monitor.page.panels import Panel, PanelTable, PanelText, Rows, columns
 from monitor.page.situation import (
@@ -21,23 +19,16 @@ from monitor.page.situation import (
     status,
     worst_first,
 )
-from monitor.page.table_parts import Folded
 from monitor.page.tabs import cells
+from monitor.page.tabs.alert_list import alert_list
 from monitor.page.tabs.verdicts import wanted
 from monitor.page.view import ROLE_NAMES, View, of_champion
-from monitor.statistics.breaches import (
-    ACCURACY,
-    DRIFT,
-    FEATURE_MEAN,
-    MANY_QUARANTINED,
-    OUTLIERS,
-    RECALL,
-    REVIEWS_WAITING,
-)
 from monitor.statistics.enough import LABELS
 from monitor.statistics.estimates import INTERVAL, METRICS, Estimates, performance
 
-MOST_ALERTS = 50
+if TYPE_CHECKING:
+    from monitor.page.findings import Level
+
 NOW = PanelText(
     "status",
     "What should I do now?",
@@ -51,12 +42,6 @@ COUNTS = PanelText(
     "All predictions of the chosen time that clients received, by any version.",
     "figures",
 )
-ALERTS = PanelText(
-    "alerts",
-    "Alerts",
-    "No alert was open in the chosen time.",
-    f"Open alerts first, whatever time is chosen, the worst on top; then the newest {MOST_ALERTS} of the chosen time.",
-)
 SERVED = PanelText(
     "served",
     "Versions in service",
@@ -69,18 +54,6 @@ CHAMPIONS = PanelText(
     f"No version became champion in the chosen time. Train one: `{TRAIN}`",
     "When each version became champion, how, and the reason if the lab itself decided.",
 )
-LEVEL_WORDS: dict[Level, str] = {"bad": "act now", "watch": "look at it", "good": "good", "unknown": "not known"}
-OVER = "over"
-# The tab that shows more about an alert of each kind.
-PLACES: dict[str, tuple[str, str, dict[str, str], str]] = {
-    ACCURACY: ("Metrics by class", "classes", {}, ""),
-    RECALL: ("Metrics by class", "classes", {}, ""),
-    DRIFT: ("Drift", "drift", {}, ""),
-    FEATURE_MEAN: ("Drift", "drift", {}, ""),
-    OUTLIERS: ("Outliers", "predictions", {"only": "outlier"}, ""),
-    REVIEWS_WAITING: ("Corrections to review", "corrections", {}, "#quarantined"),
-    MANY_QUARANTINED: ("Corrections to review", "corrections", {}, "#quarantined"),
-}
 
 
 def build(view: View) -> list[Panel]:
@@ -91,7 +64,7 @@ def build(view: View) -> list[Panel]:
         _now(found),
         _quality(found, performance(matrix_of(labels, classes_of((), labels)))),
         _counts(view, found),
-        _alerts(view, found),
+        alert_list(view, found.alerts),
         _served(view),
         _champions(view),
     ]
@@ -196,41 +169,6 @@ def _quality(found: Situation, estimates: Estimates) -> Panel:
     levels: list[Level] = [level if name == "accuracy" else "unknown" for name in METRICS]
     panel.levels = levels if panel.rows else []
     return panel
-
-
-def _alerts(view: View, found: Situation) -> Panel:
-    past = view.store.alerts.between(found.problem, *view.bounds, MOST_ALERTS)
-    over = [each for each in past if each.ended_at]
-    shown = [*found.alerts, *over]
-    panel = (
-        PanelTable(ALERTS, shown)
-        .add("text", "severity", "Severity", _severity)
-        .add("text", "message", "What is wrong", lambda each: f"{each.message[:1].upper()}{each.message[1:]}")
-        .add("moment", "began", "Since", lambda each: each.began_at)
-        .add("moment", "ended", "Until", lambda each: each.ended_at)
-        .add("link", "where", "Where to look", _where)
-        .columns(
-            cells.only_csv(columns("text", kind="Kind", subject="Subject")), lambda each: [each.kind, each.subject]
-        )
-        .panel()
-    )
-    panel.levels = ["unknown" if each.ended_at else alert_level(each) for each in shown]
-    if over:
-        panel.folded = Folded(
-            after=len(found.alerts), summary=f"{len(over)} that {'is' if len(over) == 1 else 'are'} over"
-        )
-    return panel
-
-
-def _where(alert: Alert) -> str | None:
-    if alert.kind not in PLACES:
-        return None
-    words, tab, query, anchor = PLACES[alert.kind]
-    return f"{words}|/tab/{tab}?{urlencode({'problem': alert.problem, **query})}{anchor}"
-
-
-def _severity(alert: Alert) -> str:
-    return OVER if alert.ended_at else LEVEL_WORDS[alert_level(alert)]
 
 
 def _served(view: View) -> Panel:
