@@ -122,6 +122,8 @@ class Settings(MlflowLogin):
     )
     api_key: SecretStr | None = Field(None, description="key for X-API-Key in requests that change something")
     review_key: SecretStr | None = Field(None, description="key for reviewing corrections; default: API_KEY")
+    signing_key: SecretStr | None = Field(None, min_length=16, description="key that signs and checks versions")
+    allow_unsigned: bool | None = Field(None, description="whether unsigned versions are used; default: MLflow is here")
     suggest_rate: str = Field(
         "120/minute",
         pattern=r"^[1-9][0-9]*/(second|minute|hour|day)$",

@@ -4,7 +4,7 @@ It does without the `mlflow` package, whose import takes seconds and more memory
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -55,6 +55,10 @@ class Version:
 class Registry:
     """The registry of the MLflow server at `uri`; an asynchronous context manager.
 
+    Attributes:
+        check: is called with each downloaded file, its version and its name, and raises an error for one that must not
+            be used.
+
     Raises:
         RegistryUnavailableError: each method raises it if the server cannot be reached.
         RegistryError: each method raises it if the server answers with an error.
@@ -69,6 +73,7 @@ class Registry:
             file_seconds: how long a download may take.
         """
         self.uri = uri
+        self.check: Callable[[Version, str, bytes], None] | None = None
         self._file_bytes = file_mb * 2**20
         self._file_seconds = file_seconds
         # Without https, the client need not load certificates, which take 4 MB of memory.
@@ -116,11 +121,14 @@ class Registry:
         method, version = ("DELETE", {}) if number is None else ("POST", {"version": str(number)})
         await self._send(method, f"{API}/registered-models/alias", json={"name": name, "alias": alias, **version})
 
-    async def download(self, version: Version) -> bytes:
-        """Return the ONNX file of a version. MLflow names it model.onnx."""
-        query = {"name": version.name, "version": str(version.number), "path": "model.onnx"}
+    async def download(self, version: Version, file: str = "model.onnx") -> bytes:
+        """Return a file of a version. MLflow names the ONNX file model.onnx."""
+        query = {"name": version.name, "version": str(version.number), "path": file}
         path = "/model-versions/get-artifact"
-        return (await self._send("GET", path, self._file_bytes, self._file_seconds, params=query)).content
+        content = (await self._send("GET", path, self._file_bytes, self._file_seconds, params=query)).content
+        if self.check:
+            await asyncio.to_thread(self.check, version, file, content)
+        return content
 
     async def set_tag(self, version: Version, key: str, value: str | None) -> None:
         """Set a tag of a version; None removes the tag, which may be absent."""
