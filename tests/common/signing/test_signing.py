@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import mlflow
+import numpy as np
 import pytest
 import skops.io
 from mlflow.entities.model_registry import ModelVersion
@@ -122,7 +123,7 @@ def downloaded(lab: Settings, version: Version, file: str = "model.onnx") -> byt
 def test_what_training_registers_is_loaded(lab: Settings, problem: Problem, signed: Version, twin: Version) -> None:
     assert downloaded(lab, signed)
     assert publish.load_bundle(lab, signed).classes == problem.target.classes
-    assert publish.load_sklearn(problem, lab, twin).predict([[5.1, 3.5, 1.4, 0.2]]).tolist() == [0]
+    assert publish.load_sklearn(problem, lab, twin).predict(np.array([[5.1, 3.5, 1.4, 0.2]], dtype=np.float32)).tolist() == [0]
 
 
 def test_the_signature_covers_all_tags_and_both_files(signed: Version, twin: Version) -> None:
@@ -338,7 +339,7 @@ def test_the_command_signs_no_file_that_reads_others(lab: Settings, problem: Pro
 
 def test_the_key_is_made_once_and_its_owner_alone_can_read_it(offline: Settings) -> None:
     keys = [b""] * 8
-    threads = [threading.Thread(target=lambda n=n: keys.__setitem__(n, made_key(offline))) for n in range(len(keys))]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda n=n: keys.__setitem__(n, made_key(offline))) for n in range(len(keys))]
     for each in threads:
         each.start()
     for each in threads:
