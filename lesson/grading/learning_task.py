@@ -88,6 +88,8 @@ def _no_version_fault(learning: Learning) -> Fault:
     states = Counter(str(run["state_type"]).lower() for run in learning.flows.flow_runs())
     seen = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
     seen = f"no new version after five corrections; flow runs: {seen}"
+    if not states and (complaint := learning.service.complaint()):
+        seen = f"{seen}; the api printed: {complaint}"
     if "completed" not in states:
         return seen, "read the log of the flow run in Prefect; the fifth correction starts it"
     return f"{seen}; the judge refused good corrections: the candidate forgets what the model knew", GOES_ON
