@@ -10,6 +10,7 @@ from common.signing.keys import allows_unsigned, key_path, signing_key
 from common.signing.signature import TAG, VersionInRegistry, VersionSignature, hash_of, holds, id_of
 
 BUNDLE = "model.onnx"
+ORT_FORMAT = b"ORTM"  # the mark of ONNX Runtime's own format, which ONNX Runtime also reads; it stands at byte 4
 
 logger = logging.getLogger(__name__)
 
@@ -75,10 +76,12 @@ def _missing(settings: Settings, signature: VersionSignature | None, key: bytes 
 
 
 def _check_alone(named: str, content: bytes) -> None:
+    if content[4:8] == ORT_FORMAT:
+        raise NotTrustedError(f"{named} is not used: its file has ONNX Runtime's own format; export it as ONNX")
     try:
         elsewhere = has_external_data(content)
-    except ValueError as error:
-        raise NotTrustedError(f"{named} is not used: its file is no ONNX model: {error}") from error
+    except ValueError:  # ONNX Runtime says better what is wrong with it
+        return
     if elsewhere:
         raise NotTrustedError(
             f"{named} is not used: a tensor of its file is in another file (external data), which would be read from "

@@ -25,6 +25,7 @@ EXTERNAL_DATA = 13  # the field of a tensor
 KEY = b"location"  # names the other file in that field
 # How the value of a field is written, in the last three bits of its tag.
 VARINT, WITH_LENGTH = 0, 2
+GROUP = {3, 4}  # its beginning and its end; ONNX has none, and protobuf passes over unknown ones
 WIDTHS = {1: 8, 5: 4}  # bytes
 MAX_VARINT = 10  # bytes
 MORE = 0x80  # the bit of a byte that says that another one follows
@@ -34,7 +35,8 @@ def has_external_data(content: bytes) -> bool:
     """Return whether a tensor of an ONNX file is in another file.
 
     Raises:
-        ValueError: the bytes are no message of protobuf, or a part in the metadata is damaged.
+        ValueError: the bytes are no message of protobuf, or a part in the metadata is damaged; ONNX Runtime refuses
+            such a file, too.
     """
     return any(_leads_elsewhere(each) for each in (content, *_parts(content)))
 
@@ -85,8 +87,9 @@ def _messages(content: bytes, at: int, end: int) -> Iterator[tuple[int, int, int
                 raise ValueError(f"a field at byte {at} is longer than the message that it is in")
             yield tag >> 3, at, at + length
             at += length
-        else:
-            raise ValueError(f"a field at byte {at} has the wire type {wire_type}, which ONNX does not use")
+        # The fields of a group are taken for those around it: rather too many than too few.
+        elif wire_type not in GROUP:
+            raise ValueError(f"a field at byte {at} has the wire type {wire_type}, which does not exist")
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:

@@ -26,8 +26,10 @@ def load_version(settings: Settings, problem: str, model_name: str, number: int)
     """
     try:
         content = asyncio.run(_download(settings, model_name, number))
-    except (RegistryError, ModelError) as error:
+    except RegistryError as error:
         raise ReplayError(f"version {number} cannot be fetched: {error.args[0]}") from error
+    except ModelError as error:  # nobody should load it
+        raise ReplayError(f"version {number} cannot be loaded: {error}") from error
     try:
         known = get_problem(problem)
     except ProblemError:  # the monitor also runs without the problem's file: then the bundle must name its features

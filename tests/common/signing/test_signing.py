@@ -34,7 +34,7 @@ from common.registry.client import (
     Version,
 )
 from common.settings import Settings, SettingsError
-from common.signing.check import NotTrustedError, check_of
+from common.signing.check import NotTrustedError, check, check_of
 from common.signing.keys import allows_unsigned, key_path, made_key, require_key
 from common.signing.signature import TAG, VersionSignature
 from common.signing.trusted_types import trusted
@@ -123,7 +123,8 @@ def downloaded(lab: Settings, version: Version, file: str = "model.onnx") -> byt
 def test_what_training_registers_is_loaded(lab: Settings, problem: Problem, signed: Version, twin: Version) -> None:
     assert downloaded(lab, signed)
     assert publish.load_bundle(lab, signed).classes == problem.target.classes
-    assert publish.load_sklearn(problem, lab, twin).predict(np.array([[5.1, 3.5, 1.4, 0.2]], dtype=np.float32)).tolist() == [0]
+    rows = np.array([[5.1, 3.5, 1.4, 0.2]], dtype=np.float32)
+    assert publish.load_sklearn(problem, lab, twin).predict(rows).tolist() == [0]
 
 
 def test_the_signature_covers_all_tags_and_both_files(signed: Version, twin: Version) -> None:
@@ -194,6 +195,11 @@ def test_external_data_is_refused_also_where_unsigned_versions_are_allowed(lab: 
     attack = by_hand(lab, signed.name, model_onnx=reading().SerializeToString())
     with pytest.raises(NotTrustedError, match=r"is in another file .external data."):
         downloaded(with_(lab, allow_unsigned=True), attack)
+
+
+def test_a_file_in_the_runtimes_own_format_is_refused(lab: Settings, signed: Version) -> None:
+    with pytest.raises(NotTrustedError, match="own format"):
+        check(with_(lab, allow_unsigned=True), replace(signed, tags={}), "model.onnx", b"\x18\0\0\0ORTM" + bytes(24))
 
 
 class WritesFile:
