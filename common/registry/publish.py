@@ -7,7 +7,7 @@ uses the `mlflow` package; `client.py` reads the registry without it.
 import asyncio
 import logging
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version as installed
@@ -29,8 +29,6 @@ from common.settings import PROJECT, Settings
 from common.signing.check import check_of  # room: signing
 from common.signing.publishing import NotedFlavour, SignedRegistration  # room: signing
 from common.signing.trusted_types import trusted  # room: signing
-
-RegisterOne = Callable[[str, str, Mapping[str, str]], ModelVersion]
 
 
 def use_mlflow(uri: str, experiment: str) -> str:
@@ -69,7 +67,7 @@ def load_sklearn(problem: Problem, settings: Settings, version: Version) -> Clas
         ModelError: the file is not the lab's own, or has types that the lab does not trust.
         RegistryError: the version has no skops file.
     """
-    content = _download(settings, version, "model.skops")
+    content = asyncio.run(_download(settings, version, "model.skops"))
     types = skops.io.get_untrusted_types(data=content)
     types = trusted(problem.name, types)  # room: signing
     model: Classifier = skops.io.loads(content, trusted=types)
@@ -82,7 +80,7 @@ def load_bundle(settings: Settings, version: Version) -> OnnxModel:
     Raises:
         ModelError: the file is no model that the lab can ask.
     """
-    return OnnxModel(_download(settings, version, "model.onnx"))
+    return OnnxModel(asyncio.run(_download(settings, version, "model.onnx")))
 
 
 def registered_at(version: Version) -> datetime:
@@ -137,7 +135,7 @@ def register(
     client = mlflow.MlflowClient()
     tags = {**tags, "git_commit": git_commit()}
     made: list[ModelVersion] = []
-    register_one: RegisterOne = partial(_register, client)
+    register_one: Any = partial(_register, client)
     register_one = SignedRegistration(settings, register_one)  # room: signing
     before = {name: _aliases(client, name) for name in (problem.sklearn_name, problem.onnx_name)}
     try:
@@ -185,21 +183,17 @@ def _log_flavours(problem: Problem, model: Classifier, graph: ModelProto) -> tup
     types = trusted(problem.name, types)  # room: signing
     # Without given requirements, each call starts processes that look for them, for a minute or more.
     skops_file = {"serialization_format": "skops", "skops_trusted_types": types}
-    needed = _pinned("scikit-learn", "skops")
-    logged = Model.log(None, flavours[0], name="sklearn", sk_model=model, pip_requirements=needed, **skops_file)
-    needed = _pinned("onnx", "onnxruntime")
-    one_file = {"onnx_model": graph, "save_as_external_data": False}
-    exported = Model.log(None, flavours[1], name="onnx", pip_requirements=needed, **one_file)
+    given = {"sk_model": model, "pip_requirements": _pinned("scikit-learn", "skops"), **skops_file}
+    logged = Model.log(None, flavours[0], name="sklearn", **given)
+    given = {"onnx_model": graph, "pip_requirements": _pinned("onnx", "onnxruntime"), "save_as_external_data": False}
+    exported = Model.log(None, flavours[1], name="onnx", **given)
     return logged.model_uri, exported.model_uri
 
 
-def _download(settings: Settings, version: Version, file: str) -> bytes:
-    async def download() -> bytes:
-        async with Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds) as registry:
-            registry.check = check_of(settings)  # room: signing
-            return await registry.download(version, file)
-
-    return asyncio.run(download())
+async def _download(settings: Settings, version: Version, file: str) -> bytes:
+    async with Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds) as registry:
+        registry.check = check_of(settings)  # room: signing
+        return await registry.download(version, file)
 
 
 def _register(client: mlflow.MlflowClient, name: str, uri: str, tags: Mapping[str, str]) -> ModelVersion:
