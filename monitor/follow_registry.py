@@ -132,7 +132,10 @@ class References(RegistryFollower):
         if not retry.over(serving):
             return
         with retry.attempt(serving):
-            content = await self._registry.download(serving)
+            try:
+                content = await self._registry.download(serving)
+            except ModelError as error:  # a file that nobody should load
+                raise RegistryError(str(error)) from error
             self._found[serving.name] = serving, await asyncio.to_thread(read_bundle, serving, content)
 
 
