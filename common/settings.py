@@ -13,10 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from common.room_settings.browsers import BrowserSettings  # room: browsers
 from common.room_settings.class_names import ClassNameSettings  # room: class_names
 from common.room_settings.connections import ConnectionSettings  # room: connections
 from common.room_settings.containers import ContainerSettings  # room: containers
 from common.room_settings.guards import GuardSettings  # room: guards
+from common.room_settings.keys import KeySettings  # room: keys
 from common.room_settings.monitor import MonitorSettings  # room: monitor
 from common.room_settings.protocols import ProtocolSettings  # room: protocols
 from common.room_settings.scripts import ScriptSettings  # room: scripts
@@ -136,10 +138,12 @@ class LoopSettings(MlflowLogin):
 
 
 class Settings(
+    BrowserSettings,  # room: browsers
     ClassNameSettings,  # room: class_names
     ConnectionSettings,  # room: connections
     ContainerSettings,  # room: containers
     GuardSettings,  # room: guards
+    KeySettings,  # room: keys
     MonitorSettings,  # room: monitor
     ProtocolSettings,  # room: protocols
     ScriptSettings,  # room: scripts
