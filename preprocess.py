@@ -4,21 +4,19 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from common.files import write_atomic
-from common.problem import LARGEST, Floats, Problem, ProblemError, Table, get_problem
+from common.precision import merged_columns  # room: precision
+from common.problem import LARGEST, Problem, ProblemError, Table, get_problem
 from common.settings import SettingsError, load_settings
 from common.split import split as split_for_validation
 from common.table import DataError, table_bytes
 
 SEED = 42
-# Warn if float32 merges more than this share of a column's different values; random float64 numbers lose a few.
-MERGED_SHARE = 0.01
 # Least number of rows of each class: to split the data, to learn and validate, to test.
 NEEDED = {"data.csv": 3, "train.csv": 2, "test.csv": 1}
 
@@ -48,34 +46,14 @@ def check_classes(problem: Problem, part: Table, name: str) -> None:
             raise ValueError(f"class {class_name!r} has {rows} in {name}, and needs {NEEDED[name]} at least")
 
 
-def number_columns(problem: Problem, table: Table) -> Iterator[tuple[str, Floats]]:
-    """Yield name and values `[rows]` of each column of numbers."""
-    for index, feature in enumerate(problem.features):
-        if feature.kind == "number":
-            yield feature.name, table.X[:, index].astype(np.float64)
-
-
 def check_numbers(problem: Problem, table: Table, source: Path) -> None:
     """Raise `DataError` if the problem's `load` returns a number that float32 cannot hold."""
-    for name, values in number_columns(problem, table):
+    for feature, column in zip(problem.features, table.X.T, strict=True):
+        values = column.astype(np.float64) if feature.kind == "number" else np.zeros(0)
         for row in np.flatnonzero(~(np.abs(values) <= LARGEST))[:1].tolist():
             raise DataError(
-                f"{source}, column {name}: `load` of the problem makes {values[row]} of it in row {row + 1}, "
+                f"{source}, column {feature.name}: `load` of the problem makes {values[row]} of it in row {row + 1}, "
                 "and models are asked in finite numbers of float32"
-            )
-
-
-def merged_columns(problem: Problem, table: Table) -> Iterator[str]:
-    """Yield a warning for each column of numbers that loses different values in float32, a model's input type."""
-    for name, column in number_columns(problem, table):
-        values = np.unique(column)
-        same = np.diff(values.astype(np.float32)) == 0
-        if same.sum() > MERGED_SHARE * len(values):
-            low, high = values[same.argmax() : same.argmax() + 2].tolist()
-            yield (
-                f"column {name}: {low!r} and {high!r} are the same for a model, which is asked in float32 "
-                f"({len(values)} different values become {len(values) - same.sum()}): subtract an origin from the "
-                "column, or use another unit"
             )
 
 
@@ -95,8 +73,8 @@ def preprocess(problem: Problem, folder: Path) -> dict[str, int]:
     try:
         table = problem.load(source)
         check_numbers(problem, table, source)
-        for warning in merged_columns(problem, table):
-            logger.warning("preprocess: %s, %s", source, warning)
+        for warning in merged_columns(problem, table):  # room: precision
+            logger.warning("preprocess: %s, %s", source, warning)  # room: precision
         check_classes(problem, table, "data.csv")
         rest, test = split(table, problem.test_share)
         train, later = split(rest, problem.later_share / (1 - problem.test_share))

@@ -7,7 +7,7 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -17,14 +17,17 @@ from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 
 from api.challenger.follower import ChallengerFollower  # room: challenger
+from api.challenger.metrics import ShadowMetrics  # room: challenger
 from api.challenger.shadow import Shadow  # room: challenger
+from api.class_names import class_names  # room: class_names
 from api.corrections.prefect_outbox import Outbox
 from api.disk_copy import keep_copies  # room: disk_copy
 from api.fastpath.routes import FAST_ROUTES  # room: fastpath
 from api.fastpath.wiring import fast_routes  # room: fastpath
 from api.guards.body_guard import BodyGuard  # room: guards
+from api.guards.rate_limit import limit_rate  # room: guards
 from api.guards.request_ids import RequestIds  # room: guards
-from api.http.access import Access, Limit, RateLimit
+from api.http.access import Access
 from api.http.errors import add_error_handlers
 from api.http.large_bodies import OffloadLarge
 from api.inference.prediction_log import PredictionLog
@@ -48,6 +51,8 @@ from api.routes.feedback import feedback_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
 from api.routes.suggest import suggest_router
+from api.swagger.describe import describe  # room: swagger
+from api.unseen_categories import UnseenCategories  # room: unseen_categories
 from api.version_check.check import check_apart  # room: version_check
 from common.connections.heads import Heads  # room: connections
 from common.connections.protocol import LIMITS, Limits  # room: connections
@@ -59,6 +64,7 @@ from common.store.threads import STORE_SECONDS, StoreThreads
 from trust.http.corrections import corrections_router  # room: trust
 from trust.http.erasures import answer_for_erased, erasure_router  # room: trust
 from trust.http.lineage import lineage_router  # room: trust
+from trust.http.review_key import add_review_key  # room: trust
 from trust.http.withdrawal_runs import WithdrawalRuns  # room: trust
 from trust.http.withdrawals import withdrawals_router  # room: trust
 from trust.withdrawal.effects import objection  # room: trust
@@ -86,9 +92,7 @@ ROUTERS = [
 ]
 
 
-def create_app(
-    settings: Settings | None = None, rate_limit: Limit | None = None, metrics: Metrics | None = None
-) -> FastAPI:
+def create_app(settings: Settings | None = None, rate_limit: Any = None, metrics: Metrics | None = None) -> FastAPI:
     """Return the application; without `settings` it reads them when it starts.
 
     Several processes of one service share a `rate_limit` and `metrics`.
@@ -100,7 +104,8 @@ def create_app(
         logging.getLogger("api").setLevel(logging.INFO)
         async with AsyncExitStack() as stack:
             given = settings or load_settings()
-            yield await _start(app, given, rate_limit or RateLimit(given.suggest_rate), stack)
+            limit_rate(app.state, given, rate_limit)  # room: guards
+            yield await _start(app, given, stack)
 
     app = FastAPIOffline(
         title="Closed-loop MLOps lab",
@@ -115,13 +120,15 @@ def create_app(
     app.add_middleware(Heads)  # room: connections
     app.add_middleware(BodyGuard)  # room: guards
     app.state.http_metrics = HttpMetrics(app, app.state.metrics.registry)  # room: http_metrics
+    app.state.shadow_metrics = ShadowMetrics(app.state.metrics)  # room: challenger
+    app.state.unseen = UnseenCategories(app.state.metrics)  # room: unseen_categories
     app.state.metrics.show(app)
     app.add_middleware(RequestIds)  # room: guards
     add_oip(app)  # room: protocols
     return app
 
 
-async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: AsyncExitStack) -> dict[str, Any]:
+async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dict[str, Any]:
     """Start the parts of the application; `stack` stops them, the last one first.
 
     Returns:
@@ -132,6 +139,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     state.problem = problem
     for make_router in ROUTERS:
         app.include_router(make_router(problem))
+    describe(app, problem)  # room: swagger
     store = await asyncio.to_thread(Store, settings.database_url, STORE_SECONDS)
     stack.callback(store.close)
     state.store = StoreThreads(store)
@@ -139,25 +147,27 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     await stack.enter_async_context(registry)
     state.registry = registry  # room: trust
-    state.access = Access(settings, rate_limit)
+    state.access = Access(settings)
+    add_review_key(state.access, settings)  # room: trust
     state.aliases = Aliases(problem, registry, state.store)  # room: promotion
     state.large = OffloadLarge()
     stack.callback(state.large.close)
     state.log = PredictionLog(problem, store.predictions, metrics)
-    state.predictor = Predictor(problem, state.log, metrics)
+    state.predictor = Predictor(state.log, metrics)
     threads: list[Any] = [state.log]
-    state.champion = ChampionFollower(problem, settings, registry, metrics, state.store)
+    state.champion = ChampionFollower(problem, registry, metrics, state.store)
     state.challenger = None
     state.outbox = Outbox(problem, settings, state.store)
     services: list[Any] = [state.champion, state.outbox]
     state.champion.check = partial(check_apart, problem, settings)  # room: version_check
-    state.challenger = ChallengerFollower(problem, settings, registry, metrics)  # room: challenger
-    state.challenger.check = state.champion.check  # room: challenger
-    shadow = Shadow(state.challenger, state.log, metrics)  # room: challenger
+    state.champion.class_names = partial(class_names, problem, settings)  # room: class_names
+    state.challenger = ChallengerFollower(problem, registry, metrics, state.champion)  # room: challenger
+    shadow = Shadow(state.challenger, state.log, state.shadow_metrics)  # room: challenger
     state.predictor.observers.append(shadow.offer)  # room: challenger
+    state.predictor.observers += state.unseen.observers(problem)  # room: unseen_categories
     threads.append(shadow)  # room: challenger
     services.append(state.challenger)  # room: challenger
-    keep_copies(problem, settings, state.champion, state.challenger)  # room: disk_copy
+    await asyncio.to_thread(keep_copies, problem, settings, state.champion, state.challenger)  # room: disk_copy
     services.append(LiveJudge(problem, settings, registry, state.store, state.aliases))  # room: probation
     services.append(LostRuns(problem, settings, state.store))  # room: lost_runs
     state.aliases.objections.append(partial(objection, problem))  # room: trust
@@ -166,12 +176,7 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     state.inference = Inference(problem, state.predictor, state.large)  # room: protocols
     state.seldon = SeldonAnswers(problem, settings, state.store)  # room: protocols
     fast += infer_routes(problem, state.champion, state.inference)  # room: protocols
-    for thread in threads:
-        thread.start()
-        stack.push_async_callback(asyncio.to_thread, thread.stop)
-    for service in services:
-        await service.start()
-        stack.push_async_callback(service.stop)
+    await _run(threads, services, stack)
     # Everything imported so far lives as long as the process: full collections need not scan it.
     gc.freeze()
     gc.enable()
@@ -180,6 +185,16 @@ async def _start(app: FastAPI, settings: Settings, rate_limit: Limit, stack: Asy
     shared[FAST_ROUTES] = fast_routes(state, fast)  # room: fastpath
     shared[LIMITS] = Limits(settings)  # room: connections
     return shared
+
+
+async def _run(threads: Sequence[Any], services: Sequence[Any], stack: AsyncExitStack) -> None:
+    """Start the threads, then the services of the event loop; `stack` stops them, the last one first."""
+    for thread in threads:
+        thread.start()
+        stack.push_async_callback(asyncio.to_thread, thread.stop)
+    for service in services:
+        await service.start()
+        stack.push_async_callback(service.stop)
 
 
 app = create_app()

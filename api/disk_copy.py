@@ -18,10 +18,21 @@ logger = logging.getLogger(__name__)
 
 
 def keep_copies(problem: Problem, settings: Settings, *followers: ModelFollower | None) -> None:
-    """Let the followers keep the versions that they serve, in a folder for each role."""
-    for follower in followers:
-        if follower:
-            follower.copies = DiskCopy(settings.state_dir / "served" / problem.onnx_name / follower.role)
+    """Let the followers serve the versions that they have kept, and keep those to come, in a folder for each role."""
+    for follower in filter(None, followers):
+        copy = DiskCopy(settings.state_dir / "served" / problem.onnx_name / follower.role)
+        follower.keep = copy.keep
+        _serve_copy(follower, copy)
+
+
+def _serve_copy(follower: ModelFollower, copy: "DiskCopy") -> None:
+    for version, content in copy.newest_first():
+        try:
+            follower.serve_file(version, content)
+        except Exception as error:  # noqa: BLE001  # a bad copy must not keep the service from starting
+            logger.warning("the copy of version %d cannot be used: %s", version.number, error)
+        else:
+            return
 
 
 class DiskCopy:
@@ -30,6 +41,13 @@ class DiskCopy:
     def __init__(self, folder: Path) -> None:
         """Use `folder`, which the first `write` makes."""
         self._folder = folder
+
+    def keep(self, version: Version | None, content: bytes) -> None:
+        """Write the version that serves, or delete the copy if none does."""
+        if version:
+            self.write(version, content)
+        else:
+            self.delete()
 
     def write(self, version: Version, content: bytes) -> None:
         """Write a version, then delete the one before."""

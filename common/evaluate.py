@@ -1,7 +1,4 @@
-"""Metrics of a classifier, computed from its confusion matrix alone. Nothing here reads or writes anything.
-
-Definitions as in scikit-learn's user guide, section 3.4 "Metrics and scoring", one class against the rest.
-"""
+"""Metrics of versions on live rows, with their intervals. Nothing here reads or writes anything."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from common.confusion import ClassMetrics, counts_by_class, ratio
 from common.problem import Ints
 
 CONFIDENCE = 0.95
@@ -37,33 +35,13 @@ class LabelCount(Protocol):
 
 
 @dataclass(frozen=True)
-class ClassMetrics:
-    """Counts of one class against the rest, and the metrics made from them; None where a denominator is zero."""
-
-    true_pos: int
-    false_pos: int
-    false_neg: int
-    true_neg: int
-
-    @property
-    def precision(self) -> float | None:
-        """TP / (TP + FP)."""
-        return _ratio(self.true_pos, self.true_pos + self.false_pos)
-
-    @property
-    def recall(self) -> float | None:
-        """TP / (TP + FN)."""
-        return _ratio(self.true_pos, self.true_pos + self.false_neg)
+class ClassEstimates(ClassMetrics):
+    """The metrics of one class with their intervals."""
 
     @property
     def specificity(self) -> float | None:
         """TN / (TN + FP)."""
-        return _ratio(self.true_neg, self.true_neg + self.false_pos)
-
-    @property
-    def f1(self) -> float | None:
-        """2 TP / (2 TP + FP + FN)."""
-        return _ratio(2 * self.true_pos, 2 * self.true_pos + self.false_pos + self.false_neg)
+        return ratio(self.true_neg, self.true_neg + self.false_pos)
 
     @property
     def estimates(self) -> dict[str, Estimate | None]:
@@ -84,13 +62,6 @@ class ClassMetrics:
         }
 
 
-def confusion(truth: Ints, predicted: Ints, classes: int) -> Ints:
-    """Return counts `[classes, classes]`: row is the true class, column the predicted one."""
-    matrix = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(matrix, (truth, predicted), 1)
-    return matrix
-
-
 def classes_of(known: Sequence[str], labels: Iterable[LabelCount], *more: str) -> tuple[str, ...]:
     """Return the known classes in their order, then the others that occur in `labels` or in `more`, by name."""
     found = {name for each in labels for name in (each.true_class, each.predicted_class)} | set(more)
@@ -106,24 +77,9 @@ def matrix_of(labels: Iterable[LabelCount], classes: Sequence[str]) -> Ints:
     return matrix
 
 
-def per_class(matrix: Ints) -> list[ClassMetrics]:
+def per_class(matrix: Ints) -> list[ClassEstimates]:
     """Return the metrics of each class of a confusion matrix `[classes, classes]`."""
-    hits, truths, guesses, total = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0), matrix.sum()
-    return [
-        ClassMetrics(int(hit), int(guess - hit), int(truth - hit), int(total - truth - guess + hit))
-        for hit, truth, guess in zip(hits, truths, guesses, strict=True)
-    ]
-
-
-def summary(matrix: Ints) -> dict[str, float]:
-    """Return accuracy and the macro averages of precision, recall and F1; a metric without data is left out.
-
-    A macro average is the mean over the classes that have a value.
-    """
-    classes = per_class(matrix)
-    means = {name: mean([getattr(each, name) for each in classes]) for name in ("precision", "recall", "f1")}
-    values = {"accuracy": _ratio(int(np.trace(matrix)), int(matrix.sum())), **means}
-    return {name: value for name, value in values.items() if value is not None}
+    return [ClassEstimates(*counts) for counts in counts_by_class(matrix)]
 
 
 def wilson(successes: int, trials: int, standard_errors: float | None = None) -> Estimate | None:
@@ -167,13 +123,3 @@ def mcnemar(only_first: int, only_second: int) -> float:
 def log_choices(n: int, k: int) -> float:
     """Return the logarithm of the number of ways to choose k of n."""
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-
-
-def mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean of the values that are not None; None without any."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

@@ -4,11 +4,9 @@ A file in `problems/` imports everything that it needs from here, but for `read_
 """
 
 import importlib
-import keyword
 import pkgutil
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from common.faults import faults  # room: faults
 from common.features import BREAKING, LARGEST, TEXT, Category, Feature, Number, Target, Value
 from common.refit import refit
 from common.rows import Classifier, Floats, Ints, Rows, Table
@@ -25,11 +24,6 @@ __all__ = [
     "Problem", "ProblemError", "Rows", "Table", "Target", "Value", "as_float32", "epochs_run", "get_problem",
     "probabilities_of",
 ]  # fmt: skip
-
-# Names that requests, the outputs of a bundle, or the monitor use for something else.
-RESERVED = {
-    "class_name", "confidence", "data", "outlier_score", "predicted_class", "prediction_id", "replace", "suggestion_id"
-}  # fmt: skip
 
 
 class ProblemError(ValueError):
@@ -107,42 +101,12 @@ class Problem:
 
     def __post_init__(self) -> None:
         """Check the names, limits and spellings."""
-        if fault := next(self._faults(), None):
-            raise ProblemError(f"problem {self.name}: {fault}")
-
-    def _faults(self) -> Iterator[str]:
-        for what, names in (("features", self.columns), ("features", self.slugs), ("classes", self.target.classes)):
-            yield from (f"two {what} have the name {name!r}" for name, count in Counter(names).items() if count > 1)
-        for each, slug in zip(self.features, self.slugs, strict=True):
-            if slug in RESERVED:
-                yield f"a feature cannot have the name {slug!r}, which the lab uses itself: rename the column"
-            if not slug.isidentifier() or keyword.iskeyword(slug):
-                yield (
-                    f"a feature cannot have the name {each.name!r}: begin with a letter, and use no keyword of Python"
-                )
-            if each.kind == "number" and not all(abs(limit) <= LARGEST for limit in (each.minimum, each.maximum)):
-                yield (
-                    f"feature {each.name!r} has the limits {each.minimum} and {each.maximum}: float32 holds numbers "
-                    f"between {-LARGEST:.2g} and {LARGEST:.2g}"
-                )
+        found: Iterable[str] = ()
+        found = faults(self.features, self.slugs, self.target)  # room: faults
         if self.continue_training is None and self.refit is None:
-            yield "there is no way to learn corrections: set continue_training or refit"
-        yield from self._target_faults()
-
-    def _target_faults(self) -> Iterator[str]:
-        name, classes = self.target.name, self.target.classes
-        if name in self.columns:
-            yield f"{name!r} is both a feature and the target: remove one of them"
-        if len(classes) < 2:  # noqa: PLR2004  # the message says it
-            yield "a target needs at least two classes"
-        for each in classes:
-            if not each or BREAKING.search(each):
-                yield f"a class cannot have the name {each!r}: write a word in one line"
-        for word, meant in self.target.spellings.items():
-            if meant not in classes:
-                yield f"{word!r} is a spelling of {meant!r}, which is not a class: the classes are {', '.join(classes)}"
-            if word in classes and word != meant:
-                yield f"{word!r} is a class, and cannot be a spelling of {meant!r}"
+            found = [*found, "there is no way to learn corrections: set continue_training or refit"]
+        if fault := next(iter(found), None):
+            raise ProblemError(f"problem {self.name}: {fault}")
 
     @cached_property
     def is_numeric(self) -> bool:

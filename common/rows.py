@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 # Rows of features `[rows, features]`: float64 if all features are numbers, else objects, which are floats and strings.
 Rows = npt.NDArray[Any]
 

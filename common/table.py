@@ -9,16 +9,14 @@ import itertools
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from common.problem import BREAKING, LARGEST, Feature, Problem, Table, Value
+from common.table_hints import hint_at_quantities, misquoted  # room: table_hints
 
 SHOWN = 80  # characters of a cell in a message
-# A target with more than 20 different whole numbers in 1 000 rows is a quantity; with fewer, they are codes of classes.
-MAX_CODES, CODE_ROWS = 20, 1000
 
 
 class DataError(ValueError):
@@ -95,18 +93,12 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise DataError(f"{place}, {_misquoted(lines[line:], error)}") from None
+            fault = str(error)
+            fault = misquoted(lines[line:], error)  # room: table_hints
+            raise DataError(f"{place}, {fault}") from None
         if cells is None:
             return
         yield place, cells
-
-
-def _misquoted(lines: list[str], error: csv.Error) -> str:
-    """Return the column with the wrong quote in the row at the start of `lines`, and the fault."""
-    if str(error) == "unexpected end of data":
-        cells = next(csv.reader(f"{line}\n" for line in lines))
-        return f"column {len(cells)}: a quote that is never closed"
-    return f"column {lines[0].count(',', 0, lines[0].find(chr(34))) + 1}: {error}"
 
 
 def _records(path: Path, problem: Problem) -> Iterator[tuple[str, list[str]]]:
@@ -186,22 +178,11 @@ def _labels(problem: Problem, *, indices: bool) -> dict[str, int]:
 
 
 def _unknown(label: str, known: Iterable[str], following: Iterator[tuple[str, list[str]]]) -> str:
-    """Return the message on an unknown label; with the labels that follow it recognises a target of quantities."""
+    """Return the message on an unknown label; `following` has the rows after it."""
     what = f"unknown label {_cut(repr(label))}" if label else "empty label"
-    labels = [label]
-    with suppress(DataError):
-        labels.extend(cells[-1] for _, cells in itertools.islice(following, CODE_ROWS))
-    hint = "; the lab predicts classes, and these labels are quantities" if _are_quantities(labels) else ""
+    hint = ""
+    hint = hint_at_quantities(label, following)  # room: table_hints
     return f"{what}; known are {', '.join(known)}{hint}"
-
-
-def _are_quantities(labels: Iterable[str]) -> bool:
-    numbers = set()
-    for label in labels:
-        with suppress(ValueError):
-            numbers.add(float(label))
-    finite = [number for number in numbers if math.isfinite(number)]
-    return len(finite) > MAX_CODES or not all(number.is_integer() for number in finite)
 
 
 def _cut(text: str) -> str:

@@ -92,7 +92,7 @@ def set_exam(problem: Problem, settings: Settings, store: Store, serving: Versio
     live = [*truths, *store.evidence.unlabelled(problem.name, name, UNLABELLED)]
     rows, labels = as_rows(problem, [each.features for each in live]), [each.truth for each in live]
     judged = store.judgements.newest(problem.name, JUDGED)
-    # The anchor has followed a changed world, and test.csv is of the old one.
+    # If the anchor has learnt a changed world, test.csv is of the old one and does not count.
     changed = any(each.version == anchor.number and each.details.get("world_changed") for each in judged)
     if changed:
         test = Table(test.X[:0], test.y[:0])

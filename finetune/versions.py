@@ -33,9 +33,9 @@ def serving_version(problem: Problem, settings: Settings) -> Version:
 
 
 def quarantine_taken_back(problem: Problem, settings: Settings, store: Store, serving: Version) -> None:
-    """Quarantine the corrections that a version has learnt which was taken back; remove their rows from finetune.csv.
+    """Quarantine the corrections of versions that somebody took back, and remove their rows from finetune.csv.
 
-    Somebody takes a version back by a rollback or by deleting it, and the next version would learn the same rows again.
+    A rollback or a deletion takes a version back. Without the quarantine the next version would learn the same rows.
     A challenger, which has not served yet, is not taken back. Corrections that are older than the registered model's
     name stay: another registry numbered their versions.
     """

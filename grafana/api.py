@@ -15,6 +15,8 @@ ASKED = per_second("http_requests_total", where=PEOPLE)
 PREDICTED = per_second("predicted_class_name_total")
 OUTLIERS_NOW = 'max(window_outliers_ratio{problem="$problem"})'
 
+PAGES = {"Monitor: overview": "/", "Monitor: predictions": "/tab/predictions"}
+
 
 def dashboard() -> Dashboard:
     """Return the dashboard."""
@@ -24,7 +26,7 @@ def dashboard() -> Dashboard:
         Section("Requests", _requests()),
         Section("Prediction log", _prediction_log()),
     )
-    return frame("lab-api", "API", "Does the service answer, how fast, and with which classes?", sections)
+    return frame("lab-api", "API", "Does the service answer, how fast, and with which classes?", sections, PAGES)
 
 
 def _now() -> tuple[DashboardPanel, ...]:

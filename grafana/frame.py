@@ -1,6 +1,6 @@
-"""The frame of all dashboards: the choice of the problem, marks of new champions and alerts, links to each other."""
+"""The frame of all dashboards: the choice of the problem, marks of events, links to each other and to the monitor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -8,7 +8,6 @@ from pathlib import Path
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models.dashboard import (
     AnnotationContainer,
-    AnnotationQuery,
     Dashboard,
     DashboardCursorSync,
     DashboardLinkType,
@@ -19,21 +18,17 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from grafana import limits
-from grafana.panels import BAD, CHAMPION, DashboardPanel
+from grafana.marks import marks
+from grafana.panels import DashboardPanel
 from grafana.queries import PROMETHEUS
 
 DESCRIPTIONS = Path(__file__).with_name("descriptions.md")
 TAG = "closed-loop-mlops-lab"
-MARK_STEP = "15s"
+# The monitor's page, unless the reader of a dashboard writes another address into its field.
+MONITOR = "http://localhost:5004"
 
 # The targets of the apis name their problem; the monitor's metrics name problems without a running api.
 PROBLEMS = 'label_values({__name__=~"up|logged_predictions_total", problem!=""}, problem)'
-
-NEW_CHAMPION = """
-max by (model_version) (model_info{problem="$problem", role="champion"})
-and on () (sum(changes(served_model_version{problem="$problem", role="champion"}[$__rate_interval])) > 0)
-""".strip()
-FIRING = 'max by (alertname) (ALERTS{alertstate="firing", problem=~"$problem|"})'
 
 
 @dataclass(frozen=True)
@@ -51,36 +46,27 @@ class Section:
     height: int = 8
 
 
-class Marks(AnnotationQuery):
-    """Vertical lines in all panels at the times when a query has a value.
+def frame(uid: str, title: str, description: str, sections: Sequence[Section], pages: Mapping[str, str]) -> Dashboard:
+    """Return a dashboard of these sections.
 
-    The schema of a dashboard leaves the fields of the data source open. Here these are the titles, `expr` and `step`
-    for Grafana 11, and `target` for Grafana 12.
+    Args:
+        uid: its id in Grafana's addresses.
+        title: its title.
+        description: the question that it answers.
+        sections: its rows.
+        pages: titles of links, each with the tab of the monitor's page that shows the same as it is now.
     """
-
-    def __init__(self, name: str, expr: str, title: str, color: str) -> None:
-        """Mark the times when `expr` is above 0; in `title`, `{{label}}` stands for the value of a label."""
-        super().__init__(name=name, datasource=PROMETHEUS, icon_color=color, expr=expr)
-        self.title = title
-
-    def to_json(self) -> dict[str, object]:
-        """Return the JSON for Grafana."""
-        target = {"refId": "Anno", "expr": self.expr, "interval": MARK_STEP, "range": True}
-        return super().to_json() | {"titleFormat": self.title, "step": MARK_STEP, "target": target}
-
-
-def frame(uid: str, title: str, description: str, sections: Sequence[Section]) -> Dashboard:
-    """Return a dashboard of these sections; `uid` is its id in Grafana's addresses."""
     board = build.Dashboard(title).uid(uid).description(description).tags([TAG]).readonly().timezone("browser")
     board = board.time("now-30m", "now").refresh("5s").tooltip(DashboardCursorSync.CROSSHAIR)
-    board = board.with_variable(_problem()).link(_links())
+    board = board.with_variable(_problem()).with_variable(_monitor()).link(_links())
+    for name, path in pages.items():
+        board = board.link(_monitor_link(name, path))
     for section in sections:
         board = board.with_row(build.Row(section.title))
         for panel, width in zip(section.panels, cycle(section.widths), strict=False):
             board = board.with_panel(panel.span(width).height(section.height))
     built, texts = board.build(), descriptions(title)
-    champions = Marks("new champion", NEW_CHAMPION, "version {{model_version}} is champion", CHAMPION)
-    built.annotations = AnnotationContainer([champions, Marks("alert", FIRING, "{{alertname}}", BAD)])
+    built.annotations = AnnotationContainer(list(marks()))
     # Grafana gives panels without an id a new one at each start, which would break links to single panels.
     for number, each in enumerate(built.panels or (), start=1):
         each.id_val = number
@@ -101,6 +87,16 @@ def _problem() -> build.QueryVariable:
     variable = variable.description("the problem whose predictions are shown").sort(VariableSort.ALPHABETICAL_ASC)
     variable = variable.multi(multi=False).include_all(include_all=False).refresh(VariableRefresh.ON_DASHBOARD_LOAD)
     return variable.current(VariableOption(selected=True, text="iris", value="iris"))
+
+
+def _monitor() -> build.TextBoxVariable:
+    variable = build.TextBoxVariable("monitor").label("monitor's page").default_value(MONITOR)
+    return variable.description("the address that the links to the monitor's page begin with")
+
+
+def _monitor_link(name: str, path: str) -> build.DashboardLink:
+    link = build.DashboardLink(name).type(DashboardLinkType.LINK).url(f"${{monitor}}{path}?problem=${{problem}}")
+    return link.tooltip("the same as it is now, with intervals, on the monitor's page").target_blank(target_blank=True)
 
 
 def _links() -> build.DashboardLink:

@@ -1,7 +1,6 @@
 """The dashboard *Loop*: the state of the corrections, the time that they take, and where they are stuck."""
 
-from grafana_foundation_sdk.builders import table
-from grafana_foundation_sdk.models.dashboard import Dashboard, DynamicConfigValue
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.frame import Section, frame
 from grafana.limits import CORRECTIONS, FINETUNE_AGE, OUTBOX_AGE, QUARANTINED, REVIEW_AGE
@@ -12,47 +11,34 @@ from grafana.panels import (
     SHARE,
     WATCH,
     DashboardPanel,
-    TableColumn,
     at_most,
-    columns,
     lines,
-    newest_first,
     number,
-    rows,
     stacked,
     steps,
     words,
 )
 from grafana.queries import corrections, or_zero
 
-# The states of a correction in their order, with their names on this dashboard.
-STATES = (
-    ("received", "in the outbox"),
-    ("delivered", "at Prefect"),
-    ("waiting", f"waiting for {CORRECTIONS}"),
-    ("trained", "learnt"),
-    ("refused", "refused"),
-    ("quarantined", "quarantined"),
-    ("withdrawn", "withdrawn"),
-)
-UNSETTLED = STATES[:3]
+# The states of an unfinished correction in their order, with their names on this dashboard.
+UNSETTLED = (("received", "in the outbox"), ("delivered", "at Prefect"), ("waiting", f"waiting for {CORRECTIONS}"))
+PAGES = {"Monitor: corrections, and their review": "/tab/corrections", "Monitor: versions": "/tab/comparison"}
 
 
 def dashboard() -> Dashboard:
     """Return the dashboard."""
     sections = (
-        Section("Now", _now(), widths=(12, 4, 4, 4), height=5),
-        Section("Corrections", _corrections(), widths=(12,)),
+        Section("Now", _now(), height=5),
+        Section("Corrections", _corrections()),
         Section("Vetting and review", _vetting(), widths=(8, 8, 8, 12, 12)),
         Section("Versions taken into service", _taken_into_service()),
     )
     about = "Where are people's corrections, how long do they take, and where are they stuck?"
-    return frame("lab-loop", "Loop", about, sections)
+    return frame("lab-loop", "Loop", about, sections, PAGES)
 
 
 def _now() -> tuple[DashboardPanel, ...]:
     return (
-        number("Corrections by state", "none", {name: corrections(state) for state, name in STATES}),
         number(
             "Last correction to champion", "s", {"median": 'quantile(0.5, loop_seconds{problem="$problem"})'}
         ).no_value("no fine-tuned version yet"),
@@ -82,13 +68,6 @@ def _corrections() -> tuple[DashboardPanel, ...]:
             "suffix:verdicts",
             {"{{verdict}}": 'sum by (verdict) (judgements_total{problem="$problem"})'},
         ).decimals(0),
-        _by_version(
-            rows(
-                "Last correction to champion, by version",
-                "s",
-                'max by (model_name, model_version) (loop_seconds{problem="$problem"})',
-            ).no_value("no fine-tuned version yet")
-        ),
     )
 
 
@@ -142,16 +121,6 @@ def _taken_into_service() -> tuple[DashboardPanel, ...]:
             ((PLAIN, None), (BAD, 1)),
         ).decimals(0),
     )
-
-
-def _by_version(panel: table.Panel) -> table.Panel:
-    gauge = DynamicConfigValue("custom.cellOptions", {"type": "gauge", "mode": "basic"})
-    shown = (
-        TableColumn("model_name", "model"),
-        TableColumn("model_version", "version"),
-        TableColumn("Value", "time", (gauge,)),
-    )
-    return newest_first(columns(panel, *shown))
 
 
 def _age(state: str) -> str:

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 from grafana.panels import TableColumn
-from grafana.queries import MODEL
 
 BY_CLASS = ("precision", "recall", "specificity", "f1")
 ON_TEST_DATA = ("f1", "precision", "recall", "accuracy")
 
 VERSION = "{{role}}, version {{model_version}}"
 ACCURACIES = 'live_overall_accuracy_ratio{problem="$problem"}'
-LABELS = f'sum by ({MODEL}) (live_labels{{problem="$problem"}})'
 COVERAGE = 'live_label_coverage_ratio{problem="$problem"}'
 
 

@@ -1,41 +1,32 @@
-"""The dashboard *Model quality*: how often champion and challenger are right, by the ground truth so far."""
+"""The dashboard *Model quality*: how often champion and challenger are right over time, beside the alerts.
+
+The monitor's page has the same as it is now, by class and with intervals; the dashboard links to it.
+"""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.frame import Section, frame
 from grafana.limits import ACCURACY, DRIFT, FEATURE_MEAN, WINDOW_ROWS
-from grafana.measures import ACCURACIES, BY_CLASS, COVERAGE, LABELS, VERSION
-from grafana.panels import BAD, GOOD, SHARE, WATCH, DashboardPanel, at_least, at_most, colored, lines, number
-from grafana.quality_tables import by_class_and_version, confusion
-from grafana.queries import MODEL, by_version, in_service, or_zero, per_second
+from grafana.measures import ACCURACIES, BY_CLASS, COVERAGE, VERSION
+from grafana.panels import BAD, GOOD, SHARE, WATCH, DashboardPanel, at_least, at_most, colored, lines
+from grafana.queries import MODEL, in_service, or_zero, per_second
+
+PAGES = {
+    "Monitor: by class, confusion": "/tab/classes",
+    "Monitor: champion and challenger": "/tab/comparison",
+    "Monitor: drift": "/tab/drift",
+}
 
 
 def dashboard() -> Dashboard:
     """Return the dashboard."""
     sections = (
-        Section("In service now: champion and challenger", _now(), widths=(6,), height=5),
-        Section("Confusion", confusion(), widths=(12,)),
-        Section("By class and by version", by_class_and_version(), widths=(12,), height=10),
         Section("Over time", _over_time()),
         Section("The newest rows", _newest_rows(), widths=(6,)),
         Section("Challenger", _challenger(), widths=(24,), height=7),
     )
-    about = "How often are champion and challenger right, by the ground truth so far?"
-    return frame("lab-model-quality", "Model quality", about, sections)
-
-
-def _now() -> tuple[DashboardPanel, ...]:
-    """Return one panel a measure, for the versions that serve now."""
-    return (
-        number("Right answers", SHARE, {VERSION: in_service(ACCURACIES)}, at_least(ACCURACY)).no_value("no labels yet"),
-        number(
-            "Right answers on the test data",
-            SHARE,
-            {VERSION: by_version('model_test_accuracy_ratio{problem="$problem"}')},
-        ),
-        number("Labels", "suffix:labels", {VERSION: in_service(LABELS)}).no_value("no predictions yet"),
-        number("Label coverage now", SHARE, {VERSION: in_service(COVERAGE)}).no_value("no predictions yet"),
-    )
+    about = "How often are champion and challenger right, by the ground truth so far, and do the rows change?"
+    return frame("lab-model-quality", "Model quality", about, sections, PAGES)
 
 
 def _over_time() -> tuple[DashboardPanel, ...]:

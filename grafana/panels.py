@@ -135,14 +135,6 @@ class TableColumn:
 ROLE = TableColumn("role", "role", (DynamicConfigValue("mappings", [ROLES]),))
 
 
-def newest_first(panel: table.Panel) -> table.Panel:
-    """Sort the rows by the column `version`, whose labels are converted to numbers; the newest is first."""
-    conversions = [{"targetField": "version", "destinationType": "number"}]
-    panel = panel.with_transformation(DataTransformerConfig("convertFieldType", options={"conversions": conversions}))
-    panel = panel.override_by_name("version", [*WHOLE, DynamicConfigValue("custom.align", FieldTextAlignment.LEFT)])
-    return panel.sort_by([common.TableSortByFieldState().display_name("version").desc(desc=True)])
-
-
 def columns(panel: table.Panel, *shown: TableColumn) -> table.Panel:
     """Make one row for each set of labels, with the columns `shown` in their order and no others."""
     names = [column.name for column in shown]

@@ -23,6 +23,8 @@ from grafana.panels import (
 )
 from grafana.queries import by_version, corrections, in_service, or_zero
 
+PAGES = {"Monitor: training data": "/tab/training", "Monitor: corrections": "/tab/corrections"}
+
 
 def dashboard() -> Dashboard:
     """Return the dashboard."""
@@ -34,7 +36,7 @@ def dashboard() -> Dashboard:
         Section("Fine-tuning", _finetuning(), widths=(3, 3, 3, 3, 6, 6)),
     )
     about = "How good is each version on the test data, and what happened to the corrections?"
-    return frame("lab-training", "Training", about, sections)
+    return frame("lab-training", "Training", about, sections, PAGES)
 
 
 def _test_ratio(name: str) -> str:

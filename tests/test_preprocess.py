@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.precision import merged_columns
 from common.problem import Problem, Table
 from common.table import DataError, read_table, table_bytes
-from preprocess import main, merged_columns, preprocess, split
+from preprocess import main, preprocess, split
 from tests.programs import Ended, error_line, run_python
 
 NAMES = ("classes.json", "later.csv", "test.csv", "train.csv")

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 
+from api.metrics.declared import Metrics
 from api.model.follower import ModelFollower
-from common.registry.client import CHALLENGER
+from common.problem import Problem
+from common.registry.client import CHALLENGER, Registry
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +17,11 @@ class ChallengerFollower(ModelFollower):
     role = "shadow"
     alias = CHALLENGER
 
+    def __init__(self, problem: Problem, registry: Registry, metrics: Metrics, champion: ModelFollower) -> None:
+        """Prepare to serve `problem`'s ONNX model from `registry`, checked as the champion is."""
+        super().__init__(problem, registry, metrics)
+        self.check, self.class_names = champion.check, champion.class_names
+
     async def _look(self) -> None:
         version = await self._registry.aliased(self._problem.onnx_name, self.alias)
         if version:
@@ -22,6 +29,6 @@ class ChallengerFollower(ModelFollower):
         elif self.current:
             gone, self.current = self.current.version, None
             self._metrics.serves_none(gone.name, self.role)
-            if self.copies:
-                await asyncio.to_thread(self.copies.delete)
+            if self.keep:
+                await asyncio.to_thread(self.keep, None, b"")
             logger.info("%s version %d is no longer the challenger", gone.name, gone.number)

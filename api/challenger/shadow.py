@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from api.challenger.follower import ChallengerFollower
+from api.challenger.metrics import ShadowMetrics
 from api.inference.prediction_batch import PredictionBatch, class_counts
 from api.inference.prediction_log import PredictionLog
 from api.inference.row_queue import RowQueue
-from api.metrics.declared import Metrics
 from api.model.follower import ServedVersion
 from common.bundle.model import Answer
 
@@ -30,7 +30,7 @@ class Shadow:
     which are counted, and nothing else.
     """
 
-    def __init__(self, challenger: ChallengerFollower, log: PredictionLog, metrics: Metrics) -> None:
+    def __init__(self, challenger: ChallengerFollower, log: PredictionLog, metrics: ShadowMetrics) -> None:
         """Ask the model that `challenger` holds, and write to `log`."""
         self._challenger = challenger
         self._log = log
@@ -47,7 +47,7 @@ class Shadow:
         """Ask for the rows that are left, and stop, after a few seconds at most."""
         self._queue.stop(STOP_SECONDS)
         if left := len(self._queue):
-            self._metrics.shadow_dropped.inc(left)
+            self._metrics.dropped.inc(left)
             logger.error("the challenger is too slow: it does not answer %d rows", left)
 
     def offer(self, batch: PredictionBatch) -> None:
@@ -59,7 +59,7 @@ class Shadow:
         if challenger.version.identity == batch.served.version.identity:
             return
         if not self._queue.put(batch):
-            self._metrics.shadow_dropped.inc(len(batch))
+            self._metrics.dropped.inc(len(batch))
 
     def _ask(self, batches: Sequence[PredictionBatch]) -> None:
         if challenger := self._challenger.current:
@@ -79,11 +79,11 @@ class Shadow:
             end = start + len(batch)
             self._log.add(replace(batch, role="shadow", served=challenger, answer=part(answer, start, end)))
             start = end
-        self._metrics.shadow_rows.inc(start)
+        self._metrics.rows.inc(start)
 
     def _failed(self, challenger: ServedVersion, batches: Sequence[PredictionBatch], error: Exception) -> None:
         if len(batches) == 1:
-            self._metrics.shadow_failures.inc(len(batches[0]))
+            self._metrics.failures.inc(len(batches[0]))
             if self._failing is not challenger:
                 logger.error("the challenger, version %d, fails: %s", challenger.version.number, error)
             self._failing = challenger

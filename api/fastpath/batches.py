@@ -12,11 +12,11 @@ from pydantic_core import from_json
 
 from api.fastpath.answer_json import answer_json
 from api.fastpath.routes import Reply, headers_of
-from api.http.json_bodies import NO_NUMBERS, SIMD_BYTES, TooHeavyError, check_weight, flat_numbers
+from api.guards.array_limits import ArrayLimits
+from api.guards.json_bodies import NO_NUMBERS, SIMD_BYTES, TooHeavyError, check_weight, flat_numbers
 from api.http.large_bodies import OffloadLarge
 from api.inference.predictor import Predictor
 from api.model.follower import ChampionFollower
-from api.schemas.limits import FeatureLimits
 from api.schemas.requests import MAX_ROWS, batch_model
 from common.problem import Problem, Rows, Value
 
@@ -57,10 +57,10 @@ def decoder(problem: Problem) -> Decode:
     """Return a function that reads the rows of a body; it returns None for a body that is no valid batch."""
     if not problem.is_numeric:
         return _by_pydantic(problem)
-    return partial(_numbers, width=len(problem.features), limits=FeatureLimits(problem))
+    return partial(_numbers, width=len(problem.features), limits=ArrayLimits(problem))
 
 
-def _numbers(body: bytes, width: int, limits: FeatureLimits) -> Rows | None:
+def _numbers(body: bytes, width: int, limits: ArrayLimits) -> Rows | None:
     structure = body.translate(None, OF_NUMBERS)
     rows = structure.count(b"[") - 1
     row = b"[%b]" % (b"," * (width - 1))

@@ -5,7 +5,7 @@ import asyncio
 from api.fastpath.batches import BatchAnswers, is_batch
 from api.fastpath.routes import Headers, PendingReply, Reply
 from api.fastpath.rows import RowAnswers
-from api.http.json_bodies import CONTAINER, KEY, VALUE, weight
+from api.guards.json_bodies import CONTAINER, KEY, VALUE, weight
 from api.http.large_bodies import is_small
 from common.problem import Problem
 

@@ -1,4 +1,4 @@
-"""Two steps before each request: limits on its body, and an id for its answer. This folder can be deleted.
+"""Limits on bodies, on their values and on how often a client may send corrections; and an id for each answer.
 
-It imports `http`. Begin with `body_guard.py`.
+This folder can be deleted. It imports `http` and `schemas`. Begin with `body_guard.py`.
 """

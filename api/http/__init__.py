@@ -1,4 +1,4 @@
-"""Limits on bodies, request ids and access keys, which every request meets before its route; and the form of errors.
+"""The keys of the api, the form of errors, and a thread that answers large requests.
 
 Imports `schemas`. Begin with `errors.py`.
 """

@@ -12,7 +12,6 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, create_model
 from starlette.exceptions import HTTPException
 
-from api.http.json_bodies import NOWHERE
 from api.schemas.requests import BODIES
 from common.error_document import MEDIA_TYPE, ProblemDetails, error_document
 from common.registry.client import RegistryError, RegistryUnavailableError
@@ -22,6 +21,7 @@ from common.store.feedback import ContradictionError, UnknownPredictionError
 # Where the place of a validation error begins; the client named the rest.
 PARTS = ("body", "query", "path")
 MAX_ERRORS = 20
+NOWHERE = -1  # the place of a mistake in JSON whose message has the place
 
 # Errors of `common`, with the status of the answer, and with the message for the client if the error's own message is
 # for the log.

@@ -11,7 +11,7 @@ from api.inference.prediction_ids import new_start
 from api.inference.prediction_log import PredictionLog
 from api.metrics.declared import Metrics
 from api.model.follower import ServedVersion
-from common.problem import Problem, Rows, Value
+from common.problem import Rows, Value
 from common.store.tables import Role
 
 
@@ -22,14 +22,9 @@ class Predictor:
         observers: further functions that get each batch of predictions, on the thread that answers the request.
     """
 
-    def __init__(self, problem: Problem, log: PredictionLog, metrics: Metrics) -> None:
+    def __init__(self, log: PredictionLog, metrics: Metrics) -> None:
         """Write to `log`, and count in `metrics`."""
         self.observers: list[Callable[[PredictionBatch], None]] = []
-        self._categories = [
-            (place, frozenset(feature.categories), metrics.unseen_categories.labels(feature.name))
-            for place, feature in enumerate(problem.features)
-            if feature.kind == "category"
-        ]
         self._log = log
         self._metrics = metrics
 
@@ -48,9 +43,6 @@ class Predictor:
                 self._metrics.predicted.labels(name).inc(count)
         if batch.outliers is not None and (outliers := int(np.count_nonzero(batch.outliers))):
             self._metrics.outliers.inc(outliers)
-        for place, known, counter in self._categories:
-            if unseen := sum(row[place] not in known for row in rows):
-                counter.inc(unseen)
         self._log.add(batch)
         self.offer(batch)
         return batch

@@ -2,7 +2,8 @@
 
 from api.live_statistics.bodies import ClassStatistics, Comparison, Models, Reign, VersionStatistics
 from api.model.follower import ServedVersion
-from common.evaluate import classes_of, matrix_of, mcnemar, mean, per_class, wilson
+from common.confusion import mean
+from common.evaluate import classes_of, matrix_of, mcnemar, per_class, wilson
 from common.problem import Problem
 from common.store import Store
 from common.store.statistics import LiveCounts, Span

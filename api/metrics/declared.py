@@ -1,4 +1,4 @@
-"""Every metric of the api, declared once."""
+"""Every metric of the loop, declared once; rooms declare theirs with `Metrics.counter`."""
 
 from contextlib import suppress
 from typing import Literal
@@ -29,11 +29,10 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.shown = self.registry
         ProcessCollector(registry=self.registry)
-        self.predicted = self._counter("predicted_class_name", "Predictions by class.", "class_name")
-        self.outliers = self._counter("predicted_outliers", "Predictions for rows that are outliers.")
-        self.unseen_categories = self._counter("unseen_categories", "Rows with an unlisted category.", "feature")
-        self.reload_failures = self._counter("model_reload_failures", "Versions that the api could not load and serve.")
-        self.swaps = self._counter("model_swaps", "Versions that the api began to serve.", "role")
+        self.predicted = self.counter("predicted_class_name", "Predictions by class.", "class_name")
+        self.outliers = self.counter("predicted_outliers", "Predictions for rows that are outliers.")
+        self.reload_failures = self.counter("model_reload_failures", "Versions that the api could not load and serve.")
+        self.swaps = self.counter("model_swaps", "Versions that the api began to serve.", "role")
         self._served_version = self._of_version("served_model_version", "Number of the served version.")
         self._model_info = self._of_version("model_info", "1 for the served version.", "model_version", *PROVENANCE)
         # The version's number is no label of these, so that the next version continues the same series.
@@ -41,13 +40,10 @@ class Metrics:
             name: self._of_version(f"model_test_{name}_ratio", f"The served version's {name} on the test rows.")
             for name in TEST_METRICS
         }
-        self.log_rows = self._counter("prediction_log_rows", "Predictions written to the store.")
-        self.log_dropped = self._counter("prediction_log_dropped", "Predictions that could not be logged.")
+        self.log_rows = self.counter("prediction_log_rows", "Predictions written to the store.")
+        self.log_dropped = self.counter("prediction_log_dropped", "Predictions that could not be logged.")
         self.log_waiting = self._gauge("prediction_log_waiting_rows", "Predictions waiting to be written.", "livesum")
         self.log_lag = self._gauge("prediction_log_lag_seconds", "Age of the oldest waiting prediction.", "livemax")
-        self.shadow_rows = self._counter("shadow_predictions", "Rows that the challenger has answered.")
-        self.shadow_failures = self._counter("shadow_failures", "Rows that the challenger could not answer.")
-        self.shadow_dropped = self._counter("shadow_dropped", "Rows not sent to the challenger, which is too slow.")
 
     def serves(self, version: Version, role: Role) -> None:
         """Show the version that serves in a role from now on."""
@@ -86,5 +82,6 @@ class Metrics:
     def _gauge(self, name: str, documentation: str, mode: Mode, *labels: str) -> Gauge:
         return Gauge(name, documentation, labels, registry=self.registry, multiprocess_mode=mode)
 
-    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+    def counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        """Declare a counter."""
         return Counter(name, documentation, labels, registry=self.registry)

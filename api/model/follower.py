@@ -1,18 +1,16 @@
-"""The version that answers in a role: found in the registry, checked, loaded, copied to disk, and put into service."""
+"""The version that answers in a role: found in the registry, checked, loaded, and put into service."""
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from api.metrics.declared import Metrics
 from common.bundle.model import ModelError, OnnxModel
 from common.problem import Problem
 from common.registry.client import CHAMPION, REFUSED, Registry, RegistryError, RegistryUnavailableError, Version
 from common.registry.follow import RegistryFollower, RetryPauses
-from common.settings import Settings
 from common.store import StoreError
 from common.store.tables import Role
 from common.store.threads import StoreThreads
@@ -22,6 +20,8 @@ MAX_REASON = 500  # characters
 
 logger = logging.getLogger(__name__)
 
+# Keeps the version that serves, and the bytes of its file; None if no version serves any more.
+Keep = Callable[[Version | None, bytes], None]
 # Raises an error for a model that must not serve, given the bytes of its file and names for classes without any.
 Check = Callable[[bytes, list[str]], Awaitable[None]]
 
@@ -34,44 +34,40 @@ class ServedVersion:
     model: OnnxModel
 
 
-class Copies(Protocol):
-    """A place that keeps the newest version, so that the service can start while MLflow is away."""
-
-    def write(self, version: Version, content: bytes) -> None: ...  # noqa: D102
-    def delete(self) -> None: ...  # noqa: D102
-    def newest_first(self) -> Iterable[tuple[Version, bytes]]: ...  # noqa: D102
-
-
 class ModelFollower(RegistryFollower):
     """Holds the version that answers in a role, `current`, and follows the registry from `start` to `stop`.
 
-    A new version is checked, loaded and copied before it answers. If one of these steps fails, the old version
+    A new version is checked and loaded before it answers. If one of these steps fails, the old version
     stays, the tag `serving_refused` of the new one gives the reason, and the follower tries it again after a pause.
 
     Attributes:
         check: more to check before a new version is loaded and asked its golden rows in this process.
-        copies: keeps the served version for a start without MLflow; None keeps nothing.
+        keep: keeps the version that serves, for a start without MLflow.
+        class_names: returns class names for a model that has none.
     """
 
     role: ClassVar[Role]
     alias: ClassVar[str]
 
-    def __init__(self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics) -> None:
+    def __init__(self, problem: Problem, registry: Registry, metrics: Metrics) -> None:
         """Prepare to serve `problem`'s ONNX model from `registry`."""
         super().__init__(f"the {self.alias}", POLL_SECONDS, StoreError, metrics.reload_failures.inc)
         self.current: ServedVersion | None = None
         self.check: Check | None = None
-        self.copies: Copies | None = None
+        self.class_names: Callable[[], list[str]] = lambda: list(problem.target.classes)
+        self.keep: Keep | None = None
         self._problem = problem
         self._registry = registry
         self._metrics = metrics
-        self._settings = settings
         self._retry = RetryPauses(POLL_SECONDS)
 
-    async def start(self) -> None:
-        """Serve the copy on disk, if there is one, then begin to follow the registry."""
-        await asyncio.to_thread(self._serve_copy)
-        await super().start()
+    def serve_file(self, version: Version, content: bytes) -> None:
+        """Put a version into service, given the bytes of its file.
+
+        Raises:
+            ModelError: the model cannot serve.
+        """
+        self._put_into_service(self._load(version, content))
 
     async def _serve(self, version: Version) -> bool:
         """Put a version into service unless its last failure is too recent; return whether it is in service."""
@@ -84,10 +80,10 @@ class ModelFollower(RegistryFollower):
             with self._retry.attempt(version):
                 content = await self._registry.download(version)
                 if self.check:
-                    await self.check(content, self._class_names())
+                    await self.check(content, self.class_names())
                 served = await asyncio.to_thread(self._load, version, content)
-                if self.copies:
-                    await asyncio.to_thread(self.copies.write, version, content)
+                if self.keep:
+                    await asyncio.to_thread(self.keep, version, content)
                 self._put_into_service(served)
         except Exception as error:  # noqa: BLE001  # any error means that this version cannot serve
             self._metrics.reload_failures.inc()
@@ -110,53 +106,26 @@ class ModelFollower(RegistryFollower):
         self.current = served
         logger.info("serving %s version %d as %s", served.version.name, served.version.number, self.alias)
 
-    def _serve_copy(self) -> None:
-        for version, content in self.copies.newest_first() if self.copies else ():
-            try:
-                self._put_into_service(self._load(version, content))
-            except Exception as error:  # noqa: BLE001  # a bad copy must not keep the service from starting
-                logger.warning("the copy of version %d cannot be used: %s", version.number, error)
-            else:
-                return
-
     def _load(self, version: Version, content: bytes) -> ServedVersion:
-        model = OnnxModel(content, self._class_names())
+        model = OnnxModel(content, self.class_names())
         if model.width not in (None, len(self._problem.features)):
             raise ModelError(f"the model takes {model.width} features, not {len(self._problem.features)}")
         model.check_golden()
         return ServedVersion(version, model)
 
-    def _class_names(self) -> list[str]:
-        """Return class names for a model that carries none: those of CLASS_PATH, else of the data, else the problem's.
-
-        Raises:
-            OSError: the file that CLASS_PATH names cannot be read.
-            ModelError: the file is not JSON.
-        """
-        path = self._settings.class_path or self._settings.data_dir / "classes.json"
-        if self._settings.class_path is None and not path.exists():
-            return list(self._problem.target.classes)
-        try:
-            names: list[str] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ModelError(f"{path} is no JSON list of class names: {error}") from error
-        return names
-
 
 class ChampionFollower(ModelFollower):
     """Serves the version under the alias `champion`, or else the newest, and records each new champion in the store.
 
-    A registry that has lost its versions is no reason to stop answering.
+    It goes on answering when the registry has lost its versions.
     """
 
     role = "champion"
     alias = CHAMPION
 
-    def __init__(
-        self, problem: Problem, settings: Settings, registry: Registry, metrics: Metrics, store: StoreThreads
-    ) -> None:
+    def __init__(self, problem: Problem, registry: Registry, metrics: Metrics, store: StoreThreads) -> None:
         """Prepare to serve `problem`'s ONNX model from `registry`, and to record its versions in `store`."""
-        super().__init__(problem, settings, registry, metrics)
+        super().__init__(problem, registry, metrics)
         self._store = store
         self._recorded: tuple[int, str] | None = None  # the identity of the version
 

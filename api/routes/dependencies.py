@@ -7,9 +7,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.routing import APIRoute
 
 from api.corrections.prefect_outbox import Outbox
+from api.guards.json_bodies import BoundedRoute  # room: guards
+from api.guards.rate_limit import NOT_TOO_OFTEN  # room: guards
+from api.http.access import WITH_KEY
 from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.model.follower import ChampionFollower, ServedVersion
@@ -19,6 +23,18 @@ NO_MODEL = (
     "there is no model yet: run `python main.py` (in containers `docker compose run --rm train`), "
     "and it is picked up within seconds"
 )
+
+
+# The dependencies of the route that takes corrections.
+FOR_CORRECTIONS = [WITH_KEY]
+FOR_CORRECTIONS.append(NOT_TOO_OFTEN)  # room: guards
+
+
+def router_for_bodies(**options: Any) -> APIRouter:
+    """Return a router for routes that read JSON bodies; `options` are those of `APIRouter`."""
+    route_class = APIRoute
+    route_class = BoundedRoute  # room: guards
+    return APIRouter(route_class=route_class, **options)
 
 
 async def _served(request: Request) -> ServedVersion:

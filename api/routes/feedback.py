@@ -8,8 +8,7 @@ from fastapi import APIRouter, HTTPException
 from api.corrections.ground_truth import check_class, record_feedback
 from api.http.access import WITH_KEY, TheSender
 from api.http.errors import responses
-from api.http.json_bodies import BoundedRoute
-from api.routes.dependencies import TheChampion, TheLog, TheStore
+from api.routes.dependencies import TheChampion, TheLog, TheStore, router_for_bodies
 from api.schemas.requests import truth_model
 from api.schemas.responses import RememberedPrediction, Told
 from common.problem import Problem
@@ -18,7 +17,7 @@ from common.store.predictions import LoggedPrediction
 
 def feedback_router(problem: Problem) -> APIRouter:
     """Return the routes for feedback on `problem`'s predictions."""
-    router = APIRouter(tags=["feedback"], dependencies=[WITH_KEY], route_class=BoundedRoute)
+    router = router_for_bodies(tags=["feedback"], dependencies=[WITH_KEY])
     # Made from the problem's classes at run time, so that a type checker cannot know it.
     Body: Any = truth_model(problem)
 

@@ -5,10 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from api.http.errors import responses
-from api.http.json_bodies import BoundedRoute
 from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import answer
-from api.routes.dependencies import Offload, ServedModel, ThePredictor
+from api.routes.dependencies import Offload, ServedModel, ThePredictor, router_for_bodies
 from api.schemas.requests import predict_body, row_reader, sample_row
 from api.schemas.responses import Prediction, Predictions
 from common.problem import Problem
@@ -16,7 +15,7 @@ from common.problem import Problem
 
 def predict_router(problem: Problem) -> APIRouter:
     """Return the routes that predict for `problem`."""
-    router = APIRouter(tags=["predict"], route_class=BoundedRoute)
+    router = router_for_bodies(tags=["predict"])
     # Made at run time from the problem's features, so that a type checker cannot know it.
     Body: Any = predict_body(problem)
     features = row_reader(problem)

@@ -8,10 +8,9 @@ import uuid_utils.compat as uuid_utils
 from fastapi import APIRouter, HTTPException
 
 from api.corrections.ground_truth import check_class, record_feedback
-from api.http.access import NOT_TOO_OFTEN, WITH_KEY, TheSender
+from api.http.access import TheSender
 from api.http.errors import responses
-from api.http.json_bodies import BoundedRoute
-from api.routes.dependencies import ServedModel, TheLog, TheOutbox, TheStore
+from api.routes.dependencies import FOR_CORRECTIONS, ServedModel, TheLog, TheOutbox, TheStore, router_for_bodies
 from api.schemas.requests import row_reader, suggestion_model
 from api.schemas.responses import Accepted, SuggestionStatus, VerdictOnCorrection
 from common.judgement.gate import WORDS
@@ -30,7 +29,7 @@ IN_WORDS = {
 
 def suggest_router(problem: Problem) -> APIRouter:
     """Return the routes for corrections of `problem`'s predictions."""
-    router = APIRouter(prefix="/suggest", tags=["suggest"], route_class=BoundedRoute)
+    router = router_for_bodies(prefix="/suggest", tags=["suggest"])
     # Made from the problem's features at run time, so that a type checker cannot know it.
     Body: Any = suggestion_model(problem)
     features = row_reader(problem)
@@ -38,7 +37,7 @@ def suggest_router(problem: Problem) -> APIRouter:
     @router.post(
         "",
         status_code=202,
-        dependencies=[WITH_KEY, NOT_TOO_OFTEN],
+        dependencies=FOR_CORRECTIONS,
         responses=responses(400, 401, 404, 409, 413, 415, 422, 429, 503),
     )
     async def post_suggest(  # noqa: PLR0913, PLR0917  # FastAPI gives each by its name

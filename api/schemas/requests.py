@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
-from api.schemas.limits import FeatureLimits
+from api.schemas.limits import feature_types
 from common.problem import Problem, Value
 
 MAX_ROWS = 10_000  # of one request
@@ -34,7 +34,7 @@ def instance_model(problem: Problem) -> type[BaseModel]:
     # A field cannot have the feature's name, which may be that of a method of pydantic, such as `json` or `copy`.
     fields: dict[str, Any] = {
         _attribute(index): (kind, Field(alias=name))
-        for index, (name, kind) in enumerate(zip(problem.columns, FeatureLimits(problem).types, strict=True))
+        for index, (name, kind) in enumerate(zip(problem.columns, feature_types(problem), strict=True))
     }
     return create_model(f"{title(problem)}Features", __config__=STRICT, **fields)
 
@@ -50,7 +50,7 @@ def row_reader(problem: Problem) -> Callable[[BaseModel], Sequence[Value]]:
 def rows_type(problem: Problem) -> Any:
     """Return the type of rows that are given as lists: each has the features in order."""
     # The errors of the first wrong row are enough: a body may have a hundred thousand of them.
-    return Annotated[list[tuple[FeatureLimits(problem).types]], Field(fail_fast=True)]  # type: ignore[misc]  # the types are values
+    return Annotated[list[tuple[feature_types(problem)]], Field(fail_fast=True)]  # type: ignore[misc]  # the types are values
 
 
 def batch_model(problem: Problem) -> type[BaseModel]:

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from api.http.access import RateLimit
+from api.guards.rate_limit import RateLimit
 
 SOCKET = "limit.sock"  # in the folder that all workers share
 

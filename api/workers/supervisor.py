@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 
-from api.http.access import RateLimit
+from api.guards.rate_limit import RateLimit
 from api.workers.limit import SOCKET, serve_limit
 from api.workers.worker import END_WITHIN, ready_path, work
 from common.settings import Settings

@@ -14,7 +14,7 @@ import numpy as np
 
 from common.bundle.export import Tested
 from common.bundle.outliers import outlier_scorer_for
-from common.evaluate import confusion
+from common.confusion import confusion
 from common.judgement.gate import ANCHOR, CHAMPION, REFUSED, Evidence, Judgement, Rules, Verdict, judge, pick
 from common.problem import Classifier, Ints, Problem, Rows, Table, as_float32, get_problem
 from common.split import split

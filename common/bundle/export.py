@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, compose, helper
 from onnx.utils import Extractor
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-from common import evaluate
 from common.bundle.converters import convertible
 from common.bundle.model import OUTLIER_SCORE, ModelError, OnnxModel
 from common.bundle.outliers import OutlierScorer
 from common.bundle.parity import check_parity
-from common.bundle.reference import answer_statistics, reference_statistics, usual_moments
+from common.bundle.reference import add_answers, reference_statistics, usual_moments  # room: reference
+from common.confusion import confusion, summary
 from common.problem import Classifier, Ints, Problem, Table, as_float32, probabilities_of
 
 GOLDEN_ROWS = 3
@@ -45,7 +44,7 @@ class Tested:
     @property
     def metrics(self) -> dict[str, float]:
         """Accuracy and macro precision, recall and F1 on the test rows."""
-        return evaluate.summary(self.matrix)
+        return summary(self.matrix)
 
     @property
     def results(self) -> dict[str, float]:
@@ -71,10 +70,11 @@ def export_tested(
     """
     graph = export_onnx(model, problem, train, scorer)
     bundle = OnnxModel(graph.SerializeToString())
-    answers = answer_statistics(check_parity(bundle, model, test.X, scorer), problem, test.y)
-    tested = Tested(graph, bundle, np.array(answers["confusion"], dtype=np.int64), scorer)
-    reference = {**bundle.metadata["reference"], "answers": answers}
-    _set_metadata(graph, bundle.metadata | {"metrics": tested.metrics, "reference": reference})
+    answer = check_parity(bundle, model, test.X, scorer)
+    tested = Tested(graph, bundle, confusion(test.y, answer.labels, len(problem.target.classes)), scorer)
+    metadata = bundle.metadata | {"metrics": tested.metrics}
+    add_answers(metadata, answer, problem, test.y)  # room: reference
+    _set_metadata(graph, metadata)
     return tested
 
 
@@ -171,7 +171,7 @@ def _describe(model: Classifier, problem: Problem, train: Table, scorer: Outlier
         "problem": problem.name,
         "classes": problem.target.classes,
         "features": [asdict(feature) for feature in problem.features],
-        "reference": reference_statistics(problem, train),
+        "reference": reference_statistics(problem, train),  # room: reference
         "golden": golden,
     }
     if (probabilities := probabilities_of(model, rows)) is not None:
@@ -179,6 +179,6 @@ def _describe(model: Classifier, problem: Problem, train: Table, scorer: Outlier
     if scorer:
         metadata["outliers"] = {"threshold": scorer.threshold, "training_rate": scorer.training_rate}
         metadata["outlier_part"] = _outlier_part(_convert(scorer.pipeline, problem))
-        metadata["reference"]["usual"] = usual_moments(problem, train.X[scorer.score(train.X) >= scorer.threshold])
+        metadata["reference"]["usual"] = usual_moments(problem, train.X, scorer)  # room: reference
         golden[OUTLIER_SCORE] = scorer.score(rows).tolist()
     return metadata

@@ -1,6 +1,6 @@
 """The bundle as a loaded model: it answers rows, and checks itself with the golden rows in its metadata."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from common.bundle.answer import TOLERANCE, Answer, Floats32, ModelError
+from common.bundle.foreign_outputs import outputs_of  # room: foreign_outputs
 from common.bundle.metadata import class_names, decode, outlier_threshold
 from common.bundle.outputs import NUMBERS, OUTLIER_SCORE, TEXT, ModelOutputs
 from common.problem import Rows, Value
@@ -43,7 +44,9 @@ class OnnxModel:
         self._inputs = self._find_inputs()
         # One input for each feature, `[rows, 1]`, instead of one for all features.
         self._has_columns = self._inputs[0].shape[1] == 1 and (len(self._inputs) > 1 or self._inputs[0].type == TEXT)
-        self._outputs = ModelOutputs(self._session.get_outputs())
+        find: Callable[[Sequence[Any]], ModelOutputs] = ModelOutputs
+        find = outputs_of  # room: foreign_outputs
+        self._outputs = find(self._session.get_outputs())
         self.has_probabilities = self._outputs.has_probabilities
         self.outlier_threshold = outlier_threshold(self.metadata) if self._outputs.has_scores else None
         self.classes = class_names(self.metadata.get("classes", classes))

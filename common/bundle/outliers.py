@@ -1,4 +1,4 @@
-"""Outlier scores: how unlike the training rows a row is, whatever its class.
+"""Outlier scores: they say how much a row differs from the training rows, whatever its class.
 
 Functions import scikit-learn when they need it, so that a service can import this module without it.
 """

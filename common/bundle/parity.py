@@ -5,6 +5,7 @@ import numpy as np
 from common.bundle.answer import Answer, ModelError
 from common.bundle.model import OnnxModel
 from common.bundle.outliers import OutlierScorer
+from common.precision import column_to_blame  # room: precision
 from common.problem import Classifier, Ints, Rows, as_float32, probabilities_of
 
 
@@ -40,22 +41,11 @@ def check_parity(bundle: OnnxModel, model: Classifier, X: Rows, scorer: OutlierS
 
 def _check_precision(bundle: OnnxModel, model: Classifier, X: Rows, labels: Ints) -> None:
     different = np.flatnonzero(model.predict(X) != labels)
-    if not different.size:
-        return
-    exact, rounded = X[different], as_float32(X[different])
-
-    def effect(index: int) -> tuple[int, float]:
-        """Return how many labels change if only this column is rounded, and how much of its spread rounding takes."""
-        one = exact.copy()
-        one[:, index] = rounded[:, index]
-        column = X[:, index].astype(np.float64)
-        lost = np.abs(column - column.astype(np.float32)).max() / (column.std() or 1.0)
-        return int((model.predict(one) != model.predict(exact)).sum()), float(lost)
-
-    features = bundle.metadata["features"]
-    worst = max((index for index, feature in enumerate(features) if feature["kind"] == "number"), key=effect)
-    raise ModelError(
-        f"{different.size} of {len(X)} test rows get another class from the exported model, because single precision "
-        f"(float32) cannot hold the values of column {features[worst]['name']}: {float(exact[0, worst])!r} becomes "
-        f"{float(rounded[0, worst])!r}; subtract an origin from the column, or use another unit"
-    )
+    if different.size:
+        which = "a column"
+        which = column_to_blame(bundle.metadata["features"], model, X, different)  # room: precision
+        raise ModelError(
+            f"{different.size} of {len(X)} test rows get another class from the exported model, because single "
+            f"precision (float32) cannot hold the values of {which}; subtract an origin from the column, or use "
+            "another unit"
+        )

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from common import evaluate
 from common.bundle.answer import Answer
+from common.bundle.outliers import OutlierScorer
+from common.confusion import confusion
 from common.problem import Floats, Ints, Problem, Rows, Table
 
 PERCENTILES = tuple(np.linspace(0.0, 1.0, 101))
@@ -29,14 +30,20 @@ def reference_statistics(problem: Problem, train: Table) -> dict[str, Any]:
     }
 
 
-def usual_moments(problem: Problem, X: Rows) -> dict[str, Any]:
-    """Return mean and standard deviation of each number, given the training rows without the outliers."""
+def usual_moments(problem: Problem, X: Rows, scorer: OutlierScorer) -> dict[str, Any]:
+    """Return mean and standard deviation of each number of the training rows, without the outliers among them."""
+    usual = X[scorer.score(X) >= scorer.threshold]
     numbers = {
         feature.name: column.astype(np.float64)
-        for feature, column in zip(problem.features, X.T, strict=True)
+        for feature, column in zip(problem.features, usual.T, strict=True)
         if feature.kind == "number" and len(column)
     }
     return {name: {"mean": float(column.mean()), "std": float(column.std())} for name, column in numbers.items()}
+
+
+def add_answers(metadata: dict[str, Any], answer: Answer, problem: Problem, truth: Ints) -> None:
+    """Add the statistics of answers to the test rows to the metadata of a bundle; the arguments are as there."""
+    metadata["reference"] = {**metadata["reference"], "answers": answer_statistics(answer, problem, truth)}
 
 
 def answer_statistics(answer: Answer, problem: Problem, truth: Ints) -> dict[str, Any]:
@@ -49,7 +56,7 @@ def answer_statistics(answer: Answer, problem: Problem, truth: Ints) -> dict[str
     return {
         "rows": len(answer.labels),
         "classes": _shares(np.array(problem.target.classes)[answer.labels]),
-        "confusion": evaluate.confusion(truth, answer.labels, len(problem.target.classes)).tolist(),
+        "confusion": confusion(truth, answer.labels, len(problem.target.classes)).tolist(),
         "confidence": None if confidence is None else number_statistics(confidence),
     }
 

@@ -75,7 +75,7 @@ class PairedComparison:
         return f"is right alone on {self.gain} and wrong alone on {self.harm} of {rows} rows{unknown}"
 
     def rows_missing(self, margin: float, alpha: float) -> int:
-        """Return how many further rows with ground truth, which both answer alike, lift `low` above -margin at most."""
+        """Return how many more rows with ground truth lift `low` above -margin, if both versions answer them alike."""
         harm, n = (self.harm, self.known) if self.set_aside else (self.harm + self.unknown, self.n)
         rows = range(MOST_MISSING)
         return bisect_left(rows, x=True, key=lambda more: tango(self.gain, harm, n + more, alpha) > -margin)
@@ -108,8 +108,8 @@ def with_limits(counted: PairedComparison, alphas: tuple[float, float]) -> Paire
     """Return a comparison with the limits that belong to its counts; the arguments are as for `compare`.
 
     Where the versions differ on many rows of unknown truth, the rows without ground truth would only widen the limits,
-    and are set aside. The choice supposes that half of the differing rows are gains. It looks at no version's being
-    right, so that the limits hold.
+    and are set aside. This choice takes half of the differing rows as gains. It does not look at which version was
+    right: a choice by the result would make the limits wrong.
     """
     gain, harm, unknown, n = counted.gain, counted.harm, counted.unknown, counted.n
     half, other = (gain + harm) // 2, (gain + harm + 1) // 2

@@ -4,25 +4,27 @@
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from common.judgement.comparison import ClassChange, PairedComparison, compare, with_limits
-from common.judgement.world import Bools, differs, present_rows
+from common.judgement.world import rows_of_present  # room: world
 from common.problem import Ints
+from common.rows import Bools
 
 Verdict = Literal["accepted", "insufficient evidence", "no effect", "refused"]
-Taught = tuple[Ints, Ints, Ints]  # of the rows that were taught: labels, the champion's and the candidate's answers
+# The labels of the rows that were taught, the champion's answers to them, and the candidate's.
+Taught = tuple[Ints, Ints, Ints]
 
 ACCEPTED: Verdict = "accepted"
 INSUFFICIENT: Verdict = "insufficient evidence"
 NO_EFFECT: Verdict = "no effect"
 REFUSED: Verdict = "refused"
-# From the worst verdict to the best. The words are for clients without the key: numbers would help somebody who tries
-# how far a lie may go.
+# From the worst verdict to the best. Clients without the key get these words: figures would help a liar to find out how
+# far a lie may go.
 WORDS: Mapping[str, str] = {
     REFUSED: "The new version would be worse than the present one, so it does not serve.",
     NO_EFFECT: "The new version answers nothing more of what it was taught than the present one, so it does not serve.",
@@ -40,7 +42,7 @@ class Evidence:
 
     Attributes:
         truth: class indices `[rows]`, -1 where the ground truth is unknown.
-        fresh: whether a row is a live one since the anchor was set `[rows]`; the others are those of test.csv.
+        fresh: whether a row was answered live since the anchor was set `[rows]`; the others are those of test.csv.
         ids: the prediction id of each row; an empty text for a row of test.csv.
     """
 
@@ -78,7 +80,7 @@ class Judgement:
     Attributes:
         verdict: one of the four.
         because: the reason in one sentence, with the figures.
-        words: the same for clients without the key, without figures.
+        words: the verdict in words without figures, for clients without the key.
         against: the comparisons with champion and anchor.
         taught: number of rows that the candidate was taught.
         taught_before: how many of them the champion answers as taught.
@@ -145,7 +147,8 @@ def judge(  # noqa: PLR0913, PLR0917  # three versions on the same rows
         classes: the class names, by index.
     """
     baselines = {CHAMPION: champion, ANCHOR: anchor}
-    counted = _present(baselines.values(), evidence, rules.alpha)
+    counted: Bools = np.ones(len(evidence.truth), dtype=np.bool_)
+    counted = rows_of_present(baselines.values(), evidence.truth, evidence.fresh, rules.alpha)  # room: world
     changed = not counted.all()
     # The two baselines share out the level of the upper limits.
     levels = (rules.alpha, rules.alpha / 2)
@@ -216,22 +219,6 @@ def _refusal(name: str, against: PairedComparison, rules: Rules) -> str | None:
     if against.high < 0:
         return f"against the {name}, the candidate {against.text}: at best {_points(against.high)}"
     return None
-
-
-def _present(baselines: Iterable[Ints], evidence: Evidence, alpha: float) -> Bools:
-    """Return which rows are of the present world `[rows]`.
-
-    Live rows with ground truth are compared with older ones, then the rest of them with those of test.csv.
-    """
-    known, present = evidence.truth >= 0, np.ones(len(evidence.truth), dtype=np.bool_)
-    rights = [answers == evidence.truth for answers in baselines]
-    live, test = np.flatnonzero(known & evidence.fresh), known & ~evidence.fresh
-    newest = present_rows([right[live] for right in rights], alpha)
-    present[live[newest:]] = False
-    # A quarter of alpha for each baseline and direction: a version that has followed a change is right more often.
-    if min(differs(right[live[:newest]], right[test]) for right in rights) < alpha / len(rights):
-        present[~evidence.fresh] = False
-    return present
 
 
 def _wanted(candidate: Ints, champion: Ints, anchor: Ints, evidence: Evidence) -> tuple[str, ...]:

@@ -1,9 +1,7 @@
-"""Limits of proportions that two versions have on the same rows, and a test of proportions on different rows."""
+"""Limits of the difference between the accuracies of two versions on the same rows."""
 
 import math
 from statistics import NormalDist
-
-from common.evaluate import log_choices
 
 STEPS = 80  # halvings of an interval of length 2: more change no digit of a float
 
@@ -44,23 +42,3 @@ def tango(gain: int, harm: int, n: int, alpha: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if is_below(middle) else (low, middle)
     return low
-
-
-def fisher(right: int, n: int, other_right: int, other_n: int) -> float:
-    """Return the exact one-sided p-value that a share of right answers is only by chance lower than another one.
-
-    Args:
-        right: number of right answers.
-        n: number of answers.
-        other_right: number of right answers on the other rows.
-        other_n: number of answers on the other rows.
-
-    Returns:
-        The probability of at most `right` right answers among the n, if all right answers are shared out by chance; 1
-        without rows. Source: R. A. Fisher, "The design of experiments", 1935, the exact test of a two-by-two table.
-    """
-    rights, total = right + other_right, n + other_n
-    low = max(rights - other_n, 0)
-    whole = log_choices(total, n)
-    terms = (log_choices(rights, k) + log_choices(total - rights, n - k) - whole for k in range(low, right + 1))
-    return min(math.fsum(map(math.exp, terms)), 1.0)

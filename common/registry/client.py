@@ -48,7 +48,7 @@ class Version:
 
     @property
     def identity(self) -> tuple[int, str]:
-        """Number and source: the source also tells it from the version of this number on another server."""
+        """Number and source. Versions with the same number on two servers have different sources."""
         return self.number, self.source
 
 

@@ -20,10 +20,12 @@ from common.store.monitoring.prediction_search import PredictionSearch  # room: 
 from common.store.monitoring.tables import EXPORTED_AT  # room: monitoring
 from common.store.monitoring.window_rows import WindowRows  # room: monitoring
 from common.store.monitoring.windows import Windows  # room: monitoring
+from common.store.postgresql import connect  # room: postgresql
 from common.store.predictions import LoggedPredictions
 from common.store.rollups import KnownTruth
 from common.store.statistics import Statistics  # room: statistics
 from common.store.suggestions import Suggestion, Suggestions
+from common.store.timeline.timeline import Timeline  # room: timeline
 from common.store.trials import Trials  # room: trials
 from common.store.trust.trust import Trust  # room: trust
 
@@ -44,9 +46,10 @@ class Store:
             url: of the database.
             patience: how many seconds to wait for other writers; ten if it is None.
         """
-        upgrades = None
+        upgrades = engines = None
         upgrades = upgrade  # room: migrations
-        self._database = Database(url, patience, upgrades)
+        engines = connect  # room: postgresql
+        self._database = Database(url, patience, upgrades, engines)
         self.predictions = LoggedPredictions(self._database)
         self.feedback = Feedback(self._database)
         self.suggestions = Suggestions(self._database)
@@ -66,6 +69,7 @@ class Store:
         self.windows = Windows(self._database)  # room: monitoring
         self.alerts = Alerts(self._database)  # room: monitoring
         self.exports = Exports(self._database)  # room: monitoring
+        self.timeline = Timeline(self._database)  # room: timeline
 
     def close(self) -> None:
         """Close all connections."""

@@ -44,12 +44,6 @@ class Champions(StorePart):
                 this_row = champions.c.id == newest["id"]
                 connection.execute(champions.update().where(this_row).values(how=how, because=because))
 
-    def changes(self) -> dict[tuple[str, How], int]:
-        """Return how many periods began, by model name and by how they began."""
-        c = champions.c
-        query = sa.select(c.model_name, c.how, sa.func.count().label("periods")).group_by(c.model_name, c.how)
-        return {(row["model_name"], row["how"]): row["periods"] for row in self._database.read(query)}
-
     def history(self, model_name: str, limit: int = 100) -> list[ChampionPeriod]:
         """Return the newest periods, oldest first."""
         found = self._database.read(_history(model_name).limit(limit))

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -23,11 +23,12 @@ Record = TypeVar("Record", bound="DataclassInstance")
 BUSY_TIMEOUT_MS = 10_000
 RETRY_SECONDS = 0.01
 CACHE_KB = 500  # of pages, for each connection; SQLite's default of 2 000 kB does not write faster
-CONNECT_TIMEOUT_SECONDS = 5
-# Any number, as long as all processes of the lab use the same.
-WRITER_LOCK = 0x6C6162
 # Drivers raise these for values that they cannot encode, and SQLAlchemy does not wrap them.
 ENCODING_ERRORS = (OverflowError, UnicodeError)
+
+
+# Returns the engine for a URL.
+Connect = Callable[[sa.URL], sa.Engine]
 
 
 class StoreError(RuntimeError):
@@ -41,25 +42,27 @@ class BadRowError(StoreError):
 class Database:
     """An engine whose writing transactions run one at a time, in all processes together.
 
-    SQLite allows only one writer. On PostgreSQL an advisory lock has the same effect, so that no other writer comes
-    between a ground truth and its count in the roll-up.
+    SQLite allows only one writer, so that no other writer comes between a ground truth and its count in the roll-up.
 
     Raises:
         StoreError: from each method, if the database fails.
     """
 
-    def __init__(self, url: str, patience: float | None = None, upgrade: Upgrade | None = None) -> None:
+    def __init__(
+        self, url: str, patience: float | None = None, upgrade: Upgrade | None = None, connect: Connect | None = None
+    ) -> None:
         """Connect, and create or upgrade the tables.
 
         Args:
             url: of the database.
             patience: how many seconds a transaction waits for others; `BUSY_TIMEOUT_MS` if it is None.
             upgrade: upgrades tables of an older schema; without it such a database cannot be opened.
+            connect: returns the engine for a URL; without it, only SQLite can be used.
         """
         self._writer = threading.Lock()
         self._patience = patience
         try:
-            self._engine = _create_engine(url)
+            self._engine = (connect or create_sqlite)(sa.make_url(url))
             self._open(upgrade)
         except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
             raise StoreError(f"the store at {_without_password(url)} cannot be opened: {_reason(error)}") from error
@@ -140,19 +143,19 @@ def records(kind: type[Record], rows: Iterable[sa.RowMapping]) -> list[Record]:
     return [kind(**{name: row[name] for name in names}) for row in rows]
 
 
-def _create_engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        if parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(parsed, json_serializer=_json)
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    engine = sa.create_engine(
-        parsed, json_serializer=_json, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS}
-    )
-    sa.event.listen(engine, "begin", _begin_postgresql)
+def create_sqlite(url: sa.URL) -> sa.Engine:
+    """Return the engine for a file of SQLite; it makes the file's folder.
+
+    Raises:
+        ValueError: the URL is that of another kind of database.
+    """
+    if url.get_backend_name() != "sqlite":
+        raise ValueError("common/store/postgresql.py, which connects to other databases than SQLite, is missing")
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, json_serializer=as_json)
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -162,7 +165,8 @@ def _close(connection: Any, _: Any) -> None:
         connection.close()
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
+    """Return a value as the text of a JSON column."""
     # Pydantic's encoder takes a fifth of the time of Python's; each row of the log has two JSON columns.
     return to_json(value, inf_nan_mode="constants").decode()
 
@@ -195,16 +199,6 @@ def _begin_sqlite(connection: sa.Connection) -> None:
         return
     connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('durable', True) else 'NORMAL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_postgresql(connection: sa.Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("reads"):
-        return
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {options.get('wait_ms', BUSY_TIMEOUT_MS)}")
-    if not options.get("durable", True):
-        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
 
 
 def _without_password(url: str) -> str:

@@ -46,9 +46,10 @@ class LiveEvidence(StorePart):
         return records(EvidenceRow, self._database.read(query.limit(limit)))
 
     def unlabelled(self, problem: str, model_name: str, limit: int = 1000) -> list[EvidenceRow]:
-        """Return the champion's newest rows without ground truth, newest first: no outliers, equal features once.
+        """Return the champion's newest rows without ground truth, newest first.
 
-        They are among the newest `SCANNED` rows of the problem's log.
+        Outliers are left out, and of rows with equal features one is returned. The query looks at the newest `SCANNED`
+        rows of the problem's log.
         """
         c = predictions.c
         columns = c.id, c.role, c.model_name, c.features, c.is_outlier, c.predicted_at

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from common.store.database import Database, StorePart
 from common.store.rollups import (
+    COUNT_ROWS,
     KnownTruth,
     LabelCounts,
     LoggedRow,
@@ -126,7 +127,9 @@ def insert_new(connection: sa.Connection, rows: Sequence[PredictionRow]) -> Sequ
 
 def _count(connection: sa.Connection, new: Sequence[PredictionRow]) -> None:
     """Count rows that were just inserted."""
-    add_counts(connection, prediction_counts, ("predictions", "outliers"), _volumes(new))
+    add_counts(connection, prediction_counts, _volumes(new))
+    for count in COUNT_ROWS:
+        count(connection, new)
     if not (truths := _ground_truths(connection, {row["id"] for row in new})):
         return
     inserted = {(row["id"], row["role"]) for row in new}
@@ -161,12 +164,9 @@ def logged_rows(connection: sa.Connection, ids: set[str]) -> Sequence[LoggedRow]
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _volumes(rows: Sequence[PredictionRow]) -> dict[tuple[Any, ...], Sequence[int]]:
-    """Return the numbers of rows and of outliers, by the key of `prediction_counts`."""
+def _volumes(rows: Sequence[PredictionRow]) -> list[tuple[Any, ...]]:
+    """Return the numbers of rows and of outliers, as rows of `prediction_counts`."""
     counts: Counter[tuple[Any, ...]] = Counter()
-    outliers: Counter[tuple[Any, ...]] = Counter()
     for (predicted_at, is_outlier, class_name, *model), count in Counter(map(_COUNTED, rows)).items():
-        key = (*model, predicted_at.date(), class_name)
-        counts[key] += count
-        outliers[key] += count if is_outlier else 0
-    return {key: (count, outliers[key]) for key, count in counts.items()}
+        counts[*model, predicted_at.date(), class_name, bool(is_outlier)] += count
+    return [(*key, count, count if is_outlier else 0) for (*key, is_outlier), count in counts.items()]

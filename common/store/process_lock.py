@@ -8,7 +8,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from common.store.database import CONNECT_TIMEOUT_SECONDS, StoreError
+from common.store.database import StoreError
+from common.store.postgresql import CONNECT_TIMEOUT_SECONDS
 
 # PostgreSQL's numbers of the locks: any, as long as they differ from `WRITER_LOCK` and all processes use the same.
 LOCK_NUMBERS = {"exporting": 0x6C6163, "deciding": 0x6C6164}

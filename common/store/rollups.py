@@ -1,8 +1,9 @@
 """The roll-ups are counted as rows come, so that no reader ever scans the log."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -23,11 +24,17 @@ class KnownTruth(NamedTuple):
     trusted: bool
 
 
+# Rooms append functions. The first ones count rows of the log that were just inserted, in tables of their own. The
+# others return the labels that a ground truth gives to the rows of one prediction, for tables of their own.
+COUNT_ROWS: list[Callable[[sa.Connection, Sequence[LoggedRow]], None]] = []
+COUNT_LABELS: list[Callable[[Sequence[LoggedRow], KnownTruth], LabelCounts]] = []
+
+
 def label_counts(rows: Sequence[LoggedRow], truth: KnownTruth | None) -> LabelCounts:
     """Return the labels that a ground truth gives to the rows of one prediction; none without a ground truth."""
     if truth is None:
         return Counter()
-    found = Counter((confusion_counts, _cell(row, truth.class_name)) for row in rows)
+    found = Counter((confusion_counts, (*_model(row), truth.class_name, row["class_name"])) for row in rows)
     by_role = {row["role"]: row for row in rows}
     if by_role.keys() == {"champion", "shadow"}:
         champion, shadow = by_role["champion"], by_role["shadow"]
@@ -35,45 +42,47 @@ def label_counts(rows: Sequence[LoggedRow], truth: KnownTruth | None) -> LabelCo
         right = champion["class_name"] == truth.class_name, shadow["class_name"] == truth.class_name
         found[paired_counts, (*pair, champion["predicted_at"].date(), *right)] = 1
         found[paired_truths, (*pair, truth.trusted, *right)] = 1
+    for count in COUNT_LABELS:
+        found.update(count(rows, truth))
     return found
 
 
-def _cell(row: LoggedRow, ground_truth: str) -> Key:
-    model = row["problem"], row["model_name"], row["model_version"], row["role"]
-    return (*model, row["predicted_at"].date(), ground_truth, row["class_name"])
+def _model(row: LoggedRow) -> Key:
+    names = ("problem", "model_name", "model_version", "role")
+    return (*(row[name] for name in names), row["predicted_at"].date())
 
 
 def add_label_counts(connection: sa.Connection, change: LabelCounts) -> None:
     """Add a change of the labels to the roll-ups."""
-    for (table, key), count in change.items():
-        if count:
-            add_counts(connection, table, ("labels",), {key: (count,)})
+    for table in {table: None for table, _ in change}:
+        rows = [(*key, count) for (its_table, key), count in change.items() if its_table is table and count]
+        add_counts(connection, table, rows)
 
 
 def add_delays(connection: sa.Connection, rows: Iterable[LoggedRow], received: Mapping[str, datetime]) -> None:
     """Add to the roll-up how late the first ground truths came; `received` has their times by prediction id."""
-    counts: Counter[Key] = Counter()
-    seconds: defaultdict[Key, float] = defaultdict(float)
-    for row in rows:
-        if row["role"] == "champion" and row["id"] in received:
-            key = row["problem"], row["model_name"], row["predicted_at"].date()
-            counts[key] += 1
-            # Clocks differ: a ground truth that seems older than its prediction has no delay.
-            seconds[key] += max((received[row["id"]] - row["predicted_at"]).total_seconds(), 0.0)
-    add_counts(connection, label_delays, ("labels", "seconds"), {key: (counts[key], seconds[key]) for key in counts})
+    known = [row for row in rows if row["role"] == "champion" and row["id"] in received]
+    keys = [(row["problem"], row["model_name"], row["predicted_at"].date()) for row in known]
+    # Clocks differ: a ground truth that seems older than its prediction has no delay.
+    seconds = [max((received[row["id"]] - row["predicted_at"]).total_seconds(), 0.0) for row in known]
+    add_counts(connection, label_delays, [(*key, 1, late) for key, late in zip(keys, seconds, strict=True)])
 
 
-def add_counts(
-    connection: sa.Connection, table: sa.Table, columns: Sequence[str], counts: Mapping[Key, Sequence[float]]
-) -> None:
-    """Add to the `columns` of a roll-up's rows, which `counts` names by their primary key; insert missing rows.
+def add_counts(connection: sa.Connection, table: sa.Table, rows: Iterable[Sequence[Any]]) -> None:
+    """Add rows to a roll-up: where it has the key of a row, the row's counts are added to those that are there.
 
-    Writers take turns, so that no other writer inserts the row between the two statements.
+    A row has the values of the table's columns, in their order.
     """
-    keys = list(table.primary_key.columns)
-    for key, amounts in counts.items():
-        this_row = [column == value for column, value in zip(keys, key, strict=True)]
-        added = {name: table.c[name] + amount for name, amount in zip(columns, amounts, strict=True)}
-        if connection.execute(table.update().where(*this_row).values(added)).rowcount == 0:
-            values = {column.name: value for column, value in zip(keys, key, strict=True)}
-            connection.execute(table.insert().values(values | dict(zip(columns, amounts, strict=True))))
+    if named := [dict(zip(table.columns.keys(), row, strict=True)) for row in rows]:
+        connection.execute(_addition(table), named)
+
+
+@cache
+def _addition(table: sa.Table) -> sa.TextClause:
+    names, keys = table.columns.keys(), table.primary_key.columns.keys()
+    added = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names if name not in keys)
+    statement = (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES (:{', :'.join(names)}) "  # noqa: S608  # our own names
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
+    )
+    return sa.text(statement).bindparams(*(sa.bindparam(column.name, type_=column.type) for column in table.columns))

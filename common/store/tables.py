@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-SCHEMA = "0006"  # the newest revision in migrations/versions/
+SCHEMA = "0007"  # the newest revision in migrations/versions/
 
 Role = Literal["champion", "shadow"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -105,7 +105,7 @@ def _right_columns() -> tuple[sa.Column[Any], ...]:
 
 metadata = sa.MetaData()
 
-# Every answered prediction. The challenger's row has the id of the champion's, unless a client asked for its version.
+# Every prediction. The challenger's row has the same id as the champion's, unless a client asked for this version.
 predictions = sa.Table(
     "predictions",
     metadata,

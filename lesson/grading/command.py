@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lesson.grading.grade import ALL, Conditions, grade
+from lesson.grading.limits import TimeLimits
 from lesson.grading.outputs import as_json, as_markdown, as_table, total_line
-from lesson.grading.programs import TimeLimits
 from lesson.grading.scratch import ProjectError
 
 EXPLANATION = """Each task is graded by what the programs do, in a copy of the folder with other data, on free ports.

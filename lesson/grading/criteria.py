@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from lesson.grading.limits import RIGHT, RUNS
+
 HOUSE, DATA, TRAINING, SERVICE, WATCHING, LEARNING = range(6)
 TASKS = {
     HOUSE: "all tasks",
@@ -34,12 +36,12 @@ CRITERIA = (
     Criterion("follows", DATA, 2, "follows the data", "after a change of data.csv, `dvc repro` splits anew"),
     Criterion("versioned", DATA, 2, "under DVC", "DVC knows the files in data/, and git has none of them"),
     Criterion("main", TRAINING, 4, "python main.py", "the program ends by itself, with code 0"),
-    Criterion("runs", TRAINING, 5, "runs", "MLflow has at least 4 runs with different parameters"),
+    Criterion("runs", TRAINING, 5, "runs", f"MLflow has at least {RUNS} runs with different parameters"),
     Criterion("metric", TRAINING, 4, "metric", "each of these runs has the same validation metric"),
     Criterion("registered", TRAINING, 3, "registered", "the registry has a version of IrisModel"),
     Criterion("winner", TRAINING, 4, "winner", "the newest version comes from the run with the best metric"),
     Criterion("input", TRAINING, 3, "ONNX input", "one input, float32 [n, 4], for one row and for many"),
-    Criterion("model", TRAINING, 2, "model", "at least 85 % of test.csv is right, numbers as in classes.json"),
+    Criterion("model", TRAINING, 2, "model", f"at least {RIGHT * 100:.0f} % of test.csv is right"),
     Criterion("start", SERVICE, 4, "start", "`uvicorn api.api:app` answers on its port"),
     Criterion("predict", SERVICE, 5, "class name", 'POST /predict answers {"class_name": …} with the right name'),
     Criterion("newest", SERVICE, 5, "newest version", "the newest version of IrisModel in the registry answers"),

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lesson.grading.limits import TEST_SHARE
 from lesson.grading.marks import MarkSheet
 from lesson.grading.programs import Programs, last_words
 from lesson.grading.raw_data import NAMES, RawRow, counted, more_rows, raw_csv, read_rows, usable_rows
 from lesson.grading.scratch import Scratch
 
 FILES = ("train.csv", "test.csv", "classes.json")
-TEST_SHARE = (0.1, 0.4)
 Fault = tuple[str, str] | None
 
 

@@ -14,11 +14,12 @@ from lesson.grading.corrections import Learning
 from lesson.grading.criteria import DATA, HOUSE, LEARNING, SERVICE, TRAINING, WATCHING
 from lesson.grading.data_task import SplitData, grade_data, prepare_data
 from lesson.grading.learning_task import grade_following, grade_learning
+from lesson.grading.limits import TimeLimits
 from lesson.grading.marks import MarkSheet
 from lesson.grading.onnx_models import ModelFaultError
 from lesson.grading.pictures import HandIn
 from lesson.grading.prefect_server import FlowServer, prefect_address, prefect_server
-from lesson.grading.programs import OutOfTimeError, Programs, StartError, TimeLimits
+from lesson.grading.programs import OutOfTimeError, Programs, StartError
 from lesson.grading.registry import ModelRegistry, mlflow_server
 from lesson.grading.scratch import Scratch, scratch_copy
 from lesson.grading.service import StudentService, student_service

@@ -9,6 +9,7 @@ import numpy as np
 from lesson.grading.corrections import Learning, features_of, grade_suggestions, wait_for_runs
 from lesson.grading.data_task import Fault
 from lesson.grading.gate_trial import grade_gate
+from lesson.grading.limits import FORGOTTEN, KEPT_SHARE
 from lesson.grading.marks import MarkSheet
 from lesson.grading.onnx_models import ModelFaultError, StudentModel, relative_change
 from lesson.grading.programs import Programs
@@ -17,8 +18,6 @@ from lesson.grading.registry import ModelRegistry
 from lesson.grading.service import StudentService
 from lesson.grading.service_task import class_centres
 
-FORGOTTEN = 0.6  # of the size of the weights; a fit from other weights moves them by more than their size
-KEPT_SHARE = 0.9
 GOES_ON = "continue from the weights of the newest version: partial_fit or warm_start, with the old rows, too"
 
 
@@ -89,6 +88,8 @@ def _no_version_fault(learning: Learning) -> Fault:
     states = Counter(str(run["state_type"]).lower() for run in learning.flows.flow_runs())
     seen = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
     seen = f"no new version after five corrections; flow runs: {seen}"
+    if not states and (complaint := learning.service.complaint()):
+        seen = f"{seen}; the api printed: {complaint}"
     if "completed" not in states:
         return seen, "read the log of the flow run in Prefect; the fifth correction starts it"
     return f"{seen}; the judge refused good corrections: the candidate forgets what the model knew", GOES_ON

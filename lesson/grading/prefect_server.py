@@ -1,5 +1,6 @@
 """Prefect, as the grader reads it: deployments and flow runs."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from lesson.grading.scratch import Scratch
 
 TERMINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 PAGE = 200
+BUSY_WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # s
 
 
 class FlowServer:
@@ -42,15 +44,23 @@ class FlowServer:
         """Delete the deployments and runs of an earlier grading on the same server."""
         for kind, found in (("flow_runs", self._runs()), ("deployments", self._post("/deployments/filter"))):
             for each in found:
-                httpx.delete(f"{self.api}/{kind}/{each['id']}", timeout=10.0, trust_env=False)
+                self._ask("DELETE", f"/{kind}/{each['id']}")
 
     def _runs(self) -> list[dict[str, Any]]:
         return self._post("/flow_runs/filter")
 
     def _post(self, path: str) -> list[dict[str, Any]]:
-        answer = httpx.post(f"{self.api}{path}", json={"limit": PAGE}, timeout=10.0, trust_env=False)
-        found: list[dict[str, Any]] = answer.raise_for_status().json()
+        found: list[dict[str, Any]] = self._ask("POST", path, {"limit": PAGE}).raise_for_status().json()
         return found
+
+    def _ask(self, method: str, path: str, content: object = None) -> httpx.Response:
+        """Ask the server, and again while it says that its database is busy."""
+        for wait in BUSY_WAITS:
+            answer = httpx.request(method, f"{self.api}{path}", json=content, timeout=10.0, trust_env=False)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(wait)
+        return answer
 
 
 def prefect_address() -> str:

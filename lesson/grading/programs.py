@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from lesson.grading.limits import TimeLimits
+
 HOST = "127.0.0.1"
 MARKER = "LESSON_GRADING"
 OUTPUT_LIMIT = 5_000_000  # bytes
@@ -25,22 +27,6 @@ class OutOfTimeError(RuntimeError):
 
 class StartError(RuntimeError):
     """A program does not start; the message says why."""
-
-
-@dataclass(frozen=True)
-class TimeLimits:
-    """Seconds that each step gets, and all of them together."""
-
-    all: float = 900.0
-    repro: float = 120.0
-    main: float = 300.0
-    start: float = 90.0
-    answer: float = 30.0
-    end: float = 15.0
-    scrape: float = 20.0
-    follow: float = 20.0
-    correction: float = 60.0
-    learning: float = 120.0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from lesson.grading.programs import HOST, Background, Programs, free_port
+from lesson.grading.programs import HOST, Background, Programs, free_port, last_words
 from lesson.grading.raw_data import FEATURES
 from lesson.grading.scratch import Scratch
 
@@ -53,6 +53,11 @@ class StudentService:
         with suppress(ValueError, KeyError, TypeError):
             return response.json()["class_name"]
         return f"{response.text[:80]} without class_name"
+
+    def complaint(self) -> str:
+        """Return the last line that the service has printed beside uvicorn's own reports; empty if there is none."""
+        lines = [line for line in self.program.output().splitlines() if line.strip() and not line.startswith("INFO:")]
+        return last_words(lines[-1]) if lines else ""
 
     def is_ready(self) -> bool:
         """Return whether the service answers at all."""

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 
 from lesson.grading.data_task import Fault, SplitData
+from lesson.grading.limits import RIGHT, RUNS
 from lesson.grading.marks import MarkSheet
 from lesson.grading.onnx_models import ModelFaultError, StudentModel, onnx_file
 from lesson.grading.programs import Programs
 from lesson.grading.registry import NAME, ModelRegistry
 from lesson.grading.scratch import Scratch
 
-RUNS = 4
-RIGHT = 0.85
 SMALLER_IS_BETTER = ("loss", "error", "rmse", "mse", "mae")
 TOLERANCE = 1e-9
 
@@ -86,7 +85,7 @@ def _validation_metrics(runs: Sequence[Any]) -> list[str]:
 def _metric_fault(runs: Sequence[Any], metrics: Sequence[str]) -> Fault:
     if metrics:
         return None
-    seen = "the runs have no metrics" if not any(run.data.metrics for run in runs) else "no metric is in 4 runs"
+    seen = "the runs have no metrics" if not any(run.data.metrics for run in runs) else f"no metric is in {RUNS} runs"
     return seen, 'mlflow.log_metric("val_accuracy", …) in each run of the grid'
 
 

@@ -1,4 +1,4 @@
-"""The timetable of the monitor's jobs: windows, the queue of the review, alerts, the external log, replays."""
+"""The timetable of the monitor's jobs: windows, the review, alerts, the external log, replays, the timeline."""
 
 import logging
 import sys
@@ -15,6 +15,7 @@ from common.store import Store
 from monitor.follow_registry import References
 from monitor.jobs.evaluation import EPOCH, JOB, SETTLED, Evaluator, Pace
 from monitor.jobs.job_alerts import JobAlerts
+from monitor.jobs.old_buckets import OldBuckets
 from monitor.jobs.replays import ReplayJob
 from monitor.jobs.review_alerts import ReviewAlerts
 from monitor.jobs.subprocess_job import JobError, SubprocessJob
@@ -51,6 +52,7 @@ class Schedule:
         # The log is complete up to a multiple of the interval `SETTLED` later.
         self._add(JOB, self._evaluator.run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("reviews", ReviewAlerts(store).run, settings.evaluate_seconds, EPOCH + SETTLED)
+        self._add("old buckets", OldBuckets(store).run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("posting", self._webhook.run, POST_SECONDS, EPOCH)
         # A look for a new replay while one runs ends at once; the scheduler would warn of each that it leaves out.
         self._add("replays", self._replays.run, REPLAY_SECONDS, EPOCH, max_instances=2)

@@ -96,7 +96,7 @@ class StoreCollector(Collector):
             "champion_changes",
             "Versions that became champion, by how.",
             ("model_name", "how"),
-            (((name, how.replace(" ", "_")), n) for (name, how), n in self._store.champions.changes().items()),
+            (((name, how.replace(" ", "_")), n) for (name, how), n in self._store.history.champion_changes().items()),
         )
         yield by_problem(
             "finetuned_versions",

@@ -32,7 +32,7 @@ def formatted(value: Cell, kind: Kind) -> str:
         return NOTHING
     if isinstance(value, str):
         return _moment(value) if kind == "moment" else value
-    return {"ratio": _percentage, "integer": _integer}.get(kind, _number)(value)
+    return {"ratio": _percentage, "integer": _integer, "p": _p_value}.get(kind, _number)(value)
 
 
 def formatted_interval(low: Cell, high: Cell, kind: Kind) -> str:
@@ -119,6 +119,10 @@ def _percent(value: float) -> str:
     if 0 < value < SMALL:
         return "<0.1"
     return ">99.9" if LARGE < value < 1 else f"{100 * value:.1f}"
+
+
+def _p_value(value: float) -> str:
+    return f"<{SMALL}" if value < SMALL else f"{value:.2g}"
 
 
 def _integer(value: float) -> str:

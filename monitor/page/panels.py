@@ -8,11 +8,15 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from monitor.page.findings import Findings, Headline
 from monitor.page.replay_form import ReplayForm
 from monitor.page.view import View
+from monitor.page.withdrawable import Withdrawable
 
-Kind = Literal["text", "number", "integer", "ratio", "moment", "day", "link"]
-Drawing = Literal["figures", "line", "bars", "stacked", "pie", "matrix", "table", "cards"]
+Kind = Literal["text", "number", "integer", "ratio", "moment", "day", "link", "p"]
+Drawing = Literal[
+    "figures", "line", "bars", "stacked", "pie", "matrix", "table", "cards", "findings", "shares", "gauges"
+]
 
 
 def _finite(value: Any) -> Any:
@@ -25,7 +29,7 @@ Cell = Annotated[str | float | int | None, BeforeValidator(_finite)]
 Rows = Iterable[Sequence[Cell | date]]
 Record = TypeVar("Record")
 
-NUMERIC: frozenset[Kind] = frozenset({"number", "integer", "ratio"})
+NUMERIC: frozenset[Kind] = frozenset({"number", "integer", "ratio", "p"})
 
 
 class Column(BaseModel):
@@ -33,7 +37,7 @@ class Column(BaseModel):
 
     Attributes:
         kind: the format of its cells: a `ratio` is shown in percent, a `moment` is ISO 8601 in UTC, a `day` is
-            YYYY-MM-DD, and a `link` is "text|url".
+            YYYY-MM-DD, a `link` is "text|url", and `p` is a p-value.
         low: the name of the column with the lower ends of its intervals.
         high: the name of the column with the upper ends.
     """
@@ -123,22 +127,6 @@ class Cards(BaseModel):
     key: str | None
 
 
-class Withdrawable(BaseModel):
-    """The corrections that a form of a panel can take back.
-
-    Attributes:
-        correction: the one that the panel is about; "" if it is taken back already, or if the rows can be selected.
-        source: the client who sent it, and all of whose corrections the form can take back; "" if that is unknown.
-        rows: the correction of each row of a table that can be selected; "" for one that is taken back already.
-        key: the name of the key that the api asks for; None if it asks for none.
-    """
-
-    correction: str = ""
-    source: str = ""
-    rows: list[str] = []
-    key: str | None
-
-
 class Panel(BaseModel):
     """A table, and the way to draw it.
 
@@ -146,12 +134,17 @@ class Panel(BaseModel):
     another column's intervals. `figures` have the columns label, value, low, high, text; the kind of the second column
     holds for all values, so ratios and counts are two panels. A `matrix` has the true class in the first column and the
     predicted classes in the others, in the order of the rows. A `table` has no chart. `cards` are rows to review.
+    `findings` are rows with a sentence each, which open. `shares` are a table with a bar in each cell. `gauges` have
+    the columns label, value, threshold, text: a bar for each e-value on the way to its threshold.
 
     Attributes:
         id: a part of the URL of the panel's CSV.
         note: a sentence of explanation, or "".
         warning: what somebody should do now, or "".
         empty: advice that is shown when there are no rows.
+        headline: the verdict of the panel in one sentence.
+        findings: how bad each row is.
+        within: the id of the panel whose rows show this one when they are opened; "" if it stands for itself.
         choices: the buttons of a table that asks for ground truths.
         cards: those of the rows, if the panel has some.
         withdrawal: the corrections that a form of the panel can take back.
@@ -166,6 +159,9 @@ class Panel(BaseModel):
     columns: list[Column] = Field(min_length=1)
     rows: list[list[Cell]]
     empty: str
+    headline: Headline | None = None
+    findings: Findings | None = None
+    within: str = ""
     choices: Choices | None = None
     cards: Cards | None = None
     withdrawal: Withdrawable | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
@@ -20,10 +20,11 @@ from monitor.page.panels import Tab
 from monitor.page.query import FromUrl, PageQuery, PredictionId
 from monitor.page.rendering import add_files, render
 from monitor.page.replays import changed_answers, start_replay
+from monitor.page.timeline.asked import asked_time
+from monitor.page.timeline.shown import strip
+from monitor.page.timeline.timeline import TimelineData, timeline_of
 from monitor.page.view import Backends, Selection, View
 
-DAYS = 30  # unless the request names days
-RANGES = (7, 30, 90)
 ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ProblemDetails} for status in (404, 422, 503)}
 
 
@@ -60,6 +61,17 @@ def page_router(tabs: Sequence[Tab]) -> APIRouter:
         content = as_csv(_found({each.id: each for each in found.panels}, panel))
         return _csv(f"{found.problem}-{tab}-{panel}.csv", content)
 
+    @router.get("/timeline.json", tags=["page"], responses=ERRORS)
+    def timeline(request: Request, asked: FromUrl) -> TimelineData:
+        """Return the predictions, accuracies and events of the strip above every tab."""
+        return _timeline(request, asked)
+
+    @router.get("/{panel}.csv", tags=["page"], responses=ERRORS, response_class=Response)
+    def timeline_table(request: Request, panel: str, asked: FromUrl) -> Response:
+        """Return a table of the timeline as CSV: timeline, timeline-accuracy or timeline-events."""
+        found = _timeline(request, asked)
+        return _csv(f"{found.problem}-{panel}.csv", as_csv(_found({each.id: each for each in found.panels}, panel)))
+
     @router.post("/replays", include_in_schema=False)
     async def replay(request: Request, asked: FromUrl) -> Response:
         """Start a replay of the selected days, and show the tab again."""
@@ -74,6 +86,12 @@ def page_router(tabs: Sequence[Tab]) -> APIRouter:
         return _csv(*changed_answers(backends.store, replay_id, trusted_only=backends.trusted_only))
 
     return router
+
+
+def _timeline(request: Request, asked: PageQuery) -> TimelineData:
+    backends: Backends = request.app.state.backends
+    chosen = _asked_selection(request, asked, known_problems(backends))
+    return timeline_of(View(backends, chosen)).data()
 
 
 def _start_replay(request: Request, form: PageForm, asked: PageQuery) -> None:
@@ -95,8 +113,10 @@ def _path(tab: Tab, tabs: Sequence[Tab]) -> str:
 
 def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
     def page(request: Request, asked: FromUrl) -> Response:
-        problems = known_problems(request.app.state.backends)
-        data = _data(request, tab, asked, problems)
+        backends: Backends = request.app.state.backends
+        problems = known_problems(backends)
+        selection = _asked_selection(request, asked, problems)
+        data = tab_data(backends, tab, selection)
         context = {
             "tabs": [(each, _path(each, tabs)) for each in tabs],
             "tab": tab,
@@ -105,7 +125,7 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
             "asked": asked,
             "problems": sorted({data.problem, *(each.name for each in problems)}),
             "versions": sorted({*_versions(problems).get(data.problem, ()), *data.versions}),
-            "ranges": [(days, asked.suffix(**_last(days))) for days in RANGES],
+            **strip(backends, data, selection, asked),
         }
         return render(request, "tab.html", context)
 
@@ -113,13 +133,17 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
 
 
 def _data(request: Request, tab: Tab, asked: PageQuery, problems: Sequence[ProblemInfo]) -> TabData:
+    return tab_data(request.app.state.backends, tab, _asked_selection(request, asked, problems))
+
+
+def _asked_selection(request: Request, asked: PageQuery, problems: Sequence[ProblemInfo]) -> Selection:
     name = _problem(asked.problem, [each.name for each in problems], request.app.state.problem)
     # The form may still have versions of the problem that was shown before: these are ignored. An unknown version
     # selects nothing.
     known = _versions(problems)
     own = known.pop(name, set())
     versions = sorted({*asked.version} - (set().union(*known.values()) - own))
-    return tab_data(request.app.state.backends, tab, _selection(asked, name, versions))
+    return _selection(asked, name, versions)
 
 
 def _problem(asked: str | None, known: Sequence[str], configured: str) -> str:
@@ -129,22 +153,13 @@ def _problem(asked: str | None, known: Sequence[str], configured: str) -> str:
 
 
 def _selection(asked: PageQuery, problem: str, versions: Sequence[int]) -> Selection:
-    until = asked.until or datetime.now(UTC).date()
-    since = asked.since or until - timedelta(days=DAYS - 1)
-    if since > until:
-        raise HTTPException(422, f"the first day, {since}, is after the last one, {until}")
-    days = {"problem": problem, "since": since, "until": until}
+    time = asked_time(asked, datetime.now(UTC))
     found = asked.model_dump(include={"id", "rule", "correction"})
-    return Selection(**days, **found, versions=list(versions), page=asked.page or 1)
+    return Selection(problem=problem, **time, **found, versions=list(versions), page=asked.page or 1)
 
 
 def _versions(problems: Sequence[ProblemInfo]) -> dict[str, set[int]]:
     return {each.name: {version for model in each.models for version in model.versions} for each in problems}
-
-
-def _last(days: int) -> dict[str, str | None]:
-    today = datetime.now(UTC).date()
-    return {"since": str(today - timedelta(days=days - 1)), "until": None}
 
 
 def _found(among: Mapping[str, Any], name: str) -> Any:

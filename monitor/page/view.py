@@ -17,6 +17,7 @@ from monitor.follow_registry import References
 
 Row = TypeVar("Row", bound=VolumeSum | LabelSum)
 
+AUTO = "auto"
 # The names of the stored roles on the page.
 ROLE_NAMES: dict[Role, str] = {"champion": "Champion", "shadow": "Challenger"}
 
@@ -58,6 +59,10 @@ class Selection(BaseModel):
     """The problem, the days in UTC, the last one included, and the versions that a request asks for.
 
     Attributes:
+        span: the name of a span that ends now, "" for the given days, or `AUTO`: the timeline chooses its own, since
+            nobody has asked for anything.
+        begins: the exact begin, if it is within the first day.
+        ends: the exact end, if it is within the last day; without it the day counts whole, as far as it has come.
         versions: numbers of the selected versions; empty for all.
         id: the id of a prediction or its beginning, for the tab of the predictions.
         rule: the rule of vetting whose corrections are to be reviewed; "" for all.
@@ -68,6 +73,9 @@ class Selection(BaseModel):
     problem: str
     since: date
     until: date
+    span: str = ""
+    begins: datetime | None = None
+    ends: datetime | None = None
     versions: list[int] = []
     id: str = ""
     rule: str = ""
@@ -114,8 +122,9 @@ class View:
 
     @property
     def bounds(self) -> tuple[datetime, datetime]:
-        """The first moment of the selected days, and the first moment after them."""
-        return day_bounds(self.selection.since)[0], day_bounds(self.selection.until)[1]
+        """The first moment of the selected time, and the first moment after it."""
+        chosen = self.selection
+        return chosen.begins or day_bounds(chosen.since)[0], chosen.ends or day_bounds(chosen.until)[1]
 
     @property
     def classes(self) -> tuple[str, ...]:

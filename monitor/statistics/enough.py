@@ -8,3 +8,5 @@ MEAN_ROWS = SHARE_ROWS = 50
 # Predictions with ground truth: for an accuracy, and, of one class, for its recall. The interval of a recall of 20 rows
 # that are all wrong ends at 44 %.
 LABELS, CLASS_LABELS = 50, 20
+# Predictions with ground truth for a step of the timeline's accuracy. Of 20 right answers the interval begins at 84 %.
+STRIP_LABELS = 20

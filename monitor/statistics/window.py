@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from common.store.monitoring.window_rows import WindowRow
 from monitor.statistics.columns import Columns, Observed
-from monitor.statistics.drift import Drift, Verdict, category_drift, number_drift, verdicts
+from monitor.statistics.drift import RELATIVE_TOLERANCE, Drift, Verdict, category_drift, number_drift, verdicts
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
 from monitor.statistics.performance import Measured
 from monitor.statistics.reference import CategoryReference, Floats, NumberReference, Reference, SubjectReference
@@ -43,6 +43,10 @@ class Subject(BaseModel):
         reference_rows: the number of rows in the reference; None, like all that follows, without a reference.
         reference_mean: of a number, without outliers if the bundle has that mean.
         reference_std: of the same rows.
+        median: of the rows with a value, outliers included; None with fewer than `MEAN_ROWS` of them.
+        reference_median: of the rows of the reference.
+        below: the number of rows below the least value of the reference.
+        above: the number of rows above its largest value.
         statistics: of the drift, by name; empty with fewer than `DRIFT_ROWS` rows.
         p_value: of the drift; None with fewer than `DRIFT_ROWS` rows.
         verdict: on the drift.
@@ -58,6 +62,10 @@ class Subject(BaseModel):
     reference_rows: int | None = None
     reference_mean: float | None = None
     reference_std: float | None = None
+    median: float | None = None
+    reference_median: float | None = None
+    below: int = 0
+    above: int = 0
     statistics: dict[str, float] = {}
     p_value: float | None = None
     verdict: Verdict | None = None
@@ -171,10 +179,15 @@ def _number(values: Floats, usual: Floats, reference: NumberReference | None) ->
     if reference is None:
         return subject, None
     mean, std = reference.usual or (reference.mean, reference.std)
+    lowest, highest = reference.quantiles[0], reference.quantiles[-1]
     compared = {
         "reference_rows": reference.rows,
         "reference_mean": mean,
         "reference_std": std,
+        "median": float(np.median(values)) if len(values) >= MEAN_ROWS else None,
+        "reference_median": float(np.median(reference.quantiles)),
+        "below": int(np.count_nonzero(values < lowest - RELATIVE_TOLERANCE * abs(lowest))),
+        "above": int(np.count_nonzero(values > highest + RELATIVE_TOLERANCE * abs(highest))),
         "distribution": _bins(values, reference),
     }
     drift = number_drift(reference, values)

@@ -532,9 +532,8 @@ def test_a_correction_is_kept_by_the_names_of_the_columns(lab: Lab) -> None:
 def flow_run(settings: Settings, suggestion_id: str) -> dict[str, Any]:
     """Return the run that a suggestion has started."""
     asked = {"flow_runs": {"idempotency_key": {"any_": [suggestion_id]}}}
-    (run,) = (
-        httpx.post(f"{settings.prefect_api_url}/flow_runs/filter", json=asked, timeout=30).raise_for_status().json()
-    )
+    url = f"{settings.prefect_api_url}/flow_runs/filter"
+    (run,) = wait_for("the run", lambda: httpx.post(url, json=asked, timeout=30).raise_for_status().json())
     return dict(run)
 
 

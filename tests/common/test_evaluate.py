@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from common import evaluate
+from common import confusion, evaluate
 from common.problem import Ints
 
 Labels = tuple[int, list[int], list[int]]
@@ -27,7 +27,7 @@ def labels(draw: st.DrawFn) -> Labels:
 
 def matrix_of(drawn: Labels) -> Ints:
     classes, truth, predicted = drawn
-    return evaluate.confusion(np.array(truth), np.array(predicted), classes)
+    return confusion.confusion(np.array(truth), np.array(predicted), classes)
 
 
 @given(drawn=labels())
@@ -41,7 +41,7 @@ def test_the_confusion_matrix_and_its_summary_are_those_of_scikit_learn(drawn: L
     )
     expected = dict(zip(("precision", "recall", "f1"), averages, strict=False))
     expected["accuracy"] = sklearn.metrics.accuracy_score(truth, predicted)
-    found = dict.fromkeys(expected, np.nan) | evaluate.summary(matrix)
+    found = dict.fromkeys(expected, np.nan) | confusion.summary(matrix)
     assert found == pytest.approx(expected, nan_ok=True)
 
 
@@ -74,7 +74,7 @@ def test_specificity_of_each_class_is_the_recall_of_all_other_rows(drawn: Labels
 
 def test_a_binary_problem_has_the_known_values() -> None:
     positive = evaluate.per_class(np.array([[50, 10], [5, 35]]))[1]
-    assert positive == evaluate.ClassMetrics(true_pos=35, false_pos=10, false_neg=5, true_neg=50)
+    assert positive == evaluate.ClassEstimates(true_pos=35, false_pos=10, false_neg=5, true_neg=50)
     assert positive.precision == 35 / 45
     assert positive.recall == 35 / 40
     assert positive.specificity == 50 / 60
@@ -90,13 +90,13 @@ def test_a_ratio_with_nothing_to_divide_by_is_none() -> None:
 
 def test_no_rows_have_no_interval_and_an_empty_summary() -> None:
     empty = np.zeros((3, 3), dtype=np.int64)
-    assert evaluate.summary(empty) == {}
+    assert confusion.summary(empty) == {}
     assert evaluate.wilson(0, 0) is None
 
 
 def test_macro_averages_leave_out_classes_without_a_value() -> None:
     # Class 2 is neither there nor predicted; class 1 is there and never predicted, so its precision has no value.
-    found = evaluate.summary(np.array([[3, 0, 0], [1, 0, 0], [0, 0, 0]]))
+    found = confusion.summary(np.array([[3, 0, 0], [1, 0, 0], [0, 0, 0]]))
     assert found == pytest.approx({"accuracy": 0.75, "precision": 0.75, "recall": 0.5, "f1": (6 / 7 + 0) / 2})
 
 
@@ -133,10 +133,10 @@ def test_more_rows_make_the_interval_narrower() -> None:
 counts = st.integers(0, 300)
 
 
-@given(metrics=st.builds(evaluate.ClassMetrics, counts, counts, counts, counts))
+@given(metrics=st.builds(evaluate.ClassEstimates, counts, counts, counts, counts))
 @settings(deadline=None)
 def test_every_metric_lies_in_its_interval_and_has_one_if_and_only_if_it_has_a_value(
-    metrics: evaluate.ClassMetrics,
+    metrics: evaluate.ClassEstimates,
 ) -> None:
     assert metrics.estimates.keys() == {"precision", "recall", "specificity", "f1"}
     for name, interval in metrics.estimates.items():
@@ -148,14 +148,14 @@ def test_every_metric_lies_in_its_interval_and_has_one_if_and_only_if_it_has_a_v
 
 
 def test_the_interval_of_each_metric_is_that_of_its_own_proportion() -> None:
-    metrics = evaluate.ClassMetrics(true_pos=35, false_pos=10, false_neg=5, true_neg=50)
+    metrics = evaluate.ClassEstimates(true_pos=35, false_pos=10, false_neg=5, true_neg=50)
     assert metrics.estimates["precision"] == evaluate.wilson(35, 45)
     assert metrics.estimates["recall"] == evaluate.wilson(35, 40)
     assert metrics.estimates["specificity"] == evaluate.wilson(50, 60)
 
 
 def test_the_interval_of_f1_is_that_of_the_jaccard_index() -> None:
-    f1 = evaluate.ClassMetrics(true_pos=35, false_pos=10, false_neg=5, true_neg=50).estimates["f1"]
+    f1 = evaluate.ClassEstimates(true_pos=35, false_pos=10, false_neg=5, true_neg=50).estimates["f1"]
     jaccard = binomtest(35, 50).proportion_ci(0.95, method="wilson")
     assert f1
     assert f1.low == pytest.approx(2 * jaccard.low / (1 + jaccard.low))
@@ -167,7 +167,7 @@ def test_the_interval_of_f1_holds_it_as_often_as_it_says() -> None:
     shares = np.array([0.3, 0.1, 0.08, 0.52])
     truth = 2 * shares[0] / (2 * shares[0] + shares[1] + shares[2])
     samples = np.random.default_rng(0).multinomial(200, shares, 10_000)
-    intervals = [evaluate.ClassMetrics(*map(int, sample)).estimates["f1"] for sample in samples]
+    intervals = [evaluate.ClassEstimates(*map(int, sample)).estimates["f1"] for sample in samples]
     assert np.mean([found is not None and found.low <= truth <= found.high for found in intervals]) > 0.94
 
 

@@ -7,7 +7,8 @@ import pytest
 from mlflow.utils.credentials import get_default_host_creds
 from pydantic import ValidationError
 
-from common.settings import COMPOSE_KEYS, PROJECT, MlflowLogin, Settings, SettingsError, load_settings
+from common.room_settings.containers import COMPOSE_KEYS
+from common.settings import PROJECT, MlflowLogin, Settings, SettingsError, load_settings
 from tests.common.refusals import refused
 
 

@@ -16,8 +16,9 @@ from common.settings import PROJECT
 from grafana import limits
 from grafana.build import DASHBOARDS as FOLDER
 from grafana.build import build
-from grafana.frame import TAG, descriptions
+from grafana.frame import MONITOR, TAG, descriptions
 from monitor.monitor import create_app
+from monitor.page.tabs import TABS
 from tests.conftest import offline_settings, served
 from tests.grafana.grafana_schema import mistakes
 from tests.grafana.queries import DASHBOARDS, Json, filled, marks, panels, queries
@@ -165,11 +166,14 @@ def test_descriptions_name_only_existing_alerts() -> None:
 def test_every_dashboard_has_its_address_the_choice_of_the_problem_and_links_to_the_others(dashboard: Json) -> None:
     assert dashboard["uid"].startswith("lab-")
     assert dashboard["tags"] == [TAG]
-    assert [(link["type"], link["tags"], link["includeVars"]) for link in dashboard["links"]] == [
-        ("dashboards", [TAG], True)
-    ]
-    variables = [(each["name"], each["current"]["value"], each["multi"]) for each in dashboard["templating"]["list"]]
-    assert variables == [("problem", "iris", False)]
+    others, *pages = dashboard["links"]
+    assert (others["type"], others["tags"], others["includeVars"]) == ("dashboards", [TAG], True)
+    problem, monitor = dashboard["templating"]["list"]
+    assert (problem["name"], problem["current"]["value"], problem["multi"]) == ("problem", "iris", False)
+    assert (monitor["name"], monitor["type"], monitor["query"]) == ("monitor", "textbox", MONITOR)
+    paths = {f"${{monitor}}{path}?problem=${{problem}}" for path in ("/", *(f"/tab/{tab.name}" for tab in TABS[1:]))}
+    assert pages
+    assert {(link["type"], link["url"] in paths) for link in pages} == {("link", True)}
     assert (dashboard["refresh"], dashboard["time"]["from"]) == ("5s", "now-30m")
 
 
@@ -178,13 +182,15 @@ def test_addresses_differ_and_files_hold_no_changing_numbers() -> None:
     assert [name for name, dashboard in DASHBOARDS.items() if {"id", "version", "iteration"} & dashboard.keys()] == []
 
 
-def test_every_dashboard_marks_new_champions_and_alerts(dashboard: Json) -> None:
+def test_every_dashboard_marks_the_same_events(dashboard: Json) -> None:
     found = {mark["name"]: mark for mark in dashboard["annotations"]["list"]}
-    assert set(found) == {"new champion", "alert"}
-    assert "changes(served_model_version" in found["new champion"]["expr"]
-    assert found["new champion"]["titleFormat"] == "version {{model_version}} is champion"
+    assert list(found) == [
+        *("version served", "promoted", "rolled back", "refused", "corrections quarantined", "drift", "alert")
+    ]
+    assert found["version served"]["titleFormat"] == "version {{model_version}} serves"
     # Grafana 12 reads the target, Grafana 11 the expression beside it.
     assert [mark["target"]["expr"] for mark in found.values()] == [mark["expr"] for mark in found.values()]
+    assert {mark["enable"] for mark in found.values()} == {True}
 
 
 def test_provisioning_gives_grafana_the_data_source_and_read_only_dashboards() -> None:

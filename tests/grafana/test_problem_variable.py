@@ -29,6 +29,7 @@ LABELS = {
     "true_class": "benign",
     "predicted_class": "benign",
     "feature": "mean radius",
+    "subject": "mean radius",
     "handler": "/predict",
     "how": "registered",
     "le": "+Inf",
@@ -118,7 +119,7 @@ def test_every_dashboard_with_a_problems_figures_has_the_choice(dashboard: Json)
 def test_the_choices_are_the_problems_that_prometheus_knows(
     dashboard: Json, tmp_path: Path, known: list[str], choices: set[str]
 ) -> None:
-    [variable] = dashboard["templating"]["list"]
+    variable, _ = dashboard["templating"]["list"]
     asks = re.fullmatch(r"label_values\((\{.*\}), problem\)", variable["query"])
     assert asks is not None
     counted = [{"labels": f'{{problem="{name}"}}', "value": 1} for name in sorted(choices)]

@@ -13,8 +13,8 @@ from common.settings import PROJECT
 from lesson.grading.criteria import HOUSE
 from lesson.grading.data_task import FILES
 from lesson.grading.grade import Conditions, grade
+from lesson.grading.limits import TimeLimits
 from lesson.grading.marks import MarkSheet
-from lesson.grading.programs import TimeLimits
 from lesson.grading.raw_data import raw_csv, usable_rows
 from lesson.start import start
 from tests.lesson.faults import Fault

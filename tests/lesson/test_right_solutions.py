@@ -11,8 +11,8 @@ import pytest
 from common.settings import PROJECT
 from lesson.grading.criteria import LEARNING
 from lesson.grading.grade import ALL, Conditions
+from lesson.grading.limits import TimeLimits
 from lesson.grading.marks import MarkSheet
-from lesson.grading.programs import TimeLimits
 from tests.lesson.conftest import Solved, copied, delete_versions, failed, graded
 from tests.programs import output_of
 from tests.prometheus.programs import program

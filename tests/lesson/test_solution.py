@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lesson.grading.grade import ALL, Conditions
-from lesson.grading.programs import TimeLimits
+from lesson.grading.limits import TimeLimits
 from tests.lesson.conftest import SOLUTION, Solved, copied, delete_versions, failed, graded
 from tests.prometheus.programs import program
 

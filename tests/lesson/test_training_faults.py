@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lesson.grading.grade import Conditions
-from lesson.grading.programs import TimeLimits
+from lesson.grading.limits import TimeLimits
 from tests.lesson.conftest import Solved, assert_found, delete_versions, graded
 from tests.lesson.faults import TRAINING_FAULTS, Fault, planted
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 import monitor.follow_registry
 from common.bundle.export import export_tested
 from common.bundle.model import OnnxModel
-from common.evaluate import confusion
+from common.confusion import confusion
 from common.problem import Problem
 from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
 from common.settings import Settings

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from api.http.access import WITH_REVIEW_KEY, TheSender
+from api.guards.json_bodies import BoundedRoute
+from api.http.access import TheSender
 from api.http.errors import responses
-from api.http.json_bodies import BoundedRoute
 from api.routes.dependencies import TheOutbox, TheStore
 from api.schemas.requests import STRICT
 from common.problem import TEXT, Problem, Value
@@ -28,6 +28,7 @@ from common.store.trust.reviews import (
     ReviewResult,
     VettedCorrection,
 )
+from trust.http.review_key import WITH_REVIEW_KEY
 
 PAGE = 50  # corrections, unless the client asks for another number
 MOST_NOTE = 1_000  # characters of a reviewer's note

@@ -11,13 +11,14 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from api.corrections.ground_truth import record_feedback
-from api.http.access import WITH_REVIEW_KEY, TheSender
+from api.http.access import TheSender
 from api.http.errors import error_response, responses
 from api.routes.dependencies import TheLog, TheStore
 from common.problem import Problem
 from common.store import Store, StoreError
 from common.store.feedback import UnknownPredictionError
 from common.store.trust.erasures import ErasedData, Erasure
+from trust.http.review_key import WITH_REVIEW_KEY
 from trust.lineage.asking import ErasedError
 
 PREDICTIONS = "/predictions/"

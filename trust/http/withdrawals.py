@@ -8,14 +8,15 @@ from uuid import uuid4
 from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import BaseModel, Field, model_validator
 
-from api.http.access import WITH_REVIEW_KEY, TheSender
+from api.guards.json_bodies import BoundedRoute
+from api.http.access import TheSender
 from api.http.errors import responses
-from api.http.json_bodies import BoundedRoute
 from api.routes.dependencies import TheStore
 from api.schemas.requests import STRICT
 from common.problem import TEXT, Problem
 from common.store import Store
 from common.store.trust.withdrawals import MOST, Chosen, Withdrawal
+from trust.http.review_key import WITH_REVIEW_KEY
 from trust.withdrawal.effects import plan
 
 MOST_IDS = 1_000  # in one body

@@ -8,11 +8,11 @@ import orjson
 import simdjson
 from pydantic import TypeAdapter, ValidationError
 
-from api.http.json_bodies import NO_NUMBERS, SIMD_BYTES, TooHeavyError, check_weight, flat_numbers
+from api.guards.array_limits import ArrayLimits
+from api.guards.json_bodies import NO_NUMBERS, SIMD_BYTES, TooHeavyError, check_weight, flat_numbers
 from api.protocols.oip.errors import OipRequestError
 from api.protocols.oip.tensors import NUMBERS, numbers_of, texts_of, unpack_numbers, unpack_texts
 from api.protocols.oip.types import JSON_LENGTH, TEXT, InferRequest, RequestInput, inputs_of
-from api.schemas.limits import FeatureLimits
 from api.schemas.requests import MAX_ROWS, STRICT, rows_type
 from common.problem import Floats, Number, Problem, Rows, Value
 
@@ -36,7 +36,7 @@ class Reader:
         """Take inputs, limits of plausibility and categories from `problem`."""
         self._problem = problem
         self._widths = {known.name: known.shape[1] for known in inputs_of(problem)}
-        self._limits = FeatureLimits(problem)
+        self._limits = ArrayLimits(problem)
         self._rows: TypeAdapter[Sequence[Sequence[Value]]] = TypeAdapter(rows_type(problem), config=STRICT)
 
     def read(self, body: bytes, json_length: str | None) -> tuple[InferRequest, Rows | Sequence[Sequence[Value]]]:

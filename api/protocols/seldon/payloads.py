@@ -7,8 +7,8 @@ import numpy as np
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
+from api.guards.array_limits import ArrayLimits
 from api.protocols.seldon.bodies import SeldonTensor, TruthData
-from api.schemas.limits import FeatureLimits
 from api.schemas.requests import MAX_ROWS, STRICT, rows_type
 from common.problem import Problem, Rows, Value
 
@@ -21,7 +21,7 @@ class RowReader:
     def __init__(self, problem: Problem) -> None:
         """Take names, number and limits of the features from `problem`."""
         self._columns = problem.columns
-        self._limits = FeatureLimits(problem)
+        self._limits = ArrayLimits(problem)
         self._rows: TypeAdapter[Sequence[Sequence[Value]]] = TypeAdapter(rows_type(problem), config=STRICT)
 
     def rows(self, data: Any, *place: str) -> Rows | Sequence[Sequence[Value]]:

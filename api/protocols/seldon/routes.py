@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
+from api.guards.json_bodies import BoundedRoute
 from api.http.access import WITH_KEY, TheSender
 from api.http.errors import responses
-from api.http.json_bodies import BoundedRoute
 from api.inference.predictor import answer
 from api.protocols.seldon.answers import SeldonAnswers, meta_of
 from api.protocols.seldon.bodies import Judged, Output, feedback_model, request_model

@@ -5,9 +5,10 @@ from datetime import date
 
 import sqlalchemy as sa
 
+from common.store.champions import How
 from common.store.database import StorePart
 from common.store.statistics import LabelSum, Span, VolumeSum, sums
-from common.store.tables import confusion_counts, label_delays, prediction_counts
+from common.store.tables import champions, confusion_counts, label_delays, prediction_counts
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class DayDelay:
 
 class History(StorePart):
     """The counts of each day."""
+
+    def champion_changes(self) -> dict[tuple[str, How], int]:
+        """Return how many periods began, by model name and by how they began."""
+        c = champions.c
+        query = sa.select(c.model_name, c.how, sa.func.count().label("periods")).group_by(c.model_name, c.how)
+        return {(row["model_name"], row["how"]): row["periods"] for row in self._database.read(query)}
 
     def models(self) -> list[tuple[str, str]]:
         """Return the problems and model names that have predictions, in order."""

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,8 +62,7 @@ class SuggestInput(PredictInput, PredictOutput):
 
 
 settings = Settings()
-# `version` is the number of the version that answers; `model` holds its session and its class names, in one value, so
-# that a request never sees the session of one version with the names of another.
+# `model` holds session and class names in one value, so that no request sees those of two versions.
 state: dict[str, Any] = {"version": 0, "model": None}
 
 
@@ -144,13 +144,16 @@ def suggest(correction: SuggestInput, background: BackgroundTasks) -> dict[str, 
 
 
 def learn() -> None:
-    """Start a run of the flow; if Prefect does not answer, the next fifth correction tries again."""
-    try:
-        with httpx.Client(base_url=settings.prefect_api_url, timeout=60) as prefect:
-            deployment = prefect.get("/deployments/name/finetune/finetune").raise_for_status().json()["id"]
-            prefect.post(f"/deployments/{deployment}/create_flow_run", json={}).raise_for_status()
-    except httpx.HTTPError as error:
-        logger.warning("the corrections wait: %r", error)
+    """Start a run of the flow; try again while Prefect is away or busy. The key makes all tries one run."""
+    url, key = f"{settings.prefect_api_url}/deployments", {"idempotency_key": str(time.time_ns())}
+    for wait in (1, 2, 4, 8):
+        try:
+            found = httpx.get(f"{url}/name/finetune/finetune", timeout=60).raise_for_status().json()
+            httpx.post(f"{url}/{found['id']}/create_flow_run", json=key, timeout=60).raise_for_status()
+            return
+        except httpx.HTTPError as error:
+            logger.warning("the corrections wait: %r", error)
+            time.sleep(wait)
 
 
 @app.get("/metrics")

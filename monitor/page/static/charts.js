@@ -6,6 +6,8 @@
  * @typedef {{label: string, kind: string, data: (number | null)[], low: (number | null)[], high: (number | null)[]}} Series
  */
 
+import { local } from "./times.js";
+
 const { Chart } = globalThis;
 
 const NUMERIC = new Set(["number", "integer", "ratio"]);
@@ -134,7 +136,7 @@ function scales(panel, series) {
 
 const SHORT = {
   day: { month: "short", day: "numeric", timeZone: "UTC" },
-  moment: { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC" },
+  moment: { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
 };
 
 /** @param {string} kind of the first column */
@@ -152,7 +154,9 @@ function short(time, kind) {
 
 /** @param {string} label @param {string} kind */
 function long(label, kind) {
-  return kind === "moment" ? label.slice(0, 19).replace("T", " ") : label;
+  if (kind !== "moment") return label;
+  const [utc, here] = [label.slice(0, 19).replace("T", " "), local(new Date(label))];
+  return here === utc ? utc : [here, `${utc} UTC`];
 }
 
 function pointLabel({ dataset, dataIndex, raw }) {

@@ -2,6 +2,7 @@
 
 import { draw, forget } from "./charts.js";
 import { morph } from "./morph.js";
+import { localise, toUtc, watch } from "./times.js";
 
 const EVERY = 5_000; // milliseconds from one look to the next
 const AT_MOST = 20_000; // that an answer may take
@@ -40,6 +41,7 @@ async function look() {
   looking = true;
   try {
     const next = await read();
+    localise(part(next));
     morph(part(document), part(next));
     document.title = next.title;
     drawAll();
@@ -66,10 +68,12 @@ function tell(text) {
   if (notice.textContent !== text) notice.textContent = text;
 }
 
-// Days that nobody has chosen go on with the clock.
-document.addEventListener("formdata", ({ target, formData }) => {
-  for (const day of /** @type {HTMLFormElement} */ (target).querySelectorAll('[type="date"]:not([data-asked])')) {
-    if (day.value === day.defaultValue) formData.delete(day.name);
+// A time that nobody has chosen goes on with the clock. The server reads times as UTC.
+document.addEventListener("formdata", ({ formData }) => {
+  for (const name of ["since", "until"]) {
+    const value = formData.get(name);
+    if (value) formData.set(name, toUtc(String(value)));
+    else formData.delete(name);
   }
 });
 
@@ -80,6 +84,8 @@ document.addEventListener("change", ({ target }) => {
 });
 
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+localise(part(document));
+watch(part(document));
 drawAll();
 document.documentElement.dataset.ready = "true";
 dark.addEventListener("change", drawAll);

@@ -3,20 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from common.evaluate import classes_of, matrix_of, mcnemar
-from common.judgement.betting import PROMOTE_AT, RETIRE_AT, ROLL_BACK_AT
+from common.evaluate import classes_of, matrix_of
 from common.store.statistics import LabelSum, Paired, VolumeSum
 from common.store.tables import Role
-from monitor.page.panels import Cell, Panel, PanelTable, PanelText, Rows, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, Rows, columns
 from monitor.page.tabs import cells, replays
+from monitor.page.tabs.comparison_words import SIGNIFICANT, gauges, p_value, standing, total, verdict
 from monitor.page.tabs.verdicts import counting
 from monitor.page.view import ROLE_NAMES, View
-from monitor.statistics.duel import LiveDuel, live_duel
-from monitor.statistics.enough import LABELS
+from monitor.statistics.duel import live_duel
 from monitor.statistics.estimates import INTERVAL, METRICS, Estimates, performance
 
-SIGNIFICANT = 0.05
-SMALL = 0.001
 NO_PAIRS = (
     "No row that both versions have answered has a ground truth. Make a version the challenger: "
     "POST /models/{version}/challenge at the api; then send rows, and feedback: POST /feedback."
@@ -31,7 +28,7 @@ METRICS_TEXT = PanelText(
     "metrics",
     "Metrics side by side",
     cells.NO_LABELS,
-    f"With {INTERVAL} intervals. Whether two intervals overlap says little: read the test below.",
+    f"With {INTERVAL} intervals. Whether two intervals overlap says little: read the verdict above.",
     "bars",
 )
 PAIRS = PanelText("pairs", "On the rows that both have answered", NO_PAIRS, "Only rows with ground truth.")
@@ -40,17 +37,16 @@ TEST = PanelText(
     "McNemar's exact test",
     NO_PAIRS,
     "The probability that two equally good versions differ at least as much as these two, by chance alone.",
-    "figures",
 )
-
-
-DUEL = PanelText(
-    "duel",
-    "The new version on live ground truths",
+NO_DUEL = (
+    "There is no e-value: fine-tuning has made neither of these versions, so that a person decides. To promote a "
+    "version: POST /models/{version}/promote at the api."
+)
+NO_CHALLENGER = (
     "No version that fine-tuning has made is compared with another one now. Send corrections for it: POST /suggest at "
-    "the api.",
-    drawing="figures",
+    "the api."
 )
+DUEL = PanelText("duel", "Which version is better", NO_CHALLENGER, drawing="gauges")
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ def build(view: View) -> list[Panel]:
     """Return the panels of the tab."""
     sides = [_side(role, version, view.label_sums, view.volume_sums) for role, version in view.served.by_role()]
     paired = _paired(view)
-    own = [_versions(view, sides), _metrics(sides), _duel(view), _pairs(paired), _test(paired)]
+    own = [_duel(view, paired), _pairs(paired), _versions(view, sides), _metrics(sides), _test(paired)]
     return [*own, *replays.panels(view)]
 
 
@@ -124,54 +120,45 @@ def _pairs(paired: Paired) -> Panel:
         ["Champion wrong", paired.only_challenger_right, paired.both_wrong],
     ]
     answers = columns("integer", right="Challenger right", wrong="Challenger wrong")
-    return PAIRS.panel([*columns("text", champion="Rows"), *answers], rows, has_data=bool(_total(paired)))
+    return PAIRS.panel([*columns("text", champion="Rows"), *answers], rows, has_data=bool(total(paired)))
 
 
 def _test(paired: Paired) -> Panel:
-    p_value = mcnemar(paired.only_champion_right, paired.only_challenger_right)
-    rows: Rows = [["p-value", p_value, None, None, _verdict(paired, p_value)]]
-    return TEST.panel(cells.figures("number"), rows, has_data=bool(_total(paired)))
-
-
-def _verdict(paired: Paired, p_value: float) -> str:
+    p, truths = p_value(paired), total(paired)
     first, second = paired.only_champion_right, paired.only_challenger_right
-    found = f"Of {_total(paired)} rows, only the champion is right on {first}, only the challenger on {second}"
-    p = f"p < {SMALL}" if p_value < SMALL else f"p = {p_value:.2g}"
-    if p_value >= SIGNIFICANT:
-        return f"{found}: the difference may be chance ({p})."
-    better = "champion" if first > second else "challenger"
-    return f"{found}: the {better} is better, and chance hardly explains it ({p})."
+    found = f"only the champion is right on {first}, only the challenger on {second}"
+    return TEST.panel(
+        [
+            *columns("text", name="Figure"),
+            *columns("p", value="p"),
+            *columns("integer", rows="Rows"),
+            *columns("text", text="Remark"),
+        ],
+        [["p-value", p, truths, found]],
+        has_data=bool(truths),
+    )
 
 
-def _duel(view: View) -> Panel:
-    model = view.span.problem, view.span.model_name
+def _duel(view: View, paired: Paired) -> Panel:
+    model, served = (view.span.problem, view.span.model_name), view.served
     aliases = view.backends.references.aliases(view.span.model_name)
     versions = (aliases.champion, aliases.challenger) if aliases else (None, None)
     duel = live_duel(view.store, model, *versions, trusted_only=view.backends.trusted_only)
-    note = f"Now, whatever days are selected. {counting(view)} docs/judgement.md explains the e-value."
-    rows = _duel_rows(duel) if duel else []
-    return replace(DUEL, note=note).panel(cells.figures("number"), rows)
-
-
-def _duel_rows(duel: LiveDuel) -> Rows:
-    place = "challenger, on trial" if duel.on_trial else "champion, on probation"
-    rows: list[Sequence[Cell]] = [
-        [f"Only version {duel.new} right", duel.wins, None, None, f"the new version: {place}"],
-        [f"Only version {duel.old} right", duel.losses, None, None, "the version that it is compared with"],
-        ["Both right, or both wrong", duel.ties, None, None, f"of {duel.truths} ground truths"],
-    ]
-    values: list[tuple[str, float | None, str]] = [("worse", duel.worse, f"rolled back at {ROLL_BACK_AT:.0f}")]
-    if duel.on_trial:
-        values = [
-            ("not worse", duel.not_worse, f"promoted at {PROMOTE_AT:.0f}; if PROMOTION=manual, by a person"),
-            ("worse", duel.worse, f"retired at {RETIRE_AT:.0f}"),
-        ]
-    for claim, value, what in values:
-        known = value is not None and duel.truths >= LABELS
-        remark = what if known else f"not enough data: fewer than {LABELS} ground truths; {what}"
-        rows.append([f"E-value: {claim}", value if known else None, None, None, remark])
-    return rows
-
-
-def _total(paired: Paired) -> int:
-    return sum(vars(paired).values())
+    note = (
+        f"The sentence is of the selected days, by McNemar's exact test at {100 * SIGNIFICANT:.0f} %. The bars are of "
+        f"now: the lab acts when an e-value reaches its threshold, however often anybody looks. {counting(view)}"
+    )
+    empty = NO_DUEL if None not in versions else NO_CHALLENGER
+    panel = (
+        PanelTable(
+            replace(DUEL, note=f"{standing(duel)} {note}" if duel else "", empty=empty), gauges(duel) if duel else ()
+        )
+        .add("text", "name", "E-value", lambda each: each.name)
+        .add("number", "value", "Value", lambda each: each.value)
+        .add("number", "threshold", "Threshold", lambda each: each.threshold)
+        .add("text", "text", "In words", lambda each: each.words)
+        .panel()
+    )
+    if served.champion is not None and served.challenger is not None:
+        panel.headline = verdict(paired, served.champion, served.challenger)
+    return panel

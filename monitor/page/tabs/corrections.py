@@ -5,12 +5,13 @@ from urllib.parse import urlencode
 
 from common.store.suggestions import TRAIN_AT, Suggestion
 from monitor.page.lineage_picture import linked
-from monitor.page.panels import Panel, PanelTable, PanelText, Withdrawable, columns
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION, prediction_link
 from monitor.page.tabs.one_correction import one_correction
 from monitor.page.tabs.review import review_queue
 from monitor.page.tabs.verdicts import label_queue, verdicts
 from monitor.page.view import View
+from monitor.page.withdrawable import Withdrawable
 from monitor.statistics.estimates import METRICS
 
 MOST_CORRECTIONS = 200

@@ -1,23 +1,25 @@
 """Tab *Drift*: the distance of the newest predictions from the reference of the served version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from string import ascii_lowercase
 
 from common.store.monitoring.windows import WindowRecord
+from monitor.page.findings import Findings
 from monitor.page.panels import Cell, Panel, PanelTable, PanelText, columns
+from monitor.page.tabs.drift_findings import enough, findings, headline
 from monitor.page.view import View
 from monitor.statistics.drift import FALSE_DISCOVERIES
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
-from monitor.statistics.window import WINDOWS_KEPT, Distribution, Evaluation, Subject
+from monitor.statistics.window import WINDOWS_KEPT, Distribution, Evaluation
 
 MOST_WINDOWS = 60
 MOST_LINES = 7  # a reader cannot tell more lines apart
 STATISTICS = {
     "psi": "PSI",
-    "wasserstein": "Wasserstein",
+    "wasserstein": "Wasserstein, in standard deviations",
     "ks": "Kolmogorov-Smirnov",
     "chi2": "Chi-square",
-    "vanished": "Vanished share",
+    "vanished": "Rows of training whose name is gone",
 }
 SEND = "Send rows: POST /predict at the api, or python -m scripts.traffic."
 NO_WINDOW = (
@@ -43,9 +45,9 @@ VERDICTS = PanelText(
     "verdicts",
     "Verdicts",
     NO_WINDOW,
-    f"The verdict is drift if a statistic is above its limit and p is below {FALSE_DISCOVERIES} after a correction for "
-    f"the number of subjects. It needs {DRIFT_ROWS} predictions. The mean of a feature leaves outliers out, and needs "
-    f"{MEAN_ROWS} other predictions. Wasserstein is in standard deviations of the training rows.",
+    f"A drift has a statistic above its limit, and p below {FALSE_DISCOVERIES} after a correction for the number of "
+    f"subjects. A verdict needs {DRIFT_ROWS} predictions, a mean {MEAN_ROWS}.",
+    "findings",
 )
 
 
@@ -55,15 +57,12 @@ def build(view: View) -> list[Panel]:
     windows = view.store.windows.between(chosen.problem, *view.bounds, MOST_WINDOWS, chosen.versions)
     newest = windows[-1] if windows else None
     evaluation = Evaluation.model_validate(newest.evaluation) if newest else None
-    subjects = evaluation.subjects if evaluation else {}
-    enough = {name: each.distribution for name, each in subjects.items() if each.rows >= SHARE_ROWS}
-    distributions = [(name, distribution) for name, distribution in enough.items() if distribution]
-    return [
-        _window(view, newest, evaluation),
-        _verdicts(subjects),
-        _stability_by_window(windows),
-        *(_distribution(number, name, each) for number, (name, each) in enumerate(distributions)),
+    shares = [
+        _distribution(place, name, each.distribution)
+        for place, (name, each) in enumerate(evaluation.subjects.items() if evaluation else ())
+        if each.distribution and each.rows >= SHARE_ROWS
     ]
+    return [_verdicts(evaluation), _window(view, newest, evaluation), _stability_by_window(windows), *shares]
 
 
 def _window(view: View, window: WindowRecord | None, evaluation: Evaluation | None) -> Panel:
@@ -78,27 +77,34 @@ def _window(view: View, window: WindowRecord | None, evaluation: Evaluation | No
         .add("moment", "began", "From", lambda each: each[0].began_at)
         .add("link", "version", "Compared with", version)
         .add("integer", "rows", "Predictions", lambda each: each[0].rows)
+        .add("text", "enough", "For a verdict", lambda each: enough(each[0].rows))
         .add("ratio", "outliers", "Outliers", lambda each: each[1].outlier_ratio)
         .add("ratio", "confidence", "Mean confidence", lambda each: each[1].confidence_mean)
         .panel()
     )
 
 
-def _verdicts(subjects: Mapping[str, Subject]) -> Panel:
-    found = {name for each in subjects.values() for name in each.statistics}
-    labels = {name: label for name, label in STATISTICS.items() if name in found}
+def _verdicts(evaluation: Evaluation | None) -> Panel:
+    found = findings(evaluation) if evaluation else []
+    known = {name for each in found for name in each.subject.statistics}
+    labels = {name: label for name, label in STATISTICS.items() if name in known}
     statistics = columns("number", **labels)
-    return (
-        PanelTable(VERDICTS, subjects.items())
-        .add("text", "subject", "Subject", lambda each: each[0])
-        .add("text", "verdict", "Verdict", lambda each: each[1].verdict or "nothing to compare with")
-        .add("integer", "rows", "Predictions", lambda each: each[1].rows)
-        .add("number", "mean", "Mean", lambda each: each[1].mean)
-        .add("number", "reference_mean", "Mean of the reference", lambda each: each[1].reference_mean)
-        .columns(statistics, lambda each: [each[1].statistics.get(name) for name in labels])
-        .add("number", "p_value", "p (uncorrected)", lambda each: each[1].p_value)
+    panel = (
+        PanelTable(VERDICTS, found)
+        .add("text", "subject", "Subject", lambda each: each.name)
+        .add("text", "verdict", "Verdict", lambda each: each.subject.verdict or "nothing to compare with")
+        .add("text", "sentence", "In words", lambda each: each.sentence)
+        .add("integer", "rows", "Predictions", lambda each: each.subject.rows)
+        .add("number", "mean", "Mean without outliers", lambda each: each.subject.mean)
+        .add("number", "reference_mean", "Mean of the reference", lambda each: each.subject.reference_mean)
+        .columns(statistics, lambda each: [each.subject.statistics.get(name) for name in labels])
+        .add("p", "p_value", "p (uncorrected)", lambda each: each.subject.p_value)
         .panel()
     )
+    if evaluation:
+        panel.headline = headline(evaluation)
+        panel.findings = Findings(levels=[each.level for each in found], ids=[_letters(each.place) for each in found])
+    return panel
 
 
 def _stability_by_window(windows: Sequence[WindowRecord]) -> Panel:
@@ -107,14 +113,19 @@ def _stability_by_window(windows: Sequence[WindowRecord]) -> Panel:
     # The subject with the largest index now comes first.
     names = sorted(newest, key=lambda name: newest[name], reverse=True)[:MOST_LINES]
     rows = [
-        [window.ended_at, *(found.get(name) for name in names)] for window, found in zip(windows, indices, strict=True)
+        [window.ended_at, enough(window.rows), *(found.get(name) for name in names)]
+        for window, found in zip(windows, indices, strict=True)
     ]
     note = (
         f"The newest {MOST_WINDOWS} windows at most; the {MOST_LINES} subjects with the largest index in the last one."
     )
     title = "Population stability index by window"
     return PanelText("psi", title, _advice(windows), note, "line").panel(
-        [*columns("moment", ended="Window to"), *columns("number", **{f"subject:{name}": name for name in names})],
+        [
+            *columns("moment", ended="Window to"),
+            *columns("text", enough="For a verdict"),
+            *columns("number", **{f"subject:{name}": name for name in names}),
+        ],
         rows,
         has_data=bool(names),
     )
@@ -134,13 +145,14 @@ def _stability(window: WindowRecord) -> dict[str, float]:
     return {name: each["statistics"]["psi"] for name, each in subjects.items() if "psi" in each["statistics"]}
 
 
-def _distribution(number: int, name: str, found: Distribution) -> Panel:
+def _distribution(place: int, name: str, found: Distribution) -> Panel:
     reference: Sequence[Cell] = found.reference or [None] * len(found.labels)
-    text = PanelText(f"shares-{_letters(number)}", f"Distribution of {name}", NO_WINDOW, drawing="bars")
-    return text.panel(
+    text = PanelText(f"shares-{_letters(place)}", f"Distribution of {name}", NO_WINDOW, drawing="shares")
+    panel = text.panel(
         [*columns("text", value="Value"), *columns("ratio", reference="Reference", window="Newest window")],
         zip(found.labels, reference, found.window, strict=True),
     )
+    return panel.model_copy(update={"within": VERDICTS.id})
 
 
 def _letters(number: int) -> str:

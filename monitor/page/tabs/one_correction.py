@@ -3,8 +3,9 @@
 The form can also take back all corrections of the same client.
 """
 
-from monitor.page.panels import Panel, PanelTable, PanelText, Withdrawable
+from monitor.page.panels import Panel, PanelTable, PanelText
 from monitor.page.view import View
+from monitor.page.withdrawable import Withdrawable
 
 TITLE = "One correction"
 UNKNOWN = "The store has no correction with this id. POST /suggest at the api answers with the id of a new one."

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.fastpath.batches import decoder
 from api.fastpath.rows import ROWS_PER_RUN, RowAnswers
-from api.http.json_bodies import SIMD_BYTES
+from api.guards.json_bodies import SIMD_BYTES
 from api.inference.predictor import Predictor
 from api.model.follower import ChampionFollower, ServedVersion
 from api.schemas.requests import MAX_ROWS, batch_model

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import fisher_exact
 
-from common.judgement.intervals import fisher, tango
+from common.judgement.intervals import tango
+from common.judgement.world import fisher
 
 Counts = tuple[int, int, int]
 

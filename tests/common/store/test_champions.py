@@ -74,4 +74,4 @@ def test_changes_count_the_moves_of_each_model_by_how(store: Store) -> None:
     store.champions.note("M", 2)
     store.champions.note("M", 1, "rolled back")
     store.champions.note("N", 1)
-    assert store.champions.changes() == {("M", "registered"): 2, ("M", "rolled back"): 1, ("N", "registered"): 1}
+    assert store.history.champion_changes() == {("M", "registered"): 2, ("M", "rolled back"): 1, ("N", "registered"): 1}

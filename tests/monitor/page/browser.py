@@ -43,7 +43,8 @@ def visiting(browser: Browser, host: str) -> Iterator[Visit]:
             wrong.append(request.url)
 
     def opened(path: str = "/", *, noisy: bool = False, ready: str = READY, **options: Any) -> Page:
-        context = stack.enter_context(browser.new_context(base_url=host, **{"viewport": WIDE, **options}))
+        chosen = {"viewport": WIDE, "timezone_id": "UTC", **options}
+        context = stack.enter_context(browser.new_context(base_url=host, **chosen))
         page = context.new_page()
         page.clock.install()
         page.on("request", heard)

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,9 @@ def test_days_and_moments_are_short_on_the_axis_and_whole_in_the_tooltip(visit: 
     assert chart(page, "windows", "chart.scales.x.ticks[0].label") == "Nov 22, 06:00"
     assert tooltip(page, "accuracy")["title"] == ["2026-11-02"]
     assert tooltip(page, "windows")["title"] == ["2026-11-22 06:01:30"]
+    page = visit("/?since=2026-11-01&until=2026-11-20", timezone_id="Australia/Darwin")
+    assert chart(page, "windows", "chart.scales.x.ticks[0].label") == "Nov 22, 15:30"
+    assert tooltip(page, "windows")["title"] == ["2026-11-22 15:31:30", "2026-11-22 06:01:30 UTC"]
 
 
 def test_figures_are_shown_with_their_intervals(visit: Visit) -> None:
@@ -103,12 +107,14 @@ def test_an_empty_panel_gives_advice(visit: Visit) -> None:
 
 def test_the_filter_is_in_the_url_and_every_tab_keeps_it(visit: Visit, shown: Shown) -> None:
     page = visit()
-    page.get_by_label("From").fill("2026-11-01")
-    page.get_by_label("To", exact=True).fill("2026-11-09")
+    page.get_by_label("From").fill("2026-11-01T00:00")
+    page.get_by_label("To", exact=True).fill("2026-11-09T23:59")
     page.get_by_label("v3").check()
     page.get_by_label("v4").check()
     page.get_by_role("button", name="Show").click()
-    expect(page).to_have_url(re.compile(r"/\?problem=iris&since=2026-11-01&until=2026-11-09&version=3&version=4$"))
+    expect(page).to_have_url(
+        re.compile(r"/\?problem=iris&since=2026-11-01T00%3A00&until=2026-11-09T23%3A59&version=3&version=4$")
+    )
     expect(page.locator(READY)).to_be_attached()
     assert len(chart(page, "accuracy", "chart.data.labels")) == 9
     page.get_by_role("link", name="Metrics", exact=True).click()
@@ -138,7 +144,7 @@ def test_another_problem_begins_with_all_its_versions(visit: Visit, shown: Shown
 
 def test_a_range_of_days_ends_today_and_keeps_the_rest(visit: Visit, shown: Shown) -> None:
     page = visit("/?version=3&until=2026-01-01")
-    page.get_by_role("link", name="7 days").click()
+    page.get_by_role("link", name="7 d", exact=True).click()
     page.wait_for_url(re.compile(r"version=3"))
     assert (shown.asked[-1].until - shown.asked[-1].since).days == 6
     assert shown.asked[-1].until.year >= 2026
@@ -279,3 +285,43 @@ def test_the_keyboard_reaches_the_content_past_the_navigation(visit: Visit) -> N
     expect(page.locator("#main")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="CSV of How well it does")).to_be_focused()
+
+
+def test_times_are_the_readers_with_utc_on_hover_and_forms_send_utc(visit: Visit) -> None:
+    page = visit("/tab/metrics?since=2026-03-01T10:00&until=2026-03-01T11:00", timezone_id="Australia/Darwin")
+    expect(page.locator("#zone")).to_have_text("your time zone, Australia/Darwin; hover over one to see UTC")
+    since = page.get_by_role("region", name="Timeline").locator("#reading time").first
+    for _ in range(2):
+        expect(since).to_have_attribute("title", "2026-03-01 00:00:00 UTC")
+        expect(since).to_have_text("2026-03-01 09:30:00")
+        expect(page.get_by_label("From")).to_have_value("2026-03-01T19:30")
+        page.clock.run_for(POLL)
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile(r"since=2026-03-01T10%3A00&until=2026-03-01T11%3A00$"))
+
+
+def test_the_strip_tells_the_numbers_under_the_pointer_and_its_marks_lead_to_their_pages(visit: Visit) -> None:
+    page = visit("/?span=1h")
+    strip = page.get_by_role("region", name="Timeline")
+    expect(strip.get_by_role("img")).to_have_accessible_name(re.compile(r"^1 predictions, not enough ground truths"))
+    bucket = strip.locator(".hover").last
+    bucket.dispatch_event("pointerover", {"bubbles": True})
+    expect(strip.locator("#hovered")).to_have_text(re.compile(r"^\d{4}-.* to .*: \d predictions?"))
+    expect(strip.locator("#reading")).to_be_hidden()
+    strip.dispatch_event("pointerover", {"bubbles": True})
+    expect(strip.locator("#reading")).to_be_visible()
+    expect(strip.get_by_text("and 0 are there")).to_be_visible()
+    strip.get_by_text("Tables").click()
+    event = strip.get_by_role("row").filter(has_text="Version 3 began to serve")
+    path = event.get_by_role("link").get_attribute("href")
+    assert path == strip.locator("svg a").first.get_attribute("href") == "/lineage/versions/3?problem=iris"
+
+
+def test_without_scripts_the_strip_is_there_and_its_times_are_in_utc(visit: Visit) -> None:
+    page = visit("/?span=1h", java_script_enabled=False, timezone_id="Asia/Kolkata")
+    strip = page.get_by_role("region", name="Timeline")
+    expect(strip.locator(".bar")).to_have_count(1)
+    expect(page.get_by_text("Times are in UTC.")).to_be_visible()
+    expect(page.get_by_role("link", name="1 h", exact=True)).to_have_attribute("aria-current", "true")
+    read_at = datetime.fromisoformat(page.locator("#updated").get_attribute("datetime") or "")
+    assert page.locator("#updated").inner_text() == f"{read_at:%H:%M:%S} UTC"

@@ -39,6 +39,9 @@ def test_a_query_is_handed_to_the_tab(client: httpx.Client, shown: Shown) -> Non
         "problem": "iris",
         "since": "2026-11-01",
         "until": "2026-11-02",
+        "span": "",
+        "begins": None,
+        "ends": None,
         "versions": [1, 4],
         "id": "01",
         "rule": "outlier",
@@ -59,7 +62,13 @@ def test_fields_that_a_form_left_empty_count_as_not_given(client: httpx.Client, 
         ("/api/overview/none.csv", 404, "figures, volumes"),
         ("/api/overview?problem=mushrooms", 404, "mushrooms"),
         ("/api/overview?since=2026-11-02&until=2026-11-01", 422, "after the last one"),
+        ("/api/overview?since=2026-11-02T10:00&until=2026-11-02T09:58", 422, "after the last one"),
         ("/api/overview?since=yesterday", 422, "since"),
+        ("/api/overview?since=2026-11-02T25:00", 422, "since"),
+        ("/api/overview?until=0001-01-01T00:00%2B05:00", 422, "until"),
+        ("/api/overview?span=2h", 422, "span"),
+        ("/timeline.json?span=2h", 422, "span"),
+        ("/nothing.csv", 404, "timeline-accuracy, timeline, timeline-events"),
         ("/api/overview?until=9999-12-31", 422, "until"),
         ("/api/overview?version=two", 422, "version"),
     ],
@@ -138,11 +147,17 @@ def test_formulas_are_harmless_in_csv(client: httpx.Client) -> None:
 
 def test_only_the_routes_of_the_json_are_described(client: httpx.Client) -> None:
     described = client.get("/openapi.json").json()
-    assert described["paths"].keys() == {"/api/problems", "/api/{tab}", "/api/{tab}/{panel}.csv"}
+    assert described["paths"].keys() == {
+        "/api/problems",
+        "/api/{tab}",
+        "/api/{tab}/{panel}.csv",
+        "/timeline.json",
+        "/{panel}.csv",
+    }
     answer = described["paths"]["/api/{tab}"]["get"]["responses"]["200"]["content"]["application/json"]
     assert answer == {"schema": {"$ref": "#/components/schemas/TabData"}}
     names = {each["name"] for each in described["paths"]["/api/{tab}"]["get"]["parameters"]}
-    assert names == {"tab", "problem", "since", "until", "version", "id", "rule", "page", "correction"}
+    assert names == {"tab", "problem", "span", "since", "until", "version", "id", "rule", "page", "correction"}
 
 
 def test_scripts_and_styles_are_revalidated(client: httpx.Client) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from api.challenger.metrics import ShadowMetrics
 from api.challenger.shadow import Shadow
 from api.inference.prediction_batch import PredictionBatch
 from api.inference.predictor import Predictor
@@ -523,8 +524,8 @@ def test_predictions_of_a_challenger_are_not_compared_with_those_of_its_successo
     )
     metrics = Metrics()
     follower: Any = Holding(successor)
-    shadow = Shadow(follower, log, metrics)
-    predictor = Predictor(problem, log, metrics)
+    shadow = Shadow(follower, log, ShadowMetrics(metrics))
+    predictor = Predictor(log, metrics)
     predictor.observers.append(shadow.offer)
     predictor.predict(challenger, ROWS, "shadow")
     assert len(shadow._queue) == 0

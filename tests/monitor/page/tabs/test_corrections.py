@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from common.store import Store
-from monitor.page.panels import Choices, Withdrawable
+from monitor.page.panels import Choices
 from monitor.page.tabs import corrections
 from monitor.page.view import Backends, FeedbackApi, View
+from monitor.page.withdrawable import Withdrawable
 from tests.common.store.rows import CLASSES, FEATURES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, suggestion
 from tests.monitor.page.tabs.kept import RUN, learn, open_judgement
 from tests.monitor.page.tabs.log import asking, by_id, cells, table, today

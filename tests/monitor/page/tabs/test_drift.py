@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from common.store import Store
+from monitor.page.findings import Headline
 from monitor.page.tabs import drift
 from monitor.page.tabs.drift import MOST_LINES, MOST_WINDOWS, _letters
 from monitor.page.view import Backends, View
@@ -26,7 +27,7 @@ def shifted(reference: Reference) -> Evaluation:
 def test_each_subject_has_its_verdict_and_its_statistics(store: Store, backends: Backends, shifted: Evaluation) -> None:
     write_window(store, shifted)
     found = table(by_id(drift.build(View(backends, asking(DAY, DAY))))["verdicts"])
-    assert list(found) == list(shifted.subjects)
+    assert set(found) == set(shifted.subjects)
     for name, subject in shifted.subjects.items():
         told = {key: value for key, value in found[name].items() if key in drift.STATISTICS and value is not None}
         assert told == pytest.approx(subject.statistics), name
@@ -43,7 +44,7 @@ def test_both_distributions_of_each_subject_are_shown(store: Store, backends: Ba
     for name, subject in shifted.subjects.items():
         if subject.distribution:
             found = panels[f"Distribution of {name}"]
-            assert found.drawing == "bars"
+            assert (found.drawing, found.within) == ("shares", "verdicts")
             columns = [list(column) for column in zip(*found.rows, strict=True)]
             told = subject.distribution
             assert columns == [told.labels, told.reference, told.window]
@@ -57,7 +58,15 @@ def test_the_window_names_the_version_it_was_compared_with(
     write_window(store, shifted)
     [window] = by_id(drift.build(View(backends, asking(DAY, DAY))))["window"].rows
     link = "version 2|http://mlflow/#/models/IrisModel/versions/2"
-    assert window == [NOON.isoformat(), (NOON - 5 * MINUTE).isoformat(), link, 600, pytest.approx(0.1), None]
+    assert window == [
+        NOON.isoformat(),
+        (NOON - 5 * MINUTE).isoformat(),
+        link,
+        600,
+        "enough for a verdict",
+        pytest.approx(0.1),
+        None,
+    ]
 
 
 def test_the_line_shows_the_newest_windows_and_the_largest_drifts(store: Store, backends: Backends) -> None:
@@ -73,10 +82,10 @@ def test_the_line_shows_the_newest_windows_and_the_largest_drifts(store: Store, 
     for number in range(MOST_WINDOWS + 3):
         write_window(store, evaluation, NOON + number * MINUTE)
     panel = by_id(drift.build(View(backends, asking(DAY, DAY))))["psi"]
-    assert [column.label for column in panel.columns][:2] == ["Window to", moved]
+    assert [column.label for column in panel.columns][:3] == ["Window to", "For a verdict", moved]
     assert len(panel.series()) == MOST_LINES
     assert [row[0] for row in panel.rows] == [(NOON + n * MINUTE).isoformat() for n in range(3, MOST_WINDOWS + 3)]
-    assert panel.rows[-1][1] == evaluation.subjects[moved].statistics["psi"]
+    assert panel.rows[-1][2] == evaluation.subjects[moved].statistics["psi"]
 
 
 def test_windows_of_too_few_predictions_have_no_line_and_no_statistics(
@@ -88,15 +97,43 @@ def test_windows_of_too_few_predictions_have_no_line_and_no_statistics(
     assert panels["psi"].rows == []
     assert f"none of these windows has {DRIFT_ROWS} predictions" in panels["psi"].empty
     columns = [column.name for column in panels["verdicts"].columns]
-    assert columns == ["subject", "verdict", "rows", "mean", "reference_mean", "p_value"]
+    assert columns == ["subject", "verdict", "sentence", "rows", "mean", "reference_mean", "p_value"]
     told = table(panels["verdicts"])["petal_width"]
     assert (told["verdict"], told["p_value"], told["rows"]) == ("not enough data", None, DRIFT_ROWS - 1)
+    few = f"not enough data: {DRIFT_ROWS - 1} of {DRIFT_ROWS} rows"
+    assert told["sentence"] == panels["window"].rows[0][4] == few
+    assert panels["verdicts"].headline == Headline(level="unknown", text=f"N{few[1:]}.")
+
+
+def test_a_window_of_too_few_predictions_says_so_among_others(
+    store: Store, backends: Backends, shifted: Evaluation, reference: Reference
+) -> None:
+    write_window(store, evaluate(shifted_rows(2.0, 7), reference))
+    write_window(store, shifted, NOON + MINUTE)
+    panel = by_id(drift.build(View(backends, asking(DAY, DAY))))["psi"]
+    assert [row[1] for row in panel.rows] == [f"not enough data: 7 of {DRIFT_ROWS} rows", "enough for a verdict"]
+    assert panel.rows[0][2] is None
+
+
+def test_the_worst_subject_stands_first_and_opens_its_own_distribution(
+    store: Store, backends: Backends, shifted: Evaluation
+) -> None:
+    write_window(store, shifted)
+    panels = by_id(drift.build(View(backends, asking(DAY, DAY))))
+    told = panels["verdicts"]
+    assert told.findings
+    assert told.findings.levels[0] == "bad"
+    assert told.findings.levels == sorted(told.findings.levels, key=("bad", "unknown", "good").index)
+    assert told.rows[0][0] == "petal_width"
+    for row, name in zip(told.rows, told.findings.ids, strict=True):
+        inside = panels.get(f"shares-{name}")
+        assert (inside.title if inside else None) == (f"Distribution of {row[0]}" if row[0] != "confidence" else None)
 
 
 def test_a_single_prediction_has_no_share_and_no_mean(store: Store, backends: Backends, reference: Reference) -> None:
     write_window(store, evaluate(shifted_rows(2.0, 1), reference))
     panels = by_id(drift.build(View(backends, asking(DAY, DAY))))
-    assert panels["window"].rows[0][3:] == [1, None, None]
+    assert panels["window"].rows[0][3:] == [1, f"not enough data: 1 of {DRIFT_ROWS} rows", None, None]
     assert "needs 50 predictions" in panels["window"].note
     assert {each["mean"] for each in table(panels["verdicts"]).values()} == {None}
     assert panels.keys() == {"window", "verdicts", "psi"}
@@ -123,7 +160,7 @@ def test_the_line_stays_when_no_more_predictions_come(store: Store, backends: Ba
     write_window(store, evaluate([], None), NOON + MINUTE)
     panel = by_id(drift.build(View(backends, asking(DAY, DAY))))["psi"]
     assert [row[0] for row in panel.rows] == [NOON.isoformat(), (NOON + MINUTE).isoformat()]
-    assert panel.columns[1].label == "petal_width"
+    assert panel.columns[2].label == "petal_width"
 
 
 def test_windows_of_some_versions_are_found_behind_any_number_of_others(
@@ -143,7 +180,7 @@ def test_without_a_reference_only_the_incoming_rows_are_shown(store: Store, back
     assert {each["verdict"] for each in table(panels["verdicts"]).values()} == {"nothing to compare with"}
     assert panels["psi"].rows == []
     assert "cannot be compared" in panels["psi"].empty
-    shares = table(panels["shares-a"])
+    [shares] = [table(panel) for panel in panels.values() if panel.title == f"Distribution of {CLASS}"]
     assert shares[CLASSES[0]] == {"value": CLASSES[0], "reference": None, "window": pytest.approx(1 / 3, abs=1e-4)}
 
 

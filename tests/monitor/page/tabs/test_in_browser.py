@@ -95,7 +95,7 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
 def written(page: Page, panel: str) -> list[list[str]]:
     """Return the cells of a table row by row."""
     rows = page.locator(f"#{panel} tbody tr").all()
-    return [row.locator("th, td:not(.choices, .tick)").all_text_contents() for row in rows]
+    return [row.locator("th, td:not(.choices, .tick, .bars)").all_text_contents() for row in rows]
 
 
 @pytest.mark.parametrize("either_url", ["sqlite"], indirect=True)
@@ -120,6 +120,7 @@ def test_every_table_comes_as_csv(visit: Visit) -> None:
                 panel.get_by_role("link", name=re.compile("^CSV of ")).click()
             first, *rows = csv.reader(Path(download.value.path()).read_text(encoding="utf-8").splitlines())
             shown = panel.locator(".queue > li")
+            shown = shown if shown.count() else panel.locator(".found > li")
             shown = shown if shown.count() else panel.locator("dl > div, tbody tr")
             assert shown.count() == len(rows) > 0
             assert all(len(row) == len(first) for row in rows)
@@ -149,9 +150,17 @@ def test_charts_figures_and_tables_show_the_numbers_of_their_panels(
         elif panel.drawing == "cards":
             reasons = page.locator(f"#{panel.id} .why > p:first-child").all_text_contents()
             assert reasons == [f"{row[2]} {row[3]}" for row in expected]
+        elif panel.drawing == "gauges":
+            for selector, place in (("dt", 0), ("dd.value", 1), ("dd.words", 3)):
+                assert page.locator(f"#{panel.id} {selector}").all_text_contents() == [row[place] for row in expected]
+        elif panel.drawing == "findings":
+            opened = page.locator(f"#{panel.id} .found summary").all_text_contents()
+            assert [text.strip() for text in opened] == [f"{row[0]} {row[2]}" for row in expected]
+            numbers = [row.locator("dd").all_text_contents() for row in page.locator(f"#{panel.id} .found > li").all()]
+            assert numbers == [[cell for cell in row[3:] if cell != "–"] for row in expected]
         else:
             assert written(page, panel.id) == expected
-        if panel.drawing not in {"figures", "table", "matrix", "cards"}:
+        if panel.drawing not in {"figures", "table", "matrix", "cards", "findings", "shares", "gauges"}:
             assert_drawn(page, panel)
 
 

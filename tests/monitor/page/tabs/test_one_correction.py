@@ -6,9 +6,10 @@ import pytest
 
 from common.store import Store
 from common.store.tables import suggestions
-from monitor.page.panels import Panel, Withdrawable
+from monitor.page.panels import Panel
 from monitor.page.tabs import corrections
 from monitor.page.view import Backends, FeedbackApi, View
+from monitor.page.withdrawable import Withdrawable
 from tests.common.store.rows import SETOSA, suggestion
 from tests.common.store.trust.queued import quarantine
 from tests.monitor.page.tabs.log import by_id, cells, today

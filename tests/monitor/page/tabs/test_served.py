@@ -6,15 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from common.evaluate import mcnemar
 from common.judgement.betting import e_not_worse, e_worse
 from common.store import Store
-from common.store.statistics import Paired
 from common.store.tables import champions
 from monitor.follow_registry import AliasedVersions
-from monitor.page.panels import Cell
+from monitor.page.panels import Panel
 from monitor.page.tabs import comparison, overview, training
-from monitor.page.tabs.comparison import _verdict
 from monitor.page.view import Backends, Selection, View
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 from tests.monitor.page.tabs.kept import open_judgement
@@ -184,23 +181,6 @@ def test_the_text_differs_where_all_corrections_have_been_learnt(store: Store, k
     assert panel.empty.startswith("All corrections of these days have been learnt or refused")
 
 
-@pytest.mark.parametrize(
-    ("paired", "words"),
-    [
-        (Paired(50, 12, 3, 5), "the champion is better, and chance hardly explains it (p = 0.035)"),
-        (Paired(50, 3, 12, 5), "the challenger is better"),
-        (Paired(50, 0, 40, 5), "the challenger is better, and chance hardly explains it (p < 0.001)"),
-        (Paired(50, 4, 3, 5), "the difference may be chance (p = 1)"),
-        (
-            Paired(50, 0, 0, 5),
-            "Of 55 rows, only the champion is right on 0, only the challenger on 0: the difference may be chance",
-        ),
-    ],
-)
-def test_the_paired_test_is_put_in_words(paired: Paired, words: str) -> None:
-    assert words in _verdict(paired, mcnemar(paired.only_champion_right, paired.only_challenger_right))
-
-
 def pairs(store: Store, *counts: int) -> None:
     """Give ground truths of rows that versions 1 and 2 answered: ties, only the first right, only the second right."""
     kinds = zip(((SETOSA, SETOSA), (SETOSA, VERSICOLOR), (VERSICOLOR, SETOSA)), counts, strict=True)
@@ -211,32 +191,41 @@ def pairs(store: Store, *counts: int) -> None:
             store.feedback.give(name, SETOSA)
 
 
-def duel_of(store: Store, champion: int, challenger: int) -> dict[Cell, dict[str, Cell]]:
+def duel_of(store: Store, champion: int, challenger: int) -> Panel:
     backends = backends_of(store, aliases=AliasedVersions(champion, challenger))
-    return table(by_id(comparison.build(View(backends, asking())))["duel"])
+    return by_id(comparison.build(View(backends, asking())))["duel"]
 
 
 def test_a_challenger_on_trial_is_shown_with_its_e_values(store: Store) -> None:
     pairs(store, 40, 4, 6)
-    assert duel_of(store, 1, 2) == {}
+    without = duel_of(store, 1, 2)
+    assert without.rows == []
+    assert "a person decides" in without.empty
     store.judgements.add(open_judgement(2))
-    found = duel_of(store, 1, 2)
-    assert [row["value"] for row in found.values()] == [6, 4, 40, e_not_worse(6, 4, 40, 0.02), e_worse(6, 4, 40)]
-    remarks = {name: str(row["text"]) for name, row in found.items()}
-    assert "on trial" in remarks["Only version 2 right"]
-    assert remarks["E-value: not worse"].startswith("promoted at 20;")
-    assert remarks["E-value: worse"] == "retired at 20"
+    panel = duel_of(store, 1, 2)
+    found = table(panel)
+    assert {name: (row["value"], row["threshold"]) for name, row in found.items()} == {
+        "Towards promotion": (e_not_worse(6, 4, 40, 0.02), 20),
+        "Towards retirement": (e_worse(6, 4, 40), 20),
+    }
+    assert "Version 2 is challenger, on trial" in panel.note
+    assert "version 2 alone is right 6 times, version 1 alone 4 times" in panel.note
+    assert "at 20 version 2 is promoted; if PROMOTION=manual" in str(found["Towards promotion"]["text"])
 
 
 def test_a_champion_on_probation_is_shown_with_the_e_value_that_takes_it_back(store: Store) -> None:
     store.judgements.add(open_judgement(2))
     store.predictions.write([prediction("a", version=2), prediction("a", VERSICOLOR, role="shadow", version=1)])
     store.feedback.give("a", SETOSA)
-    found = duel_of(store, 2, 1)
-    assert [row["value"] for row in found.values()] == [1, 0, 0, None]
-    remark = found["E-value: worse"]["text"]
-    assert remark == "not enough data: fewer than 50 ground truths; rolled back at 100"
-    assert "on probation" in str(found["Only version 2 right"]["text"])
+    panel = duel_of(store, 2, 1)
+    assert table(panel)["Towards roll-back"] == {
+        "name": "Towards roll-back",
+        "value": None,
+        "threshold": 100,
+        "text": "not enough data: 1 of 50 ground truths",
+    }
+    assert len(panel.rows) == 1
+    assert "Version 2 is champion, on probation" in panel.note
 
 
 def test_the_history_of_the_champions_has_the_judges_reasons(store: Store, backends: Backends) -> None:

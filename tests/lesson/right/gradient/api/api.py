@@ -101,9 +101,16 @@ def suggest(body: dict, response: Response):
 def start_flow():
     import httpx
 
-    found = httpx.post(f"{PREFECT}/deployments/filter", json={}, trust_env=False).json()
-    mine = next(each for each in found if each["name"] == "go-on")
-    httpx.post(f"{PREFECT}/deployments/{mine['id']}/create_flow_run", json={}, trust_env=False)
+    retried = httpx.Client(base_url=PREFECT, trust_env=False, timeout=30)
+    once = {"idempotency_key": os.urandom(8).hex()}
+    for _ in range(30):  # Prefect says 503 while its database is busy
+        try:
+            found = retried.post("/deployments/filter", json={}).raise_for_status().json()
+            mine = next(each for each in found if each["name"] == "go-on")
+            retried.post(f"/deployments/{mine['id']}/create_flow_run", json=once).raise_for_status()
+            return
+        except httpx.HTTPError:
+            time.sleep(1)
 
 
 @app.get("/metrics")

@@ -13,6 +13,7 @@ from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
+from api.http.errors import NOWHERE
 from api.http.large_bodies import is_small
 from api.schemas.requests import MAX_ROWS
 from common.problem import Floats, Problem
@@ -27,7 +28,6 @@ MOST_CHARACTERS = 1_000  # of a key, because errors repeat keys
 SIMD_BYTES = 4 * 2**20
 # The errors of simdjson and `flat_numbers` for a body that is not JSON, or that has no array of numbers in its place.
 NO_NUMBERS = (RuntimeError, ValueError, KeyError, TypeError, AttributeError, OverflowError)
-NOWHERE = -1  # the place of an error whose message has the place
 
 
 class TooHeavyError(HTTPException):
