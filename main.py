@@ -17,6 +17,7 @@ from common.table import DataError
 from training.batches import show_batches  # room: batches
 from training.cluster import HELP, fit_on  # room: cluster
 from training.fitting import FitAll, WorkersError, one_after_the_other
+from training.progress import with_progress  # room: progress
 
 if TYPE_CHECKING:
     from training.search import Trained
@@ -66,6 +67,7 @@ def main() -> None:
         fit_all = fit_on_all_cores  # room: executors
         if arguments.dask is not None:  # room: cluster
             fit_all = fit_on(arguments.dask)  # room: cluster
+        fit_all = with_progress(fit_all)  # room: progress
         # Imported late: scikit-learn, MLflow and the converter take seconds, and a missing server is reported first.
         from training.picture import log_picture  # room: picture
         from training.search import LogMore, train

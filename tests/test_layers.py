@@ -57,6 +57,7 @@ TOWER = (
     "finetune.candidates",
     "finetune.append",
     "training.batches",
+    "training.progress",
     "training.executors",
     "training.cluster",
     "training.search",
@@ -182,6 +183,7 @@ RING_1 = (
     "training/cluster.py",
     "training/executors.py",
     "training/picture.py",
+    "training/progress.py",
     "trust",
 )
 # Ring 0, the loop: everything in here that is not in ring 1.
