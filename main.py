@@ -12,10 +12,12 @@ from common.bundle.model import ModelError
 from common.problem import Problem, ProblemError, get_problem
 from common.registry.client import CHALLENGER, CHAMPION, RegistryUnavailableError, check_mlflow
 from common.settings import SettingsError, load_settings
+from common.signing.keys import require_key  # room: signing
 from common.table import DataError
 from training.batches import show_batches  # room: batches
 from training.cluster import HELP, fit_on  # room: cluster
 from training.fitting import FitAll, WorkersError, one_after_the_other
+from training.progress import with_progress  # room: progress
 
 if TYPE_CHECKING:
     from training.search import Trained
@@ -57,6 +59,7 @@ def main() -> None:
     try:
         settings = load_settings(problem=arguments.problem)
         problem = get_problem(settings.problem)
+        require_key(settings)  # room: signing
         check_mlflow(settings.mlflow_uri)
         from training.executors import fit_on_all_cores  # room: executors
 
@@ -64,6 +67,7 @@ def main() -> None:
         fit_all = fit_on_all_cores  # room: executors
         if arguments.dask is not None:  # room: cluster
             fit_all = fit_on(arguments.dask)  # room: cluster
+        fit_all = with_progress(fit_all)  # room: progress
         # Imported late: scikit-learn, MLflow and the converter take seconds, and a missing server is reported first.
         from training.picture import log_picture  # room: picture
         from training.search import LogMore, train

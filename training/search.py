@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import mlflow
 from mlflow.entities import Metric, Param, RunStatus
-from rich.progress import track
 
 from common.bundle.export import Tested, export_tested
 from common.bundle.model import ModelError
@@ -91,10 +90,9 @@ def train(
         ThreadPoolExecutor(max_workers=1) as logging,
         closing(fit_all(candidates, data.fitting, data.validation)) as fits,
     ):
-        progress = track(fits, description="training", total=len(candidates), transient=True)
         pending = [
             logging.submit(log_run, experiment_id, Result(candidate, fitted.model, fitted.metrics))
-            for candidate, fitted in zip(candidates, progress, strict=True)
+            for candidate, fitted in zip(candidates, fits, strict=True)
         ]
     results = ranked([logged.result() for logged in pending])
     best = results[0]
@@ -174,4 +172,4 @@ def _register(
         mlflow.log_metrics(tested.results)
         if log_more:
             log_more(tested.matrix, problem.target.classes)
-        return publish.register(problem, result.model, tested.graph, tags, *aliases)
+        return publish.register(problem, settings, result.model, tested.graph, tags, *aliases)
