@@ -175,8 +175,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     shadow = Shadow(state.challenger, state.log, state.shadow_metrics)  # room: challenger
     state.predictor.observers.append(shadow.offer)  # room: challenger
     state.predictor.observers += state.unseen.observers(problem)  # room: unseen_categories
-    threads.append(shadow)  # room: challenger
-    services.append(state.challenger)  # room: challenger
+    threads, services = [*threads, shadow], [*services, state.challenger]  # room: challenger
     await asyncio.to_thread(keep_copies, problem, settings, state.champion, state.challenger)  # room: disk_copy
     services.append(LiveJudge(problem, settings, registry, state.store, state.aliases))  # room: probation
     services.append(LostRuns(problem, settings, state.store))  # room: lost_runs
