@@ -16,7 +16,7 @@ from common.store.predictions import LoggedPrediction, LoggedPredictions
 from common.store.tables import ROLES, feedback, predictions
 
 MOST_MATCHES = 200  # ids with the same beginning that are read one by one
-MOST_LOOKED_AT = 10_000  # rows that one page may look at for those that it wants
+MOST_LOOKED_AT = 2_000  # rows that one page may look at for those that it wants
 # Ids have hexadecimal digits and dashes: this string comes after all of them, in every collation.
 LAST = "z" * 36
 
@@ -74,10 +74,13 @@ class Search:
     def span(self) -> list[sa.ColumnElement[bool]]:
         """Return the conditions that the index of the log finds by itself."""
         c = predictions.c
-        found = [c.problem == self.problem, c.predicted_at >= self.since, c.predicted_at < self.until]
+        found = [c.problem == self.problem, c.predicted_at >= self.since]
+        if self.after is None or self.after.at >= self.until:
+            found.append(c.predicted_at < self.until)
         if self.after:
             at, prediction_id, role = self.after
             later_id = sa.or_(c.id > prediction_id, sa.and_(c.id == prediction_id, c.role > role))
+            # In place of the limit above: with both, SQLite begins at the newest row, whatever the page.
             found += [c.predicted_at <= at, sa.or_(c.predicted_at < at, later_id)]
         return found
 
