@@ -59,6 +59,7 @@ from common.connections.protocol import LIMITS, Limits  # room: connections
 from common.problem import get_problem
 from common.registry.client import Registry
 from common.settings import Settings, load_settings
+from common.signing.check import check_of  # room: signing
 from common.store import Store
 from common.store.threads import STORE_SECONDS, StoreThreads
 from trust.http.corrections import corrections_router  # room: trust
@@ -145,6 +146,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     state.store = StoreThreads(store)
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
+    registry.check = check_of(settings)  # room: signing
     await stack.enter_async_context(registry)
     state.registry = registry  # room: trust
     state.access = Access(settings)

@@ -20,6 +20,7 @@ from common.room_settings.guards import GuardSettings  # room: guards
 from common.room_settings.monitor import MonitorSettings  # room: monitor
 from common.room_settings.protocols import ProtocolSettings  # room: protocols
 from common.room_settings.scripts import ScriptSettings  # room: scripts
+from common.room_settings.signing import SigningSettings  # room: signing
 from common.room_settings.trust import TrustSettings  # room: trust
 from common.room_settings.version_check import VersionCheckSettings  # room: version_check
 from common.room_settings.workers import WorkerSettings  # room: workers
@@ -142,6 +143,7 @@ class Settings(
     MonitorSettings,  # room: monitor
     ProtocolSettings,  # room: protocols
     ScriptSettings,  # room: scripts
+    SigningSettings,  # room: signing
     TrustSettings,  # room: trust
     VersionCheckSettings,  # room: version_check
     WorkerSettings,  # room: workers

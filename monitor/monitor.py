@@ -15,6 +15,7 @@ from common.connections.protocol import LIMITS, Limits
 from common.problem import ProblemError, get_problem
 from common.registry.client import Registry
 from common.settings import Settings, load_settings
+from common.signing.check import check_of  # room: signing
 from common.store import Store, StoreError
 from monitor.follow_registry import References
 from monitor.jobs.schedule import Schedule
@@ -50,6 +51,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     state.store = await asyncio.to_thread(Store, settings.database_url)
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
+    registry.check = check_of(settings)  # room: signing
     await stack.enter_async_context(registry)
     references = References(state.store, registry, _configured(settings))
     state.problem = settings.problem

@@ -17,16 +17,18 @@ HEIGHT = 900
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of one tab, in light or dark colours, `width` pixels wide."""
+    """A picture of one tab, in light or dark colours, `width` pixels wide; of its whole length, or of its beginning."""
 
     name: str
     path: str
     scheme: Literal["light", "dark"]
     width: int
+    whole: bool = False
 
 
 PICTURES = (
     Picture("overview", "/", "light", 1280),
+    Picture("questions", "/", "light", 1400, whole=True),
     Picture("drift", "/tab/drift", "dark", 1280),
     Picture("phone", "/tab/comparison", "dark", 375),
 )
@@ -54,7 +56,7 @@ def take_pictures(browser: Browser, host: str, folder: Path) -> list[Path]:
         page.goto(f"{host}{picture.path}")
         page.wait_for_selector("html[data-ready=true]")
         files.append(folder / f"monitor-{picture.name}.png")
-        page.screenshot(path=files[-1])
+        page.screenshot(path=files[-1], full_page=picture.whole)
         page.close()
     return files
 

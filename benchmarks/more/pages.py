@@ -130,9 +130,8 @@ def _timeline(backends: Backends, selection: Selection) -> object:
 
 
 def _searches(backends: Backends, selection: Selection) -> dict[str, Callable[[], object]]:
-    [newest, *_] = backends.store.prediction_search.latest(
-        Search(selection.problem, *View(backends, selection).bounds), 1
-    )
+    search = Search(selection.problem, *View(backends, selection).bounds)
+    [newest, *_] = backends.store.prediction_search.page(search, 1).rows
     wanted_ids = {
         "search by an id": newest.row["id"],
         "search by 13 characters": newest.row["id"][:13],

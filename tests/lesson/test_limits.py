@@ -12,7 +12,7 @@ from lesson.grading.limits import FORGOTTEN, KEPT_SHARE, RIGHT, RUNS, TEST_SHARE
 TASKS = " ".join((PROJECT / "lesson" / "tasks.md").read_text(encoding="utf-8").split())
 LIMITS = TimeLimits()
 NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
-TEST_ROWS = 30  # that the page promises
+TEST_ROWS = 30  # the page promises them
 SENTENCES = {
     "all": f"The whole grading takes at most {LIMITS.all:.0f} s",
     "repro": f"ends within {LIMITS.repro:.0f} s; the program also works without DVC",
