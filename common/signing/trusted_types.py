@@ -19,6 +19,7 @@ OF_THE_LAB = frozenset({
     "common.columns.Grouped",
     "common.columns.Plausible",
     "lightgbm.basic.Booster",
+    "lightgbm.basic._InnerPredictor",
     "lightgbm.sklearn.LGBMClassifier",
 })  # fmt: skip
 OWN = "TRUSTED_TYPES"  # in a problem's file: further types
