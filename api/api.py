@@ -136,7 +136,7 @@ def create_app(settings: Settings | None = None, rate_limit: Any = None, metrics
     return app
 
 
-async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dict[str, Any]:  # noqa: PLR0915  # of rooms
+async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dict[str, Any]:
     """Start the parts of the application; `stack` stops them, the last one first.
 
     Returns:
