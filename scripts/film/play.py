@@ -24,6 +24,7 @@ from scripts.parts import wait_for
 from scripts.stack import wait_until_ready
 from scripts.traffic import api_address, key_header
 
+DRIFT = ("drift", "petal_length")  # kind and subject of the alert that the drift of a feature opens
 SEEN = 60  # ground truths that the version of the changed world gets before the picture of its verdict
 
 Facts = dict[str, str | int | float]
@@ -62,13 +63,22 @@ class Film:
         """Return how many rows the log has that a champion answered."""
         return sum(each["predictions"] for each in self.models()["versions"] if each["role"] == "champion")
 
+    def wait_for_page(self, champion: int, challenger: int | None) -> None:
+        """Wait until the monitor's page names these versions: it asks the registry every few seconds."""
+
+        def shown() -> bool:
+            served = httpx.get(f"{self.settings.monitor_page}/api/overview").raise_for_status().json()["served"]
+            return (served["champion"], served["challenger"]) == (champion, challenger)
+
+        wait_for(f"version {champion} on the page", shown, PATIENCE, every=0.5)
+
     def accuracy_of(self, version: int) -> tuple[str, int]:
         """Return the accuracy of a version as champion, in words with its interval, and its number of ground truths."""
         [found] = [
             each for each in self.models()["versions"] if (each["model_version"], each["role"]) == (version, "champion")
         ]
         value, low, high = (found["accuracy"][key] for key in ("value", "low", "high"))
-        return f"{value:.1%} ({low:.1%} to {high:.1%})", found["labels"]
+        return f"{100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f} %)", found["labels"]
 
 
 def play(problem: Problem, settings: Settings, stack: subprocess.Popen[bytes], shoot: Shoot) -> Facts:
@@ -115,6 +125,7 @@ def _drift(film: Film, clients: Clients) -> None:
     clients.check(MISTAKES, CONFIRMED)
     film.facts["alert"] = wait_for_alert(film.settings, film.problem, ACCURACY).message
     wait_for("mistakes to correct", clients.corrections, PATIENCE)
+    wait_for_alert(film.settings, film.problem, DRIFT)
     film.pause(clients)
     film.shoot("drift")
 
@@ -133,6 +144,7 @@ def _corrections(film: Film, clients: Clients) -> None:
         "verdict": learnt[-1]["judgement"]["verdict"],
         "reason": learnt[-1]["judgement"]["reason"],
     }
+    film.wait_for_page(int(film.facts["version"]), 1)
     film.shoot("corrections")
 
 
@@ -153,6 +165,7 @@ def _roll_back(film: Film, clients: Clients) -> None:
     wait_for("the roll-back", partial(_rolled_back, film), PATIENCE)
     film.pause(clients)
     wait_for("version 1", lambda: served_version(film.api) == 1, PATIENCE)
+    film.wait_for_page(1, None)
     film.shoot("rolled-back")
 
 

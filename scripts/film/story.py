@@ -34,11 +34,11 @@ SCENES = (
     ),
     Scene(
         "training",
-        "/tab/training",
+        "/",
         "Training",
         "`make train` has fitted {candidates} candidates and registered the best one as version 1. The api took it up "
-        "without a restart. The tab *Training data* shows the rows that the version has learnt from.",
-        "The tab Training data: the rows of version 1 by class.",
+        "without a restart. Nobody has asked it yet, so the page says how to send traffic.",
+        "The overview of a lab with version 1 and without predictions.",
     ),
     Scene(
         "traffic",
