@@ -1,6 +1,6 @@
 # The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install data train demo up watch check-lab dashboards api test lint format bench bench-quick containers lock clean
+.PHONY: help install data train demo up watch report check-lab dashboards api test lint format bench bench-quick containers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,6 +34,9 @@ up: $(INSTALLED) ## start MLflow, Prefect, the fine-tuning worker, the api and t
 
 watch: $(INSTALLED) ## start Prometheus on the stack of `make up` (install Prometheus first); Ctrl-C stops it
 	@python -m scripts.watch
+
+report: $(INSTALLED) ## write the monitor's overview as one HTML page to print (needs a running stack: `make up`)
+	@python -m scripts.report
 
 check-lab: $(INSTALLED) ## say which tasks of docs/lab.md are done; it reads the state of the lab and changes nothing
 	@python -m scripts.check_lab

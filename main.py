@@ -12,6 +12,7 @@ from common.bundle.model import ModelError
 from common.problem import Problem, ProblemError, get_problem
 from common.registry.client import CHALLENGER, CHAMPION, RegistryUnavailableError, check_mlflow
 from common.settings import SettingsError, load_settings
+from common.signing.keys import require_key  # room: signing
 from common.table import DataError
 from training.batches import show_batches  # room: batches
 from training.cluster import HELP, fit_on  # room: cluster
@@ -58,6 +59,7 @@ def main() -> None:
     try:
         settings = load_settings(problem=arguments.problem)
         problem = get_problem(settings.problem)
+        require_key(settings)  # room: signing
         check_mlflow(settings.mlflow_uri)
         from training.executors import fit_on_all_cores  # room: executors
 

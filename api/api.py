@@ -25,6 +25,7 @@ from api.disk_copy import keep_copies  # room: disk_copy
 from api.fastpath.routes import FAST_ROUTES  # room: fastpath
 from api.fastpath.wiring import fast_routes  # room: fastpath
 from api.guards.body_guard import BodyGuard  # room: guards
+from api.guards.browser_walls import ApiWalls  # room: guards
 from api.guards.rate_limit import limit_rate  # room: guards
 from api.guards.request_ids import RequestIds  # room: guards
 from api.http.access import Access
@@ -39,6 +40,8 @@ from api.metadata.routes import metadata_router  # room: metadata
 from api.metrics.declared import Metrics
 from api.metrics.http import HttpMetrics  # room: http_metrics
 from api.model.follower import ChampionFollower
+from api.named_keys.named_access import NamedAccess  # room: named_keys
+from api.named_keys.role_check import RoleCheck  # room: named_keys
 from api.probation.live_judge import LiveJudge  # room: probation
 from api.promotion.aliases import Aliases  # room: promotion
 from api.promotion.routes import promotion_router  # room: promotion
@@ -54,11 +57,13 @@ from api.routes.suggest import suggest_router
 from api.swagger.describe import describe  # room: swagger
 from api.unseen_categories import UnseenCategories  # room: unseen_categories
 from api.version_check.check import check_apart  # room: version_check
+from common.browsers.hosts import hosts_of  # room: browsers
 from common.connections.heads import Heads  # room: connections
 from common.connections.protocol import LIMITS, Limits  # room: connections
 from common.problem import get_problem
 from common.registry.client import Registry
 from common.settings import Settings, load_settings
+from common.signing.check import check_of  # room: signing
 from common.store import Store
 from common.store.threads import STORE_SECONDS, StoreThreads
 from trust.http.corrections import corrections_router  # room: trust
@@ -105,6 +110,7 @@ def create_app(settings: Settings | None = None, rate_limit: Any = None, metrics
         async with AsyncExitStack() as stack:
             given = settings or load_settings()
             limit_rate(app.state, given, rate_limit)  # room: guards
+            app.state.hosts = hosts_of(given)  # room: browsers
             yield await _start(app, given, stack)
 
     app = FastAPIOffline(
@@ -119,6 +125,8 @@ def create_app(settings: Settings | None = None, rate_limit: Any = None, metrics
     answer_for_erased(app)  # room: trust
     app.add_middleware(Heads)  # room: connections
     app.add_middleware(BodyGuard)  # room: guards
+    app.add_middleware(RoleCheck)  # room: named_keys
+    app.add_middleware(ApiWalls)  # room: guards
     app.state.http_metrics = HttpMetrics(app, app.state.metrics.registry)  # room: http_metrics
     app.state.shadow_metrics = ShadowMetrics(app.state.metrics)  # room: challenger
     app.state.unseen = UnseenCategories(app.state.metrics)  # room: unseen_categories
@@ -145,9 +153,11 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     state.store = StoreThreads(store)
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
+    registry.check = check_of(settings)  # room: signing
     await stack.enter_async_context(registry)
     state.registry = registry  # room: trust
     state.access = Access(settings)
+    state.access = NamedAccess(settings)  # room: named_keys
     add_review_key(state.access, settings)  # room: trust
     state.aliases = Aliases(problem, registry, state.store)  # room: promotion
     state.large = OffloadLarge()
@@ -165,8 +175,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     shadow = Shadow(state.challenger, state.log, state.shadow_metrics)  # room: challenger
     state.predictor.observers.append(shadow.offer)  # room: challenger
     state.predictor.observers += state.unseen.observers(problem)  # room: unseen_categories
-    threads.append(shadow)  # room: challenger
-    services.append(state.challenger)  # room: challenger
+    threads, services = [*threads, shadow], [*services, state.challenger]  # room: challenger
     await asyncio.to_thread(keep_copies, problem, settings, state.champion, state.challenger)  # room: disk_copy
     services.append(LiveJudge(problem, settings, registry, state.store, state.aliases))  # room: probation
     services.append(LostRuns(problem, settings, state.store))  # room: lost_runs

@@ -33,5 +33,5 @@ def error_document(
         members: further members of the document.
     """
     document = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=detail, instance=instance)
-    content = document.model_dump() | members
-    return JSONResponse(content, status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    given = {"X-Content-Type-Options": "nosniff", **(headers or {})}
+    return JSONResponse(document.model_dump() | members, status, media_type=MEDIA_TYPE, headers=given)

@@ -13,13 +13,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from common.room_settings.browsers import BrowserSettings  # room: browsers
 from common.room_settings.class_names import ClassNameSettings  # room: class_names
 from common.room_settings.connections import ConnectionSettings  # room: connections
 from common.room_settings.containers import ContainerSettings  # room: containers
 from common.room_settings.guards import GuardSettings  # room: guards
+from common.room_settings.keys import KeySettings  # room: keys
 from common.room_settings.monitor import MonitorSettings  # room: monitor
 from common.room_settings.protocols import ProtocolSettings  # room: protocols
 from common.room_settings.scripts import ScriptSettings  # room: scripts
+from common.room_settings.signing import SigningSettings  # room: signing
 from common.room_settings.trust import TrustSettings  # room: trust
 from common.room_settings.version_check import VersionCheckSettings  # room: version_check
 from common.room_settings.workers import WorkerSettings  # room: workers
@@ -135,13 +138,16 @@ class LoopSettings(MlflowLogin):
 
 
 class Settings(
+    BrowserSettings,  # room: browsers
     ClassNameSettings,  # room: class_names
     ConnectionSettings,  # room: connections
     ContainerSettings,  # room: containers
     GuardSettings,  # room: guards
+    KeySettings,  # room: keys
     MonitorSettings,  # room: monitor
     ProtocolSettings,  # room: protocols
     ScriptSettings,  # room: scripts
+    SigningSettings,  # room: signing
     TrustSettings,  # room: trust
     VersionCheckSettings,  # room: version_check
     WorkerSettings,  # room: workers

@@ -103,7 +103,7 @@ def set_exam(problem: Problem, settings: Settings, store: Store, serving: Versio
     taught = Table(
         as_rows(problem, [each.features for each in batch]), indices_of(problem, [each.class_name for each in batch])
     )
-    bundles = {version.number: publish.load_bundle(version) for version in (serving, anchor)}
+    bundles = {version.number: publish.load_bundle(settings, version) for version in (serving, anchor)}
     tried = sum(each.details.get("anchor") == anchor.number for each in judged)
     return Exam(
         X,

@@ -120,7 +120,7 @@ def _train(problem: Problem, settings: Settings, store: Store) -> State[Any]:
             else:
                 store.suggestions.judged(new, judgement.id)
             return Completed(name=checked.verdict.capitalize(), message=f"{checked.verdict}: {checked.because}")
-        version = step("register-version", versions.register)(problem, serving, fine_tuned, checked)
+        version = step("register-version", versions.register)(problem, settings, serving, fine_tuned, checked)
     store.trust.versions.learnt(problem.name, version.number)  # room: trust
     if versions.was_taken_back(problem, store, serving, version):
         # An earlier run ended before it had noted the corrections, and so they escaped the quarantine.

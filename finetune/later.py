@@ -55,7 +55,7 @@ def learn_later(settings: Settings) -> str:
         store.judgements.add(judgement)
         if not checked.aliases:
             return f"{checked.verdict}: {checked.because}"
-        version = versions.register(problem, serving, fine_tuned, checked)
+        version = versions.register(problem, settings, serving, fine_tuned, checked)
         store.trust.versions.learnt(problem.name, version.number)  # room: trust
         versions.put_into_service(problem, settings, version)
         store.judgements.registered(judgement.id, version.number)

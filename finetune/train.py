@@ -77,7 +77,7 @@ def fine_tune(problem: Problem, settings: Settings, serving: Version, files: Fil
     if CORRECTIONS in added:
         added[CORRECTIONS] = _sorted(added[CORRECTIONS])
     learnt = _concatenate(*added.values())
-    models = candidates(problem, publish.load_sklearn(base), original, learnt)
+    models = candidates(problem, publish.load_sklearn(problem, settings, base), original, learnt)
     # The parameters that the search has found still hold: the model learns more rows, and stays the same otherwise.
     names = {name for candidate in problem.candidates() for name in candidate.params}
     params = {name: base.tags[name] for name in sorted(names) if name in base.tags}

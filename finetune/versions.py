@@ -66,7 +66,9 @@ def version_of_same_data(problem: Problem, settings: Settings, files: Files) -> 
     return None if champion and found.number < champion.number else found
 
 
-def register(problem: Problem, serving: Version, fine_tuned: FineTuned, checked: Checked) -> Version:
+def register(
+    problem: Problem, settings: Settings, serving: Version, fine_tuned: FineTuned, checked: Checked
+) -> Version:
     """Register both flavours of the better candidate as the next version, with its verdict, still without an alias."""
     if checked.tested is None:
         raise ModelError(f"there is nothing to register: {checked.because}")
@@ -78,7 +80,7 @@ def register(problem: Problem, serving: Version, fine_tuned: FineTuned, checked:
     with mlflow.start_run(run_id=fine_tuned.run_id):
         if fine_tuned.scorer:
             mlflow.log_metrics(fine_tuned.scorer.metrics)
-        return publish.register(problem, fine_tuned.models[checked.name], checked.tested.graph, tags)
+        return publish.register(problem, settings, fine_tuned.models[checked.name], checked.tested.graph, tags)
 
 
 def put_into_service(problem: Problem, settings: Settings, version: Version) -> None:

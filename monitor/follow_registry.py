@@ -14,6 +14,7 @@ from monitor.statistics.reference import Reference, read_reference
 
 POLL_SECONDS = 2.0
 MOST_VERSIONS = 200
+REFUSED_BECAUSE = "refused: "
 TEST_RESULT = "test_"  # the beginning of the tags with the results on the test rows
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,11 @@ class Unserved:
 
     version: int
     reason: str
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether an api has tried to serve it and could not."""
+        return self.reason.startswith(REFUSED_BECAUSE)
 
 
 class References(RegistryFollower):
@@ -126,7 +132,10 @@ class References(RegistryFollower):
         if not retry.over(serving):
             return
         with retry.attempt(serving):
-            content = await self._registry.download(serving)
+            try:
+                content = await self._registry.download(serving)
+            except ModelError as error:  # a file that nobody should load
+                raise RegistryError(str(error)) from error
             self._found[serving.name] = serving, await asyncio.to_thread(read_bundle, serving, content)
 
 
@@ -156,7 +165,9 @@ def unserved(
     """
     found = {each.number: each for each in (newest, challenger, champion) if each}
     refused = [
-        Unserved(number, f"refused: {each.tags[REFUSED]}") for number, each in found.items() if REFUSED in each.tags
+        Unserved(number, f"{REFUSED_BECAUSE}{each.tags[REFUSED]}")
+        for number, each in found.items()
+        if REFUSED in each.tags
     ]
     if newest is None or champion is None or REFUSED in newest.tags:
         return refused

@@ -10,14 +10,20 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 
+from common.browsers.hosts import hosts_of
+from common.browsers.walls import BrowserWalls
 from common.connections.heads import Heads
 from common.connections.protocol import LIMITS, Limits
+from common.keys.keyring import Keyring
 from common.problem import ProblemError, get_problem
 from common.registry.client import Registry
 from common.settings import Settings, load_settings
+from common.signing.check import check_of  # room: signing
 from common.store import Store, StoreError
 from monitor.follow_registry import References
 from monitor.jobs.schedule import Schedule
+from monitor.log_in.gate import Gate
+from monitor.log_in.routes import log_in_router
 from monitor.metrics.store_collector import StoreCollector
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
@@ -33,30 +39,35 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         logging.getLogger("monitor").setLevel(logging.INFO)  # the summary of each window, also without breaches
         async with AsyncExitStack() as stack:
             found = settings or load_settings()
+            app.state.hosts = hosts_of(found)
             await _start(app, found, stack)
             yield {LIMITS: Limits(found)}
 
     app = FastAPIOffline(title="Monitor of the closed-loop MLOps lab", version="0.1.0", lifespan=lifespan)
     app.add_middleware(Heads)
+    app.add_middleware(Gate)
+    app.add_middleware(BrowserWalls)
     app.get("/livez", tags=["service"])(live)
     app.get("/readyz", tags=["service"])(ready)
     app.get("/metrics", tags=["service"], response_class=Response)(metrics)
     add_page(app, TABS)
+    app.include_router(log_in_router())
     return app
 
 
 async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
     state = app.state
+    state.keyring = Keyring(settings)
     state.store = await asyncio.to_thread(Store, settings.database_url)
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
+    registry.check = check_of(settings)  # room: signing
     await stack.enter_async_context(registry)
     references = References(state.store, registry, _configured(settings))
     state.problem = settings.problem
     trusted_only = settings.api_key is not None
     feedback = FeedbackApi(settings.api_url.rstrip("/"), settings.problem)
     pages = settings.mlflow_page, settings.prefect_page
-    keys = {"REVIEW_KEY": settings.review_key, "API_KEY": settings.api_key}
     state.backends = Backends(
         state.store,
         references,
@@ -64,7 +75,8 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
         feedback,
         trusted_only,
         vetting=settings.vetting == "on",
-        review_key=next((name for name, key in keys.items() if key), None),
+        # A form is sent on with the key of the person who has logged in.
+        review_key=None,
     )
     state.collectors = CollectorRegistry()
     ProcessCollector(registry=state.collectors)

@@ -1,6 +1,7 @@
 """Pictures of the monitor's page, for the documentation: a wide one and one of a phone, in light and dark colours.
 
-`python -m scripts.pictures ADDRESS` writes docs/demo.png, the timeline on a page of a running monitor.
+`python -m scripts.pictures ADDRESS` photographs the overview of a running monitor: its timeline for docs/demo.png, and
+the whole of it for docs/monitor-questions.png.
 """
 
 import argparse
@@ -74,12 +75,13 @@ def take_pictures(browser: Browser, address: str, folder: Path, name: str) -> li
     return files
 
 
-def take_timeline(browser: Browser, address: str, file: Path) -> None:
-    """Write a wide, light picture of the timeline on a page."""
+def take_overview(browser: Browser, address: str, folder: Path) -> None:
+    """Write wide, light pictures of the overview: of the timeline, and of the whole page."""
     with still(browser, address) as page:
         width, height = SIZES[0]
         page.set_viewport_size({"width": width, "height": height})
-        file.write_bytes(screenshot(page, page.locator(TIMELINE)))
+        (folder / "demo.png").write_bytes(screenshot(page, page.locator(TIMELINE)))
+        (folder / "monitor-questions.png").write_bytes(small(page.screenshot(animations="disabled", full_page=True)))
 
 
 @contextmanager
@@ -107,13 +109,13 @@ def small(png: bytes) -> bytes:
 
 
 def main() -> None:
-    """Take the picture of the timeline."""
+    """Take the pictures of the overview."""
     parser = argparse.ArgumentParser(prog="python -m scripts.pictures", description=__doc__)
     parser.add_argument("address", help="of the page, such as the one that `make demo` prints while it stays open")
     arguments = parser.parse_args()
     try:
         with chromium() as browser:
-            take_timeline(browser, arguments.address, PROJECT / "docs" / "demo.png")
+            take_overview(browser, arguments.address, PROJECT / "docs")
     except Error as error:
         sys.exit(f"pictures: {error}")
 

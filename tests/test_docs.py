@@ -80,10 +80,15 @@ def test_every_metric_of_the_monitor_is_documented_and_no_other(offline: Setting
 
 def test_swagger_needs_nothing_from_the_network(lone_api: httpx.Client, offline: Settings) -> None:
     with served(create_app(offline)) as monitor, chromium() as browser:
-        for service, route in ((lone_api, "/predict"), (monitor, "/api/{tab}")):
+        for service, route, asked in (
+            (lone_api, "/predict", "/predict/test"),
+            (monitor, "/api/{tab}", "/api/problems"),
+        ):
             with visiting(browser, str(service.base_url)) as visit:
                 page = visit("/docs", ready=f".opblock-summary-path[data-path='{route}']")
                 expect(page.get_by_role("heading", level=1)).to_be_visible()
+                # The page's own requests pass the walls against other pages.
+                assert page.evaluate("(path) => fetch(path).then((answer) => answer.status)", asked) == 200
 
 
 def test_the_readme_tree_names_every_top_level_entry_in_twenty_lines() -> None:

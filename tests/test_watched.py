@@ -68,8 +68,8 @@ def open_alerts(lab: Settings) -> set[tuple[str, str]]:
 def shows(page: Page, kind: str, subject: str) -> bool:
     """Return whether the page tells of an alert, once it has asked again."""
     page.clock.run_for(POLL)
-    words = re.compile(rf"{kind.replace('_', ' ')}\s+{subject}")
-    return page.locator("#alerts tbody tr").filter(has_text=words).count() == 1
+    words = {"feature_mean": f"Mean of {subject} ", "drift": f"{subject} has drifted"}[kind]
+    return page.locator("#alerts tbody tr").filter(has_text=re.compile(words, re.IGNORECASE)).count() == 1
 
 
 def test_drift_reaches_page_metrics_and_webhook_within_two_windows(

@@ -172,4 +172,4 @@ def _register(
         mlflow.log_metrics(tested.results)
         if log_more:
             log_more(tested.matrix, problem.target.classes)
-        return publish.register(problem, result.model, tested.graph, tags, *aliases)
+        return publish.register(problem, settings, result.model, tested.graph, tags, *aliases)

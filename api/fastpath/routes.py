@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from api.inference.prediction_batch import PredictionBatch
 from api.metrics.http import HttpMetrics
+from common.browsers.hosts import Hosts
 
 Headers = Sequence[tuple[bytes, bytes]]
 Reply = tuple[bytes, bytes]  # the body of a response, and the header lines that describe it
@@ -35,10 +36,11 @@ class FastRoute(Protocol):
 
 
 class FastRoutes(NamedTuple):
-    """The routes by their paths, as bytes, and the metrics that count their requests."""
+    """The routes by their paths, as bytes, the metrics that count their requests, and the names of the service."""
 
     routes: Mapping[bytes, FastRoute]
     http: HttpMetrics
+    hosts: Hosts
 
 
 def headers_of(batch: PredictionBatch) -> bytes:

@@ -18,7 +18,13 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from api.fastpath.routes import FAST_ROUTES, FastRoute, FastRoutes, PendingReply, Reply
 from api.guards.body_guard import MAX_BODY_BYTES
 from api.guards.request_ids import request_id
+from common.browsers.policies import NO_PAGE_LINES
 from common.connections.protocol import Connection
+
+# Headers whose requests go to the application: of compressed bodies, and of pages in a browser.
+TO_APPLICATION = frozenset({b"content-encoding", b"origin", b"sec-fetch-site"})
+# The end of each head, with the length of the content.
+END = b"content-length: %d\r\n" + NO_PAGE_LINES + b"x-request-id: "
 
 
 class _NoEvent:
@@ -61,15 +67,17 @@ class FastPathProtocol(Connection):
 
     def _route(self) -> FastRoute | None:
         fast: FastRoutes | None = self.app_state.get(FAST_ROUTES)
-        route = fast.routes.get(self.url) if fast else None
-        if route is None or self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
+        if fast is None or (route := fast.routes.get(self.url)) is None:
+            return None
+        if self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
             return None
         busy = self.cycle is not None and not self.cycle.response_complete
         if busy or self.expect_100_continue or self.flow.write_paused:
             return None
-        # The application refuses compressed bodies, with an explanation.
-        if any(name == b"content-encoding" for name, _ in self.headers):
-            return None
+        # The application refuses compressed bodies, foreign pages and unknown hosts, with an explanation.
+        for name, value in self.headers:
+            if name in TO_APPLICATION or (name == b"host" and not fast.hosts.allows(value)):
+                return None
         return route if route.accepts(self.headers) else None
 
     def on_body(self, body: bytes) -> None:
@@ -122,7 +130,7 @@ class FastPathProtocol(Connection):
         head = [b"HTTP/1.1 200 OK\r\n"]
         for name, value in self.server_state.default_headers:
             head += name, b": ", value, b"\r\n"
-        head += headers, b"content-length: %d\r\nx-request-id: " % len(content), request_id(request.scope["headers"])
+        head += headers, END % len(content), request_id(request.scope["headers"])
         head.append(b"\r\n\r\n" if request.keep_alive else b"\r\nconnection: close\r\n\r\n")
         # Head and content stay apart, because joining them would copy the predictions of a batch.
         self.transport.writelines([b"".join(head), content])

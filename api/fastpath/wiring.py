@@ -14,4 +14,4 @@ def fast_routes(state: Any, more: Sequence[FastRoute] = ()) -> FastRoutes:
     rows = RowAnswers(state.problem, state.champion, state.predictor)
     batches = BatchAnswers(state.problem, state.champion, state.predictor, state.large)
     routes = [PredictRoute(state.problem, rows, batches), *more]
-    return FastRoutes({route.path.encode(): route for route in routes}, state.http_metrics)
+    return FastRoutes({route.path.encode(): route for route in routes}, state.http_metrics, state.hosts)

@@ -29,4 +29,4 @@ def put(settings: Settings, problem: Problem, model: Classifier, graph: ModelPro
 
     publish.use_mlflow(settings.mlflow_uri, problem.sklearn_name)
     with mlflow.start_run():
-        return publish.register(problem, model, graph, {}).number
+        return publish.register(problem, settings, model, graph, {}).number

@@ -100,7 +100,8 @@ def _calls(
 ) -> dict[str, Callable[[], object]]:
     model, page, now = Model(problem.name, problem.onnx_name), Page(), datetime.now(UTC)
     search = Search(problem.name, now - timedelta(days=DAYS + 1), now + timedelta(days=1), (VERSIONS,))
-    ids = [each.row["id"] for each in store.prediction_search.latest(search, LATEST) if each.row["role"] == "champion"]
+    found = store.prediction_search.page(search, LATEST)
+    ids = [each.row["id"] for each in found.rows if each.row["role"] == "champion"]
     correction = _learn(store, problem, ids)
     answered = logged(store, ids[0])
     if answered is None:

@@ -32,6 +32,9 @@ from monitor.metrics.store_collector import StoreCollector
 from monitor.page.panels import Tab
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
+from monitor.page.timeline.strip import Strip
+from monitor.page.timeline.timeline import timeline_of
+from monitor.page.timeline.window import LABELS
 from monitor.page.view import Backends, Selection, View
 from monitor.statistics.reference import CategoryReference, NumberReference, Reference
 from monitor.statistics.window import evaluate
@@ -49,7 +52,8 @@ TEXT = (
     f"The store is SQLite. It holds predictions of {DAYS} days and of {VERSIONS} versions, one after the other. Half "
     f"of the predictions are the challenger's; {100 * LABELLED:.0f} % have a ground truth. It also holds {WINDOWS} "
     f"windows and {SUGGESTIONS} corrections. Each tab shows all days: one row times the panels alone, the row *whole "
-    "page* the HTML page, which also holds the panels as JSON. The last row times `/metrics`. The columns are numbers "
+    "page* the HTML page, which also holds the panels as JSON and the timeline. The timeline is timed alone, too, for "
+    "each span. The last row times `/metrics`. The columns are numbers "
     f"of stored predictions. The figures are medians of {ROUNDS}, measured in turn. The ratio is that of the largest "
     "store to the smallest."
 )
@@ -109,6 +113,9 @@ def _calls(backends: Backends, problem: Problem, client: TestClient) -> dict[str
     for tab in TABS:
         found[tab.title] = partial(_build, tab, backends, selection)
         found[f"{tab.title}, whole page"] = partial(_page, client, tab, selection)
+    for span, label in LABELS.items():
+        asked = selection.model_copy(update={"span": span})
+        found[f"Timeline of {label}"] = partial(_timeline, backends, asked)
     return {**found, **_searches(backends, selection), "/metrics": partial(generate_latest, collected)}
 
 
@@ -117,10 +124,14 @@ def _build(tab: Tab, backends: Backends, selection: Selection) -> object:
     return tab.build(View(backends, selection))
 
 
+def _timeline(backends: Backends, selection: Selection) -> object:
+    timeline = timeline_of(View(backends, selection))
+    return timeline.data(), Strip(timeline)
+
+
 def _searches(backends: Backends, selection: Selection) -> dict[str, Callable[[], object]]:
-    [newest, *_] = backends.store.prediction_search.latest(
-        Search(selection.problem, *View(backends, selection).bounds), 1
-    )
+    search = Search(selection.problem, *View(backends, selection).bounds)
+    [newest, *_] = backends.store.prediction_search.page(search, 1).rows
     wanted_ids = {
         "search by an id": newest.row["id"],
         "search by 13 characters": newest.row["id"][:13],

@@ -4,7 +4,8 @@ It does without the `mlflow` package, whose import takes seconds and more memory
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,7 +19,7 @@ CHALLENGER = "challenger"
 ANCHOR = "anchor"
 # The tag of a version that fine-tuning made; its value is the gate's verdict.
 VERDICT = "verdict"
-API = "/api/2.0/mlflow"
+API, FILE = "/api/2.0/mlflow", "/model-versions/get-artifact"
 NOT_MLFLOW = "another program than MLflow answers"
 LOG_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 MAX_ANSWER = 16 * 2**20  # bytes of an answer that is not a file
@@ -55,6 +56,10 @@ class Version:
 class Registry:
     """The registry of the MLflow server at `uri`; an asynchronous context manager.
 
+    Attributes:
+        check: is called with each downloaded file, its version and its name, and raises an error for one that must not
+            be used.
+
     Raises:
         RegistryUnavailableError: each method raises it if the server cannot be reached.
         RegistryError: each method raises it if the server answers with an error.
@@ -69,6 +74,7 @@ class Registry:
             file_seconds: how long a download may take.
         """
         self.uri = uri
+        self.check: Callable[[Version, str, bytes], None] = lambda *_: None
         self._file_bytes = file_mb * 2**20
         self._file_seconds = file_seconds
         # Without https, the client need not load certificates, which take 4 MB of memory.
@@ -89,9 +95,7 @@ class Registry:
 
     async def serving_version(self, name: str) -> Version | None:
         """Return the version to serve: the alias `champion` if it is set, else the newest; None without versions."""
-        if champion := await self.aliased(name, CHAMPION):
-            return champion
-        return next(iter(await self.versions(name, 1)), None)
+        return await self.aliased(name, CHAMPION) or next(iter(await self.versions(name, 1)), None)
 
     async def aliased(self, name: str, alias: str) -> Version | None:
         """Return the version under an alias; None if it is not set."""
@@ -116,11 +120,12 @@ class Registry:
         method, version = ("DELETE", {}) if number is None else ("POST", {"version": str(number)})
         await self._send(method, f"{API}/registered-models/alias", json={"name": name, "alias": alias, **version})
 
-    async def download(self, version: Version) -> bytes:
-        """Return the ONNX file of a version. MLflow names it model.onnx."""
-        query = {"name": version.name, "version": str(version.number), "path": "model.onnx"}
-        path = "/model-versions/get-artifact"
-        return (await self._send("GET", path, self._file_bytes, self._file_seconds, params=query)).content
+    async def download(self, version: Version, file: str = "model.onnx") -> bytes:
+        """Return a file of a version. MLflow names the ONNX file model.onnx."""
+        query = {"name": version.name, "version": str(version.number), "path": file}
+        answer = await self._send("GET", FILE, self._file_bytes, self._file_seconds, params=query)
+        await asyncio.to_thread(self.check, version, file, answer.content)
+        return answer.content
 
     async def set_tag(self, version: Version, key: str, value: str | None) -> None:
         """Set a tag of a version; None removes the tag, which may be absent."""
@@ -193,17 +198,13 @@ def _version(found: Mapping[str, Any]) -> Version:
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:
-    try:
-        answer = response.json()
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise RegistryError(NOT_MLFLOW)
-    return answer
+    with suppress(ValueError):
+        if isinstance(answer := response.json(), dict):
+            return answer
+    raise RegistryError(NOT_MLFLOW)
 
 
 def _error_code(response: httpx.Response) -> str:
-    try:
+    with suppress(RegistryError):
         return str(_object(response).get("error_code", ""))
-    except RegistryError:
-        return ""
+    return ""

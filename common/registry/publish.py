@@ -4,11 +4,14 @@ A flavour is a form in which MLflow keeps a model: ONNX for the services, scikit
 uses the `mlflow` package; `client.py` reads the registry without it.
 """
 
+import asyncio
 import logging
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version as installed
+from typing import Any
 
 import mlflow
 import mlflow.onnx
@@ -16,12 +19,16 @@ import mlflow.sklearn
 import skops.io
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
+from mlflow.models import Model
 from onnx import ModelProto
 
 from common.bundle.model import OnnxModel
 from common.problem import Classifier, Problem
-from common.registry.client import ANCHOR, CHAMPION, Version
-from common.settings import PROJECT
+from common.registry.client import ANCHOR, CHAMPION, Registry, Version
+from common.settings import PROJECT, Settings
+from common.signing.check import check_of  # room: signing
+from common.signing.publishing import NotedFlavour, SignedRegistration  # room: signing
+from common.signing.trusted_types import trusted  # room: signing
 
 
 def use_mlflow(uri: str, experiment: str) -> str:
@@ -53,20 +60,27 @@ def created_at(name: str) -> datetime:
     return datetime.fromtimestamp(mlflow.MlflowClient().get_registered_model(name).creation_timestamp / 1000, UTC)
 
 
-def load_sklearn(version: Version) -> Classifier:
-    """Load the scikit-learn model of a version."""
-    model: Classifier = mlflow.sklearn.load_model(f"models:/{version.name}/{version.number}")
+def load_sklearn(problem: Problem, settings: Settings, version: Version) -> Classifier:
+    """Load the scikit-learn model of a version; never from a pickle, which could run any code.
+
+    Raises:
+        ModelError: the file is not the lab's own, or has types that the lab does not trust.
+        RegistryError: the version has no skops file.
+    """
+    content = asyncio.run(_download(settings, version, "model.skops"))
+    types = skops.io.get_untrusted_types(data=content)
+    types = trusted(problem.name, types)  # room: signing
+    model: Classifier = skops.io.loads(content, trusted=types)
     return model
 
 
-def load_bundle(version: Version) -> OnnxModel:
+def load_bundle(settings: Settings, version: Version) -> OnnxModel:
     """Load the bundle of an ONNX version, as the services do.
 
     Raises:
         ModelError: the file is no model that the lab can ask.
     """
-    graph = mlflow.onnx.load_model(f"models:/{version.name}/{version.number}")
-    return OnnxModel(graph.SerializeToString())
+    return OnnxModel(asyncio.run(_download(settings, version, "model.onnx")))
 
 
 def registered_at(version: Version) -> datetime:
@@ -99,13 +113,16 @@ def pin_champion(serving: Version) -> None:
         client.set_registered_model_alias(serving.name, CHAMPION, str(serving.number))
 
 
-def register(problem: Problem, model: Classifier, graph: ModelProto, tags: Mapping[str, str], *aliases: str) -> Version:
+def register(
+    problem: Problem, settings: Settings, model: Classifier, graph: ModelProto, tags: Mapping[str, str], *aliases: str
+) -> Version:
     """Log both flavours to the active run, register both, then move the aliases to them.
 
     If a step fails, the function deletes the versions that it has made, and sets the aliases back.
 
     Args:
         problem: gives the names to register under.
+        settings: of the lab.
         model: the fitted scikit-learn model.
         graph: the same model as a bundle.
         tags: tags of both versions; the function adds the git commit, and the version of the scikit-learn twin.
@@ -114,15 +131,17 @@ def register(problem: Problem, model: Classifier, graph: ModelProto, tags: Mappi
     Returns:
         The ONNX version, which the services follow.
     """
-    sklearn_uri, onnx_uri = _log_flavours(model, graph)
+    sklearn_uri, onnx_uri = _log_flavours(problem, model, graph)
     client = mlflow.MlflowClient()
     tags = {**tags, "git_commit": git_commit()}
     made: list[ModelVersion] = []
+    register_one: Any = partial(_register, client)
+    register_one = SignedRegistration(settings, register_one)  # room: signing
     before = {name: _aliases(client, name) for name in (problem.sklearn_name, problem.onnx_name)}
     try:
-        made.append(_register(client, problem.sklearn_name, sklearn_uri, tags))
+        made.append(register_one(problem.sklearn_name, sklearn_uri, tags))
         tags["sklearn_version"] = str(made[0].version)
-        made.append(_register(client, problem.onnx_name, onnx_uri, tags))
+        made.append(register_one(problem.onnx_name, onnx_uri, tags))
         move_aliases(problem, _version(made[1]), *aliases)
     except BaseException:
         for version in made:
@@ -157,20 +176,24 @@ def git_commit() -> str:
         return "unknown"
 
 
-def _log_flavours(model: Classifier, graph: ModelProto) -> tuple[str, str]:
+def _log_flavours(problem: Problem, model: Classifier, graph: ModelProto) -> tuple[str, str]:
+    flavours: tuple[Any, Any] = (mlflow.sklearn, mlflow.onnx)
+    flavours = NotedFlavour(mlflow.sklearn), NotedFlavour(mlflow.onnx)  # room: signing
+    types = skops.io.get_untrusted_types(data=skops.io.dumps(model))
+    types = trusted(problem.name, types)  # room: signing
     # Without given requirements, each call starts processes that look for them, for a minute or more.
-    logged = mlflow.sklearn.log_model(
-        model,
-        name="sklearn",
-        serialization_format="skops",
-        # The lab has fitted this model itself, so all its types may be loaded again.
-        skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(model)),
-        pip_requirements=_pinned("scikit-learn", "skops"),
-    )
-    exported = mlflow.onnx.log_model(
-        graph, name="onnx", save_as_external_data=False, pip_requirements=_pinned("onnx", "onnxruntime")
-    )
+    skops_file = {"serialization_format": "skops", "skops_trusted_types": types}
+    given = {"sk_model": model, "pip_requirements": _pinned("scikit-learn", "skops"), **skops_file}
+    logged = Model.log(None, flavours[0], name="sklearn", **given)
+    given = {"onnx_model": graph, "pip_requirements": _pinned("onnx", "onnxruntime"), "save_as_external_data": False}
+    exported = Model.log(None, flavours[1], name="onnx", **given)
     return logged.model_uri, exported.model_uri
+
+
+async def _download(settings: Settings, version: Version, file: str) -> bytes:
+    async with Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds) as registry:
+        registry.check = check_of(settings)  # room: signing
+        return await registry.download(version, file)
 
 
 def _register(client: mlflow.MlflowClient, name: str, uri: str, tags: Mapping[str, str]) -> ModelVersion:

@@ -4,6 +4,7 @@ One code path serves SQLite and PostgreSQL; many processes may use one database 
 `common.problem` only. Begin with `tables.py`. Lines that end in `# room:` connect a folder that can be deleted.
 """
 
+from common.store.audit import AuditLog  # room: keys
 from common.store.bulk_insert import insert_new  # room: bulk_insert
 from common.store.champions import Champions
 from common.store.database import Database, StoreError
@@ -59,6 +60,7 @@ class Store:
         self.known_rows = KnownRows(self._database, self.predictions)  # room: known_rows
         self.statistics = Statistics(self._database)  # room: statistics
         self.trials = Trials(self._database)  # room: trials
+        self.audit = AuditLog(self._database)  # room: keys
         self.predictions.insert_new = insert_new  # room: bulk_insert
         self.trust = Trust(self._database, self.suggestions, self.predictions)  # room: trust
         self.predictions.exported_at = EXPORTED_AT  # room: monitoring

@@ -12,6 +12,7 @@ from common.store.monitoring.alerts import Breach
 from common.store.trust.review_figures import ReviewQueue, VettedShare
 from monitor.jobs.job_alerts import log_changes
 from monitor.statistics.breaches import MANY_QUARANTINED, REVIEW_KINDS, REVIEWS_WAITING
+from monitor.statistics.digits import limit_text
 
 LONGEST = timedelta(days=1)  # in quarantine
 HOUR = timedelta(hours=1)
@@ -63,7 +64,7 @@ def _found(queue: ReviewQueue | None, share: VettedShare, now: datetime) -> Iter
     if share.vetted >= LEAST and share.quarantined > LARGE_SHARE * share.vetted:
         message = (
             f"vetting has quarantined {share.quarantined:,} of the {share.vetted:,} corrections of the last hour; up "
-            f"to {LARGE_SHARE:.0%} is allowed; somebody is trying something, or the world has changed: send the ground "
-            "truth of some predictions, or review these corrections"
+            f"to {limit_text(LARGE_SHARE)} is allowed; somebody is trying something, or the world has changed: send "
+            "the ground truth of some predictions, or review these corrections"
         )
         yield (MANY_QUARANTINED, ""), message

@@ -13,8 +13,10 @@ from functools import cache, partial
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from common.bundle.model import ModelError
 from common.registry.client import Registry, RegistryError, RegistryUnavailableError
 from common.settings import Settings
+from common.signing.check import check_of  # room: signing
 from common.store import Store
 from common.store.monitoring.exports import Export, day_bounds
 from common.store.process_lock import process_lock
@@ -50,7 +52,7 @@ def export_all(settings: Settings, limit: int) -> str:
         if not is_only_exporter:
             return "another process is writing the external log"
         try:
-            return ExternalLog(store, settings.mlflow_uri).write_all(limit)
+            return ExternalLog(store, settings).write_all(limit)
         except RegistryUnavailableError:
             raise
         except (MlflowException, OSError) as error:
@@ -65,11 +67,11 @@ class ExternalLog:
         MlflowException, OSError: from `write_all`, when MLflow answers with an error.
     """
 
-    def __init__(self, store: Store, mlflow_uri: str) -> None:
-        """Write the predictions in `store` to the server at `mlflow_uri`."""
+    def __init__(self, store: Store, settings: Settings) -> None:
+        """Write the predictions in `store` to the MLflow of `settings`."""
         self._store = store
-        self._runs = cache(partial(DayRuns, mlflow_uri))
-        self._reference = cache(partial(_reference, mlflow_uri))
+        self._runs = cache(partial(DayRuns, settings.mlflow_uri))
+        self._reference = cache(partial(_reference, settings))
 
     def write_all(self, limit: int) -> str:
         """Write the unfinished exports, then new ones; return a summary in one sentence."""
@@ -137,16 +139,17 @@ class ExternalLog:
             runs.put(runs.of(model_name, day), REPORT, html)
 
 
-def _reference(uri: str, model_name: str) -> Reference | None:
+def _reference(settings: Settings, model_name: str) -> Reference | None:
     try:
-        return asyncio.run(_served_reference(uri, model_name))
-    except RegistryError as error:
+        return asyncio.run(_served_reference(settings, model_name))
+    except (RegistryError, ModelError) as error:
         logger.warning("%s has no reference: %s", model_name, error)
         return None
 
 
-async def _served_reference(uri: str, model_name: str) -> Reference | None:
-    async with Registry(uri) as registry:
+async def _served_reference(settings: Settings, model_name: str) -> Reference | None:
+    async with Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds) as registry:
+        registry.check = check_of(settings)  # room: signing
         if (version := await registry.serving_version(model_name)) is None:
             return None
         content = await registry.download(version)

@@ -25,7 +25,7 @@ class ProblemInfo(BaseModel):
 
 
 class TabData(BaseModel):
-    """A tab: the selection, the served versions, and the panels."""
+    """A tab: the selection, the served versions, and the panels; of a tab that can be searched also the classes."""
 
     tab: str
     title: str
@@ -35,6 +35,7 @@ class TabData(BaseModel):
     versions: list[int]
     updated_at: datetime
     served: ServedVersions
+    classes: list[str] = []
     panels: list[Panel]
 
 
@@ -58,6 +59,12 @@ def tab_data(backends: Backends, tab: Tab, selection: Selection) -> TabData:
         title=tab.title,
         updated_at=datetime.now(UTC),
         served=whole.served,
+        classes=_classes(whole) if tab.searchable else [],
         panels=tab.build(view),
         **selection.model_dump(include={"problem", "since", "until", "versions"}),
     )
+
+
+def _classes(view: View) -> list[str]:
+    """Return the classes of the served version, and others that were answered in the chosen time."""
+    return list(dict.fromkeys([*view.classes, *sorted({each.class_name for each in view.volume_sums})]))

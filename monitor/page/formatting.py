@@ -5,25 +5,30 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.page.panels import Cell, Column, Kind, Panel
+from monitor.statistics.digits import count_text, measured_text, number_text, percent_text, percentage_text
 
 NOTHING = "–"
 DRAWN = {"line": "Line chart", "bars": "Bar chart", "stacked": "Stacked bar chart", "pie": "Pie chart"}
 MOST_LISTED = 12  # values of a series that a description lists one by one
 HEATS = 10  # shades of a matrix
-SMALL, LARGE = 0.001, 0.999  # beyond these, a percentage with one digit would be rounded to 0 or to 100
 LONG = 40  # characters of a text that gets a wider column
-MANY = 1000  # from here on no decimals are shown
-HUGE = 1e9  # from here on a number has an exponent
+WHOLE_ID, HEAD, TAIL = 20, 13, 4  # a longer id is shown by its moment and its end
+TEXTS: dict[Kind, Callable[[float], str]] = {"ratio": percentage_text, "integer": count_text, "value": measured_text}
+LEAST_P = 0.001  # a smaller p-value is not written out
 
 
 @dataclass(frozen=True)
 class TableCell:
-    """A cell of a table in HTML: its text and its CSS classes; a link has a `url`, a point in time a `moment`."""
+    """A cell of a table in HTML: its text and its CSS classes.
+
+    A link has a `url`, a point in time a `moment`, and an id is `whole` where the text has its ends only.
+    """
 
     text: str
     css: str
     url: str = ""
     moment: str = ""
+    whole: str = ""
 
 
 def formatted(value: Cell, kind: Kind) -> str:
@@ -32,29 +37,40 @@ def formatted(value: Cell, kind: Kind) -> str:
         return NOTHING
     if isinstance(value, str):
         return _moment(value) if kind == "moment" else value
-    return {"ratio": _percentage, "integer": _integer, "p": _p_value}.get(kind, _number)(value)
+    return _p_value(value) if kind == "p" else TEXTS.get(kind, number_text)(value)
 
 
 def formatted_interval(low: Cell, high: Cell, kind: Kind) -> str:
     """Return the text of an interval without its unit; "" without ends."""
     if not isinstance(low, int | float) or not isinstance(high, int | float):
         return ""
-    text = _percent if kind == "ratio" else _number
-    return f"{text(low)}–{text(high)}"
+    text = percent_text if kind == "ratio" else TEXTS.get(kind, number_text)
+    # Beside a minus sign a dash would be read as a second one.
+    return f"{text(low)} to {text(high)}" if low < 0 else f"{text(low)}–{text(high)}"
 
 
 def table_rows(panel: Panel) -> list[list[TableCell]]:
     """Return the rows of a panel's table."""
     if panel.drawing == "matrix":
         return [_matrix_row(panel, row, place) for place, row in enumerate(panel.rows, 1)]
-    cells = [_cell(panel, column) for column in panel.without_ends()]
+    cells = [_cell(panel, column) for column in panel.shown()]
     return [[cell(row) for cell in cells] for row in panel.rows]
 
 
 def named_rows(panel: Panel) -> list[dict[str, TableCell]]:
     """Return the rows of a panel's table, each by the names of its columns."""
-    names = [column.name for column in panel.without_ends()]
+    names = [column.name for column in panel.shown()]
     return [dict(zip(names, row, strict=True)) for row in table_rows(panel)]
+
+
+def parts_of(text: str) -> list[tuple[str, bool]]:
+    """Return a text in parts, and of each whether it is a command to copy, which stands between backticks."""
+    return [(part, bool(place % 2)) for place, part in enumerate(text.split("`")) if part]
+
+
+def short_id(whole: str) -> str:
+    """Return the two ends of a long id: the millisecond of its row, and the place of the row in its batch."""
+    return f"{whole[:HEAD]}…{whole[-TAIL:]}" if len(whole) > WHOLE_ID else whole or NOTHING
 
 
 def link_of(value: Cell) -> tuple[str, str] | None:
@@ -85,12 +101,15 @@ def _described(panel: Panel, column: Column, labels: Sequence[str]) -> str:
 
 def _cell(panel: Panel, column: Column) -> Callable[[list[Cell]], TableCell]:
     places = {each.name: place for place, each in enumerate(panel.columns)}
-    at, low, high = (places.get(name or "") for name in (column.name, column.low, column.high))
+    at, low, high, page = (places.get(name or "") for name in (column.name, column.low, column.high, column.link))
 
     def cell(row: list[Cell]) -> TableCell:
         value = row[at] if at is not None else None
         if column.kind == "link" and (link := link_of(value)):
             return TableCell(link[0], "link", url=link[1])
+        if column.kind == "id":
+            link = link_of(row[page]) if page is not None else None
+            return TableCell(short_id(str(value or "")), "id", link[1] if link else "", whole=str(value or ""))
         text = formatted(value, column.kind)
         interval = formatted_interval(row[low], row[high], column.kind) if low is not None and high is not None else ""
         moment = str(value) if column.kind == "moment" and value else ""
@@ -111,26 +130,8 @@ def _matrix_row(panel: Panel, row: list[Cell], diagonal: int) -> list[TableCell]
     return [TableCell(formatted(value, column.kind), each) for value, column, each in cells]
 
 
-def _percentage(value: float) -> str:
-    return f"{_percent(value)} %"
-
-
-def _percent(value: float) -> str:
-    if 0 < value < SMALL:
-        return "<0.1"
-    return ">99.9" if LARGE < value < 1 else f"{100 * value:.1f}"
-
-
 def _p_value(value: float) -> str:
-    return f"<{SMALL}" if value < SMALL else f"{value:.2g}"
-
-
-def _integer(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if MANY <= abs(value) < HUGE else f"{value:.4g}"
+    return f"<{LEAST_P}" if value < LEAST_P else f"{value:.2g}"
 
 
 def _moment(value: str) -> str:

@@ -128,7 +128,9 @@ class PageForm:
             content += chunk
             if len(content) > MOST_BYTES:
                 raise HTTPException(413, f"the form is longer than {MOST_BYTES} bytes")
-        return cls(parse_qs(content.decode(errors="replace")))
+        # A person who has logged in need not type a key again.
+        own = {"key": [key]} if (key := request.scope.get("key_for_api")) else {}
+        return cls(own | parse_qs(content.decode(errors="replace")))
 
     def value(self, name: str) -> str:
         """Return the last value of a name, without spaces around it; "" if there is none."""

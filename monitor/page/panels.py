@@ -8,15 +8,15 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from monitor.page.findings import Findings, Headline
+from monitor.page.findings import Findings, Headline, Level
 from monitor.page.replay_form import ReplayForm
+from monitor.page.table_parts import Choices, Folded, Pages
 from monitor.page.view import View
 from monitor.page.withdrawable import Withdrawable
 
-Kind = Literal["text", "number", "integer", "ratio", "moment", "day", "link", "p"]
-Drawing = Literal[
-    "figures", "line", "bars", "stacked", "pie", "matrix", "table", "cards", "findings", "shares", "gauges"
-]
+Kind = Literal["text", "number", "value", "integer", "ratio", "moment", "day", "link", "id", "p"]
+Chart = Literal["line", "bars", "stacked", "pie"]
+Drawing = Literal[Chart, "figures", "matrix", "table", "cards", "findings", "shares", "gauges", "steps"]
 
 
 def _finite(value: Any) -> Any:
@@ -29,7 +29,7 @@ Cell = Annotated[str | float | int | None, BeforeValidator(_finite)]
 Rows = Iterable[Sequence[Cell | date]]
 Record = TypeVar("Record")
 
-NUMERIC: frozenset[Kind] = frozenset({"number", "integer", "ratio", "p"})
+NUMERIC: frozenset[Kind] = frozenset({"number", "value", "integer", "ratio", "p"})
 
 
 class Column(BaseModel):
@@ -37,9 +37,12 @@ class Column(BaseModel):
 
     Attributes:
         kind: the format of its cells: a `ratio` is shown in percent, a `moment` is ISO 8601 in UTC, a `day` is
-            YYYY-MM-DD, a `link` is "text|url", and `p` is a p-value.
+            YYYY-MM-DD, a `link` is "text|url", `p` is a p-value, a `value` is a number as a client sent it, and an `id`
+            is shown short.
+        only_csv: whether the page leaves the column out, so that the table fits; CSV and JSON have it.
         low: the name of the column with the lower ends of its intervals.
         high: the name of the column with the upper ends.
+        link: of an `id`: the name of the column with the link to its page.
     """
 
     name: str
@@ -47,20 +50,8 @@ class Column(BaseModel):
     kind: Kind = "text"
     low: str | None = None
     high: str | None = None
-
-
-class Choices(BaseModel):
-    """Buttons in each row of a table: with one click a person says the class of the row's prediction.
-
-    Attributes:
-        classes: the classes to choose from.
-        rows: the prediction id of each row.
-        needs_key: whether the api asks for its key.
-    """
-
-    classes: list[str]
-    rows: list[str]
-    needs_key: bool
+    only_csv: bool = False
+    link: str | None = None
 
 
 class NearRow(BaseModel):
@@ -135,15 +126,19 @@ class Panel(BaseModel):
     holds for all values, so ratios and counts are two panels. A `matrix` has the true class in the first column and the
     predicted classes in the others, in the order of the rows. A `table` has no chart. `cards` are rows to review.
     `findings` are rows with a sentence each, which open. `shares` are a table with a bar in each cell. `gauges` have
-    the columns label, value, threshold, text: a bar for each e-value on the way to its threshold.
+    the columns label, value, threshold, text: a bar for each e-value on the way to its threshold. `steps` are a list of
+    things to do, with the columns of `NextStep`.
 
     Attributes:
         id: a part of the URL of the panel's CSV.
         note: a sentence of explanation, or "".
         warning: what somebody should do now, or "".
-        empty: advice that is shown when there are no rows.
+        empty: advice that is shown when there are no rows; the page offers to copy what is between backticks.
         headline: the verdict of the panel in one sentence.
-        findings: how bad each row is.
+        findings: how bad each row of `findings` is.
+        levels: how bad each row of a table, or each figure, is; empty for rows without a verdict.
+        folded: a table's rows that one has to unfold.
+        pages: the pages of a table.
         within: the id of the panel whose rows show this one when they are opened; "" if it stands for itself.
         choices: the buttons of a table that asks for ground truths.
         cards: those of the rows, if the panel has some.
@@ -161,6 +156,9 @@ class Panel(BaseModel):
     empty: str
     headline: Headline | None = None
     findings: Findings | None = None
+    levels: list[Level] = []
+    folded: Folded | None = None
+    pages: Pages | None = None
     within: str = ""
     choices: Choices | None = None
     cards: Cards | None = None
@@ -171,6 +169,10 @@ class Panel(BaseModel):
         """Return the columns that do not hold the ends of another column's intervals."""
         ends = {end for column in self.columns for end in (column.low, column.high)}
         return [column for column in self.columns if column.name not in ends]
+
+    def shown(self) -> list[Column]:
+        """Return the columns of the table on the page."""
+        return [column for column in self.without_ends() if not column.only_csv]
 
     def series(self) -> list[Column]:
         """Return the columns that are drawn against the first."""

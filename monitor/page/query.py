@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
 
 from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from monitor.page.prediction_filter import PredictionFilter, blank
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 DAY_LENGTH = len("2000-01-01")
@@ -30,20 +32,19 @@ def _moment(found: datetime) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _blank(value: Any) -> Any:
-    # A form sends "" for an empty field.
-    return None if value == "" else value
-
-
 Time = Annotated[datetime | date | None, BeforeValidator(_time)]
-SpanName = Annotated[Literal["15m", "1h", "24h", "7d", "30d", "90d"] | None, BeforeValidator(_blank)]
+SpanName = Annotated[Literal["15m", "1h", "24h", "7d", "30d", "90d"] | None, BeforeValidator(blank)]
 Version = Annotated[int, Field(ge=1, lt=2**31)]
 # PostgreSQL text cannot contain the character 0.
 PredictionId = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64, pattern=r"^[^\x00]*$")]
 RuleName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=32, pattern=r"^[^\x00]*$")]
 
 
-class PageQuery(BaseModel):
+# Parameters of one tab, which the others do not keep.
+OF_ONE_TAB = ("id", "rule", "page", "correction", *PredictionFilter.model_fields)
+
+
+class PageQuery(PredictionFilter):
     """The query parameters of a tab."""
 
     problem: str | None = Field(
@@ -69,8 +70,14 @@ class PageQuery(BaseModel):
     def suffix(self, **other: Any) -> str:
         """Return the query as the end of a URL, with some parameters replaced."""
         parameters = {**self.model_dump(mode="json"), **other}
-        query = urlencode({name: value for name, value in parameters.items() if value}, doseq=True)
+        query = urlencode(
+            {name: value for name, value in parameters.items() if value not in (None, "", [])}, doseq=True
+        )
         return f"?{query}" if query else ""
+
+    def for_other_tabs(self) -> str:
+        """Return the end of a URL without the parameters that only one tab has."""
+        return self.suffix(**dict.fromkeys(OF_ONE_TAB))
 
 
 FromUrl = Annotated[PageQuery, Query()]

@@ -10,7 +10,7 @@ from fastapi.templating import Jinja2Templates
 from markupsafe import Markup
 from pydantic import BaseModel
 
-from monitor.page import findings, formatting
+from monitor.page import aids, findings, formatting
 from monitor.page.scatter import Scatter
 
 HERE = Path(__file__).parent
@@ -24,6 +24,7 @@ HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff
 _templates = Jinja2Templates(HERE / "templates")
 _templates.env.trim_blocks = _templates.env.lstrip_blocks = True
 _templates.env.globals["formatting"] = formatting
+_templates.env.globals["aids"] = aids
 _templates.env.globals["verdicts"] = findings
 _templates.env.globals["scatter"] = Scatter
 

@@ -17,9 +17,11 @@ from monitor.page.errors import add_error_handlers
 from monitor.page.forms import PageForm
 from monitor.page.lineage import lineage_pages
 from monitor.page.panels import Tab
+from monitor.page.prediction_filter import PredictionFilter
 from monitor.page.query import FromUrl, PageQuery, PredictionId
 from monitor.page.rendering import add_files, render
 from monitor.page.replays import changed_answers, start_replay
+from monitor.page.report import paper_pages
 from monitor.page.timeline.asked import asked_time
 from monitor.page.timeline.shown import strip
 from monitor.page.timeline.timeline import TimelineData, timeline_of
@@ -34,6 +36,7 @@ def add_page(app: FastAPI, tabs: Sequence[Tab]) -> None:
     add_error_handlers(app)
     app.include_router(page_router(tabs))
     app.include_router(form_routes.router)
+    app.include_router(paper_pages(lambda request, asked: _overview(request, tabs[0], asked)))
     app.include_router(lineage_pages([(each, _path(each, tabs)) for each in tabs]))
 
 
@@ -132,6 +135,10 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
     return page
 
 
+def _overview(request: Request, tab: Tab, asked: PageQuery) -> TabData:
+    return _data(request, tab, asked, known_problems(request.app.state.backends))
+
+
 def _data(request: Request, tab: Tab, asked: PageQuery, problems: Sequence[ProblemInfo]) -> TabData:
     return tab_data(request.app.state.backends, tab, _asked_selection(request, asked, problems))
 
@@ -155,7 +162,8 @@ def _problem(asked: str | None, known: Sequence[str], configured: str) -> str:
 def _selection(asked: PageQuery, problem: str, versions: Sequence[int]) -> Selection:
     time = asked_time(asked, datetime.now(UTC))
     found = asked.model_dump(include={"id", "rule", "correction"})
-    return Selection(problem=problem, **time, **found, versions=list(versions), page=asked.page or 1)
+    narrowed = PredictionFilter(**asked.model_dump(include=set(PredictionFilter.model_fields)))
+    return Selection(problem=problem, **time, **found, versions=list(versions), page=asked.page or 1, filter=narrowed)
 
 
 def _versions(problems: Sequence[ProblemInfo]) -> dict[str, set[int]]:

@@ -14,6 +14,7 @@ from common.store.monitoring.exports import day_bounds
 from common.store.statistics import LabelSum, Span, VolumeSum
 from common.store.tables import Role
 from monitor.follow_registry import References
+from monitor.page.prediction_filter import PredictionFilter
 
 Row = TypeVar("Row", bound=VolumeSum | LabelSum)
 
@@ -68,6 +69,7 @@ class Selection(BaseModel):
         rule: the rule of vetting whose corrections are to be reviewed; "" for all.
         page: of the corrections to review, from 1.
         correction: the id of the correction whose history is to be shown; "" for none.
+        filter: the predictions that the tab of the predictions shows.
     """
 
     problem: str
@@ -81,6 +83,7 @@ class Selection(BaseModel):
     rule: str = ""
     page: int = 1
     correction: str = ""
+    filter: PredictionFilter = PredictionFilter()
 
 
 class ServedVersions(BaseModel):

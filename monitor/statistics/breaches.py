@@ -4,6 +4,7 @@ import math
 
 from common.evaluate import wilson
 from common.store.monitoring.alerts import Breach
+from monitor.statistics.digits import limit_text, number_text, percentage_text
 from monitor.statistics.performance import Measured
 from monitor.statistics.window import Evaluation, Subject
 
@@ -62,7 +63,7 @@ def _dropped(each: Measured) -> str | None:
 
 
 def _percent(share: float | None) -> str:
-    return f"{share:.1%}" if share is not None else ""
+    return percentage_text(share) if share is not None else ""
 
 
 def _outliers(evaluation: Evaluation) -> str | None:
@@ -71,8 +72,8 @@ def _outliers(evaluation: Evaluation) -> str | None:
     if ratio is None or share is None or share.low <= OUTLIER_LIMIT:
         return None
     return (
-        f"{ratio:.1%} of {evaluation.told_outlier} rows are outliers, which are unlike the training rows; "
-        f"up to {OUTLIER_LIMIT:.0%} is allowed"
+        f"{percentage_text(ratio)} of {evaluation.told_outlier} rows are outliers, which are unlike the training rows; "
+        f"up to {limit_text(OUTLIER_LIMIT)} is allowed"
     )
 
 
@@ -81,17 +82,17 @@ def _mean(name: str, subject: Subject) -> str | None:
     if mean is None or learnt is None or tolerance is None or (distance := abs(mean - learnt)) <= tolerance:
         return None
     # A mean of zero has no percentages.
-    apart = f"{distance / abs(learnt):.1%}" if learnt else f"{distance:.4g}"
-    where = f"{apart} {'above' if mean > learnt else 'below'} the training mean {learnt:.4g}"
+    apart = percentage_text(distance / abs(learnt)) if learnt else number_text(distance)
+    where = f"{apart} {'above' if mean > learnt else 'below'} the training mean {number_text(learnt)}"
     # The tolerance is more than a share of the mean if the mean is near zero or the rows are few.
     is_share = tolerance <= MEAN_TOLERANCE * abs(learnt)
-    allowed = f"{MEAN_TOLERANCE:.0%}" if is_share else f"{tolerance:.4g}"
-    return f"mean of {name} {mean:.4g} in {subject.mean_rows} predictions, {where}; up to {allowed} is allowed"
+    allowed = limit_text(MEAN_TOLERANCE) if is_share else number_text(tolerance)
+    return f"mean of {name} {number_text(mean)} in {subject.mean_rows} predictions, {where}; up to {allowed} is allowed"
 
 
 def _drift(name: str, subject: Subject) -> str | None:
     if subject.verdict != "drift":
         return None
-    numbers = ", ".join(f"{key} {value:.3g}" for key, value in subject.statistics.items())
-    p_value = "" if subject.p_value is None else f", p = {subject.p_value:.2g}"
+    numbers = ", ".join(f"{key} {number_text(value)}" for key, value in subject.statistics.items())
+    p_value = "" if subject.p_value is None else f", p = {number_text(subject.p_value)}"
     return f"{name} has drifted from the reference: {numbers}{p_value}, {subject.rows} predictions"

@@ -118,6 +118,7 @@ def new_environment(data: Path) -> dict[str, str]:
         "POSTGRES_PASSWORD": PASSWORD,
         "GRAFANA_ADMIN_PASSWORD": PASSWORD,
         "API_KEY": KEY,
+        "SIGNING_KEY": "the key of the versions",
         "LAB_DATA": str(data),
         "LAB_UID": str(owner.st_uid),
         "LAB_GID": str(owner.st_gid),

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from scripts.parts import wait_for
-from tests.containers.stack import Stack
+from tests.containers.stack import KEY, Stack
 
 SETOSA = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 PATIENCE = 120.0
@@ -121,7 +121,8 @@ def test_the_monitor_evaluates_the_predictions_and_shows_them(stack: Stack, lear
     with stack.client() as api:
         serving(api)
     assert wait_for("a window", lambda: window(stack), PATIENCE) > 0
-    page = httpx.get(f"{stack.address('MONITOR_PORT')}/", headers={"Accept": "text/html"}).raise_for_status().text
+    headers = {"Accept": "text/html", "X-API-Key": KEY}
+    page = httpx.get(f"{stack.address('MONITOR_PORT')}/", headers=headers).raise_for_status().text
     assert "Champion v" in page
     assert f"http://localhost:{stack.environment['MLFLOW_PORT']}/" in page
     assert learnt["labels"] == 1

@@ -54,7 +54,7 @@ def test_live_rows_come_first_and_the_rows_of_the_test_last(
     np.testing.assert_array_equal(exam.X, [[5.1, 3.5, 1.4, 0.3], [5.1, 3.5, 1.4, 0.4], *test.X.tolist()])
     np.testing.assert_array_equal(exam.evidence.truth, [2, -1, *test.y])
     np.testing.assert_array_equal(exam.evidence.fresh, [True, True, *[False] * TEST_ROWS])
-    bundle = publish.load_bundle(trained)
+    bundle = publish.load_bundle(settings, trained)
     np.testing.assert_array_equal(exam.champion, bundle.predict(bundle.as_rows(exam.X)).labels)
     assert (exam.taught.X.tolist(), exam.taught.y.tolist(), exam.taught_before.tolist()) == (
         [[5.1, 3.5, 1.4, 0.2]], [0], [0],

@@ -16,6 +16,7 @@ from api.metrics.declared import Metrics
 from common.bundle.model import OnnxModel
 from common.files import md5, write_atomic
 from common.problem import Classifier, Problem, Table, as_float32
+from common.registry import publish
 from common.registry.client import Version
 from common.registry.publish import load_sklearn
 from common.settings import Settings
@@ -74,6 +75,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, mlflow_uri: str) -> Outcom
     ended = run_later(settings)
     assert (ended.returncode, ended.stderr) == (0, "")
     after, twin = champion(settings, TRAVEL.onnx_name), champion(settings, TRAVEL.sklearn_name)
+    twin_before = publish.version(TRAVEL.sklearn_name, int(before.tags["sklearn_version"]))
+    assert twin_before
     client = mlflow.MlflowClient(mlflow_uri)
     folder = mlflow.artifacts.download_artifacts(f"models:/{after.name}/{after.number}", dst_path=str(home))
     files = {name: settings.data_dir / f"{name}.csv" for name in ("train", "test", "later")}
@@ -82,8 +85,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, mlflow_uri: str) -> Outcom
         before=before,
         after=after,
         twin=twin,
-        model_before=load_sklearn(replace(twin, number=int(before.tags["sklearn_version"]))),
-        model_after=load_sklearn(twin),
+        model_before=load_sklearn(TRAVEL, settings, twin_before),
+        model_after=load_sklearn(TRAVEL, settings, twin),
         bundle=OnnxModel((Path(folder) / "model.onnx").read_bytes()),
         run=client.get_run(str(client.get_model_version(after.name, str(after.number)).run_id)),
         data={name: read_table(file, TRAVEL, indices=True) for name, file in files.items()},

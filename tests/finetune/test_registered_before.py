@@ -68,7 +68,7 @@ def test_it_loads_and_says_what_its_bundle_says(settings: Settings, before: Vers
     assert twin is not None
     rows = as_float32(read_table(settings.data_dir / "test.csv", TRAVEL, indices=True).X)
     answer = OnnxModel((BEFORE / "onnx" / "model.onnx").read_bytes()).predict(rows)
-    model = publish.load_sklearn(twin)
+    model = publish.load_sklearn(TRAVEL, settings, twin)
     assert answer.probabilities is not None
     assert len(set(answer.probabilities[:, 1].tolist())) > 1
     np.testing.assert_allclose(answer.probabilities, model.predict_proba(rows), rtol=0, atol=1e-5)

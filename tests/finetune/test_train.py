@@ -40,7 +40,7 @@ def tune(problem: Problem, settings: Settings) -> train.FineTuned:
 def register_next(problem: Problem, settings: Settings) -> Version:
     """Let the next version pass the gate of the threshold, and serve."""
     serving, tuned = versions.serving_version(problem, settings), tune(problem, settings)
-    version = versions.register(problem, serving, tuned, gate.check(problem, settings, tuned, None))
+    version = versions.register(problem, settings, serving, tuned, gate.check(problem, settings, tuned, None))
     versions.put_into_service(problem, settings, version)
     return version
 
@@ -64,7 +64,7 @@ def test_five_epochs_at_a_tenth_of_the_rate_go_on_from_the_newest_model(problem:
     publish.use_mlflow(corrected.mlflow_uri, problem.sklearn_name)
     base_version = publish.newest(problem.sklearn_name)
     assert base_version is not None
-    base = publish.load_sklearn(base_version)
+    base = publish.load_sklearn(problem, corrected, base_version)
     tuned = continued(problem, corrected)
     assert tuned.n_iter_ == 5
     assert tuned.learning_rate_init == pytest.approx(base.learning_rate_init / 10)  # type: ignore[attr-defined]
@@ -83,7 +83,7 @@ def test_corrections_weigh_more_than_original_rows(problem: Problem, corrected: 
     base_version = publish.newest(problem.sklearn_name)
     assert base_version is not None
     weights = np.array([0.7] * len(rows.y) + [1.0] * len(table.y))
-    expected = publish.load_sklearn(base_version)
+    expected = publish.load_sklearn(problem, corrected, base_version)
     expected.set_params(warm_start=True, max_iter=5, learning_rate_init=0.0001, n_iter_no_change=np.inf)  # type: ignore[attr-defined]
     iris._fit(expected, tuned.rows.X, tuned.rows.y, weights)
     np.testing.assert_array_equal(tuned.models["continued"].predict_proba(rows.X), expected.predict_proba(rows.X))
@@ -131,7 +131,7 @@ def test_both_flavours_and_the_run_tell_of_outliers(problem: Problem, corrected:
     versions.put_into_service(
         problem,
         corrected,
-        versions.register(problem, serving, tuned, gate.check(problem, corrected, tuned, None)),
+        versions.register(problem, corrected, serving, tuned, gate.check(problem, corrected, tuned, None)),
     )
     assert tuned.scorer
     client = mlflow.MlflowClient(corrected.mlflow_uri)
@@ -148,7 +148,7 @@ def test_the_bundle_says_what_the_scikit_learn_model_says(
     version = register_next(problem, corrected)
     newest = publish.newest(problem.sklearn_name)
     assert newest is not None
-    model = publish.load_sklearn(newest)
+    model = publish.load_sklearn(problem, corrected, newest)
     bundle = onnx_of(version, tmp_path)
     bundle.check_golden()
     X = read_table(corrected.data_dir / "test.csv", problem, indices=True).X.astype(np.float32)
@@ -245,7 +245,7 @@ def test_an_export_that_says_something_else_is_refused(
     assert checked.verdict == "refused"
     assert "the exported model cannot be served: the probabilities of row" in checked.because
     with pytest.raises(ModelError, match="nothing to register"):
-        versions.register(problem, versions.serving_version(problem, corrected), tuned, checked)
+        versions.register(problem, corrected, versions.serving_version(problem, corrected), tuned, checked)
 
 
 def test_an_export_with_other_outlier_scores_is_refused(

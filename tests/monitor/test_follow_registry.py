@@ -19,6 +19,7 @@ from common.confusion import confusion
 from common.problem import Problem
 from common.registry.client import CHALLENGER, CHAMPION, Registry, Version
 from common.settings import Settings
+from common.signing.check import check_of
 from common.store import Store
 from common.table import read_table
 from monitor.follow_registry import AliasedVersions, References
@@ -140,6 +141,7 @@ def follow(settings: Settings, check: Check) -> None:
 
     async def run(store: Store) -> None:
         async with Registry(settings.mlflow_uri) as registry:
+            registry.check = check_of(settings)
             references = References(store, registry)
             await references.start()
             await check(references, registry)
@@ -169,6 +171,20 @@ def test_the_reference_of_the_served_version_is_followed(
     with caplog.at_level(logging.WARNING, "monitor"):
         follow(settings, check)
     assert "the bundle of IrisModel version 2 has no reference" in caplog.text
+
+
+def test_a_version_without_signature_is_not_read_where_it_has_to_have_one(
+    settings: Settings, bundle: bytes, register_by_hand: RegisterByHand, caplog: pytest.LogCaptureFixture
+) -> None:
+    register_by_hand(bundle)
+
+    async def check(references: References, _: Registry) -> None:
+        await until(lambda: "IrisModel version 1 is not used: it has no signature" in caplog.text)
+        assert references.of(MODEL) is None
+        assert references.aliases(MODEL) == AliasedVersions(1, None)
+
+    with caplog.at_level(logging.WARNING):
+        follow(settings.model_copy(update={"allow_unsigned": False}), check)
 
 
 def test_the_aliases_are_followed_through_challenge_promotion_and_rollback(

@@ -69,5 +69,6 @@ def test_the_overview_shows_a_first_version_that_is_refused_before_anything_was_
         return references
 
     backends = Backends(store, asyncio.run(follow()), "http://mlflow", "http://prefect")
-    assert by_id(overview.build(View(backends, asking())))["unserved"].rows == [["version 1", "refused: not a model"]]
+    panel = by_id(overview.build(View(backends, asking())))["status"]
+    assert ["Version 1 does not serve. It is refused: not a model", "", ""] in panel.rows
     store.close()

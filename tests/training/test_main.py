@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 import main
 from common.bundle.model import OnnxModel
-from common.problem import Classifier, Problem, Table
+from common.problem import Classifier, Problem, Table, get_problem
 from common.registry.client import Registry, Version
 from common.registry.publish import load_sklearn, use_mlflow
 from common.settings import PROJECT, Settings
@@ -65,7 +65,11 @@ def start(settings: Settings, *arguments: str) -> Ended:
 
 async def download(uri: str, version: ModelVersion) -> bytes:
     async with Registry(uri) as registry:
-        return await registry.download(Version(version.name, int(version.version), str(version.source), {}))
+        return await registry.download(version_of(version))
+
+
+def version_of(found: ModelVersion) -> Version:
+    return Version(found.name, int(found.version), str(found.source), dict(found.tags))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, mlflo
         onnx=onnx,
         sklearn=sklearn_version,
         onnx_file=asyncio.run(download(mlflow_uri, onnx)),
-        loaded=load_sklearn(Version("IrisDev", int(sklearn_version.version), str(sklearn_version.source), {})),
+        loaded=load_sklearn(get_problem("iris"), settings, version_of(sklearn_version)),
     )
 
 

@@ -198,7 +198,7 @@ def test_travel_insurance_is_one_run_with_a_metric_for_each_batch_and_goes_on_fr
     rows = read_table(lab.data_dir / "test.csv", problem, indices=True)
     base = publish.newest(problem.sklearn_name)
     assert base is not None
-    loaded = publish.load_sklearn(base)
+    loaded = publish.load_sklearn(problem, lab, base)
     np.testing.assert_array_equal(loaded.predict_proba(rows.X), best.model.predict_proba(rows.X))
     answer = OnnxModel(bundle_of(lab, trained.champion)).predict(as_float32(rows.X)).probabilities
     assert answer is not None

@@ -7,13 +7,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
+from common.csv_cells import harmless
 from trust.replay.replay import ChangedAnswer
 
 SERVED = ("served_version", "served_class", "served_confidence")
 REPLAYED = ("replayed_version", "replayed_class", "replayed_confidence")
-RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ChangedAnswersCsv:
@@ -30,7 +30,7 @@ class ChangedAnswersCsv:
         self._writer = csv.writer(file)
         self._version, self._columns = version, columns
         header = ("prediction_id", "predicted_at", *columns, *SERVED, *REPLAYED, "ground_truth")
-        self._writer.writerow([_plain(name) for name in header])
+        self._writer.writerow([harmless(name) for name in header])
 
     def write(self, changed: Iterable[ChangedAnswer]) -> None:
         """Write a line for each changed answer; a ground truth that nobody has sent is empty."""
@@ -39,7 +39,7 @@ class ChangedAnswersCsv:
             served = (logged.version, logged.class_name, logged.confidence)
             replayed = (self._version, class_name, confidence)
             line = (logged.id, logged.predicted_at.isoformat(), *features, *served, *replayed, logged.truth)
-            self._writer.writerow([_plain(value) for value in line])
+            self._writer.writerow([harmless(value) for value in line])
 
 
 @contextmanager
@@ -60,8 +60,3 @@ def csv_file(path: Path) -> Iterator[TextIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def _plain(value: Any) -> Any:
-    # A spreadsheet would run the text as a formula.
-    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value

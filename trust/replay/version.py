@@ -6,6 +6,7 @@ from common.bundle.model import ModelError, OnnxModel
 from common.problem import ProblemError, get_problem
 from common.registry.client import CHAMPION, Registry, RegistryError
 from common.settings import Settings
+from common.signing.check import check_of  # room: signing
 from trust.replay.replay import ReplayedVersion, ReplayError, replayed_version
 
 
@@ -27,6 +28,8 @@ def load_version(settings: Settings, problem: str, model_name: str, number: int)
         content = asyncio.run(_download(settings, model_name, number))
     except RegistryError as error:
         raise ReplayError(f"version {number} cannot be fetched: {error.args[0]}") from error
+    except ModelError as error:  # nobody should load it
+        raise ReplayError(f"version {number} cannot be loaded: {error}") from error
     try:
         known = get_problem(problem)
     except ProblemError:  # the monitor also runs without the problem's file: then the bundle must name its features
@@ -41,6 +44,7 @@ def load_version(settings: Settings, problem: str, model_name: str, number: int)
 
 async def _download(settings: Settings, model_name: str, number: int) -> bytes:
     async with Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds) as registry:
+        registry.check = check_of(settings)  # room: signing
         found = await registry.version(model_name, number)
         if found is None:
             raise ReplayError(await _unknown(registry, model_name, number))

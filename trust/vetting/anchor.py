@@ -14,6 +14,7 @@ from common.files import write_atomic
 from common.problem import Problem
 from common.registry.client import ANCHOR, Registry, Version
 from common.settings import Settings
+from common.signing.check import check_of  # room: signing
 
 MOST_VERSIONS = 1_000  # among which the training's version is looked for, the newest
 KEPT = 4  # copies on the disk
@@ -42,6 +43,7 @@ def load_champion(problem: Problem, settings: Settings) -> Loaded | None:
 
 async def _load(problem: Problem, settings: Settings, find: Find) -> Loaded | None:
     async with Registry(settings.mlflow_uri, settings.model_file_mb) as registry:
+        registry.check = check_of(settings)  # room: signing
         version = await find(registry)
         if version is None:
             return None

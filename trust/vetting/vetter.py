@@ -93,7 +93,7 @@ class Vetter:
         vouchers: dict[str, Voucher] = {}
         for each, key in zip(new, keys, strict=True):
             truth = known.get(each.prediction_id or "")
-            if each.source == "review key":
+            if (each.source or "").startswith("review key"):  # its own name may follow
                 vouchers[each.id] = "reviewer"
             elif truth and truth.class_name == each.class_name and row_keys[truth.prediction_id] == key:
                 if truth.trusted:

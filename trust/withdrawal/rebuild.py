@@ -120,7 +120,7 @@ class Rebuild:
         aliases = [ANCHOR, CHAMPION] if ANCHOR in checked.aliases else [CHAMPION]
         tagged = replace(fine_tuned, tags={**fine_tuned.tags, REPLACES: str(serving.number)})
         register = self.step("register-version", versions.register)
-        return register(problem, serving, tagged, replace(checked, aliases=aliases)), ""
+        return register(problem, settings, serving, tagged, replace(checked, aliases=aliases)), ""
 
     def _fall_back(self, serving: Version, before: Version | None, because: str) -> Version:
         """Let a version that served before serve again; corrections that it has not learnt wait for the next one."""

@@ -8,8 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from common.store.database import StorePart, records
-from common.store.suggestions import STATE_COLUMNS, State, Suggestion
-from common.store.tables import judgements, suggestions
+from common.store.suggestions import LEARNABLE, STATE_COLUMNS, State, Suggestion
+from common.store.tables import judgements, predictions, suggestions
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,25 @@ class CorrectionHistory(StorePart):
         counted = sa.func.count().label("suggestions"), sa.func.min(c.received_at).label("oldest")
         query = sa.select(c.problem, _state(), *counted).group_by(c.problem, "state")
         return records(StateCount, self._database.read(query))
+
+    def unsent(self, problem: str) -> int:
+        """Return how many corrections wait because Prefect did not take them."""
+        c = suggestions.c
+        failed = c.row_number.is_(None), c.last_error.is_not(None), c.trained_version.is_(None), LEARNABLE
+        query = sa.select(sa.func.count().label("number")).where(c.problem == problem, *failed)
+        return int(self._database.read(query)[0]["number"])
+
+    def answers(self, prediction_ids: Collection[str]) -> dict[str, str]:
+        """Return the class that the champion answered, for each of these predictions that the log has."""
+        c = predictions.c
+        query = sa.select(c.id, c.class_name).where(c.id.in_(list(prediction_ids)), c.role == "champion")
+        return {row["id"]: row["class_name"] for row in self._database.read(query)}
+
+    def verdicts_of(self, judgement_ids: Collection[str]) -> dict[str, str]:
+        """Return the gate's verdict of each of these judgements."""
+        c = judgements.c
+        query = sa.select(c.id, c.verdict).where(c.id.in_(list(judgement_ids)))
+        return {row["id"]: row["verdict"] for row in self._database.read(query)}
 
     def versions(self) -> list[LearntVersion]:
         """Return the versions that learnt from corrections, by problem and version."""

@@ -162,7 +162,7 @@ function long(label, kind) {
 function pointLabel({ dataset, dataIndex, raw }) {
   const { label, kind, low, high } = dataset;
   const ends = [low[dataIndex], high[dataIndex]];
-  const interval = ends.every((end) => typeof end === "number") ? ` (${ends.map((end) => bare(end, kind)).join("–")})` : "";
+  const interval = ends.every((end) => typeof end === "number") ? ` (${ends.map((end) => bare(end, kind)).join(ends[0] < 0 ? " to " : "–")})` : "";
   return `${label}: ${shown(raw, kind)}${interval}`;
 }
 
@@ -181,10 +181,8 @@ function shown(value, kind) {
 function bare(value, kind) {
   if (kind === "ratio" && value > 0 && value < 0.001) return "<0.1";
   if (kind === "ratio" && value > 0.999 && value < 1) return ">99.9";
-  if (kind === "ratio") return (100 * value).toFixed(1);
-  return kind === "integer" || Math.abs(value) >= 1000
-    ? Math.round(value).toLocaleString("en")
-    : String(Number(value.toPrecision(4)));
+  if (kind === "ratio") return Math.abs(value) >= 1 || Math.abs(value) < 0.0005 ? (100 * value).toFixed(0) : (100 * value).toFixed(1);
+  return kind === "integer" ? Math.round(value).toLocaleString("en") : Number(value.toPrecision(3)).toLocaleString("en", { maximumSignificantDigits: 3 });
 }
 
 /** @param {number} value @param {string} kind */

@@ -5,6 +5,7 @@ import { morph } from "./morph.js";
 import { localise, toUtc, watch } from "./times.js";
 
 const EVERY = 5_000; // milliseconds from one look to the next
+const SHOWN_FOR = 1_500; // milliseconds of "copied"
 const AT_MOST = 20_000; // that an answer may take
 
 const notice = /** @type {HTMLElement} */ (document.getElementById("notice"));
@@ -82,6 +83,27 @@ document.addEventListener("change", ({ target }) => {
   const { form, checked, dataset } = /** @type {HTMLInputElement} */ (target);
   for (const box of form?.querySelectorAll(`[name="${dataset.selects}"]`) ?? []) box.checked = checked;
 });
+
+// A button copies its text, and says so for a moment.
+document.addEventListener("click", async ({ target }) => {
+  const button = /** @type {Element} */ (target).closest?.("[data-copy]");
+  if (!(button instanceof HTMLButtonElement)) return;
+  const words = (await copied(button.dataset.copy ?? "")) ? "copied" : "not copied";
+  button.textContent = words;
+  setTimeout(() => { if (button.textContent === words) button.textContent = "copy"; }, SHOWN_FOR);
+});
+
+/** @param {string} text @returns {Promise<boolean>} whether the clipboard has it */
+async function copied(text) {
+  // Browsers give the clipboard itself only to https:// and to this machine.
+  if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false);
+  const field = Object.assign(document.createElement("textarea"), { value: text });
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  return done;
+}
 
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 localise(part(document));

@@ -7,28 +7,24 @@ from typing import Any
 from urllib.parse import urlencode
 
 from common.evaluate import Estimate
+from common.store.monitoring.prediction_search import Search
 from common.store.statistics import LabelSum, VolumeSum
-from monitor.page.formatting import formatted
+from monitor.page.commands import TRAFFIC, curl
+from monitor.page.formatting import short_id
 from monitor.page.panels import Cell, Column, Kind, columns
+from monitor.page.view import View
+from monitor.statistics.digits import percentage_text
 from monitor.statistics.estimates import METRICS, Estimates
 
-NO_PREDICTIONS = (
-    "There are no predictions of these days and versions. Select others, or send rows: POST /predict at the api, or "
-    "python -m scripts.traffic for a minute of them."
-)
-NO_LABELS = (
-    "No prediction of these days has a ground truth. Send feedback: POST /feedback at the api, with a prediction_id "
-    "and the right class_name."
-)
-NO_CORRECTIONS = (
-    "No correction arrived in these days. Send one: POST /suggest at the api, with the features and the right "
-    "class_name."
-)
+NO_PREDICTIONS = f"No prediction of the chosen time and versions. Send rows for a minute: `{TRAFFIC}`"
+NO_LABELS = f"No prediction of the chosen time has a ground truth. Send rows and their ground truth: `{TRAFFIC}`"
 METRIC_LABELS = {name: name.capitalize() for name in (*METRICS, "specificity")}
+SHOWN_FEATURES = 4
 WITH_TRUTH = "With ground truth"
 DAY = Column(name="day", label="Day", kind="day")
 CLASS = Column(name="class", label="Class")
 VERSION = Column(name="version", label="Version", kind="link")
+ID = Column(name="id", label="Id", kind="id", link="lineage")
 FLOW_RUN = Column(name="flow_run", label="Prefect", kind="link")
 
 
@@ -74,19 +70,40 @@ def class_columns(classes: Sequence[str]) -> list[Column]:
 
 
 def feature_columns(rows: Iterable[Mapping[str, float | str]]) -> dict[str, Column]:
-    """Return a column for each feature in any of the rows, by the feature's name."""
+    """Return a column for each feature in any of the rows, by the feature's name.
+
+    The page shows the first `SHOWN_FEATURES`, so that the table fits; the CSV has all.
+    """
     found: dict[str, Column] = {}
     for row in rows:
         for name, value in row.items():
-            kind: Kind = "text" if isinstance(value, str) else "number"
-            found.setdefault(name, Column(name=f"feature:{name}", label=name, kind=kind))
+            kind: Kind = "text" if isinstance(value, str) else "value"
+            column = Column(name=f"feature:{name}", label=name, kind=kind, only_csv=len(found) >= SHOWN_FEATURES)
+            found.setdefault(name, column)
     return found
+
+
+def only_csv(found: Iterable[Column]) -> list[Column]:
+    """Return columns that CSV and JSON have and the page leaves out."""
+    return [column.model_copy(update={"only_csv": True}) for column in found]
 
 
 def prediction_link(problem: str, prediction_id: str | None) -> str | None:
     """Return a link to a prediction on the page."""
     query = urlencode({"problem": problem, "id": prediction_id})
-    return f"{prediction_id}|/tab/predictions?{query}" if prediction_id else None
+    return f"{short_id(prediction_id)}|/tab/predictions?{query}" if prediction_id else None
+
+
+def correct_one(view: View) -> str:
+    """Return how to send a correction: a command with the newest row of the chosen time, if the page knows its api."""
+    api = view.backends.feedback
+    found = view.store.prediction_search.page(Search(view.selection.problem, *view.bounds), 1).rows
+    if not api or not view.takes_forms or not found:
+        return "Send one: POST /suggest at the api, with the features and the right class_name."
+    row = found[0].row
+    body = {**row["features"], "class_name": row["class_name"]}
+    command = curl(f"{api.url}/suggest", body, key=view.backends.trusted_only)
+    return f"Send the newest row with its right class: `{command}`"
 
 
 def counted(rows: Iterable[VolumeSum] | Iterable[LabelSum], *attributes: str) -> Counter[Any]:
@@ -104,4 +121,4 @@ def share(part: float, whole: float) -> float | None:
 
 def percent(part: float, whole: float) -> str:
     """Return a share in words."""
-    return formatted(part / whole, "ratio") if whole else "none"
+    return percentage_text(part / whole) if whole else "none"

@@ -1,30 +1,51 @@
 """Tab *Corrections*: the review and label queues, the gate's verdicts, fine-tunings, and each correction's state."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from common.store.suggestions import TRAIN_AT, Suggestion
+from common.store.suggestions import TRAIN_AT, State, Suggestion
+from monitor.page.findings import Level
 from monitor.page.lineage_picture import linked
-from monitor.page.panels import Panel, PanelTable, PanelText, columns
-from monitor.page.tabs.cells import CLASS, FLOW_RUN, METRIC_LABELS, NO_CORRECTIONS, VERSION, prediction_link
+from monitor.page.panels import Column, Panel, PanelTable, PanelText, columns
+from monitor.page.tabs.cells import (
+    FLOW_RUN,
+    ID,
+    METRIC_LABELS,
+    SHOWN_FEATURES,
+    VERSION,
+    correct_one,
+    feature_columns,
+    only_csv,
+    prediction_link,
+)
 from monitor.page.tabs.one_correction import one_correction
 from monitor.page.tabs.review import review_queue
 from monitor.page.tabs.verdicts import label_queue, verdicts
 from monitor.page.view import View
 from monitor.page.withdrawable import Withdrawable
+from monitor.statistics.digits import count_text, measured_text
 from monitor.statistics.estimates import METRICS
 
 MOST_CORRECTIONS = 200
-NONE_LEARNT = (
-    "These versions have learnt from no correction of these days. Select others, or send corrections: POST /suggest at "
-    "the api."
-)
-RUNS = PanelText(
-    "runs",
-    "Fine-tuning",
-    f"No fine-tuning used corrections of these days: {TRAIN_AT} of them make a new version.",
-    "The result of the corrections that were learnt together. The flow run is that of the last one.",
-)
+RIGHT_CLASS = Column(name="class", label="Right class")
+NONE_CAME = "No correction came in the chosen time."
+NONE_LEARNT = "The chosen versions have learnt from no correction of the chosen time."
+LEVELS: dict[State, Level] = {"trained": "good", "refused": "watch", "quarantined": "watch"}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A correction, and what is known about the answer that it corrects.
+
+    Attributes:
+        answer: the class that the champion answered; None if nobody knows.
+        verdict: the gate's verdict on the version that learnt it; None without one.
+    """
+
+    correction: Suggestion
+    answer: str | None
+    verdict: str | None
 
 
 def build(view: View) -> list[Panel]:
@@ -40,65 +61,117 @@ def build(view: View) -> list[Panel]:
         *one_correction(view),
         review_queue(view),
         label_queue(view),
+        _corrections(view, _listed(view, found), waiting),
         verdicts(view),
-        _runs(view, found),
-        _corrections(view, found, waiting),
+        _runs(view, found, waiting),
     ]
 
 
-def _corrections(view: View, found: Sequence[Suggestion], waiting: int) -> Panel:
+def _listed(view: View, found: Sequence[Suggestion]) -> list[Listed]:
+    """Look up what the champion answered: the log knows it, and vetting asks the champion if there is no prediction."""
+    history = view.store.correction_history
+    answers = history.answers({each.prediction_id for each in found if each.prediction_id})
+    vetted = view.store.trust.vettings.of([each.id for each in found])
+    judged = history.verdicts_of({each.judgement_id for each in found if each.judgement_id})
+
+    def answer(each: Suggestion) -> str | None:
+        if each.prediction_id in answers:
+            return answers[each.prediction_id]
+        return vetted[each.id].details.get("answer") if each.id in vetted else None
+
+    return [Listed(each, answer(each), judged.get(each.judgement_id or "")) for each in found]
+
+
+def _corrections(view: View, found: Sequence[Listed], waiting: int) -> Panel:
+    none = NONE_LEARNT if view.selection.versions else NONE_CAME
     text = PanelText(
         "corrections",
         "Corrections",
-        NONE_LEARNT if view.selection.versions else NO_CORRECTIONS,
-        f"The newest {MOST_CORRECTIONS} at most; {TRAIN_AT} waiting corrections make a new version.",
+        f"{none} {correct_one(view)}" if not found else none,
+        f"The newest {MOST_CORRECTIONS} at most. {TRAIN_AT} that wait make a new version.",
     )
+    features = feature_columns(each.correction.features for each in found).values()
     panel = (
         PanelTable(text, found)
-        .add("moment", "received", "Received", lambda each: each.received_at)
-        .column(CLASS, lambda each: each.class_name)
-        .add("link", "prediction", "Prediction", lambda each: prediction_link(each.problem, each.prediction_id))
-        .add("text", "state", "State", lambda each: each.state)
-        .add("text", "detail", "Detail", lambda each: _detail(each, waiting))
-        .column(VERSION, lambda each: view.version_link(each.trained_version))
-        .column(FLOW_RUN, lambda each: view.flow_run_link(each.flow_run_id))
-        .add("link", "lineage", "Lineage", lambda each: linked("correction", each.problem, each.id))
-        .add("text", "source", "Source", lambda each: each.source)
-        .add("text", "id", "Id", lambda each: each.id)
-        .add("link", "history", "History", _history)
+        .column(RIGHT_CLASS, lambda each: each.correction.class_name)
+        .add("text", "answer", "Champion answered", lambda each: each.answer)
+        .add("text", "features", "Features", lambda each: _features(each.correction))
+        .add("text", "state", "State", lambda each: each.correction.state)
+        .add("text", "detail", "Explanation", lambda each: _detail(each.correction, waiting))
+        .add("text", "verdict", "Verdict", lambda each: each.verdict)
+        .add("moment", "received", "Received", lambda each: each.correction.received_at)
+        .column(ID, lambda each: each.correction.id)
+        .add("link", "history", "History", lambda each: _history(each.correction))
+        .columns(only_csv(_linked_columns()), lambda each: _links(view, each.correction))
+        .columns(only_csv(features), lambda each: [each.correction.features.get(column.label) for column in features])
         .panel()
     )
-    ids = [each.id if each.state != "withdrawn" else "" for each in found]
+    panel.levels = [LEVELS.get(each.correction.state, "unknown") for each in found]
+    ids = [each.correction.id if each.correction.state != "withdrawn" else "" for each in found]
     if view.takes_forms and any(ids):
         panel.withdrawal = Withdrawable(rows=ids, key=view.backends.review_key)
     return panel
 
 
+def _linked_columns() -> list[Column]:
+    links = columns("link", prediction="Prediction", lineage="Lineage")
+    return [*columns("text", source="Source"), *links, VERSION, FLOW_RUN]
+
+
+def _links(view: View, correction: Suggestion) -> list[str | None]:
+    return [
+        correction.source,
+        prediction_link(correction.problem, correction.prediction_id),
+        linked("correction", correction.problem, correction.id),
+        view.version_link(correction.trained_version),
+        view.flow_run_link(correction.flow_run_id),
+    ]
+
+
+def _features(correction: Suggestion) -> str:
+    """Return the first features in words; the CSV has all."""
+    values = [
+        f"{name} {value if isinstance(value, str) else measured_text(value)}"
+        for name, value in correction.features.items()
+    ]
+    more = len(values) - SHOWN_FEATURES
+    return ", ".join(values[:SHOWN_FEATURES]) + (f" and {more} more" if more > 0 else "")
+
+
 def _detail(correction: Suggestion, waiting: int) -> str:
     match correction.state:
         case "received" if correction.last_error:
-            return f"not sent to Prefect after {correction.attempts} attempts: {correction.last_error}"
+            return f"not sent to Prefect, after {_attempts(correction)}: {correction.last_error}"
         case "delivered" | "waiting" if correction.last_error:
             return f"will be sent to Prefect again: {correction.last_error}"
         case "received" | "delivered":
             return "Prefect has it" if correction.flow_run_id else "will be sent to Prefect"
         case "waiting":
-            return f"waiting ({waiting} of {TRAIN_AT})"
+            return f"{count_text(waiting)} of {TRAIN_AT} wait for a new version"
         case "trained":
             return f"learnt by version {correction.trained_version}"
         case "refused" | "quarantined" | "withdrawn":
             return _reason(correction) or ""
 
 
-def _runs(view: View, found: Sequence[Suggestion]) -> Panel:
-    tested = columns("ratio", **{name: f"{METRIC_LABELS[name]} on the test rows" for name in METRICS})
+def _runs(view: View, found: Sequence[Suggestion], waiting: int) -> Panel:
+    none = (
+        f"No version has learnt the {count_text(len(found))} corrections of the chosen time yet. {count_text(waiting)} "
+        f"wait, and {TRAIN_AT} make a new version. {correct_one(view)}"
+        if found
+        else f"{NONE_CAME} {TRAIN_AT} make a new version. {correct_one(view)}"
+    )
+    runs = _batches(found)
+    note = "A row for the corrections that were learnt together. The flow run is that of the last one."
+    text = PanelText("runs", "Fine-tuning", NONE_CAME if runs else none, note)
+    tested = columns("ratio", **{name: f"{METRIC_LABELS[name]}, test rows" for name in METRICS})
     return (
-        PanelTable(RUNS, _batches(found))
+        PanelTable(text, runs)
         .add("moment", "received", "Last correction", lambda batch: batch[0].received_at)
         .add("integer", "corrections", "Corrections", len)
         .add("text", "state", "Outcome", lambda batch: batch[0].state)
         .column(VERSION, lambda batch: view.version_link(batch[0].trained_version))
-        .add("text", "reason", "Refused or quarantined because", lambda batch: _reason(batch[0]))
+        .add("text", "reason", "Reason", lambda batch: _reason(batch[0]))
         .columns(tested, lambda batch: _test_results(view, batch[0].trained_version))
         .column(FLOW_RUN, lambda batch: view.flow_run_link(max(batch, key=_row_number).flow_run_id))
         .panel()
@@ -132,8 +205,11 @@ def _reason(correction: Suggestion) -> str | None:
 def _history(correction: Suggestion) -> str:
     """Return a link to the history of a correction, where a person can take it back."""
     query = urlencode({"problem": correction.problem, "correction": correction.id})
-    words = "history, take back" if correction.state == "trained" else "history"
-    return f"{words}|/tab/corrections?{query}#correction"
+    return f"history|/tab/corrections?{query}#correction"
+
+
+def _attempts(correction: Suggestion) -> str:
+    return "1 attempt" if correction.attempts == 1 else f"{correction.attempts} attempts"
 
 
 def _row_number(correction: Suggestion) -> int:

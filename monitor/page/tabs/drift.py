@@ -117,7 +117,8 @@ def _stability_by_window(windows: Sequence[WindowRecord]) -> Panel:
         for window, found in zip(windows, indices, strict=True)
     ]
     note = (
-        f"The newest {MOST_WINDOWS} windows at most; the {MOST_LINES} subjects with the largest index in the last one."
+        f"The newest {MOST_WINDOWS} windows at most; the {MOST_LINES} subjects with the largest index in the last one. "
+        f"A gap is a window with fewer than {DRIFT_ROWS} predictions: not enough data."
     )
     title = "Population stability index by window"
     return PanelText("psi", title, _advice(windows), note, "line").panel(

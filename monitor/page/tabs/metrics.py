@@ -8,6 +8,7 @@ from common.evaluate import classes_of
 from common.store.monitoring.history import DayDelay, DayVolume
 from common.store.monitoring.windows import WindowRecord
 from common.store.tables import Role
+from monitor.page.commands import TRAFFIC
 from monitor.page.panels import Panel, PanelTable, PanelText, columns
 from monitor.page.tabs import cells
 from monitor.page.view import ROLE_NAMES, View
@@ -19,19 +20,20 @@ from monitor.statistics.window import Evaluation
 DayRole = tuple[date, Role]
 IDS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "f-score"}  # letters only
 NOT_TESTED = (
-    "There is no window of these days and versions, or its version has no results on test rows, like one that was "
-    "registered by hand. POST /predict and POST /feedback at the api, or train a version: make train."
+    "Nothing to compare: no window of the chosen time and versions, or its version has no results on test rows, like "
+    f"one that was registered by hand. Send rows and their ground truth: `{TRAFFIC}`"
 )
 TESTED_NOTE = (
-    f"A measure has dropped if its whole interval, of {STANDARD_ERRORS:.0f} standard errors, lies below the {INTERVAL} "
-    f"interval of the test rows. An accuracy needs {LABELS} predictions with ground truth; the recall of a class needs "
-    f"{CLASS_LABELS} whose true class it is. The day is the newest one of a week that has {LABELS}."
+    f"A measure has dropped if its whole interval ({STANDARD_ERRORS:.0f} standard errors to each side) lies below the "
+    f"{INTERVAL} interval of the test rows. An accuracy needs {LABELS} predictions with ground truth; the recall of a "
+    f"class needs {CLASS_LABELS} whose true class it is. The day is the newest one of a week that has {LABELS}."
 )
 COVERAGE = PanelText(
     "coverage",
     "Share of predictions with ground truth, by day",
     cells.NO_PREDICTIONS,
-    "With little ground truth, or with ground truth for chosen predictions, the metrics say little about the others.",
+    "Metrics speak for the rows that have a ground truth. If people send it for few rows, or only for odd ones, the "
+    "other rows may be answered better or worse.",
     "line",
 )
 DELAYS = PanelText(
@@ -114,7 +116,7 @@ def _delays(
         .add("integer", "labels", cells.WITH_TRUTH, lambda day: labels[day, "champion"])
         .add("ratio", "coverage", "Share", lambda day: cells.share(labels[day, "champion"], volumes[day, "champion"]))
         .add(
-            "number", "delay", "Mean delay in seconds", lambda day: delays[day].mean_seconds if day in delays else None
+            "number", "delay", "Mean delay, in seconds", lambda day: delays[day].mean_seconds if day in delays else None
         )
         .panel()
     )

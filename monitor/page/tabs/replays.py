@@ -25,8 +25,8 @@ MOST = f"{PAGE_ROWS:,}"
 REPLAY = PanelText(
     "replay",
     "Replay on another version",
-    "No replay has been started. Write the number of a registered version, or use python -m scripts.replay.",
-    f"A registered version answers the newest {MOST} logged rows of the selected days again, beside what was served. A "
+    "No replay has been started. Write the number of a registered version, or: `python -m scripts.replay`",
+    f"A registered version answers the newest {MOST} logged rows of the chosen time again, beside what was served. A "
     "replay changes nothing, and only one runs at a time. python -m scripts.replay does it with any number of rows.",
     "figures",
 )
@@ -54,10 +54,10 @@ CONFIDENCE = PanelText(
     "replay-confidence",
     "Replay: confidence",
     "One of the versions gives no probabilities, so there is no confidence to compare.",
-    f"Of the same rows, as served and replayed, by served class; at least {LEAST_ROWS} rows each. 5 % and 50 % are "
-    "quantiles.",
+    f"Of the same rows, as served and replayed, by served class; at least {LEAST_ROWS} rows each. In 5 % of the "
+    "rows the confidence is below the 5 % quantile, in half of them below the median.",
 )
-SHOWN = {"5 %": 0, "50 %": QUANTILES.index(0.5)}  # places in `QUANTILES`
+SHOWN = {"5 % quantile": 0, "Median": QUANTILES.index(0.5)}  # places in `QUANTILES`
 
 
 def panels(view: View) -> list[Panel]:

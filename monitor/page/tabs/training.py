@@ -2,23 +2,21 @@
 
 from collections import Counter
 
+from monitor.page.commands import TRAIN
 from monitor.page.panels import Panel, PanelTable, PanelText, columns
-from monitor.page.tabs.cells import CLASS, NO_CORRECTIONS, share
+from monitor.page.tabs.cells import CLASS, correct_one, share
 from monitor.page.view import View
 
 NO_REFERENCE = (
-    "The served version is unknown, or its bundle has no reference. Start MLflow, and register a version: make train, "
-    "or python main.py."
+    f"The served version is not known, or its file says nothing of its training rows. Train a version: `{TRAIN}`"
 )
-ALL_SETTLED = (
-    "All corrections of these days have been learnt or refused: the tab Corrections says which. Send another: "
-    "POST /suggest at the api."
-)
+NO_CORRECTIONS = "No correction came in the chosen time."
+ALL_SETTLED = "No correction waits: each one of the chosen time is learnt, refused or taken back."
 TOGETHER = PanelText(
     "together",
     "Training rows and corrections",
     NO_REFERENCE,
-    "The training rows include the corrections that a version has learnt from.",
+    "The training rows include the corrections that the version has learnt from.",
 )
 
 
@@ -28,7 +26,7 @@ def build(view: View) -> list[Panel]:
     found = view.store.correction_history.by_class(view.span.problem, *view.bounds)
     learnt, ahead = Counter[str](), Counter[str]()
     for (class_name, state), number in found.items():
-        if state not in {"refused", "quarantined"}:
+        if state not in {"refused", "quarantined", "withdrawn"}:
             (learnt if state == "trained" else ahead)[class_name] += number
     counts = Counter(reference.class_counts if reference else {})
     names = [*counts, *sorted((learnt.keys() | ahead.keys()) - counts.keys())]
@@ -41,9 +39,10 @@ def build(view: View) -> list[Panel]:
     )
     corrections = PanelText(
         "corrections",
-        "Corrections since",
-        ALL_SETTLED if found else NO_CORRECTIONS,
-        "Corrections of these days that no version has learnt from yet, without refused and quarantined ones.",
+        "Corrections that wait",
+        f"{ALL_SETTLED if found else NO_CORRECTIONS} {correct_one(view)}" if not ahead else ALL_SETTLED,
+        "Corrections of the chosen time that no version has learnt from yet, without those that were refused, taken "
+        "back or put into quarantine.",
         "pie",
     )
     return [

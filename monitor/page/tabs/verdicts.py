@@ -7,19 +7,28 @@ from common.judgement.gate import ANCHOR, CHAMPION
 from common.judgement.settle import WantedLabel, wanted_labels
 from common.store.judgements import JudgementRecord
 from common.store.predictions import LoggedPrediction
-from monitor.page.panels import Choices, Panel, PanelTable, PanelText, columns
-from monitor.page.tabs.cells import FLOW_RUN, VERSION, estimate_columns, feature_columns, prediction_link
+from monitor.page.panels import Panel, PanelTable, PanelText, columns
+from monitor.page.table_parts import Choices
+from monitor.page.tabs.cells import (
+    FLOW_RUN,
+    VERSION,
+    correct_one,
+    estimate_columns,
+    feature_columns,
+    only_csv,
+    prediction_link,
+)
 from monitor.page.view import View
 
 MOST_JUDGEMENTS = 50
-NO_JUDGEMENTS = "The gate has judged no version in these days. Send corrections: POST /suggest at the api."
+NO_JUDGEMENTS = "The gate has judged no version in the chosen time."
 NONE_WANTED = (
-    "No verdict is open that a ground truth could settle. When one is, you can also read its predictions with "
-    "GET /labels/wanted, and send ground truths with POST /feedback, at the api."
+    "No verdict is open that a ground truth could settle, so there is nothing to label. When there is, "
+    "GET /labels/wanted at the api has the same predictions."
 )
 BASELINES = (CHAMPION, ANCHOR)
 # The counts against the champion, by their column.
-COUNTS = {"gain": "Gain", "harm": "Harm", "unknown": "Unknown", "n": "Rows", "known": "With ground truth"}
+COUNTS = {"gain": "Gain", "harm": "Harm", "unknown": "Unknown", "n": "Rows", "known": "Labelled"}
 
 
 def counting(view: View) -> str:
@@ -43,18 +52,18 @@ def verdicts(view: View) -> Panel:
         "the differences of the accuracies, with their limits, are in points. docs/judgement.md explains these words."
     )
     changes = estimate_columns({name: f"Against the {name}" for name in BASELINES}, "number")
+    empty = f"{NO_JUDGEMENTS} {correct_one(view)}" if not found else NO_JUDGEMENTS
+    hidden = only_csv([*columns("text", candidate="Candidate", taught="Answered as taught"), FLOW_RUN])
     return (
-        PanelTable(PanelText("verdicts", "Verdicts of the gate", NO_JUDGEMENTS, note), found)
+        PanelTable(PanelText("verdicts", "Verdicts of the gate", empty, note), found)
         .add("moment", "judged", "Judged", lambda each: each.judged_at)
         .add("text", "verdict", "Verdict", lambda each: each.verdict)
         .column(VERSION, lambda each: view.version_link(each.version))
-        .add("text", "candidate", "Candidate", lambda each: each.candidate)
         .columns(columns("integer", **COUNTS), lambda each: [_against(each, CHAMPION).get(name) for name in COUNTS])
         .columns(changes, lambda each: [cell for name in BASELINES for cell in _change(_against(each, name))])
-        .add("text", "taught", "Answered as taught", _taught)
         .add("text", "because", "Reason", lambda each: each.details.get("because"))
-        .add("text", "outcome", "Outcome since", lambda each: each.outcome)
-        .column(FLOW_RUN, lambda each: view.flow_run_link(each.flow_run_id))
+        .add("text", "outcome", "What happened then", lambda each: each.outcome)
+        .columns(hidden, lambda each: [each.candidate, _taught(each), view.flow_run_link(each.flow_run_id)])
         .panel()
     )
 
@@ -62,8 +71,7 @@ def verdicts(view: View) -> Panel:
 def label_queue(view: View) -> Panel:
     """Return the predictions that the newest verdict wants the ground truth of, if it is open, with the form."""
     problem = view.selection.problem
-    newest = next(iter(view.store.judgements.newest(problem, 1)), None)
-    found = _wanted(view, newest) if newest and newest.is_open else []
+    newest, found = wanted(view)
     takes = view.takes_forms
     how = "Click on the right class." if takes else f"Send each to POST /feedback at the api of {problem}."
     note = (
@@ -74,7 +82,7 @@ def label_queue(view: View) -> Panel:
     )
     features = feature_columns(logged.row["features"] for _, logged in found)
     panel = (
-        PanelTable(PanelText("wanted", "Ground truths that would decide", NONE_WANTED, note), found)
+        PanelTable(PanelText("wanted", "Predictions to label", NONE_WANTED, note), found)
         .add("link", "prediction", "Prediction", lambda row: prediction_link(problem, row[0].prediction_id))
         .columns(features.values(), lambda row: [row[1].row["features"].get(name) for name in features])
         .add("text", "candidate", "New version", lambda row: row[0].candidate)
@@ -91,10 +99,13 @@ def label_queue(view: View) -> Panel:
     return panel
 
 
-def _wanted(view: View, judgement: JudgementRecord) -> list[tuple[WantedLabel, LoggedPrediction]]:
-    """Return the wanted predictions whose ground truth nobody has sent yet, the most helpful first."""
-    logged = ((each, view.store.predictions.get(each.prediction_id)) for each in wanted_labels(judgement.details))
-    return [(each, rows[0]) for each, rows in logged if rows and rows[0].truth is None]
+def wanted(view: View) -> tuple[JudgementRecord | None, list[tuple[WantedLabel, LoggedPrediction]]]:
+    """Return the newest judgement, and the predictions whose ground truth it still wants, the most helpful first."""
+    newest = next(iter(view.store.judgements.newest(view.selection.problem, 1)), None)
+    if newest is None or not newest.is_open:
+        return newest, []
+    logged = ((each, view.store.predictions.get(each.prediction_id)) for each in wanted_labels(newest.details))
+    return newest, [(each, rows[0]) for each, rows in logged if rows and rows[0].truth is None]
 
 
 def _against(judgement: JudgementRecord, baseline: str) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """The timeline of a request: its window, buckets, accuracies and events, as tables and as the picture of the strip."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
@@ -117,9 +117,7 @@ def timeline_of(view: View, now: datetime | None = None) -> StripContent:
     now = now or datetime.now(UTC)
     store, name, problem = view.store, view.span.model_name, view.selection.problem
     periods = store.champions.history(name) if name else []
-    first = store.timeline.first(problem, name)
-    begins = [*([first] if first else []), *(each.since for each in periods)]
-    window = _window(view, now, begins)
+    window = _window(view, now, [each.since for each in periods])
     span = TimeSpan(problem, name, window.since, window.until, view.span.versions)
     buckets = buckets_of(window, store.timeline.counts(span, window.source))
     happenings, asked = store.timeline.happenings, (problem, window.since, window.until)
@@ -144,10 +142,11 @@ def timeline_of(view: View, now: datetime | None = None) -> StripContent:
     )
 
 
-def _window(view: View, now: datetime, begins: list[datetime]) -> Window:
+def _window(view: View, now: datetime, served_since: list[datetime]) -> Window:
     chosen = view.selection
     if chosen.span in SPANS:
         return named_window(chosen.span, now)
     if chosen.span == AUTO:
-        return named_window(shortest_span(now - min(begins, default=now - timedelta(minutes=1))), now)
+        first = view.store.timeline.first(chosen.problem, view.span.model_name)
+        return named_window(shortest_span(now - min([now, *served_since, *([first] if first else [])])), now)
     return given_window(*view.bounds, now)

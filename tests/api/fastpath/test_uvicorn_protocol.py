@@ -20,14 +20,14 @@ from tests.api.fastpath.test_routes import BATCH, ROW, count
 from tests.api.inference.test_prediction_log import log_size, store_of
 
 BODY = json.dumps(ROW).encode()
-HEALTH = b"GET /readyz HTTP/1.1\r\nhost: here\r\n\r\n"
+HEALTH = b"GET /readyz HTTP/1.1\r\nhost: api\r\n\r\n"
 # As curl and Java's client ask for HTTP/2.
 UPGRADE = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABkAAQAAP__")
 OK = b"HTTP/1.1 200 OK"
 
 
 def request(*headers: str, body: bytes = BODY, first: str = "POST /predict HTTP/1.1") -> bytes:
-    lines = [first, "host: here", "content-type: application/json", f"content-length: {len(body)}", *headers]
+    lines = [first, "host: api", "content-type: application/json", f"content-length: {len(body)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
@@ -228,7 +228,7 @@ def test_a_client_that_asks_for_another_protocol_is_answered_by_this_one(
 ) -> None:
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
     chunked = request(*UPGRADE, body=b"").replace(b"content-length: 0", b"transfer-encoding: chunked") + chunks
-    websocket = b"GET /livez HTTP/1.1\r\nhost: here\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    websocket = b"GET /livez HTTP/1.1\r\nhost: api\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
     feedback = request(*UPGRADE, first="POST /feedback HTTP/1.1")
     with connected(lone_api) as wire:
         wire.send(b"".join([request(*UPGRADE), chunked, websocket, feedback, request()]))
@@ -247,7 +247,7 @@ def test_a_request_for_another_protocol_may_come_byte_by_byte(lone_api: httpx.Cl
 
 def test_a_tunnel_is_refused(lone_api: httpx.Client) -> None:
     with connected(lone_api) as wire:
-        wire.send(b"CONNECT here:80 HTTP/1.1\r\nhost: here\r\n\r\n")
+        wire.send(b"CONNECT here:80 HTTP/1.1\r\nhost: api\r\n\r\n")
         assert wire.answer()[0].split()[1].startswith(b"4")
         assert wire.file.read() == b""
 

@@ -47,7 +47,7 @@ def test_answers_equal_the_scikit_learn_model_row_by_row(
     newest = publish.newest(problem.sklearn_name)
     assert newest is not None
     assert newest.number == int(trained.tags["sklearn_version"])
-    model = publish.load_sklearn(newest)
+    model = publish.load_sklearn(problem, settings, newest)
     X = test_rows.X.astype(np.float32)
     batch = api.post("/predict", json={"data": test_rows.X.tolist()}).json()["predictions"]
     assert len(batch) == len(X)

@@ -19,7 +19,7 @@ from scripts.parts import wait_for
 from tests.conftest import served
 
 SHORT: dict[str, Any] = {"header_seconds": 0.4, "body_seconds": 0.8, "idle_seconds": 0.6}
-HEAD = b"POST /predict HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\ncontent-length: 8000000\r\n\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nhost: api\r\ncontent-type: application/json\r\ncontent-length: 8000000\r\n\r\n"
 SETOSA = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 
 
@@ -62,7 +62,7 @@ def test_slow_headers_slow_bodies_and_idle_connections_end(make: Any, offline: S
         silent, slow, held, idle = (stack.enter_context(connect(client)) for _ in range(4))
         slow.sendall(b"GET /livez HT")
         held.sendall(HEAD + b"{")
-        idle.sendall(b"GET /livez HTTP/1.1\r\nhost: here\r\n\r\n")
+        idle.sendall(b"GET /livez HTTP/1.1\r\nhost: api\r\n\r\n")
         assert end(silent) == b""
         assert end(slow).startswith(b"HTTP/1.1 408 ")
         assert end(idle).startswith(b"HTTP/1.1 200 ")
@@ -114,7 +114,7 @@ def test_an_answer_that_the_client_does_not_read_ends_the_connection(with_copy: 
 def test_at_most_a_hundred_requests_of_a_connection_wait_for_an_answer(make: Any, offline: Settings) -> None:
     with started(make, offline) as client, connect(client) as connection:
         with suppress(ConnectionError):
-            connection.sendall(b"GET /livez HTTP/1.1\r\nhost: here\r\n\r\n" * 2_000)
+            connection.sendall(b"GET /livez HTTP/1.1\r\nhost: api\r\n\r\n" * 2_000)
         answers = end(connection).count(b"HTTP/1.1 200 ")
         assert answers <= 2 * MAX_PIPELINED
         assert client.get("/livez").is_success

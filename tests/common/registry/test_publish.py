@@ -29,7 +29,7 @@ def register(settings: Settings, problem: Problem, model: Classifier, rows: Tabl
 
     def register(**tags: str) -> Version:
         with mlflow.start_run(experiment_id=experiment):
-            return publish.register(problem, model, graph, tags, CHAMPION)
+            return publish.register(problem, settings, model, graph, tags, CHAMPION)
 
     return register
 
@@ -70,11 +70,14 @@ def test_both_flavours_are_registered_with_the_tags_and_champion_points_at_them(
     assert client.get_model_version("IrisDev", "1").tags["test_accuracy"] == "0.9000"
 
 
-def test_the_scikit_learn_model_is_loaded_as_it_was(register: Register, model: Classifier, rows: Table) -> None:
+def test_the_scikit_learn_model_is_loaded_as_it_was(
+    settings: Settings, problem: Problem, register: Register, model: Classifier, rows: Table
+) -> None:
     register()
     newest = publish.newest("IrisDev")
     assert newest is not None
-    np.testing.assert_array_equal(publish.load_sklearn(newest).predict_proba(rows.X), model.predict_proba(rows.X))
+    loaded = publish.load_sklearn(problem, settings, newest)
+    np.testing.assert_array_equal(loaded.predict_proba(rows.X), model.predict_proba(rows.X))
 
 
 @pytest.mark.parametrize("method", ["create_model_version", "set_registered_model_alias"])

@@ -194,7 +194,7 @@ def test_a_breach_is_one_episode_from_its_first_window_to_the_first_good_one(
     told = [(record.levelname, record.getMessage()) for record in caplog.records if record.levelno > logging.INFO]
     assert [level for level, _ in told] == ["ERROR", "WARNING"]
     assert told[0][1] == f"iris: {alert.message}"
-    assert "100.0% of 50 rows" in told[0][1]
+    assert "100 % of 50 rows" in told[0][1]
     assert "ended at" in told[1][1]
 
 
@@ -248,10 +248,10 @@ def test_answers_that_become_wrong_are_alerts_of_the_window_and_of_the_day(kept:
     assert dropped(kept) == in_window | of_day
     told = {(each.kind, each.subject): each.message for each in kept.alerts.open("iris")}
     assert told[ACCURACY, "day"] == (
-        "accuracy on 2026-03-01 (UTC): 50.0% (at most 67.1%) of 120 predictions with ground truth; "
-        "on the test rows: 100.0% (at least 88.6%)"
+        "accuracy on 2026-03-01 (UTC): 50.0 % (at most 67.1 %) of 120 predictions with ground truth; "
+        "on the test rows: 100 % (at least 88.6 %)"
     )
-    assert told[RECALL, "Iris-versicolor, window"].startswith("recall of Iris-versicolor in the window: 0.0% (at most ")
+    assert told[RECALL, "Iris-versicolor, window"].startswith("recall of Iris-versicolor in the window: 0 % (at most ")
     tested.run(20)
     # No labels any more in the window; of the day it stays so.
     assert dropped(kept) == of_day

@@ -78,7 +78,7 @@ def test_an_hour_in_which_most_corrections_are_quarantined_is_an_alert(
     found = look(kept)
     assert list(found) == [("iris", MANY_QUARANTINED)] * alarms
     if alarms:
-        words = f"vetting has quarantined {stopped} of the {stopped + passed} corrections of the last hour; up to 50%"
+        words = f"vetting has quarantined {stopped} of the {stopped + passed} corrections of the last hour; up to 50 %"
         assert found["iris", MANY_QUARANTINED].startswith(words)
         assert look(kept, NOW + 60 * MINUTE) == {}
 

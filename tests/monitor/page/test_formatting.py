@@ -5,7 +5,15 @@ import math
 
 import pytest
 
-from monitor.page.formatting import chart_description, formatted, link_of, table_rows
+from monitor.page.formatting import (
+    chart_description,
+    formatted,
+    formatted_interval,
+    link_of,
+    parts_of,
+    short_id,
+    table_rows,
+)
 from monitor.page.panels import Cell, Column, Kind, Panel
 from tests.monitor.page.samples import CLASSES, Shown, column, matrix, pie, with_ends
 
@@ -14,14 +22,17 @@ from tests.monitor.page.samples import CLASSES, Shown, column, matrix, pie, with
     ("value", "kind", "text"),
     [
         (0.9666, "ratio", "96.7 %"),
-        (1.0, "ratio", "100.0 %"),
-        (0.0, "ratio", "0.0 %"),
+        (1.0, "ratio", "100 %"),
+        (0.0, "ratio", "0 %"),
+        (-0.021, "ratio", "-2.1 %"),
         (0.0004, "ratio", "<0.1 %"),
         (0.9996, "ratio", ">99.9 %"),
         (1204, "integer", "1,204"),
-        (0.123456, "number", "0.1235"),
-        (22962.4, "number", "22,962"),
-        (1.5e-7, "number", "1.5e-07"),
+        (0.123456, "number", "0.123"),
+        (999.6, "number", "1,000"),
+        (22962.4, "number", "23,000"),
+        (1.5e-7, "number", "1.5e-7"),
+        (22962.45, "value", "22,962.45"),
         (None, "ratio", "–"),
         ("", "text", "–"),
         ("2026-11-22T06:38:06.123+00:00", "moment", "2026-11-22 06:38:06"),
@@ -87,3 +98,14 @@ def test_numbers_that_are_not_finite_are_left_out() -> None:
 def test_the_ends_of_intervals_and_texts_are_no_series() -> None:
     assert [each.name for each in Shown().bars().series()] == ["precision", "recall"]
     assert Column(name="a", label="A") not in panel().series()
+
+
+def test_a_long_id_is_shown_by_its_ends_and_a_command_stands_between_backticks() -> None:
+    assert short_id("0193c1a2-78af-726a-81cb-776383000007") == "0193c1a2-78af…0007"
+    assert [short_id(each) for each in ("p1", "")] == ["p1", "–"]
+    assert parts_of("Train one: `make train`") == [("Train one: ", False), ("make train", True)]
+
+
+def test_an_interval_below_zero_is_read_as_two_numbers() -> None:
+    assert formatted_interval(-0.082, -0.001, "ratio") == "-8.2 to -0.1"
+    assert formatted_interval(0.1, 0.2, "ratio") == "10.0–20.0"

@@ -57,7 +57,7 @@ def stages(page: Page) -> list[str]:
 
 def test_from_an_answer_to_the_answer_that_was_corrected_by_links(visit: Visit) -> None:
     page = visit("/tab/predictions?id=new")
-    page.get_by_role("link", name="lineage").first.click()
+    page.locator("#predictions td.id a").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Prediction new")
     assert stages(page)[-1] == "This prediction"
     page.get_by_role("link", name="Version 2 Champion").click()
@@ -90,7 +90,7 @@ def test_the_corrections_of_a_version_come_page_by_page(visit: Visit, monkeypatc
 
 def test_the_tab_of_the_corrections_leads_there(visit: Visit) -> None:
     page = visit("/tab/corrections")
-    page.locator("#corrections").get_by_role("link", name="lineage").first.click()
+    page.locator("#corrections td.id a").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Correction c")
 
 

@@ -153,7 +153,7 @@ def test_a_range_of_days_ends_today_and_keeps_the_rest(visit: Visit, shown: Show
 
 def test_predictions_are_searched_by_id(visit: Visit, shown: Shown) -> None:
     page = visit("/tab/predictions")
-    page.get_by_label("Id").fill("0a1b")
+    page.get_by_label("Id", exact=True).fill("0a1b")
     page.keyboard.press("Enter")
     expect(page.get_by_role("rowheader", name="0a1b-0000")).to_be_visible()
     assert shown.asked[-1].id == "0a1b"

@@ -32,7 +32,7 @@ def test_champion_and_challenger_are_named_for_every_selection(client: httpx.Cli
 
 def test_a_query_is_handed_to_the_tab(client: httpx.Client, shown: Shown) -> None:
     client.get(
-        "/api/metrics?problem=iris&since=2026-11-01&until=2026-11-02&version=4&version=1&id=01&rule=outlier&page=3&correction=c"
+        "/api/metrics?problem=iris&since=2026-11-01&until=2026-11-02&version=4&version=1&id=01&rule=outlier&page=3&correction=c&only=wrong&of_class=x&below=50"
     )
     selection = shown.asked[-1].model_dump(mode="json")
     assert selection == {
@@ -47,6 +47,7 @@ def test_a_query_is_handed_to_the_tab(client: httpx.Client, shown: Shown) -> Non
         "rule": "outlier",
         "page": 3,
         "correction": "c",
+        "filter": {"only": "wrong", "of_class": "x", "below": 50.0, "after": ""},
     }
 
 
@@ -157,7 +158,22 @@ def test_only_the_routes_of_the_json_are_described(client: httpx.Client) -> None
     answer = described["paths"]["/api/{tab}"]["get"]["responses"]["200"]["content"]["application/json"]
     assert answer == {"schema": {"$ref": "#/components/schemas/TabData"}}
     names = {each["name"] for each in described["paths"]["/api/{tab}"]["get"]["parameters"]}
-    assert names == {"tab", "problem", "span", "since", "until", "version", "id", "rule", "page", "correction"}
+    assert names == {
+        "tab",
+        "problem",
+        "span",
+        "since",
+        "until",
+        "version",
+        "id",
+        "rule",
+        "page",
+        "correction",
+        "only",
+        "of_class",
+        "below",
+        "after",
+    }
 
 
 def test_scripts_and_styles_are_revalidated(client: httpx.Client) -> None:

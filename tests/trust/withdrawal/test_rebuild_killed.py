@@ -39,7 +39,7 @@ def end_until(lab: Settings, change: int) -> None:
         end_withdrawals(one_way(get_problem("iris")), lab, opened, lambda _, function: function)
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True)
 def test_a_rebuild_killed_after_any_change_leads_to_one_version(lab: Settings, problem: Problem, store: Store) -> None:
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from common.store import Store
-from monitor.page.panels import Choices
+from monitor.page.table_parts import Choices
 from monitor.page.tabs import corrections
 from monitor.page.view import Backends, FeedbackApi, View
 from monitor.page.withdrawable import Withdrawable
@@ -42,9 +42,9 @@ def test_each_correction_says_where_it_is(sent: Store, backends: Backends) -> No
     found = table(panel, "id")
     assert {name: (row["state"], row["detail"]) for name, row in found.items()} == {
         "new": ("received", "will be sent to Prefect"),
-        "stuck": ("received", "not sent to Prefect after 1 attempts: no Prefect"),
+        "stuck": ("received", "not sent to Prefect, after 1 attempt: no Prefect"),
         "delivered": ("delivered", "Prefect has it"),
-        "waiting": ("waiting", "waiting (1 of 5)"),
+        "waiting": ("waiting", "1 of 5 wait for a new version"),
         "learnt": ("trained", "learnt by version 2"),
         "bad": ("refused", "no such class"),
         "lie": ("quarantined", "version 3 was rolled back"),
@@ -55,7 +55,9 @@ def test_each_correction_says_where_it_is(sent: Store, backends: Backends) -> No
     assert found["new"]["prediction"] is None
     links = {name: str(found[str(name)]["history"]) for name in ("learnt", "lie")}
     query = "/tab/corrections?problem=iris&correction="
-    assert links == {"learnt": f"history, take back|{query}learnt#correction", "lie": f"history|{query}lie#correction"}
+    assert links == {name: f"history|{query}{name}#correction" for name in links}
+    assert (found["delivered"]["answer"], found["new"]["answer"]) == (SETOSA, None)
+    assert found["new"]["features"] == "sepal_length 5.1, sepal_width 3.5, petal_length 1.4, petal_width 0.2"
     assert {row["class"] for row in found.values()} == {SETOSA}
     received = [str(row["received"]) for row in found.values()]
     assert received == sorted(received, reverse=True)
@@ -124,7 +126,7 @@ def test_fine_tunings_are_listed_with_their_version_or_refusal(store: Store, bac
     other = by_id(corrections.build(View(backends, today(9))))["corrections"]
     assert (other.rows, other.empty.partition(".")[0]) == (
         [],
-        "These versions have learnt from no correction of these days",
+        "The chosen versions have learnt from no correction of the chosen time",
     )
 
 

@@ -22,7 +22,7 @@ MOVED = Subject(
     statistics={"psi": 2.0},
 )
 NAMES = Distribution(labels=["Airlines", "Agency", OTHERS], window=[0.6, 0.2, 0.2], reference=[0.5, 0.5, 0.0])
-SPREAD = Distribution(labels=["up to 2", "above 2"], window=[0, 1], reference=[0.4, 0.6])
+SPREAD = Distribution(labels=["up to 2", "above 2"], window=[0.1, 0.9], reference=[0.4, 0.6])
 AGENCY = Subject(kind="category", rows=600, verdict="drift", distribution=NAMES)
 NEW = AGENCY.model_copy(update={"distribution": NAMES.model_copy(update={"reference": [0.6, 0.4, 0.0]})})
 MEDIANS = "in training (median 1.74, in training 1.3)"
@@ -49,7 +49,7 @@ def changed(**fields: object) -> Subject:
             "5 standard deviations higher than in training (median",
         ),
         ("constant", changed(reference_median=0.0, reference_std=0.0), "higher than in training (median 1.74, in"),
-        ("spread", changed(median=1.31, distribution=SPREAD), "0.0 % of the rows are up to 2, in training 40.0 %"),
+        ("spread", changed(median=1.31, distribution=SPREAD), "10.0 % of the rows are up to 2, in training 40.0 %"),
         ("agency", AGENCY, "20.0 % of the rows are Agency, in training 50.0 %"),
         ("agency", NEW, "20.0 % of the rows are Agency, in training 40.0 %"),
         (CLASS, AGENCY, "20.0 % of the rows are Agency, on the test rows 50.0 %"),

@@ -1,4 +1,4 @@
-"""The predictions tab shows the newest rows of the log, and finds any by its id."""
+"""The predictions tab shows pages of the log, finds any row by its id, and filters choose some of them."""
 
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from common.store import Store
-from common.store.monitoring.prediction_search import MOST_MATCHES
+from common.store.monitoring import prediction_search
+from common.store.monitoring.prediction_search import MOST_MATCHES, Only
 from monitor.page.panels import Cell, Panel
+from monitor.page.prediction_filter import PredictionFilter
 from monitor.page.tabs import predictions
-from monitor.page.tabs.predictions import MOST_ROWS
+from monitor.page.tabs.predictions import PAGE_ROWS
 from monitor.page.view import Backends, Selection, View
 from tests.common.store.rows import FEATURES, NOON, PROBABILITIES, SETOSA, VERSICOLOR, prediction, shadow, suggestion
 from tests.monitor.page.tabs.log import asking, cells
@@ -81,7 +83,8 @@ def test_the_beginning_of_an_id_finds_all_of_the_days_and_versions(store: Store,
     assert ids(backends, looked_for("abc", DAY, 2)) == ["abc4"]
     assert ids(backends, looked_for("a%")) == ["a%c"]
     nothing = built(backends, looked_for("abq"))
-    assert (nothing.rows, nothing.empty) == ([], "No prediction of these days has an id that begins with abq.")
+    assert nothing.rows == []
+    assert nothing.empty.startswith("No prediction of the chosen time has an id that begins with abq.")
 
 
 def test_the_beginning_of_many_ids_finds_the_newest(store: Store, backends: Backends) -> None:
@@ -89,13 +92,13 @@ def test_the_beginning_of_many_ids_finds_the_newest(store: Store, backends: Back
     many = MOST_MATCHES + 5
     store.predictions.write([prediction(f"ab{n:03}", at=NOON + n * second) for n in range(many)])
     store.predictions.write([prediction("ac", at=NOON + many * second)])
-    assert ids(backends, looked_for("ab")) == [f"ab{n:03}" for n in range(many - 1, many - 1 - MOST_ROWS, -1)]
+    assert ids(backends, looked_for("ab")) == [f"ab{n:03}" for n in range(many - 1, many - 1 - PAGE_ROWS, -1)]
 
 
 def test_the_newest_come_first_and_not_too_many(store: Store, backends: Backends) -> None:
     second = timedelta(seconds=1)
-    store.predictions.write([prediction(f"p{n:03}", at=NOON + n * second) for n in range(MOST_ROWS + 5)])
-    assert ids(backends, asking()) == [f"p{n:03}" for n in range(MOST_ROWS + 4, 4, -1)]
+    store.predictions.write([prediction(f"p{n:03}", at=NOON + n * second) for n in range(PAGE_ROWS + 5)])
+    assert ids(backends, asking()) == [f"p{n:03}" for n in range(PAGE_ROWS + 4, 4, -1)]
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -116,7 +119,73 @@ def test_features_of_all_kinds_have_columns(store: Store, backends: Backends) ->
     store.predictions.write(rows)
     panel = built(backends, asking())
     kinds = {column.label: column.kind for column in panel.columns if column.name.startswith("feature:")}
-    assert kinds == {"Agency": "text", "Days": "number", "Age": "number"}
+    assert kinds == {"Agency": "text", "Days": "value", "Age": "value"}
     first, second = cells(panel)
     assert (first["feature:Agency"], first["feature:Days"], first["feature:Age"]) == ("EPX", 7.0, None)
     assert (second["feature:Age"], second["confidence"], second["outlier"]) == (30.0, None, None)
+
+
+SECOND = timedelta(seconds=1)
+
+
+def filtered(only: Only = "", of_class: str = "", below: float | None = None, after: str = "") -> Selection:
+    narrowed = PredictionFilter(only=only, of_class=of_class, below=below, after=after)
+    return asking().model_copy(update={"filter": narrowed})
+
+
+def test_filters_choose_wrong_rows_outliers_rows_without_truth_classes_and_unsure_rows(
+    store: Store, backends: Backends
+) -> None:
+    rows = {name: prediction(name, at=NOON - number * SECOND) for number, name in enumerate("abcd")}
+    rows["b"]["is_outlier"], rows["c"]["class_name"], rows["d"]["confidence"] = True, VERSICOLOR, 0.4
+    store.predictions.write(list(rows.values()))
+    store.feedback.give("a", SETOSA)
+    store.feedback.give("c", SETOSA)
+    assert ids(backends, filtered()) == list("abcd")
+    assert ids(backends, filtered("wrong")) == ["c"]
+    assert ids(backends, filtered("outlier")) == ["b"]
+    assert ids(backends, filtered("unlabelled")) == ["b", "d"]
+    assert ids(backends, filtered(of_class=SETOSA)) == ["a", "b", "d"]
+    assert ids(backends, filtered("unlabelled", SETOSA, below=50)) == ["d"]
+    assert ids(backends, filtered("wrong").model_copy(update={"id": "a"})) == ["a"]  # a whole id finds its row
+    assert built(backends, filtered("outlier", VERSICOLOR)).empty.startswith("No prediction of the chosen time matches")
+    assert built(backends, filtered()).levels == ["good", "unknown", "bad", "unknown"]
+
+
+@pytest.mark.parametrize("only", ["", "unlabelled"])
+def test_pages_follow_each_other_without_a_gap_and_without_repetition(
+    store: Store, backends: Backends, only: Only
+) -> None:
+    # Rows of one request have one moment, and a challenger's row the id of the champion's.
+    rows = [prediction(f"p{n:03}", at=NOON - (n // 30) * SECOND) for n in range(PAGE_ROWS)]
+    store.predictions.write(rows)
+    store.predictions.write([prediction(row["id"], role="shadow", at=row["predicted_at"]) for row in rows])
+    seen, after = [], ""
+    for _ in range(3):
+        panel = built(backends, filtered(only, after=after))
+        seen += [(row["id"], row["role"]) for row in cells(panel)]
+        after = panel.pages.after if panel.pages else ""
+        if not after:
+            break
+    assert seen == [(row["id"], role) for row in rows for role in ("Champion", "Challenger")]
+
+
+def test_a_page_looks_at_a_bounded_number_of_rows_and_the_next_one_goes_on(
+    store: Store, backends: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_search, "MOST_LOOKED_AT", 3)
+    store.predictions.write([prediction(f"p{n}", at=NOON - n * SECOND) for n in range(4)])
+    store.feedback.give("p3", VERSICOLOR)
+    first = built(backends, filtered("wrong"))
+    assert (first.rows, first.empty.split(" the ")[0]) == ([], "None of")
+    assert first.pages
+    last = built(backends, filtered("wrong", after=first.pages.after))
+    assert [row["id"] for row in cells(last)] == ["p3"]
+    assert last.pages
+    assert (last.pages.after, last.pages.is_first) == ("", False)
+
+
+@pytest.mark.parametrize("text", ["p1", "2026-01-01T00:00:00~champion~p1", "2026-01-01T00:00:00+00:00~boss~p1"])
+def test_a_position_that_no_page_gave_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="after"):
+        PredictionFilter(after=text)

@@ -11,11 +11,12 @@ from common.store import Store
 from common.store.tables import champions
 from monitor.follow_registry import AliasedVersions
 from monitor.page.panels import Panel
+from monitor.page.table_parts import Folded
 from monitor.page.tabs import comparison, overview, training
 from monitor.page.view import Backends, Selection, View
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, VIRGINICA, prediction, shadow, suggestion
 from tests.monitor.page.tabs.kept import open_judgement
-from tests.monitor.page.tabs.log import asking, by_id, table, today
+from tests.monitor.page.tabs.log import asking, by_id, cells, table, today
 from tests.monitor.references import backends_of
 
 DAY = NOON.date()
@@ -134,24 +135,30 @@ def test_open_alerts_are_those_of_the_problem_and_of_the_monitor(store: Store, b
     store.alerts.settle("", kinds, {("run_failed", "evaluation"): "MLflow is away"}, NOON)
     store.alerts.settle("other", kinds, {("drift", "x"): "not here"}, NOON)
     panels = by_id(overview.build(View(backends, asking(DAY.replace(year=2020), DAY.replace(year=2020)))))
-    assert panels["alerts"].rows == [
-        [NOON.isoformat(), "drift", "sepal_length", "it has drifted"],
-        [NOON.isoformat(), "run failed", "evaluation", "MLflow is away"],
+    assert [(row["message"], row["severity"]) for row in cells(panels["alerts"])] == [
+        ("It has drifted", "look at it"),
+        ("MLflow is away", "look at it"),
     ]
     assert table(panels["counts"])["Open alerts"]["value"] == 2
-    assert panels["history"].rows == []
 
 
-def test_alerts_of_the_days_are_shown_with_their_beginning_and_end(store: Store, backends: Backends) -> None:
+def test_alerts_are_listed_once_the_worst_first_and_those_that_are_over_are_folded(
+    store: Store, backends: Backends
+) -> None:
     over = NOON + timedelta(minutes=1)
     store.alerts.settle("iris", {"outliers"}, {("outliers", ""): "too many"}, NOON)
     store.alerts.settle("iris", {"outliers"}, {}, over)
     store.alerts.settle("iris", {"drift"}, {("drift", "x"): "it has drifted"}, over)
+    store.alerts.settle("iris", {"accuracy"}, {("accuracy", "day"): "it has fallen"}, over + timedelta(minutes=1))
     store.alerts.settle("other", {"drift"}, {("drift", "y"): "not here"}, over)
-    assert by_id(overview.build(View(backends, asking(DAY, DAY))))["history"].rows == [
-        [over.isoformat(), None, "drift", "x", "it has drifted"],
-        [NOON.isoformat(), over.isoformat(), "outliers", "", "too many"],
+    panel = by_id(overview.build(View(backends, asking(DAY, DAY))))["alerts"]
+    assert [(row["severity"], row["message"], row["ended"]) for row in cells(panel)] == [
+        ("act now", "It has fallen", None),
+        ("look at it", "It has drifted", None),
+        ("over", "Too many", over.isoformat()),
     ]
+    assert cells(panel)[0]["where"] == "Metrics by class|/tab/classes?problem=iris"
+    assert panel.folded == Folded(after=2, summary="1 that is over")
 
 
 def test_training_rows_stand_beside_the_corrections(store: Store, known: Backends) -> None:
@@ -169,7 +176,7 @@ def test_training_rows_stand_beside_the_corrections(store: Store, known: Backend
     assert list(found["Iris-new"].values()) == ["Iris-new", 0, 0.0, 0, 1]
     nothing = by_id(training.build(View(known, asking())))["corrections"]
     assert nothing.rows == []
-    assert nothing.empty.startswith("No correction arrived in these days")
+    assert nothing.empty.startswith("No correction came in the chosen time")
 
 
 def test_the_text_differs_where_all_corrections_have_been_learnt(store: Store, known: Backends) -> None:
@@ -178,7 +185,7 @@ def test_the_text_differs_where_all_corrections_have_been_learnt(store: Store, k
     store.suggestions.trained([f"s{number}" for number in range(5)], 2)
     panel = by_id(training.build(View(known, until_today())))["corrections"]
     assert panel.rows == []
-    assert panel.empty.startswith("All corrections of these days have been learnt or refused")
+    assert panel.empty.startswith("No correction waits: each one of the chosen time is learnt, refused or taken back.")
 
 
 def pairs(store: Store, *counts: int) -> None:
