@@ -25,8 +25,8 @@ train: $(INSTALLED) ## search models and register the best (needs a running MLfl
 	@python -m scripts.prepare
 	@python main.py
 
-demo: $(INSTALLED) ## run the whole loop once, in a copy of the project under .demo/
-	@python -m scripts.demo
+demo: $(INSTALLED) ## run the whole loop once, in a copy of the project under .demo/, and open its page (NO_BROWSER=1: do not)
+	@python -m scripts.demo $(if $(NO_BROWSER),--no-browser)
 
 up: $(INSTALLED) ## start MLflow, Prefect, the fine-tuning worker, the api and the monitor; Ctrl-C stops them all
 	@python -m scripts.prepare

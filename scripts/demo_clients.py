@@ -12,7 +12,8 @@ import httpx
 
 from common.problem import Problem, Table, Value
 from common.settings import Settings
-from scripts.demo_steps import DemoError
+from scripts.demo_steps import PATIENCE, DemoError
+from scripts.parts import wait_for
 from scripts.traffic import api_address, key_header
 from scripts.traffic_rows import RowSource, Traffic
 
@@ -58,6 +59,7 @@ class Clients:
         self._to_check = {True: 0, False: 0}
         self._failure: httpx.HTTPError | None = None
         self._stopping = threading.Event()
+        self._idle = threading.Event()
         self._thread = threading.Thread(target=self._run, name="clients")
 
     def __enter__(self) -> Self:
@@ -86,6 +88,17 @@ class Clients:
         if any(self._to_check.values()):
             return None
         return [*self._checked[False], *self._checked[True]]
+
+    def pause(self) -> None:
+        """Send no more rows until `most` is set again; return when the last ground truths are told.
+
+        Raises:
+            DemoError: a client got no answer, or an error.
+        """
+        self._idle.clear()
+        self.most = 0
+        wait_for("the last ground truths", lambda: self._failure or self._idle.is_set(), PATIENCE)
+        self._raise()
 
     def share_of_right(self, version: int | None) -> float:
         """Return the accuracy of a version on the newest rows that it has answered; 1 if it has answered none."""
@@ -119,6 +132,7 @@ class Clients:
         self._truths = []
         rows = [self._row(self._sent + each) for each in range(self.rows_in_burst) if self._sent + each < self.most]
         if not rows:
+            self._idle.set()
             return
         data = [list(features.values()) for features, _ in rows]
         answers = self._api.post("/predict", json={"data": data}).raise_for_status().json()["predictions"]

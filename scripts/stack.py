@@ -92,23 +92,35 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def wait_until_ready(settings: Settings, *, stopped: Callable[[], bool], logs: Mapping[str, str] | None = None) -> None:
+def wait_until_ready(
+    settings: Settings,
+    *,
+    stopped: Callable[[], bool],
+    logs: Mapping[str, str] | None = None,
+    tell: Callable[[str, float], None] | None = None,
+) -> None:
     """Wait until every part answers.
 
     Args:
         settings: have the addresses of the parts.
         stopped: returns whether the stack has ended, so that waiting is useless.
         logs: names of the log files that are not named after their part.
+        tell: gets the name of each part as soon as it answers, and the seconds until then.
 
     Raises:
         NotReadyError: a part did not answer in time, or the stack stopped; the message names the part and its log.
     """
-    deadline = time.monotonic() + READY_WITHIN
-    for name, address in health_checks(settings).items():
-        while not answers(address):
-            if stopped() or time.monotonic() > deadline:
-                raise NotReadyError(f"{name} is not ready: see {log_path(settings, (logs or {}).get(name, name))}")
-            time.sleep(0.2)
+    begun = time.monotonic()
+    missing = health_checks(settings)
+    while missing:
+        for name in [name for name, address in missing.items() if answers(address)]:
+            del missing[name]
+            if tell:
+                tell(name, time.monotonic() - begun)
+        if missing and (stopped() or time.monotonic() - begun > READY_WITHIN):
+            name = next(iter(missing))
+            raise NotReadyError(f"{name} is not ready: see {log_path(settings, (logs or {}).get(name, name))}")
+        time.sleep(0.2 if missing else 0)
 
 
 def log_path(settings: Settings, name: str) -> Path:
@@ -195,8 +207,13 @@ def run(settings: Settings, only: Sequence[str] = ()) -> int:
 
 def _announce(settings: Settings, logs: Mapping[str, str], over: threading.Event) -> None:
     print(f"starting what `make up` needs for {settings.problem} …", flush=True)
+
+    def tell(name: str, seconds: float) -> None:
+        if name in logs:  # a second problem uses other parts of the stack that runs already
+            print(f"  {name:<8} is ready after {seconds:.1f} s", flush=True)
+
     try:
-        wait_until_ready(settings, stopped=over.is_set, logs=logs)
+        wait_until_ready(settings, stopped=over.is_set, logs=logs, tell=tell)
     except NotReadyError as error:
         if not over.is_set():
             print(error, file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from common.settings import PROJECT
-from scripts.demo import copy_project
+from scripts.demo_copy import copy_project
 from tests.programs import output_of
 
 FILES = ("classes.json", "data.csv", "later.csv", "test.csv", "train.csv")

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from common.problem import Category, Number, get_problem
 from common.settings import PROJECT
-from scripts.demo import copy_project
+from scripts.demo_copy import copy_project
 from tests.programs import run_python
 from tests.test_containers import locked_packages, pinned
 

@@ -15,7 +15,7 @@ from common.problem import get_problem
 from common.settings import PROJECT, Settings
 from common.table import read_table
 from scripts import apis, watch
-from scripts.demo import copy_project
+from scripts.demo_copy import copy_project
 from scripts.parts import free_port, part, wait_for
 from scripts.stack import log_path, process_environment
 from tests.conftest import IRIS, served_version

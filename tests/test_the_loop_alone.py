@@ -12,7 +12,7 @@ import pytest
 from honcho.environ import parse_procfile
 
 from common.settings import Settings
-from scripts.demo import copy_project
+from scripts.demo_copy import copy_project
 from scripts.parts import answers, process, wait_for
 from scripts.stack import health_checks, log_path, on_own_servers, process_environment
 from tests.conftest import served_version

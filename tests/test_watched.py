@@ -12,13 +12,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.registry.client import Version
 from common.settings import Settings
 from scripts.parts import free_port, part, process, wait_for
-from scripts.pictures import PICTURES, chromium, take_pictures
+from scripts.pictures import chromium, take_pictures, variants
 from scripts.stack import log_path, process_environment
 from tests.conftest import served_version
 from tests.monitor.page.browser import POLL, visiting
@@ -88,8 +89,11 @@ def test_drift_reaches_page_metrics_and_webhook_within_two_windows(
         for alert in ALERTS:
             wait_for(f"{alert} on the page", partial(shows, page, *alert))
         told_within = time.time() - began - BEFORE
-        pictures = take_pictures(browser, lab.monitor_page, tmp_path)
-    assert [file.read_bytes()[:8] for file in pictures] == [b"\x89PNG\r\n\x1a\n"] * len(PICTURES)
+        pictures = take_pictures(browser, lab.monitor_page, tmp_path, "overview")
+    assert [file.name for file in pictures] == [picture.file for picture in variants("overview")]
+    for file, picture in zip(pictures, variants("overview"), strict=True):
+        with Image.open(file) as image:
+            assert image.size == (picture.width, picture.height)
     # Of the two windows, and of what starts the traffic.
     assert told_within <= 2 * WINDOW.seconds + STARTING
     told = {(each["kind"], each["subject"]): each for each in receiver.posted}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from common.settings import PROJECT, Settings
-from scripts.demo import copy_project
+from scripts.demo_copy import copy_project
 from scripts.stack import on_own_servers, wait_until_ready
 from tests.programs import output_of
 from tests.servers import free_ports

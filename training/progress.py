@@ -4,10 +4,13 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from common.problem import Candidate, Table
 from training.fitting import FitAll, Fitted
+
+BAR_WIDTH = 10
 
 Done = tuple[Candidate, Fitted]
 
@@ -24,10 +27,9 @@ def with_progress(fit_all: FitAll, console: Console | None = None) -> FitAll:
     def fit_and_show(
         candidates: Sequence[Candidate], fitting: Table, validation: Table
     ) -> Generator[Fitted, None, None]:
-        columns = (
-            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[best]}"),
-            TimeElapsedColumn(),
-        )  # fmt: skip
+        # Narrow enough for a terminal of 80 columns, which cuts the parameters off if they are too long.
+        best = TextColumn("{task.fields[best]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+        columns = (TextColumn("training"), BarColumn(BAR_WIDTH), MofNCompleteColumn(), best)
         done: list[Done] = []
         # Closed here, also after an error elsewhere: processes that fit candidates end with their generator.
         with (
@@ -37,7 +39,7 @@ def with_progress(fit_all: FitAll, console: Console | None = None) -> FitAll:
             task = bar.add_task("training", total=len(candidates), best="")
             for candidate, fitted in zip(candidates, fits, strict=True):
                 done.append((candidate, fitted))
-                bar.update(task, advance=1, best=f"best so far: {best_of(done)}")
+                bar.update(task, advance=1, best=f"best: {best_of(done)}")
                 yield fitted
 
     return fit_and_show

@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from common.settings import PROJECT, Settings
-from scripts.demo import copy_project
+from scripts.demo_copy import copy_project
 from scripts.parts import wait_for
 from tests.programs import Ended, error_line, run_python
 

@@ -49,6 +49,8 @@ def test_stack_says_where_it_is_and_ctrl_c_stops_all_of_it(lab: Settings, tmp_pa
         another_problem_beside(lab, tmp_path)
         stop(stack, signal.SIGINT)
         assert stack.returncode == 0
+    told = re.findall(r"^  (\w+) +is ready after \d+\.\d s$", said, re.MULTILINE)
+    assert sorted(told) == sorted(health_checks(lab))
     for port in (lab.api_port, lab.mlflow_port, lab.prefect_port, lab.monitor_port):
         assert f"http://127.0.0.1:{port}" in said
     wait_for("the end of every process", lambda: not processes_of(tmp_path))
@@ -68,6 +70,7 @@ def another_problem_beside(lab: Settings, folder: Path) -> None:
         assert found == [f"http://127.0.0.1:{each.api_port}" for each in (lab, other)]
         stop(second, signal.SIGINT)
         assert second.returncode == 0
+    assert set(re.findall(r"(\w+) +is ready after", output.read_text())) == {"worker", "api"}
     assert not answers(f"http://127.0.0.1:{other.api_port}/livez")
     assert all(answers(address) for address in health_checks(lab).values())
     assert log_path(lab, "api-breast_cancer").stat().st_size > 0

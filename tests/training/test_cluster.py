@@ -16,7 +16,7 @@ import main
 from common.problem import Candidate, Classifier, Floats, Ints, Problem, Table, get_problem
 from common.settings import PROJECT, Settings
 from problems import travel_insurance
-from scripts.demo import copy_project
+from scripts.demo_copy import copy_project
 from scripts.parts import free_port
 from tests import servers
 from tests.programs import error_line, run_python

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from common.problem import Classifier, Floats, Ints, Table, as_float32
 from common.settings import PROJECT
-from scripts.demo import copy_project
+from scripts.demo_copy import copy_project
 from tests.programs import run_python
 from training.fitting import fit_and_score
 

@@ -49,7 +49,7 @@ class Search:
 
 
 def screen(*, terminal: bool) -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, width=120)
+    return Console(file=io.StringIO(), force_terminal=terminal, width=80)
 
 
 def shown_by(console: Console) -> str:
@@ -67,7 +67,7 @@ def test_a_terminal_shows_how_many_are_done_and_the_best_so_far() -> None:
     console = screen(terminal=True)
     list(with_progress(Search(), console)(CANDIDATES, NO_ROWS, NO_ROWS))
     assert "3/3" in shown_by(console)
-    assert "best so far: log-loss 0.0625 (hidden layers 4, epochs 1)" in shown_by(console)
+    assert "best: log-loss 0.0625 (hidden layers 4, epochs 1)" in shown_by(console)
 
 
 def test_without_a_terminal_nothing_is_printed() -> None:
