@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -18,7 +17,7 @@ from tests.common.keys.test_keyring import add
 from tests.conftest import keep_copy, offline_settings, running_api, served_version
 
 SETOSA = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
-UNKNOWN = str(uuid4())
+UNKNOWN = "17db9921-63d1-4330-8f0a-9d1a6f0c2b11"
 GUARDED: list[tuple[str, str, Any, str]] = [
     ("GET", f"/predictions/{UNKNOWN}", None, "read"),
     ("GET", "/corrections", None, "read"),
