@@ -117,11 +117,16 @@ class View:
         return api is not None and api.problem == self.selection.problem
 
     @cached_property
+    def models(self) -> list[str]:
+        """The names of the problem's models that have answered, in order; empty before the first prediction."""
+        return [name for problem, name in self.store.history.models() if problem == self.selection.problem]
+
+    @cached_property
     def span(self) -> Span:
-        """The selection as the store takes it; without a model name before the first prediction."""
+        """The selection as the store takes it; before the first prediction, the model is that of the settings."""
         chosen = self.selection
-        names = [name for problem, name in self.store.history.models() if problem == chosen.problem]
-        return Span(chosen.problem, names[-1] if names else "", chosen.since, chosen.until, tuple(chosen.versions))
+        name = self.models[-1] if self.models else self.backends.references.model_of(chosen.problem)
+        return Span(chosen.problem, name, chosen.since, chosen.until, tuple(chosen.versions))
 
     @property
     def bounds(self) -> tuple[datetime, datetime]:

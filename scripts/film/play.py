@@ -107,6 +107,7 @@ def play(problem: Problem, settings: Settings, stack: subprocess.Popen[bytes], s
 def _training(film: Film) -> None:
     run(["python", "main.py"], film.settings)
     wait_for("version 1", lambda: served_version(film.api) == 1, PATIENCE)
+    film.wait_for_page(1, None)
     film.facts["candidates"] = len(film.problem.candidates())
     film.shoot("training")
 

@@ -37,8 +37,7 @@ SCENES = (
         "/",
         "Training",
         "`make train` has fitted {candidates} candidates and registered the best one as version 1. The api took it up "
-        "without a restart. The page shows a version from its first answer on, and nobody has asked yet: it still "
-        "names both next steps, and the second one is left.",
+        "without a restart. Nobody has asked it yet, so the page says how to send traffic.",
         "The overview of a lab whose version has not answered anything yet.",
     ),
     Scene(

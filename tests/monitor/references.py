@@ -56,7 +56,7 @@ def answered(problem: Problem, rows: Table, *, times: int = 1, version: int = 1)
 
 def knowing(store: Store, reference: Reference | None = None, aliases: AliasedVersions | None = None) -> References:
     """Return what has found a reference and aliases of `IrisModel`, and follows no registry."""
-    references = References(store, Registry("http://127.0.0.1:1"))
+    references = References(store, Registry("http://127.0.0.1:1"), {"iris": MODEL})
     if aliases:
         references._aliases[MODEL] = aliases
     if reference:

@@ -80,11 +80,10 @@ def situation(view: View) -> Situation:
     tested = reference.tested if reference and reference.version == view.served.champion else None
     judgement, waiting = wanted(view)
     api = backends.feedback
-    aliases = backends.references.aliases(view.span.model_name or backends.references.model_of(problem))
     return Situation(
         problem=problem,
-        has_history=bool(view.span.model_name),
-        champion=view.served.champion or (aliases.champion if aliases else None),
+        has_history=bool(view.models),
+        champion=view.served.champion,
         predictions=sum(each.predictions for each in volumes),
         outliers=sum(each.outliers for each in volumes),
         labels=int(matrix.sum()),

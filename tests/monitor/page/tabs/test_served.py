@@ -97,6 +97,12 @@ def test_of_today_the_aliases_of_the_registry_decide(store: Store) -> None:
     assert places(rolled_back, days(1, 2)) == (1, 2)
 
 
+def test_a_version_is_champion_before_anybody_has_asked_it(store: Store) -> None:
+    assert places(backends_of(store, aliases=AliasedVersions(1, None)), until_today()) == (1, None)
+    situation = overview.situation(View(backends_of(store, aliases=AliasedVersions(1, None)), until_today()))
+    assert (situation.champion, situation.has_history) == (1, False)
+
+
 def test_before_the_registry_has_answered_there_is_no_challenger(store: Store, backends: Backends) -> None:
     store.predictions.write([prediction("a", version=1), prediction("a", role="shadow", version=2)])
     crown(store, (1, NOON))
