@@ -80,8 +80,8 @@ def test_the_tabs_are_in_the_order_of_the_page() -> None:
 
 
 @every_tab
-def test_a_tab_is_of_one_problem(store: Store, known: Backends, tab: Tab) -> None:
+def test_a_tab_is_of_one_problem(store: Store, backends: Backends, tab: Tab) -> None:
     store.predictions.write([prediction("a", problem="other") | {"model_name": "OtherModel"}])
     store.feedback.give("a", "x")
     store.suggestions.add(suggestion("s", problem="other"))
-    assert all(panel.rows == [] or panel.drawing == "steps" for panel in tab.build(View(known, asking())))
+    assert all(panel.rows == [] or panel.drawing == "steps" for panel in tab.build(View(backends, asking())))
