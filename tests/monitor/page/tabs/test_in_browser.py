@@ -92,10 +92,34 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
         yield found
 
 
+# The text of each cell as a person reads it: a browser leaves white space around it out, and a button is no value.
+CELLS = """cells => cells.map((cell) => {
+    const copy = cell.cloneNode(true);
+    copy.querySelectorAll("button.copy").forEach((button) => button.remove());
+    return copy.textContent.trim();
+})"""
+
+
 def written(page: Page, panel: str) -> list[list[str]]:
-    """Return the cells of a table row by row."""
+    """Return the cells of a table row by row, without their buttons."""
     rows = page.locator(f"#{panel} tbody tr").all()
-    return [row.locator("th, td:not(.choices, .tick, .bars)").all_text_contents() for row in rows]
+    return [row.locator("th, td:not(.choices, .tick, .bars)").evaluate_all(CELLS) for row in rows]
+
+
+def steps(page: Page, panel: str) -> list[list[str]]:
+    """Return the words, the link and the command of each next step; a dash stands where a step has none."""
+    found = []
+    for step in page.locator(f"#{panel} .steps > li").all():
+        links, commands = step.locator("a"), step.locator(".command code").all_text_contents()
+        words = links.all_text_contents() or step.evaluate("step => [step.firstChild.textContent.trim()]")
+        urls = [link.get_attribute("href") for link in links.all()]
+        found.append([*words, *(urls or ["–"]), *(commands or ["–"])])
+    return found
+
+
+def copied(page: Page, panel: str) -> list[str | None]:
+    """Return the texts that the buttons of a panel copy."""
+    return [button.get_attribute("data-copy") for button in page.locator(f"#{panel} button.copy").all()]
 
 
 @pytest.mark.parametrize("either_url", ["sqlite"], indirect=True)
@@ -121,6 +145,7 @@ def test_every_table_comes_as_csv(visit: Visit) -> None:
             first, *rows = csv.reader(Path(download.value.path()).read_text(encoding="utf-8").splitlines())
             shown = panel.locator(".queue > li")
             shown = shown if shown.count() else panel.locator(".found > li")
+            shown = shown if shown.count() else panel.locator(".steps > li")
             shown = shown if shown.count() else panel.locator("dl > div, tbody tr")
             assert shown.count() == len(rows) > 0
             assert all(len(row) == len(first) for row in rows)
@@ -130,9 +155,9 @@ def test_every_table_comes_as_csv(visit: Visit) -> None:
 def test_the_champion_stands_beside_its_test_rows(visit: Visit) -> None:
     page = visit(f"/tab/metrics?{DAYS}")
     accuracy, setosa, *_, last = written(page, "tested")
-    assert accuracy == ["Newest window", "Accuracy", "dropped", "120", "50.0 % (32.9–67.1)", "100.0 % (88.6–100.0)"]
+    assert accuracy == ["Newest window", "Accuracy", "dropped", "120", "50.0 % (32.9–67.1)", "100 % (88.6–100)"]
     assert setosa[1:4] == ["Recall of Iris-setosa", "dropped", "120"]
-    assert last == [f"Day {LAST}", "Recall of Iris-virginica", "not enough data", "0", "–", "100.0 % (72.2–100.0)"]
+    assert last == [f"Day {LAST}", "Recall of Iris-virginica", "not enough data", "0", "–", "100 % (72.2–100)"]
 
 
 @pytest.mark.parametrize("either_url", ["sqlite"], indirect=True)
@@ -142,7 +167,8 @@ def test_charts_figures_and_tables_show_the_numbers_of_their_panels(
 ) -> None:
     page = visit(f"{PATHS[TABS.index(tab)]}?{SINCE}")
     for panel in map(Panel.model_validate, client.get(f"/api/{tab.name}?{SINCE}").json()["panels"]):
-        expected = [[cell.text for cell in row] for row in table_rows(panel)]
+        rows = table_rows(panel)
+        expected = [[cell.text for cell in row] for row in rows]
         if panel.drawing == "figures":
             for selector, place in (("dt", 0), ("dd.value", 1)):
                 shown = page.locator(f"#{panel.id} {selector}").all_text_contents()
@@ -158,9 +184,13 @@ def test_charts_figures_and_tables_show_the_numbers_of_their_panels(
             assert [text.strip() for text in opened] == [f"{row[0]} {row[2]}" for row in expected]
             numbers = [row.locator("dd").all_text_contents() for row in page.locator(f"#{panel.id} .found > li").all()]
             assert numbers == [[cell for cell in row[3:] if cell != "–"] for row in expected]
+        elif panel.drawing == "steps":
+            assert steps(page, panel.id) == expected
+            assert copied(page, panel.id) == [command for *_, command in expected if command != "–"]
         else:
             assert written(page, panel.id) == expected
-        if panel.drawing not in {"figures", "table", "matrix", "cards", "findings", "shares", "gauges"}:
+            assert copied(page, panel.id) == [cell.whole for row in rows for cell in row if cell.whole]
+        if panel.drawing not in {"steps", "figures", "table", "matrix", "cards", "findings", "shares", "gauges"}:
             assert_drawn(page, panel)
 
 
