@@ -68,6 +68,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     trusted_only = settings.api_key is not None
     feedback = FeedbackApi(settings.api_url.rstrip("/"), settings.problem)
     pages = settings.mlflow_page, settings.prefect_page
+    keys = {"REVIEW_KEY": settings.review_key, "API_KEY": settings.api_key}
     state.backends = Backends(
         state.store,
         references,
@@ -75,8 +76,8 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
         feedback,
         trusted_only,
         vetting=settings.vetting == "on",
-        # A form is sent on with the key of the person who has logged in.
-        review_key=None,
+        # With named keys, a form is sent on with the key of the person who has logged in.
+        review_key=None if state.keyring.has_file else next((name for name, key in keys.items() if key), None),
     )
     state.collectors = CollectorRegistry()
     ProcessCollector(registry=state.collectors)

@@ -5,7 +5,6 @@ terminal the servers then stay, with all that has happened on their pages, until
 """
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
@@ -31,7 +30,6 @@ from scripts.traffic import api_address, key_header
 
 PICTURE = "demo.png"
 MOVED = ("problem", "mlflow_port", "prefect_port", "api_port", "monitor_port")  # the settings of an address
-DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")  # without one of these, a Linux machine has no browser to open
 
 
 def play(problem: Problem, settings: Settings, *, stays_open: bool, opens_page: bool) -> None:
@@ -131,7 +129,11 @@ def keep_open(settings: Settings, stack: subprocess.Popen[bytes], pages: Mapping
 
 def can_open_pages() -> bool:
     """Return whether this machine has a browser with windows: one in the terminal would hide the addresses."""
-    return sys.platform in {"darwin", "win32"} or any(os.environ.get(name) for name in DISPLAYS)
+    try:
+        found = webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return type(found) is not webbrowser.GenericBrowser  # those of the terminal, such as lynx
 
 
 def main() -> None:

@@ -101,7 +101,7 @@ def _client(backends: Backends, problem: Problem) -> TestClient:
     app = FastAPI()
     app.state.backends, app.state.problem = backends, problem.name
     add_page(app, TABS)
-    return TestClient(app, headers={"Accept": "text/html"})
+    return TestClient(app, "http://localhost", headers={"Accept": "text/html"})
 
 
 def _calls(backends: Backends, problem: Problem, client: TestClient) -> dict[str, Callable[[], object]]:

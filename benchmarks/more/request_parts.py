@@ -57,7 +57,7 @@ def parts_of_the_loop(model: Model, settings: Settings, rows: int) -> Sequence[P
     """Return the event loop's parts of a request where `rows` rows are answered at once; the last is their sum."""
     keep_models(whole(model.fitted.bundle), settings, model.problem)
     app = create_app(settings)
-    with TestClient(app) as client:
+    with TestClient(app, "http://localhost") as client:
         client.get("/readyz").raise_for_status()
         portal: Any = client.portal
         found: Sequence[Part] = portal.call(_on_the_loop, app, model, rows)

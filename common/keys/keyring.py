@@ -31,11 +31,6 @@ class Keyring:
         """Whether the lab has named keys, or a file that is broken."""
         return self._file.holders() is not None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the lab has no key at all, so that everybody may do everything."""
-        return not self._of_settings and not self.has_file
-
     def named(self, given: str) -> KeyHolder | None:
         """Return the holder of a named key, or of a session that began with one; None for any other text."""
         holders = self._file.holders()

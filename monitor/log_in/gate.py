@@ -1,4 +1,4 @@
-"""The gate before each page of the monitor: it lets nobody without a key pass, if the lab has keys."""
+"""The gate before each page of the monitor: it lets nobody without a key pass, if the lab has named keys."""
 
 from urllib.parse import quote
 
@@ -33,7 +33,7 @@ class Gate:
             return
         keyring = keyring_of(scope["app"])
         path = scope["path"]
-        if keyring.is_open or path in OPEN or path.startswith("/static/"):
+        if not keyring.has_file or path in OPEN or path.startswith("/static/"):
             await self.app(scope, receive, send)
             return
         given = _given(scope)

@@ -66,7 +66,7 @@ def log_in_router() -> APIRouter:
     def audit(request: Request) -> Response:
         """Show the newest entries of the audit log to operators."""
         if holder_of_request(request.scope) is None:
-            raise HTTPException(404, "this lab has no keys, so that nobody has a name: there is no audit log")
+            raise HTTPException(404, "this lab has no named keys, so nobody has a name: there is no audit log")
         store: Store = request.app.state.store
         return render(request, "audit.html", {"entries": store.audit.newest()})
 
@@ -76,7 +76,7 @@ def log_in_router() -> APIRouter:
 def _form(
     request: Request, to: str, wrong: str = "", status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    is_open = keyring_of(request.app).is_open
+    is_open = not keyring_of(request.app).has_file
     return render(request, "log_in.html", {"to": _here(to), "wrong": wrong, "is_open": is_open}, status, headers)
 
 

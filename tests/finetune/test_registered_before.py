@@ -75,7 +75,7 @@ def test_it_loads_and_says_what_its_bundle_says(settings: Settings, before: Vers
 
 
 def test_it_serves(settings: Settings, before: Version) -> None:
-    with TestClient(create_app(settings)) as api:
+    with TestClient(create_app(settings), "http://localhost") as api:
         wait_for("the version", lambda: api.get("/readyz").is_success)
         answer = api.get("/predict/test").json()
     assert (answer["model_name"], answer["model_version"]) == (before.name, before.number)

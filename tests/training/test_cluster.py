@@ -43,7 +43,7 @@ def outcome(settings: Settings, trained: Trained) -> tuple[object, ...]:
     results = [(dict(each.candidate.params), dict(each.metrics)) for each in trained.results]
     curves = [dict(search.learning_curves(each.model)) for each in trained.results]
     versions = [version for version in (trained.champion, trained.challenger) if version]
-    own = {"sklearn_version", "run_id"}  # each search has its own
+    own = {"sklearn_version", "run_id", "signature"}  # each search has its own
     tags = [{name: value for name, value in each.tags.items() if name not in own} for each in versions]
     return results, curves, tags, [bundle_of(settings, each) for each in versions]
 

@@ -33,11 +33,11 @@ def with_keys(settings: Settings, api_key: str | None = None, review_key: str | 
     return settings.model_copy(update={name: SecretStr(key) if key else None for name, key in keys.items()})
 
 
-def test_a_lab_without_keys_is_open_and_one_with_any_key_is_not(settings: Settings) -> None:
-    assert Keyring(settings).is_open
+def test_a_lab_is_open_until_it_has_a_named_key(settings: Settings) -> None:
+    assert not Keyring(settings).has_file
+    assert not Keyring(with_keys(settings, "k")).has_file
     add(settings)
-    assert not Keyring(settings).is_open
-    assert not Keyring(with_keys(settings, "k")).is_open
+    assert Keyring(settings).has_file
 
 
 def test_each_role_may_do_what_the_ones_before_it_may(settings: Settings) -> None:
@@ -80,14 +80,14 @@ def test_keys_are_added_replaced_and_removed_without_a_restart(settings: Setting
     assert (holder.name, holder.role) == ("anna", "operate")
     change_keys(keys_path(settings), lambda document: remove_key(document, "anna"))
     assert keyring.named(second) is None
-    assert not keyring.is_open  # the last key is gone, and the lab stays closed
+    assert keyring.has_file  # the last key is gone, and the lab stays closed
     keys_path(settings).unlink()
-    assert keyring.is_open
+    assert not keyring.has_file
 
 
 def test_a_named_file_that_is_missing_opens_nothing(settings: Settings, tmp_path: Path) -> None:
     keyring = Keyring(settings.model_copy(update={"keys_file": tmp_path / "nowhere.json"}))
-    assert not keyring.is_open
+    assert keyring.has_file
     assert keyring.holder("anything") is None
 
 
@@ -109,7 +109,7 @@ def test_a_broken_file_opens_nothing_and_its_error_names_the_place(
     assert keyring.holder(key)
     path.write_text(content, encoding="utf-8")
     assert keyring.holder(key) is None
-    assert not keyring.is_open
+    assert keyring.has_file
     with pytest.raises(KeysFileError, match=words):
         read_keys(path)
 

@@ -163,6 +163,7 @@ def test_the_keys_of_the_settings_log_in_too_and_the_cookie_is_for_tls_alone_beh
     settings: Settings, tmp_path: Path
 ) -> None:
     own = settings.model_copy(update={"lab_home": tmp_path, "api_key": SecretStr("k"), "review_key": SecretStr("r")})
+    add(own, "somebody", "read")
     with served(create_app(own)) as other, httpx.Client(base_url=other.base_url) as browser:
         answer = browser.post("/log-in", data={"key": "r"}, headers={**OWN, "X-Forwarded-Proto": "https"})
         assert "secure" in answer.headers["set-cookie"].lower()
