@@ -87,5 +87,6 @@ def assert_usable(page: Page, width: int) -> None:
     """All of it, opened, breaks none of axe's rules, and nothing is wider than the screen."""
     page.locator("details").evaluate_all("all => all.forEach((each) => { each.open = true; })")
     found = Axe().run(page).response["violations"]
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+    broken = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+    assert broken == [], broken
     assert page.evaluate("document.documentElement.scrollWidth") <= width
