@@ -412,6 +412,7 @@ def test_a_worker_killed_between_append_and_training_loses_and_doubles_nothing(l
     assert versions(lab) == versions(lab, "IrisDev") == [1, 2]
 
 
+@pytest.mark.thorough
 def test_a_run_whose_process_is_killed_is_tried_again_by_the_same_worker(lab: Settings, problem: Problem) -> None:
     let_wait(lab, problem, range(4))
     with servers.worker(lab) as worker:

@@ -57,7 +57,10 @@ def several(name: str) -> Problem:
     return replace(problem, candidates=lambda: found)
 
 
-@pytest.mark.parametrize("name", ["iris", "breast_cancer", "travel_insurance"])
+@pytest.mark.parametrize(
+    "name",
+    ["iris", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("breast_cancer", "travel_insurance"))],
+)
 def test_the_registered_versions_are_the_same_to_the_last_bit_everywhere(
     name: str, settings: Settings, everywhere: tuple[FitAll, ...]
 ) -> None:

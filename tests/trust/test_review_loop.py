@@ -56,6 +56,9 @@ def review(api: httpx.Client, ids: list[str], decision: str) -> None:
     api.post("/corrections/review", json={"ids": ids, "decision": decision}).raise_for_status()
 
 
+@pytest.mark.parametrize(
+    "either_url", [pytest.param("sqlite", marks=pytest.mark.thorough), "postgresql"], indirect=True
+)
 def test_approved_corrections_are_learnt_once_and_a_rejected_one_never(
     lab: Settings, store: Store, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +131,9 @@ def page_of(lab: Settings, api: httpx.Client) -> Iterator[httpx.Client]:
         yield monitor
 
 
+@pytest.mark.parametrize(
+    "either_url", [pytest.param("sqlite", marks=pytest.mark.thorough), "postgresql"], indirect=True
+)
 def test_lies_wait_while_good_corrections_are_learnt_and_one_that_is_approved_on_the_page_is_in_the_next_version(
     lab: Settings, store: Store, start_api: StartApi
 ) -> None:

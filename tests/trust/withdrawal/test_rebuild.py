@@ -144,8 +144,11 @@ def graph_and_weights(lab: Settings, number: int) -> tuple[bytes, list[np.ndarra
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("way", "left_out"),
-    [({"refit": None}, 0), ({"continue_training": None}, 4), ({}, 0)],
-    ids=["continued", "refitted", "both"],
+    [
+        pytest.param({"refit": None}, 0, id="continued", marks=pytest.mark.thorough),
+        pytest.param({"continue_training": None}, 4, id="refitted", marks=pytest.mark.thorough),
+        pytest.param({}, 0, id="both"),
+    ],
 )
 def test_the_rebuilt_version_is_to_the_byte_the_one_that_would_have_been_made_without_the_correction(
     lab: Settings, store: Store, left_out: int, way: dict[str, Any]

@@ -64,6 +64,7 @@ def withdraw(api: httpx.Client, correction_id: str) -> dict[str, Any]:
     return dict(api.post(f"/corrections/{correction_id}/withdraw", json=WHY).raise_for_status().json())
 
 
+@pytest.mark.parametrize("url", [pytest.param("sqlite", marks=pytest.mark.thorough), "postgresql"], indirect=True)
 def test_a_correction_that_is_taken_back_and_then_a_person_who_is_erased_are_in_no_version_that_answers(
     lab: Settings, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +189,7 @@ def test_withdrawals_whose_flow_run_is_cancelled_or_deleted_get_another(
     assert rows(lab) == [row(1)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_withdrawal_waits_for_mlflow(
     lab: Settings, problem: Problem, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
