@@ -29,6 +29,7 @@ from scripts.stack import on_own_servers
 from scripts.traffic import api_address, key_header
 
 PICTURE = "demo.png"
+OF_TERMINALS = {"www-browser", "links", "elinks", "lynx", "w3m"}  # by their names in the module `webbrowser`
 MOVED = ("problem", "mlflow_port", "prefect_port", "api_port", "monitor_port")  # the settings of an address
 
 
@@ -133,7 +134,7 @@ def can_open_pages() -> bool:
         found = webbrowser.get()
     except webbrowser.Error:
         return False
-    return type(found) is not webbrowser.GenericBrowser  # those of the terminal, such as lynx
+    return getattr(found, "name", "") not in OF_TERMINALS
 
 
 def main() -> None:

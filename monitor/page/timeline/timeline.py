@@ -138,7 +138,7 @@ def timeline_of(view: View, now: datetime | None = None) -> StripContent:
         accuracy_steps(buckets),
         events_of(known, window),
         alerts,
-        has_traffic=bool(name),
+        has_traffic=bool(view.models),
     )
 
 

@@ -237,7 +237,7 @@ def test_one_click_sends_the_ground_truth_that_settles_the_verdict(
     page = visit("/tab/corrections", java_script_enabled=script)
     page.get_by_label("Key of the api").fill(KEY)
     page.get_by_role("button", name=f"{SETOSA} is the ground truth of {wanted}").click()
-    expect(page.locator("#wanted .empty")).to_contain_text("No verdict is open that a ground truth could settle.")
+    expect(page.locator("#wanted .empty")).to_contain_text("No verdict is open that a ground truth could settle, so")
     truths = store.trials.truths_of([wanted], trusted_only=True)
     assert truths == {wanted: SETOSA}
     assert settle(judgement.details, truths) == ACCEPTED
