@@ -1,12 +1,11 @@
 """A training's versions, kept and registered again: a test that needs a version 1 does not train it anew."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
-from mlflow.entities.model_registry import ModelVersion
 
 from common.registry.client import Version
 from common.settings import Settings
@@ -25,23 +24,24 @@ class RegistryCopy:
     """
 
     home: Path
-    versions: Sequence[ModelVersion]
-    aliases: dict[str, Sequence[str]]
+    versions: Sequence[Version]
+    aliases: Mapping[str, Sequence[str]]
 
     def restore(self, settings: Settings) -> Version:
         """Register the versions in an empty registry of the same server; return the newest one."""
         client = mlflow.MlflowClient(settings.mlflow_uri)
         for version in self.versions:
             client.create_registered_model(version.name)
-            logged_model = version.source.rpartition("/")[2]
-            made = client.create_model_version(version.name, version.source, tags=version.tags, model_id=logged_model)
-            assert int(made.version) == int(version.version) == 1
+            made = client.create_model_version(
+                version.name, version.source, tags=dict(version.tags), model_id=version.source.rpartition("/")[2]
+            )
+            assert int(made.version) == version.number == 1
             for alias in self.aliases[version.name]:
                 client.set_registered_model_alias(version.name, alias, made.version)
         for file in FILES:
             (settings.lab_home / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(self.home / file, settings.lab_home / file)
-        return Version(version.name, int(version.version), version.source, version.tags)
+        return version
 
 
 def copy_of(settings: Settings) -> RegistryCopy:
@@ -49,5 +49,6 @@ def copy_of(settings: Settings) -> RegistryCopy:
     client = mlflow.MlflowClient(settings.mlflow_uri)
     models = client.search_registered_models()
     found = [version for model in models for version in client.search_model_versions(f"name = '{model.name}'")]
-    aliases = {model.name: sorted(model.aliases) for model in models}
-    return RegistryCopy(settings.lab_home, sorted(found, key=lambda each: each.creation_timestamp), aliases)
+    found.sort(key=lambda each: each.creation_timestamp)
+    versions = [Version(each.name, int(each.version), str(each.source), each.tags) for each in found]
+    return RegistryCopy(settings.lab_home, versions, {model.name: sorted(model.aliases) for model in models})
