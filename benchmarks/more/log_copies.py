@@ -1,5 +1,7 @@
 """A large store, made of a smaller one: each prediction stands in it several times, with ids of its own."""
 
+import sqlalchemy as sa
+
 from common.store import Store
 from common.store.tables import (
     confusion_counts,
@@ -22,27 +24,38 @@ COUNTS = {
     timeline_truths: ("labels",),
 }
 MOST_COPIES = 10
+AT_ONCE = 20_000  # ids whose rows are copied in one transaction, so that SQLite's write-ahead log stays small
 
 
 def multiply(store: Store, copies: int) -> None:
     """Have each prediction and its ground truth `copies` times in the store, and the roll-ups count all of them.
 
-    The copies are written in the order of time, in one transaction: an index grows as it does in service.
+    The copies are written in the order of time: an index grows as it does in service.
 
     Raises:
         ValueError: less than one copy, or more than ten.
     """
     if not 1 <= copies <= MOST_COPIES:
         raise ValueError(f"{copies} copies: from 1 to {MOST_COPIES} are possible")
-    numbers = " UNION ALL ".join(f"SELECT {number} AS number" for number in range(1, copies))
-    with store._database.writing() as connection:  # noqa: SLF001
-        for table, key in ((predictions, "id"), (feedback, "prediction_id")) if copies > 1 else ():
-            names = ", ".join(each.name for each in table.columns if each.name != key)
-            # Ids have hexadecimal digits, so that none ends like those of the copies.
-            connection.exec_driver_sql(
-                f"INSERT INTO {table.name} ({key}, {names}) "  # noqa: S608
-                f"SELECT substr({key}, 1, 34) || n.number || 'x', {names} "
-                f"FROM {table.name} CROSS JOIN ({numbers}) AS n ORDER BY {key}"
-            )
+    database, c = store._database, predictions.c  # noqa: SLF001
+    ids = [row["id"] for row in database.read(sa.select(c.id).where(c.role == "champion").order_by(c.id))]
+    for start in range(0, len(ids) if copies > 1 else 0, AT_ONCE):
+        some = ids[start : start + AT_ONCE]
+        with database.writing(durable=False) as connection:
+            for table, key in ((predictions, "id"), (feedback, "prediction_id")):
+                _copy(connection, table.c[key], copies, (some[0], some[-1]))
+    with database.writing() as connection:
         for table, columns in COUNTS.items():
             connection.execute(table.update().values({name: table.c[name] * copies for name in columns}))
+
+
+def _copy(connection: sa.Connection, key: sa.Column[str], copies: int, span: tuple[str, str]) -> None:
+    table = key.table
+    others = [column for column in table.c if column is not key]
+    numbers = sa.union_all(*(sa.select(sa.literal(str(number)).label("number")) for number in range(1, copies)))
+    counted = numbers.subquery()
+    # Ids have hexadecimal digits, so that none ends like those of the copies.
+    copied = sa.select(sa.func.substr(key, 1, 34) + counted.c.number + "x", *others)
+    copied = copied.select_from(sa.join(table, counted, sa.true())).where(key.between(*span)).order_by(key)
+    names = [key.name, *(column.name for column in others)]
+    connection.execute(table.insert().from_select(names, copied))

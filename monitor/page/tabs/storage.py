@@ -17,7 +17,7 @@ STORAGE = PanelText(
 
 def storage_panel(view: View) -> Panel:
     """Return the panel."""
-    head = columns("text", name="Part", value="Now", text="Remark")
+    head = columns("text", name="Part", value="State", text="Remark")
     if (storage := view.backends.storage) is None:
         return STORAGE.panel(head, [])
     found = storage.figures()
