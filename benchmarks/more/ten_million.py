@@ -95,13 +95,14 @@ def _measure(database: str, settings: Settings, url: str) -> Report:
         stack.callback(lambda: runner.run(registry.__aexit__()))
         lab.say(f"{database}: write {SMALL:,} predictions")
         with closing(Store(url)) as store:
-            fill_seconds = seconds_of(partial(fill, store, problem, SMALL))
+            fill_seconds = seconds_of(partial(fill, store, problem, SMALL // COPIES))
+            fill_seconds += seconds_of(partial(multiply, store, COPIES))
             calls = lineage_calls(runner, registry, problem, store)
             lineage = {f"lineage of {name}": call for name, call in calls.items()}
             _ask(found, store, problem, bundle, api)
             found.ask(lineage)
             lab.say(f"{database}: copy them")
-            fill_seconds += seconds_of(partial(multiply, store, COPIES))
+            fill_seconds += seconds_of(partial(multiply, store, COPIES, turn=1))
             _ask(found, store, problem, bundle, api)
             found.ask(lineage)
             size = store.retention.sizes.now()

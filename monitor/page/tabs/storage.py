@@ -10,7 +10,7 @@ from monitor.storage import Storage, StorageFigures
 STORAGE = PanelText(
     "storage",
     "The disk and the prediction log",
-    "The monitor knows no disk: it was started without its settings.",
+    "The monitor knows no disk. Start it with the lab: `make up`",
     "Of all problems together, now. Counts on these pages count every answer, also those whose rows are gone.",
 )
 

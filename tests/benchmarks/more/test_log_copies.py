@@ -26,10 +26,11 @@ def test_copies_are_counted_with_their_ground_truths(store: Store, monkeypatch: 
     ids = [f"{number:04}".ljust(36, "0") for number in range(5)]
     store.predictions.write([prediction(each) for each in ids] + [shadow(each) for each in ids[:2]])
     store.feedback.give(ids[0], SETOSA)
-    multiply(store, 4)
+    multiply(store, 2)
+    multiply(store, 2, turn=1)
     assert assert_counted(store).predictions.total() == 4 * 7
     assert len({row["id"] for row in store._database.read(sa.select(predictions.c.id))}) == 4 * 5
-    assert store.predictions.get(f"{ids[0][:34]}3x")[0].truth == SETOSA
+    assert store.predictions.get(f"{ids[0][:32]}1x1x")[0].truth == SETOSA
 
 
 def test_the_number_of_copies_is_bounded(store: Store) -> None:
