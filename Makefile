@@ -1,6 +1,6 @@
 # The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install data train demo up watch report check-lab dashboards api test lint format bench bench-quick containers lock clean
+.PHONY: help install data train demo up watch report check-lab dashboards backup restore api test lint format bench bench-quick containers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +40,12 @@ report: $(INSTALLED) ## write the monitor's overview as one HTML page to print (
 
 check-lab: $(INSTALLED) ## say which tasks of docs/lab.md are done; it reads the state of the lab and changes nothing
 	@python -m scripts.check_lab
+
+backup: $(INSTALLED) ## save the lab, which may run meanwhile, into one file under backups/ (FILE=… another file)
+	@python -m scripts.backup.save $(FILE)
+
+restore: $(INSTALLED) ## bring a backup back into an empty lab: make restore FROM=lab.zip
+	@python -m scripts.backup.restore $(if $(FROM),$(FROM),$(error name the file: make restore FROM=lab.zip))
 
 dashboards: $(INSTALLED) ## write grafana/dashboards/ again from the Python code beside it
 	@python -m grafana.build
