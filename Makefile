@@ -1,6 +1,6 @@
 # The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install data train demo up watch report check-lab dashboards backup restore api test lint format bench bench-quick containers lock clean
+.PHONY: help install data train demo up watch report check-lab dashboards backup restore soak api test lint format bench bench-quick containers lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,9 @@ api: $(INSTALLED) ## start the api alone; it reloads when the code changes
 # Three test processes, each with servers of its own, because the tests spend much time waiting for servers.
 test: $(INSTALLED) ## run the tests against real servers
 	@pytest -m 'not thorough' --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+soak: $(INSTALLED) ## use a whole lab for an hour, do harm to it, count what is lost, write docs/reliability.md (SOAK_SECONDS, SOAK_KILLS)
+	@python -m tests.soak.run
 
 lint: $(INSTALLED) ## check style and types
 	@ruff format --check .

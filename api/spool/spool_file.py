@@ -153,6 +153,10 @@ class Spool:
                     others_live = True
         return found, others_live
 
+    def with_own(self, files: list[SpoolFile]) -> list[SpoolFile]:
+        """Return these files and the own one, which may have been made since they were listed."""
+        return files if self._own is None or self._own in files else [*files, self._own]
+
     def is_own(self, file: SpoolFile) -> bool:
         """Return whether this process appends to a file."""
         return file is self._own

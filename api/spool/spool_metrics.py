@@ -1,7 +1,5 @@
 """The metrics of the spool."""
 
-from collections.abc import Callable
-
 from prometheus_client import Gauge
 
 from api.metrics.declared import Metrics
@@ -21,7 +19,9 @@ class SpoolMetrics:
         self.brought_in = metrics.counter("spool_brought_in", "Of these, the ones that are in the store now.", "kind")
         self.refused = metrics.counter("spool_refused", "Of these, the ones that the store did not take.", "kind")
 
-    def follow(self, is_away: Callable[[], bool], size: Callable[[], int]) -> None:
-        """Show the state of a spool from now on."""
-        self._away.set_function(lambda: float(is_away()))
-        self._bytes.set_function(lambda: float(size()))
+        self.shows(away=False, size=0)  # a worker before may have left other values in the shared files
+
+    def shows(self, *, away: bool, size: int) -> None:
+        """Show whether the store is away, and the bytes of the spool."""
+        self._away.set(away)
+        self._bytes.set(size)

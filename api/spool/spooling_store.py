@@ -47,7 +47,7 @@ class SpoolingStore(LateStore):
         self._spool, self._metrics = spool, metrics
         self._lock = threading.Lock()
         self._read: dict[str, int] = {}  # the byte up to which the predictions of a file are in the store
-        metrics.follow(lambda: self._opened is None, spool.size)
+        metrics.shows(away=True, size=spool.size())
 
     @property
     def away(self) -> str | None:
@@ -73,6 +73,7 @@ class SpoolingStore(LateStore):
                 return False
             now = time.time()
             self._spool.append(*({"kind": kind, "at": now, **each} for each in documents), for_log=kind == PREDICTIONS)
+            self._metrics.shows(away=True, size=self._spool.size())
         self._metrics.kept.labels(kind).inc(len(documents))
         return True
 
@@ -94,11 +95,13 @@ class SpoolingStore(LateStore):
             if not self._bring_in(found, files, others_live=others_live):
                 return False
             with self._lock:  # nobody tells more meanwhile
+                files = self._spool.with_own(files)
                 if not self._bring_in(found, files, others_live=others_live):
                     return False
                 self._spool.forget_own()
                 for file in files:
                     file.remove()
+                self._metrics.shows(away=False, size=self._spool.size())
                 return super()._use(found)
         finally:
             for file in files:

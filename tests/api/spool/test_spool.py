@@ -4,6 +4,7 @@ import signal
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from api.metrics.declared import Metrics
 from api.spool.spool_file import REFUSED, Spool, SpoolFile
+from api.spool.spool_metrics import SpoolMetrics
+from api.spool.spooling_store import SpoolingStore
 from common.settings import Settings
 from common.store import Store, StoreError
 from common.store.late_store import LateStore, open_late
@@ -23,6 +27,7 @@ from tests import servers
 from tests.api.inference.test_prediction_log import SETOSA, SETOSA_ROW, ask, counted, logged, store_of, told
 from tests.api.metrics.test_declared import samples
 from tests.api.routes.test_bad_requests import check_problem
+from tests.common.store.rows import prediction
 from tests.conftest import running_api, served
 from tests.postgres import Postgres
 from tests.test_breaking import check_whole
@@ -166,6 +171,33 @@ def test_what_a_killed_api_has_acknowledged_is_brought_in_by_the_next_one(with_c
         check_whole(store)
 
 
+@pytest.mark.thorough
+def test_two_workers_bring_in_what_each_was_told_of_the_other_s_predictions(with_copy: Settings) -> None:
+    lab = with_copy.model_copy(update={"api_workers": 2})
+    good = damage(lab)
+    given: dict[str, str] = {}
+
+    def use_both(url: str) -> bool:
+        with httpx.Client(base_url=url, timeout=30.0) as api:  # the kernel gives each connection to one of the workers
+            [answer] = ask(api, SETOSA_ROW)
+        with httpx.Client(base_url=url, timeout=30.0) as api:
+            truth = {"prediction_id": answer["prediction_id"], "class_name": "Iris-setosa"}
+            assert api.post("/feedback", json=truth).is_success
+        given[answer["prediction_id"]] = "Iris-setosa"
+        return len(list((lab.state_dir / "spool").glob("*.jsonl"))) == 2 and len(given) > 20
+
+    with servers.api_process(lab) as (url, _):
+        wait_for("both workers", lambda: use_both(url))
+        mend(lab, good)
+        with httpx.Client(base_url=url, timeout=30.0) as api:
+            wait_for("the stores", lambda: is_open(api))
+    assert not (lab.state_dir / "spool" / REFUSED).exists()
+    with store_of(lab) as store:
+        assert told(store) == given
+        assert Counter(row["id"] for row in logged(store)) == Counter(given.keys())
+        check_whole(store)
+
+
 def test_a_full_spool_refuses_with_503_and_predictions_go_on_and_are_counted(with_copy: Settings) -> None:
     lab = with_copy.model_copy(update={"spool_mb": 1})
     good = damage(lab)
@@ -218,6 +250,33 @@ def test_no_new_store_is_made_in_the_place_of_a_damaged_one(offline: Settings) -
         wait_for("the store", lambda: late.error is None)
         assert late.champions.history("IrisModel") == []
         assert late.trust.replays
+    finally:
+        late.close()
+
+
+def test_a_truth_that_comes_while_the_spool_is_brought_in_is_not_lost(
+    offline: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Store(offline.database_url)) as store:
+        store.predictions.write([prediction("p")])
+    bring_in, told_once = SpoolingStore._bring_in, list[int]()
+
+    def bring_in_and_be_told(late: SpoolingStore, *arguments: Any, **options: Any) -> bool:
+        found = bring_in(late, *arguments, **options)
+        if not told_once:
+            told_once.append(1)
+            late.feedback.give("p", "Iris-setosa")
+        return found
+
+    monkeypatch.setattr(SpoolingStore, "_bring_in", bring_in_and_be_told)
+    spool = Spool(offline.state_dir / "spool", 10**6)
+    opens = partial(Store, offline.database_url)
+    late = SpoolingStore(opens, StoreError("away"), spool, SpoolMetrics(Metrics()))
+    late.start()
+    try:
+        wait_for("the store", lambda: late.away is None)
+        [found] = late.predictions.get("p")
+        assert found.truth == "Iris-setosa"
     finally:
         late.close()
 
