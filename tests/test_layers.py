@@ -45,6 +45,7 @@ TOWER = (
     "api.http",
     "api.metrics",
     "api.schemas",
+    "deploy",
     "finetune.finetune",
     "trust.withdrawal",
     "finetune.later",
@@ -122,6 +123,7 @@ ACROSS = {
     "api": ("trust",),
     "finetune": ("trust",),
     "monitor": ("trust",),
+    "deploy": ("finetune",),
     "scripts": ("trust", "preprocess"),
     "trust": ("api", "finetune"),
 }
@@ -181,6 +183,7 @@ RING_1 = (
     "common/store/trials.py",
     "common/store/trust",
     "common/table_hints.py",
+    "deploy",
     "finetune/forks.py",
     "finetune/form.py",
     "finetune/later.py",
@@ -225,7 +228,7 @@ LESSON_PROJECTS = ("lesson/project", "lesson/solution")
 
 LOOP_LINES = 4_500
 FILE_LINES = 250
-CORE = (*LOOP, "monitor", "grafana", "scripts")
+CORE = (*LOOP, "monitor", "grafana", "deploy", "scripts")
 
 
 def files(*places: str) -> list[Path]:
