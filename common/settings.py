@@ -24,6 +24,7 @@ from common.room_settings.protocols import ProtocolSettings  # room: protocols
 from common.room_settings.retention import RetentionSettings  # room: retention
 from common.room_settings.scripts import ScriptSettings  # room: scripts
 from common.room_settings.signing import SigningSettings  # room: signing
+from common.room_settings.spool import SpoolSettings  # room: spool
 from common.room_settings.trust import TrustSettings  # room: trust
 from common.room_settings.version_check import VersionCheckSettings  # room: version_check
 from common.room_settings.workers import WorkerSettings  # room: workers
@@ -150,6 +151,7 @@ class Settings(
     RetentionSettings,  # room: retention
     ScriptSettings,  # room: scripts
     SigningSettings,  # room: signing
+    SpoolSettings,  # room: spool
     TrustSettings,  # room: trust
     VersionCheckSettings,  # room: version_check
     WorkerSettings,  # room: workers

@@ -19,7 +19,8 @@ from common.problem import ProblemError, get_problem
 from common.registry.client import Registry
 from common.settings import Settings, load_settings
 from common.signing.check import check_of  # room: signing
-from common.store import Store, StoreError
+from common.store import StoreError
+from common.store.late_store import open_late
 from monitor.follow_registry import References
 from monitor.jobs.schedule import Schedule
 from monitor.log_in.gate import Gate
@@ -59,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
     state = app.state
     state.keyring = Keyring(settings)
-    state.store = await asyncio.to_thread(Store, settings.database_url)
+    state.store = await asyncio.to_thread(open_late, settings.database_url)
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     registry.check = check_of(settings)  # room: signing

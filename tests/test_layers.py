@@ -33,6 +33,7 @@ TOWER = (
     "api.swagger",
     "api.metadata",
     "api.live_statistics",
+    "api.spool",
     "api.routes",
     "api.corrections",
     "api.inference",
@@ -44,6 +45,7 @@ TOWER = (
     "api.http",
     "api.metrics",
     "api.schemas",
+    "deploy",
     "finetune.finetune",
     "trust.withdrawal",
     "finetune.later",
@@ -121,6 +123,7 @@ ACROSS = {
     "api": ("trust",),
     "finetune": ("trust",),
     "monitor": ("trust",),
+    "deploy": ("finetune",),
     "scripts": ("trust", "preprocess"),
     "trust": ("api", "finetune"),
 }
@@ -143,6 +146,7 @@ RING_1 = (
     "api/promotion",
     "api/protocols",
     "api/unseen_categories.py",
+    "api/spool",
     "api/swagger",
     "api/version_check",
     "api/workers",
@@ -168,6 +172,7 @@ RING_1 = (
     "common/store/audit.py",
     "common/store/bulk_insert.py",
     "common/store/known_rows.py",
+    "common/store/late_store.py",
     "common/store/migrations",
     "common/store/monitoring",
     "common/store/postgresql.py",
@@ -178,6 +183,7 @@ RING_1 = (
     "common/store/trials.py",
     "common/store/trust",
     "common/table_hints.py",
+    "deploy",
     "finetune/forks.py",
     "finetune/form.py",
     "finetune/later.py",
@@ -222,7 +228,7 @@ LESSON_PROJECTS = ("lesson/project", "lesson/solution")
 
 LOOP_LINES = 4_500
 FILE_LINES = 250
-CORE = (*LOOP, "monitor", "grafana", "scripts")
+CORE = (*LOOP, "monitor", "grafana", "deploy", "scripts")
 
 
 def files(*places: str) -> list[Path]:
