@@ -1,4 +1,4 @@
-"""Back up and restore: the state of a lab as one file, and the way back. docs/operations.md has the commands.
+"""Back up and restore: the state of a lab as one file, and the way back. docs/backup.md has the commands.
 
 `save.py` writes the file, in the order that `places.py` explains; `restore.py` brings the state back into an empty
 folder.

@@ -62,4 +62,10 @@ def _growth(result: Mapping[str, Any]) -> str:
 def _interval(slope: Any) -> str:
     if slope is None:
         return "not enough data"
-    return f"{slope[0]:+.3g} ({slope[1]:+.3g} to {slope[2]:+.3g})"
+    return f"{_digits(slope[0])} ({_digits(slope[1])} to {_digits(slope[2])})"
+
+
+def _digits(value: float) -> str:
+    """Return a number with its sign and three digits, without an exponent."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:+,.0f}" if abs(rounded) >= 100 else f"{rounded:+.3g}"  # has three digits

@@ -86,11 +86,14 @@ class Sampler(threading.Thread):
 
 
 def sample(part: Part) -> Sample | None:
-    """Return a sample of a part with its children; None if it does not run, or changes meanwhile."""
+    """Return a sample of a part with its children; None if it does not run, or changes meanwhile.
+
+    Memory is the proportional set size: what several processes share counts once.
+    """
     with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         found = part.processes()
         if found:
-            memory = sum(each.memory_info().rss for each in found) / 1e6
+            memory = sum(each.memory_full_info().pss for each in found) / 1e6
             files = sum(each.num_fds() for each in found)
             threads = sum(each.num_threads() for each in found)
             return Sample(time.time(), found[0].pid, memory, files, threads)
