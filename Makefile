@@ -85,9 +85,9 @@ lock: ## resolve the dependencies again and export the pinned requirements (need
 	poetry export --only install -o requirements/install.txt
 	poetry export --only main,dev -o requirements/dev.txt
 	poetry export --only main,api -o api/requirements.txt
-	poetry export --only main,finetune -o finetune/requirements.txt
+	poetry export --only main,finetune,cluster -o finetune/requirements.txt
 	poetry export --only main,monitor -o monitor/requirements.txt
-	poetry export --only tracking -o containers/mlflow/requirements.txt
+	poetry export --only tracking,s3 -o containers/mlflow/requirements.txt
 	for peer in $(PEERS); do uv pip compile --quiet --upgrade --system-certs --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --no-emit-index-url $$peer.in -o $$peer.txt >/dev/null || exit 1; done
 

@@ -35,6 +35,7 @@ from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.label_queue.routes import label_router  # room: label_queue
 from api.live_statistics.routes import model_router  # room: live_statistics
+from api.log_sampling.sampled_log import SampledLog  # room: log_sampling
 from api.lost_runs.lost_runs import LostRuns  # room: lost_runs
 from api.metadata.routes import metadata_router  # room: metadata
 from api.metrics.declared import Metrics
@@ -151,7 +152,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     problem, state, metrics = get_problem(settings.problem), app.state, app.state.metrics
-    state.problem = problem
+    state.problem, state.challenger = problem, None
     for make_router in ROUTERS:
         app.include_router(make_router(problem))
     describe(app, problem)  # room: swagger
@@ -170,10 +171,10 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     state.large = OffloadLarge()
     stack.callback(state.large.close)
     state.log = PredictionLog(problem, store.predictions, metrics)
+    state.log.predictions = SampledLog(store, settings, metrics)  # room: log_sampling
     state.predictor = Predictor(state.log, metrics)
     threads: list[Any] = [state.log]
     state.champion = ChampionFollower(problem, registry, metrics, state.store)
-    state.challenger = None
     state.outbox = Outbox(problem, settings, state.store)
     services: list[Any] = [state.champion, state.outbox]
     state.champion.check = partial(check_apart, problem, settings)  # room: version_check

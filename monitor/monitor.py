@@ -29,6 +29,7 @@ from monitor.metrics.store_collector import StoreCollector
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
 from monitor.page.view import Backends, FeedbackApi
+from monitor.storage import Storage
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -69,6 +70,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     trusted_only = settings.api_key is not None
     feedback = FeedbackApi(settings.api_url.rstrip("/"), settings.problem)
     pages = settings.mlflow_page, settings.prefect_page
+    storage = Storage(settings, state.store)
     keys = {"REVIEW_KEY": settings.review_key, "API_KEY": settings.api_key}
     state.backends = Backends(
         state.store,
@@ -79,10 +81,11 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
         vetting=settings.vetting == "on",
         # With named keys, a form is sent on with the key of the person who has logged in.
         review_key=None if state.keyring.has_file else next((name for name, key in keys.items() if key), None),
+        storage=storage,
     )
     state.collectors = CollectorRegistry()
     ProcessCollector(registry=state.collectors)
-    state.collectors.register(StoreCollector(state.store, references, trusted_only=trusted_only))
+    state.collectors.register(StoreCollector(state.store, references, trusted_only=trusted_only, storage=storage))
     await references.start()
     stack.push_async_callback(references.stop)
     schedule = Schedule(settings, state.store, references)

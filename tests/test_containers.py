@@ -17,8 +17,8 @@ from common.settings import PROJECT, load_settings
 
 SECRETS = {"POSTGRES_PASSWORD": "a", "GRAFANA_ADMIN_PASSWORD": "b"}
 STAND_INS = "tests/compose.stand-ins.yaml"
-GROUPS = {"api": ("main", "api"), "finetune": ("main", "finetune"), "monitor": ("main", "monitor")} | {
-    "containers/mlflow": ("tracking",)
+GROUPS = {"api": ("main", "api"), "finetune": ("main", "finetune", "cluster"), "monitor": ("main", "monitor")} | {
+    "containers/mlflow": ("tracking", "s3")
 }
 IMAGES_PYTHON = {"python_version": "3.12", "python_full_version": "3.12.0", "sys_platform": "linux"} | {
     "platform_system": "Linux",

@@ -26,6 +26,7 @@ TOWER = (
     "api.promotion",
     "api.challenger",
     "api.lost_runs",
+    "api.log_sampling",
     "api.version_check",
     "api.label_queue",
     "api.unseen_categories",
@@ -44,6 +45,7 @@ TOWER = (
     "api.http",
     "api.metrics",
     "api.schemas",
+    "deploy",
     "finetune.finetune",
     "trust.withdrawal",
     "finetune.later",
@@ -67,11 +69,13 @@ TOWER = (
     "monitor.monitor",
     "monitor.external_log",
     "monitor.replaying",
+    "monitor.exporting_days",
     "monitor.log_in",
     "monitor.page",
     "monitor.metrics",
     "monitor.mlflow_export",
     "monitor.jobs",
+    "monitor.storage",
     "monitor.follow_registry",
     "monitor.statistics",
     "grafana",
@@ -82,11 +86,13 @@ TOWER = (
     "trust.vetting",
     "problems",
     "common.columns",
+    "common.exported_days",
     "common.store",
     "common.connections",
     "common.browsers",
     "common.keys",
     "common.registry",
+    "common.disk_space",
     "common.signing",
     "common.bundle",
     "common.judgement",
@@ -117,6 +123,7 @@ ACROSS = {
     "api": ("trust",),
     "finetune": ("trust",),
     "monitor": ("trust",),
+    "deploy": ("finetune",),
     "scripts": ("trust", "preprocess"),
     "trust": ("api", "finetune"),
 }
@@ -130,6 +137,7 @@ RING_1 = (
     "api/guards",
     "api/label_queue",
     "api/live_statistics",
+    "api/log_sampling",
     "api/lost_runs",
     "api/metadata",
     "api/metrics/http.py",
@@ -150,7 +158,9 @@ RING_1 = (
     "common/columns.py",
     "common/connections",
     "common/csv_cells.py",
+    "common/disk_space.py",
     "common/evaluate.py",
+    "common/exported_days.py",
     "common/faults.py",
     "common/judgement/betting.py",
     "common/keys",
@@ -167,11 +177,13 @@ RING_1 = (
     "common/store/monitoring",
     "common/store/postgresql.py",
     "common/store/process_lock.py",
+    "common/store/retention",
     "common/store/statistics.py",
     "common/store/timeline",
     "common/store/trials.py",
     "common/store/trust",
     "common/table_hints.py",
+    "deploy",
     "finetune/forks.py",
     "finetune/form.py",
     "finetune/later.py",
@@ -216,7 +228,7 @@ LESSON_PROJECTS = ("lesson/project", "lesson/solution")
 
 LOOP_LINES = 4_500
 FILE_LINES = 250
-CORE = (*LOOP, "monitor", "grafana", "scripts")
+CORE = (*LOOP, "monitor", "grafana", "deploy", "scripts")
 
 
 def files(*places: str) -> list[Path]:
