@@ -191,13 +191,12 @@ class _SpooledPredictions:
     def __init__(self, store: SpoolingStore, part: Any) -> None:
         self._store, self._part = store, part
 
-    def write(self, rows: Sequence[PredictionRow]) -> None:
+    def write(self, rows: Sequence[PredictionRow]) -> int:
         if self._store.found is not None:  # the log may be written before the spool is in the store
-            self._store.found.predictions.write(rows)
-            return
-        documents = [{"row": _document(row)} for row in rows]
-        if not self._store.keep(PREDICTIONS, *documents):
-            self._part.write(rows)
+            return self._store.found.predictions.write(rows)
+        if not self._store.keep(PREDICTIONS, *({"row": _document(row)} for row in rows)):
+            return int(self._part.write(rows))
+        return len(rows)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._part, name)
