@@ -20,6 +20,7 @@ from common.store import Store
 from common.store.predictions import PredictionRow
 from common.store.trust.replays import ReplaySpan
 from common.table import read_table
+from monitor.exporting_days import export_days
 from scripts.parts import free_port, wait_for
 from scripts.replay import run
 from scripts.stack import process_environment
@@ -98,6 +99,17 @@ def test_a_version_replayed_on_its_own_answers_agrees_with_all_of_them(
     assert (found.accuracy.gain, found.accuracy.harm, found.accuracy.truths) == (0, 0, 75)
     assert found.confidence.change
     assert found.confidence.change.value == pytest.approx(0, abs=1e-6)
+
+
+def test_exported_days_are_replayed_as_the_log_is(
+    logged: Logged, other: bytes, register_by_hand: RegisterByHand, tmp_path: Path
+) -> None:
+    with closing(Store(logged.settings.database_url)) as store:
+        assert export_days(store, str(tmp_path), "iris", NOON + timedelta(days=1), "all") == 1
+    version = register_by_hand(other)
+    found = run(logged.settings, span(), version, exported=str(tmp_path))
+    assert found == run(logged.settings, span(), version)
+    assert found.changed > 0
 
 
 def span() -> ReplaySpan:
