@@ -194,9 +194,8 @@ class _SpooledPredictions:
     def write(self, rows: Sequence[PredictionRow]) -> int:
         if self._store.found is not None:  # the log may be written before the spool is in the store
             return self._store.found.predictions.write(rows)
-        documents = [{"row": _document(row)} for row in rows]
-        if not self._store.keep(PREDICTIONS, *documents):
-            self._part.write(rows)
+        if not self._store.keep(PREDICTIONS, *({"row": _document(row)} for row in rows)):
+            return int(self._part.write(rows))
         return len(rows)
 
     def __getattr__(self, name: str) -> Any:

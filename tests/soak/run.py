@@ -80,7 +80,7 @@ def whole_lab() -> Iterator[tuple[Settings, dict[str, Part]]]:
         url = stack.enter_context(server.database())
         names = ("mlflow_port", "prefect_port", "api_port", "monitor_port")
         ports: dict[str, Any] = {name: free_port() for name in names}
-        lab = Settings(lab_home=home, database_url=url, suggest_rate="100000/minute", **ports)
+        lab = Settings(lab_home=home, database_url=url, suggest_rate="100000/minute", disk_limit_percent=100, **ports)
         problem = get_problem("iris")
         write_atomic(lab.data_dir / "data.csv", table_bytes(problem.load(None), problem.target.classes))
         preprocess(problem, lab.data_dir)
