@@ -50,7 +50,7 @@ def run(settings: Settings, span: ReplaySpan, version: int, path: Path | None = 
         bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         progress = stack.enter_context(bar)
         task = progress.add_task("rows", total=store.trust.replays.count(span))
-        trusted_only = settings.api_key is not None
+        trusted_only = settings.has_keys
         for rows, changed in replay.run(store.trust.replays.chunks(span, trusted_only=trusted_only)):
             progress.advance(task, rows)
             if lines:
