@@ -14,6 +14,7 @@ from scripts.parts import wait_for
 from tests.containers.stack import KEY, NAME, PASSWORD, PORTS, Stack, engine
 
 LIE = "203.0.113.9"
+OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}  # as browsers say about a form of the page itself
 # The program tries the database of its settings, and prints the errors.
 DATABASE = """
 import json, sys
@@ -55,19 +56,22 @@ print(json.dumps({place: reached(place) for place in sys.argv[1:]}))
 @pytest.fixture(scope="module")
 def registered(stack: Stack) -> str:
     """The name of a registered model with one version, which the training's user has made."""
-    mlflow = mlflow_of(stack, "training")
+
+    def post(path: str, content: dict[str, str]) -> Any:
+        return mlflow(stack, "training", "POST", path, json=content).raise_for_status().json()
+
     name = {"name": "Walls"}
-    mlflow.post("/registered-models/create", json=name).raise_for_status()
-    run = mlflow.post("/runs/create", json={"experiment_id": "0"}).raise_for_status().json()["run"]["info"]
-    source = {"source": f"{run['artifact_uri']}/model", "run_id": run["run_id"]}
-    mlflow.post("/model-versions/create", json={**name, **source}).raise_for_status()
+    post("/registered-models/create", name)
+    run = post("/runs/create", {"experiment_id": "0"})["run"]["info"]
+    post("/model-versions/create", {**name, "source": f"{run['artifact_uri']}/model", "run_id": run["run_id"]})
     return "Walls"
 
 
-def mlflow_of(stack: Stack, user: str | None) -> httpx.Client:
-    """Return a client of MLflow with the log-in of a user."""
+def mlflow(stack: Stack, user: str | None, method: str, path: str, **content: Any) -> httpx.Response:
+    """Send a request to MLflow with the log-in of a user."""
     log_in = (user, PASSWORD) if user else None
-    return httpx.Client(base_url=f"{stack.address('MLFLOW_PORT')}/api/2.0/mlflow", auth=log_in, timeout=20.0)
+    address = f"{stack.address('MLFLOW_PORT')}/api/2.0/mlflow{path}"
+    return httpx.request(method, address, auth=log_in, timeout=20.0, **content)
 
 
 def test_no_container_shows_a_secret(stack: Stack) -> None:
@@ -84,7 +88,7 @@ def test_no_container_shows_a_secret(stack: Stack) -> None:
 def test_mlflow_and_prefect_answer_nobody_without_a_log_in(stack: Stack) -> None:
     asked = {"experiment_id": "0"}
     statuses = {
-        user: mlflow_of(stack, user).get("/experiments/get", params=asked).status_code
+        user: mlflow(stack, user, "GET", "/experiments/get", params=asked).status_code
         for user in (None, "api", "monitor", "training", "nobody")
     }
     assert statuses == {None: 401, "api": 200, "monitor": 200, "training": 200, "nobody": 401}
@@ -106,16 +110,17 @@ def test_mlflow_and_prefect_answer_nobody_without_a_log_in(stack: Stack) -> None
 def test_a_service_may_do_in_the_registry_only_what_it_needs(
     stack: Stack, registered: str, user: str, expected: dict[str, int]
 ) -> None:
-    mlflow, name = mlflow_of(stack, user), {"name": registered}
+    name = {"name": registered}
     version, alias = {**name, "version": "1"}, {**name, "alias": "some"}
-    found = {
-        "read": mlflow.get("/model-versions/get", params=version),
-        "tag": mlflow.post("/model-versions/set-tag", json={**version, "key": "a", "value": "b"}),
-        "alias": mlflow.post("/registered-models/alias", json={**alias, "version": "1"}),
-        "no alias": mlflow.request("DELETE", "/registered-models/alias", json=alias),
-        "delete": mlflow.request("DELETE", "/model-versions/delete", json=version),
-        "delete all": mlflow.request("DELETE", "/registered-models/delete", json=name),
+    wanted: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "read": ("GET", "/model-versions/get", {"params": version}),
+        "tag": ("POST", "/model-versions/set-tag", {"json": {**version, "key": "a", "value": "b"}}),
+        "alias": ("POST", "/registered-models/alias", {"json": {**alias, "version": "1"}}),
+        "no alias": ("DELETE", "/registered-models/alias", {"json": alias}),
+        "delete": ("DELETE", "/model-versions/delete", {"json": version}),
+        "delete all": ("DELETE", "/registered-models/delete", {"json": name}),
     }
+    found = {what: mlflow(stack, user, method, path, **more) for what, (method, path, more) in wanted.items()}
     assert {what: answer.status_code for what, answer in found.items()} == expected
 
 
@@ -239,7 +244,7 @@ def test_behind_tls_a_session_is_for_https_alone_and_nobody_makes_up_an_address(
 ) -> None:
     lie = {"X-Forwarded-For": LIE, "X-Forwarded-Proto": "http"}
     wait_for("the monitor", lambda: ask(tls, stack, "TLS_MONITOR_PORT", "/livez").is_success)
-    entered = ask(tls, stack, "TLS_MONITOR_PORT", "/log-in", "POST", data={"key": anna}, headers=lie)
+    entered = ask(tls, stack, "TLS_MONITOR_PORT", "/log-in", "POST", data={"key": anna}, headers={**lie, **OWN_PAGE})
     assert entered.status_code == 303
     assert "Secure" in entered.headers["Set-Cookie"]
     tried = ask(tls, stack, "TLS_PORT", "/models/99/promote", "POST", headers={**lie, "X-API-Key": anna})
