@@ -1,6 +1,6 @@
 # The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install data train demo up watch report check-lab dashboards api test lint format bench bench-quick containers sbom faults lock clean
+.PHONY: help install data train demo up watch report check-lab dashboards backup restore soak api test lint format bench bench-quick containers sbom faults lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,6 +41,12 @@ report: $(INSTALLED) ## write the monitor's overview as one HTML page to print (
 check-lab: $(INSTALLED) ## say which tasks of docs/lab.md are done; it reads the state of the lab and changes nothing
 	@python -m scripts.check_lab
 
+backup: $(INSTALLED) ## save the lab, which may run meanwhile, into one file under backups/ (FILE=… another file)
+	@python -m scripts.backup.save $(FILE)
+
+restore: $(INSTALLED) ## bring a backup back into an empty lab: make restore FROM=lab.zip
+	@python -m scripts.backup.restore $(if $(FROM),$(FROM),$(error name the file: make restore FROM=lab.zip))
+
 dashboards: $(INSTALLED) ## write grafana/dashboards/ again from the Python code beside it
 	@python -m grafana.build
 
@@ -50,6 +56,9 @@ api: $(INSTALLED) ## start the api alone; it reloads when the code changes
 # Three test processes, each with servers of its own, because the tests spend much time waiting for servers.
 test: $(INSTALLED) ## run the tests against real servers
 	@pytest -m 'not thorough' --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+soak: $(INSTALLED) ## use a whole lab for an hour, do harm to it, count what is lost, write docs/reliability.md (SOAK_SECONDS, SOAK_KILLS)
+	@python -m tests.soak.run
 
 lint: $(INSTALLED) ## check style and types
 	@ruff format --check .
@@ -82,9 +91,9 @@ lock: ## resolve the dependencies again and export the pinned requirements (need
 	poetry export --only install -o requirements/install.txt
 	poetry export --only main,dev -o requirements/dev.txt
 	poetry export --only main,api -o api/requirements.txt
-	poetry export --only main,finetune -o finetune/requirements.txt
+	poetry export --only main,finetune,cluster -o finetune/requirements.txt
 	poetry export --only main,monitor -o monitor/requirements.txt
-	poetry export --only tracking -o containers/mlflow/requirements.txt
+	poetry export --only tracking,s3 -o containers/mlflow/requirements.txt
 	for peer in $(PEERS); do uv pip compile --quiet --upgrade --system-certs --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --no-emit-index-url $$peer.in -o $$peer.txt >/dev/null || exit 1; done
 

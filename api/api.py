@@ -35,6 +35,7 @@ from api.inference.prediction_log import PredictionLog
 from api.inference.predictor import Predictor
 from api.label_queue.routes import label_router  # room: label_queue
 from api.live_statistics.routes import model_router  # room: live_statistics
+from api.log_sampling.sampled_log import SampledLog  # room: log_sampling
 from api.lost_runs.lost_runs import LostRuns  # room: lost_runs
 from api.metadata.routes import metadata_router  # room: metadata
 from api.metrics.declared import Metrics
@@ -54,6 +55,9 @@ from api.routes.feedback import feedback_router
 from api.routes.predict import predict_router
 from api.routes.service import service_router
 from api.routes.suggest import suggest_router
+from api.spool.routes import spool_router  # room: spool
+from api.spool.spool_metrics import SpoolMetrics  # room: spool
+from api.spool.spooling_store import opener  # room: spool
 from api.swagger.describe import describe  # room: swagger
 from api.unseen_categories import UnseenCategories  # room: unseen_categories
 from api.version_check.check import check_apart  # room: version_check
@@ -92,6 +96,7 @@ ROUTERS = [
     lineage_router,  # room: trust
     erasure_router,  # room: trust
     metadata_router,  # room: metadata
+    spool_router,  # room: spool
     service_router,
     seldon_router,  # room: protocols
 ]
@@ -109,6 +114,7 @@ def create_app(settings: Settings | None = None, rate_limit: Any = None, metrics
         logging.getLogger("api").setLevel(logging.INFO)
         async with AsyncExitStack() as stack:
             given = settings or load_settings()
+            app.state.open_store = opener(app, given)  # room: spool
             limit_rate(app.state, given, rate_limit)  # room: guards
             app.state.hosts = hosts_of(given)  # room: browsers
             yield await _start(app, given, stack)
@@ -121,6 +127,7 @@ def create_app(settings: Settings | None = None, rate_limit: Any = None, metrics
         telemetry=NO_TELEMETRY,
     )
     app.state.metrics = metrics or Metrics()
+    app.state.open_store = Store
     add_error_handlers(app)
     answer_for_erased(app)  # room: trust
     app.add_middleware(Heads)  # room: connections
@@ -129,6 +136,7 @@ def create_app(settings: Settings | None = None, rate_limit: Any = None, metrics
     app.add_middleware(ApiWalls)  # room: guards
     app.state.http_metrics = HttpMetrics(app, app.state.metrics.registry)  # room: http_metrics
     app.state.shadow_metrics = ShadowMetrics(app.state.metrics)  # room: challenger
+    app.state.spool_metrics = SpoolMetrics(app.state.metrics)  # room: spool
     app.state.unseen = UnseenCategories(app.state.metrics)  # room: unseen_categories
     app.state.metrics.show(app)
     app.add_middleware(RequestIds)  # room: guards
@@ -144,11 +152,11 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     problem, state, metrics = get_problem(settings.problem), app.state, app.state.metrics
-    state.problem = problem
+    state.problem, state.challenger = problem, None
     for make_router in ROUTERS:
         app.include_router(make_router(problem))
     describe(app, problem)  # room: swagger
-    store = await asyncio.to_thread(Store, settings.database_url, STORE_SECONDS)
+    store = await asyncio.to_thread(state.open_store, settings.database_url, STORE_SECONDS)
     stack.callback(store.close)
     state.store = StoreThreads(store)
     stack.callback(state.store.close)
@@ -163,10 +171,10 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     state.large = OffloadLarge()
     stack.callback(state.large.close)
     state.log = PredictionLog(problem, store.predictions, metrics)
+    state.log.predictions = SampledLog(store, settings, metrics)  # room: log_sampling
     state.predictor = Predictor(state.log, metrics)
     threads: list[Any] = [state.log]
     state.champion = ChampionFollower(problem, registry, metrics, state.store)
-    state.challenger = None
     state.outbox = Outbox(problem, settings, state.store)
     services: list[Any] = [state.champion, state.outbox]
     state.champion.check = partial(check_apart, problem, settings)  # room: version_check

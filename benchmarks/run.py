@@ -13,13 +13,14 @@ from benchmarks import profile
 from benchmarks.harness import lab, machine
 from benchmarks.harness.http_load import LoadError
 from benchmarks.harness.report import Report
-from benchmarks.harness.results import PAGE, Result, keep
+from benchmarks.harness.results import ON_REQUEST, PAGE, Result, keep
 from benchmarks.headline import answering, loop, many_rows, servers, service, swap, workers
 from benchmarks.more import (
     attacks_rounds,
     attacks_rows,
     attacks_streams,
     batches,
+    costs,
     drift,
     extras,
     grid,
@@ -32,6 +33,7 @@ from benchmarks.more import (
     probation,
     problems,
     replay,
+    ten_million,
     training,
     windows,
     writer,
@@ -50,6 +52,7 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "swap": swap.measure,
     "lookup": lookup.measure,
     "writer": writer.measure,
+    "costs": costs.measure,
     "models": models.measure,
     "loop": loop.measure,
     "judging": judging.measure,
@@ -67,16 +70,20 @@ BENCHMARKS: Mapping[str, Callable[[], Report]] = {
     "monitor": monitor.measure,
     "lineage": lineage.measure,
     "replay": replay.measure,
+    "ten_million_sqlite": ten_million.measure_sqlite,
+    "ten_million_postgresql": ten_million.measure_postgresql,
 }
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure the named benchmarks, or all; end with an error that names the benchmarks that failed.
+    """Measure the named benchmarks, or all but those of `ON_REQUEST`; end with an error that names those that failed.
 
     `attacks` names all benchmarks whose names begin with `attacks_`, and so does any other beginning.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=f"Measure, and write {PAGE}.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all by default: {', '.join(BENCHMARKS)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"default: all but ten_million; {', '.join(BENCHMARKS)}"
+    )
     parser.add_argument("--print", action="store_true", dest="only_print", help="print the tables and write no file")
     asked = parser.parse_args(arguments)
     names, unknown = chosen(asked.names, BENCHMARKS)
@@ -88,7 +95,8 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit(f"{error}")
     # On SIGTERM the run exits as on an error, so that the benchmark under way stops the servers that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    failed = measure(BENCHMARKS, names or list(BENCHMARKS), described, None if asked.only_print else PROJECT)
+    names = names or [name for name in BENCHMARKS if name not in ON_REQUEST]
+    failed = measure(BENCHMARKS, names, described, None if asked.only_print else PROJECT)
     if not asked.only_print:
         lab.say(f"written: {PAGE}")
     if failed:

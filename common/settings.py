@@ -21,8 +21,10 @@ from common.room_settings.guards import GuardSettings  # room: guards
 from common.room_settings.keys import KeySettings  # room: keys
 from common.room_settings.monitor import MonitorSettings  # room: monitor
 from common.room_settings.protocols import ProtocolSettings  # room: protocols
+from common.room_settings.retention import RetentionSettings  # room: retention
 from common.room_settings.scripts import ScriptSettings  # room: scripts
 from common.room_settings.signing import SigningSettings  # room: signing
+from common.room_settings.spool import SpoolSettings  # room: spool
 from common.room_settings.trust import TrustSettings  # room: trust
 from common.room_settings.version_check import VersionCheckSettings  # room: version_check
 from common.room_settings.workers import WorkerSettings  # room: workers
@@ -152,8 +154,10 @@ class Settings(
     KeySettings,  # room: keys
     MonitorSettings,  # room: monitor
     ProtocolSettings,  # room: protocols
+    RetentionSettings,  # room: retention
     ScriptSettings,  # room: scripts
     SigningSettings,  # room: signing
+    SpoolSettings,  # room: spool
     TrustSettings,  # room: trust
     VersionCheckSettings,  # room: version_check
     WorkerSettings,  # room: workers

@@ -94,9 +94,9 @@ def _log(checked: Checked, tested: Mapping[str, Tested]) -> None:
 def by_threshold(problem: Problem, tested: Mapping[str, Tested]) -> Checked:
     """Accept the candidate that is best on test.csv if its accuracy reaches the minimum of the problem."""
     name, best = max(tested.items(), key=lambda item: item[1].metrics["accuracy"])
-    found = f"accuracy on test.csv is {best.metrics['accuracy']:.1%}"
+    found = f"accuracy on test.csv is {100 * best.metrics['accuracy']:.1f} %"
     if best.metrics["accuracy"] < problem.min_accuracy:
-        return Checked(name, best, REFUSED, f"{found}, and at least {problem.min_accuracy:.0%} is needed")
+        return Checked(name, best, REFUSED, f"{found}, and at least {100 * problem.min_accuracy:g} % is needed")
     return Checked(name, best, ACCEPTED, found, (CHAMPION,))
 
 

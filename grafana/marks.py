@@ -44,6 +44,7 @@ max by (model_version) (model_info{problem="$problem", role="champion"})
 and on () (sum(changes(served_model_version{problem="$problem", role="champion"}[$__rate_interval])) > 0)
 """.strip()
 REFUSED = 'sum(increase(judgements_total{problem="$problem", verdict="refused"}[$__rate_interval])) > 0'
+TAKEN = 'sum(delta(suggestions{problem="$problem"}[$__rate_interval])) > 0'
 QUARANTINED = 'sum(delta(review_queue_corrections{problem="$problem"}[$__rate_interval])) > 0'
 DRIFT = 'max by (subject) (window_drift_verdict{problem="$problem"}) > 0'
 FIRING = 'max by (alertname) (ALERTS{alertstate="firing", problem=~"$problem|"})'
@@ -56,6 +57,7 @@ def marks() -> Sequence[Marks]:
         Marks("promoted", _became_champion("promoted"), "a version was promoted", GOOD),
         Marks("rolled back", _became_champion("rolled_back"), "a version was rolled back", WATCH),
         Marks("refused", REFUSED, "the gate refused a version", WATCH),
+        Marks("corrections taken", TAKEN, "corrections came in", CHAMPION),
         Marks("corrections quarantined", QUARANTINED, "corrections went into quarantine", WATCH),
         Marks("drift", DRIFT, "{{subject}} drifts", BAD),
         Marks("alert", FIRING, "{{alertname}}", BAD),

@@ -19,7 +19,8 @@ from common.problem import ProblemError, get_problem
 from common.registry.client import Registry
 from common.settings import Settings, load_settings
 from common.signing.check import check_of  # room: signing
-from common.store import Store, StoreError
+from common.store import StoreError
+from common.store.late_store import open_late
 from monitor.follow_registry import References
 from monitor.jobs.schedule import Schedule
 from monitor.log_in.gate import Gate
@@ -28,6 +29,7 @@ from monitor.metrics.store_collector import StoreCollector
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
 from monitor.page.view import Backends, FeedbackApi
+from monitor.storage import Storage
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -58,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
     state = app.state
     state.keyring = Keyring(settings)
-    state.store = await asyncio.to_thread(Store, settings.database_url)
+    state.store = await asyncio.to_thread(open_late, settings.database_url)
     stack.callback(state.store.close)
     registry = Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds)
     registry.check = check_of(settings)  # room: signing
@@ -68,6 +70,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     trusted_only = settings.has_keys
     feedback = FeedbackApi(settings.api_url.rstrip("/"), settings.problem)
     pages = settings.mlflow_page, settings.prefect_page
+    storage = Storage(settings, state.store)
     keys = {"REVIEW_KEY": settings.review_key, "API_KEY": settings.api_key}
     state.backends = Backends(
         state.store,
@@ -78,10 +81,11 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
         vetting=settings.vetting == "on",
         # With named keys, a form is sent on with the key of the person who has logged in.
         review_key=None if state.keyring.has_file else next((name for name, key in keys.items() if key), None),
+        storage=storage,
     )
     state.collectors = CollectorRegistry()
     ProcessCollector(registry=state.collectors)
-    state.collectors.register(StoreCollector(state.store, references, trusted_only=trusted_only))
+    state.collectors.register(StoreCollector(state.store, references, trusted_only=trusted_only, storage=storage))
     await references.start()
     stack.push_async_callback(references.stop)
     schedule = Schedule(settings, state.store, references)

@@ -1,6 +1,7 @@
 """Start one part of the stack, or any other program, and wait for it; benchmarks and tests use this."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,15 +23,18 @@ __all__ = ["answers", "free_port", "part", "process", "stop", "wait_for"]
 Found = TypeVar("Found")
 READY_WITHIN = 180.0
 END_WITHIN = 15.0
+# Linux gives ports from 32 768 on to connections, other systems higher ones; below 20 000 are many known servers.
+NEVER_GIVEN = range(20_000, 32_000)
 TAIL = 2000  # characters of a program's output in the note of an error
 
 
 def free_port() -> int:
-    """Return a free port."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a free port that no system gives to a connection by itself, so that it is still free a moment later."""
+    while True:
+        port = random.SystemRandom().choice(NEVER_GIVEN)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def wait_for(name: str, look: Callable[[], Found | None], within: float = 60.0, every: float = 0.05) -> Found:

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from common.exported_days import ExportError
 from common.problem import ProblemError, get_problem
 from common.registry.client import RegistryUnavailableError
 from common.settings import Settings, SettingsError, load_settings
@@ -20,20 +21,26 @@ from common.store import Store, StoreError
 from common.store.trust.replays import ReplaySpan
 from scripts.replay_tables import tables
 from trust.replay.changed_csv import ChangedAnswersCsv, csv_file
+from trust.replay.exported import exported_chunks
 from trust.replay.figures import summary_of
 from trust.replay.replay import Replay, ReplayError
 from trust.replay.summary import ReplaySummary
 from trust.replay.version import load_version
 
 
-def run(settings: Settings, span: ReplaySpan, version: int, path: Path | None = None) -> ReplaySummary:
+def run(
+    settings: Settings, span: ReplaySpan, version: int, path: Path | None = None, exported: str = ""
+) -> ReplaySummary:
     """Replay a span, with a progress bar on standard error; write the changed answers to `path`, if it is given.
+
+    The rows come from the log, or from the days that were exported to the folder `exported`.
 
     Raises:
         ProblemError: there is no such problem.
         ReplayError: the version is unknown or of another problem, or the log has no rows of the span.
         RegistryUnavailableError: MLflow is away.
         StoreError: the store cannot be read.
+        ExportError: a file of the exported days cannot be read.
         OSError: the file cannot be written.
     """
     if span.since >= span.until:
@@ -49,9 +56,12 @@ def run(settings: Settings, span: ReplaySpan, version: int, path: Path | None = 
         console = Console(stderr=True)
         bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         progress = stack.enter_context(bar)
-        task = progress.add_task("rows", total=store.trust.replays.count(span))
+        task = progress.add_task("rows", total=None if exported else store.trust.replays.count(span))
         trusted_only = settings.has_keys
-        for rows, changed in replay.run(store.trust.replays.chunks(span, trusted_only=trusted_only)):
+        chunks = store.trust.replays.chunks(span, trusted_only=trusted_only)
+        if exported:
+            chunks = exported_chunks(exported, span, trusted_only=trusted_only)
+        for rows, changed in replay.run(chunks):
             progress.advance(task, rows)
             if lines:
                 lines.write(changed)
@@ -66,8 +76,8 @@ def main() -> None:
     try:
         settings = load_settings()
         span = ReplaySpan(asked.problem or settings.problem, asked.since, asked.until)
-        found = run(settings, span, asked.version, asked.csv)
-    except (ProblemError, SettingsError, StoreError, RegistryUnavailableError, ReplayError) as error:
+        found = run(settings, span, asked.version, asked.csv, asked.exported)
+    except (ProblemError, SettingsError, StoreError, ExportError, RegistryUnavailableError, ReplayError) as error:
         sys.exit(f"replay: {error}")
     except OSError as error:
         sys.exit(f"replay: {asked.csv} cannot be written: {error.strerror or error}")
@@ -88,6 +98,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--version", type=_version, required=True, metavar="N", help="a registered version")
     parser.add_argument("--problem", help="a file of problems/; default: PROBLEM")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the changed answers to this file")
+    exported = "read the days that retention has exported to this folder, instead of the log"
+    parser.add_argument("--exported", default="", metavar="FOLDER", help=exported)
     return parser.parse_args()
 
 

@@ -1,5 +1,6 @@
 """Fixtures: real servers, started once for all tests, and for each test a lab of its own."""
 
+import os
 import shutil
 import signal
 import threading
@@ -23,6 +24,7 @@ from common.bundle.outliers import fit_outlier_scorer
 from common.files import write_atomic
 from common.problem import Problem, get_problem
 from common.registry.client import Version
+from common.registry.publish import use_mlflow
 from common.settings import Settings
 from common.split import split
 from common.store import Store
@@ -32,6 +34,7 @@ from scripts.parts import free_port, wait_for
 from tests import servers
 from tests.postgres import Postgres, postgres_server
 from tests.receiver import Receiver
+from tests.registry_copy import RegistryCopy, copy_of
 from training.search import train
 
 # Files that take minutes are begun first, or one process would be left with them while the others have nothing to do.
@@ -61,6 +64,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
+    # The tests expect every row in the log, also where the disk of the machine is nearly full.
+    os.environ["DISK_LIMIT_PERCENT"] = "100"
     # Shells start what runs in the background with Ctrl-C ignored, which the programs under test would inherit.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -122,20 +127,35 @@ def offline(tmp_path: Path, prepared_data: Path) -> Settings:
     return offline_settings(tmp_path, prepared_data)
 
 
+def empty_registry(uri: str) -> None:
+    client = mlflow.MlflowClient(uri)
+    for model in client.search_registered_models():
+        client.delete_registered_model(model.name)
+
+
 @pytest.fixture
 def settings(offline: Settings, mlflow_uri: str) -> Settings:
     """The settings of a lab with a running MLflow, whose registry is empty."""
-    client = mlflow.MlflowClient(mlflow_uri)
-    for model in client.search_registered_models():
-        client.delete_registered_model(model.name)
+    empty_registry(mlflow_uri)
     return offline.model_copy(update={"mlflow_uri": mlflow_uri})
 
 
+@pytest.fixture(scope="session")
+def first_training(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, mlflow_uri: str) -> RegistryCopy:
+    """All that a training leaves whose grid is the winner alone."""
+    empty_registry(mlflow_uri)
+    offline = offline_settings(tmp_path_factory.mktemp("first-training"), prepared_data)
+    settings = offline.model_copy(update={"mlflow_uri": mlflow_uri})
+    winner = [c for c in IRIS.candidates() if c.params == {"hidden_layers": 4, "epochs": 500}]
+    train(replace(IRIS, candidates=lambda: winner), settings)
+    return copy_of(settings)
+
+
 @pytest.fixture
-def trained(settings: Settings, problem: Problem) -> Version:
+def trained(first_training: RegistryCopy, settings: Settings, problem: Problem) -> Version:
     """Version 1 of `IrisModel`, the winner of the grid."""
-    winner = [c for c in problem.candidates() if c.params == {"hidden_layers": 4, "epochs": 500}]
-    return train(replace(problem, candidates=lambda: winner), settings).champion
+    use_mlflow(settings.mlflow_uri, problem.sklearn_name)
+    return first_training.restore(settings)
 
 
 def served_version(client: httpx.Client) -> int | None:

@@ -16,8 +16,8 @@ from ruamel.yaml import YAML
 from common.settings import PROJECT, load_settings
 
 STAND_INS = "tests/compose.stand-ins.yaml"
-GROUPS = {"api": ("main", "api"), "finetune": ("main", "finetune"), "monitor": ("main", "monitor")} | {
-    "containers/mlflow": ("tracking",)
+GROUPS = {"api": ("main", "api"), "finetune": ("main", "finetune", "cluster"), "monitor": ("main", "monitor")} | {
+    "containers/mlflow": ("tracking", "s3")
 }
 IMAGES_PYTHON = {"python_version": "3.12", "python_full_version": "3.12.0", "sys_platform": "linux"} | {
     "platform_system": "Linux",

@@ -174,6 +174,7 @@ def check_task_names(lab: Settings) -> None:
     assert names == {"append-corrections", "fine-tune", "collect-evidence", "judge", "register-version"}
 
 
+@pytest.mark.thorough
 def test_a_hundred_corrections_that_wait_are_learnt_in_one_run(lab: Settings, start_api: StartApi) -> None:
     with servers.worker(lab), start_api(lab) as api:
         # Until all have come, the run of the first gets as far as the lock of the file.
@@ -245,6 +246,7 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.lost_runs.lost_runs.LOOK_SECONDS", 0.2)
 
 
+@pytest.mark.thorough
 def test_a_deployment_that_was_deleted_is_registered_again_and_corrections_are_learnt(
     lab: Settings, start_api: StartApi
 ) -> None:
@@ -302,6 +304,7 @@ def test_corrections_whose_flow_run_is_cancelled_or_deleted_are_delivered_anew(
     assert sorted(rows(lab)) == [row(number) for number in range(3)]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("looks_often")
 def test_corrections_that_wait_for_a_training_whose_flow_run_is_gone_are_learnt(
     lab: Settings, problem: Problem, start_api: StartApi
@@ -314,6 +317,7 @@ def test_corrections_that_wait_for_a_training_whose_flow_run_is_gone_are_learnt(
     assert sorted(rows(lab)) == [row(number) for number in range(5)]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("looks_often")
 def test_as_long_as_no_other_run_can_be_had_the_status_says_so(lab: Settings, start_api: StartApi) -> None:
     register_deployment(lab)
@@ -328,6 +332,7 @@ def test_as_long_as_no_other_run_can_be_had_the_status_says_so(lab: Settings, st
             wait_for_details(api, [one], "waiting (1 of 5)")
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("looks_often")
 def test_corrections_whose_flow_run_has_outlived_its_deployment_are_delivered_anew(
     lab: Settings, start_api: StartApi

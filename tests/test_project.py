@@ -23,7 +23,7 @@ REQUIREMENTS = sorted(
     for path in PROJECT.glob(pattern)
     if not path.is_relative_to(PROJECT / "lesson")
 )
-PARTS = ("common", "problems", "api", "finetune", "monitor", "training", "scripts")
+PARTS = ("common", "problems", "api", "finetune", "monitor", "training", "deploy", "scripts")
 HEAVY = (
     "mlflow", "sklearn", "pandas", "skl2onnx", "onnx", "matplotlib", "prefect", "scipy", "evidently", "rich",
     "pygments",

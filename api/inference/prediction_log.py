@@ -29,9 +29,9 @@ class PredictionLog:
     """
 
     def __init__(self, problem: Problem, predictions: LoggedPredictions, metrics: Metrics) -> None:
-        """Write `problem`'s predictions."""
+        """Write `problem`'s predictions. A room may replace `predictions`."""
         self._problem = problem
-        self._predictions = predictions
+        self.predictions = predictions
         self._metrics = metrics
         self._queue = RowQueue("write predictions", self._write_or_drop, MAX_WAITING_ROWS, ROWS_PER_TRANSACTION)
         self._stop_trying_at = math.inf
@@ -73,8 +73,7 @@ class PredictionLog:
         while not self._gave_up:
             try:
                 rows = [row for batch in batches for row in batch.log_rows(self._problem)]
-                self._predictions.write(rows)
-                self._metrics.log_rows.inc(len(rows))
+                self._metrics.log_rows.inc(self.predictions.write(rows))
             except BadRowError:
                 raise
             except StoreError as error:

@@ -1,6 +1,6 @@
 """Corrections over HTTP: receiving them, and showing their state."""
 
-from functools import partial
+from operator import methodcaller
 from typing import Any
 from uuid import UUID
 
@@ -58,7 +58,7 @@ def suggest_router(problem: Problem) -> APIRouter:
             source=sender.source,
             trusted=sender.trusted,
         )
-        keep = partial(Store.correct, suggestion=suggestion, replace=body.replace)
+        keep = methodcaller("correct", suggestion, replace=body.replace)
         await (record_feedback(body.prediction_id, keep, store, log) if body.prediction_id else store.write(keep))
         outbox.wake()
         return Accepted(suggestion_id=suggestion_id)

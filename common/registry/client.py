@@ -81,7 +81,7 @@ class Registry:
         self._http = httpx.AsyncClient(
             base_url=uri,
             headers=LogIns().mlflow_headers(),
-            timeout=httpx.Timeout(10.0, connect=2.0),
+            timeout=httpx.Timeout(10.0, connect=5.0),
             verify=uri.startswith("https:"),
         )
 

@@ -23,6 +23,7 @@ from common.store.monitoring.window_rows import WindowRows  # room: monitoring
 from common.store.monitoring.windows import Windows  # room: monitoring
 from common.store.postgresql import connect  # room: postgresql
 from common.store.predictions import LoggedPredictions
+from common.store.retention.retention import Retention  # room: retention
 from common.store.rollups import KnownTruth
 from common.store.statistics import Statistics  # room: statistics
 from common.store.suggestions import Suggestion, Suggestions
@@ -72,6 +73,7 @@ class Store:
         self.alerts = Alerts(self._database)  # room: monitoring
         self.exports = Exports(self._database)  # room: monitoring
         self.timeline = Timeline(self._database)  # room: timeline
+        self.retention = Retention(self._database)  # room: retention
 
     def close(self) -> None:
         """Close all connections."""

@@ -175,8 +175,9 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     # By default sqlite3 begins deferred transactions, and two that read before they write fail as locked.
     connection.isolation_level = None
     # Deleted and replaced bytes are overwritten with zeros, so that erased data do not stay in the file.
+    # A new file can give single pages back to the disk; an old one stays as it is until a VACUUM.
     pragmas = f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}; PRAGMA cache_size=-{CACHE_KB}; PRAGMA secure_delete=ON"
-    connection.executescript(pragmas)
+    connection.executescript(f"{pragmas}; PRAGMA auto_vacuum=INCREMENTAL")
     # If several processes switch a new file to WAL at once, SQLite refuses all but one of them immediately, whatever
     # the timeout.
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1e3

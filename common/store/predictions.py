@@ -70,19 +70,20 @@ class LoggedPredictions(StorePart):
         self.exported_at: sa.ColumnElement[Any] = sa.null()
         self.insert_new = insert_new
 
-    def write(self, rows: Sequence[PredictionRow]) -> None:
-        """Insert and count rows, all or none; rows that are there already stay as they are.
+    def write(self, rows: Sequence[PredictionRow]) -> int:
+        """Insert and count rows, all or none; rows that are there already stay as they are. Return how many are there.
 
         The rows survive the end of the process. A loss of power may take the last of them.
         """
         with self._database.writing(durable=False) as connection:
             self.insert(connection, rows)
+        return len(rows)
 
     def insert(self, connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
         """Insert and count the rows that are not there yet; also their labels, if the ground truth came first."""
         for start in range(0, len(rows), ROWS_AT_ONCE):
             if new := self.insert_new(connection, rows[start : start + ROWS_AT_ONCE]):
-                _count(connection, new)
+                count_new(connection, new)
 
     def get(self, prediction_id: str) -> list[LoggedPrediction]:
         """Return the answers of the champion and, if there was one, of the challenger; none for an unknown id."""
@@ -125,7 +126,7 @@ def insert_new(connection: sa.Connection, rows: Sequence[PredictionRow]) -> Sequ
     return new
 
 
-def _count(connection: sa.Connection, new: Sequence[PredictionRow]) -> None:
+def count_new(connection: sa.Connection, new: Sequence[PredictionRow]) -> None:
     """Count rows that were just inserted."""
     add_counts(connection, prediction_counts, _volumes(new))
     for count in COUNT_ROWS:

@@ -13,14 +13,18 @@ from apscheduler.triggers.interval import IntervalTrigger
 from common.settings import Settings
 from common.store import Store
 from monitor.follow_registry import References
+from monitor.jobs.day_export import DayExport
+from monitor.jobs.disk_alerts import DiskAlerts
 from monitor.jobs.evaluation import EPOCH, JOB, SETTLED, Evaluator, Pace
 from monitor.jobs.job_alerts import JobAlerts
 from monitor.jobs.old_buckets import OldBuckets
 from monitor.jobs.replays import ReplayJob
+from monitor.jobs.retention import RetentionJob
 from monitor.jobs.review_alerts import ReviewAlerts
 from monitor.jobs.subprocess_job import JobError, SubprocessJob
 from monitor.jobs.webhook import Webhook
 from monitor.statistics.breaches import MEAN_TOLERANCE, OUTLIER_LIMIT
+from monitor.storage import Storage
 
 EXTERNAL_LOG = "external log"
 EXPORT = (sys.executable, "-m", "monitor.external_log")
@@ -44,8 +48,10 @@ class Schedule:
         self._webhook = Webhook(store, url.get_secret_value() if url else None, settings.monitor_page)
         self._export = SubprocessJob(EXPORT, settings, EXPORT_WITHIN)
         self._replays = ReplayJob(settings, store)
+        self._day_export = DayExport(settings, store, self._alerts)
+        self._retention = RetentionJob(settings, store, self._day_export)
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(6)},
+            executors={"default": ThreadPoolExecutor(8)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
@@ -53,12 +59,14 @@ class Schedule:
         self._add(JOB, self._evaluator.run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("reviews", ReviewAlerts(store).run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("old buckets", OldBuckets(store).run, settings.evaluate_seconds, EPOCH + SETTLED)
+        self._add("disk", DiskAlerts(store, Storage(settings, store)).run, settings.evaluate_seconds, EPOCH + SETTLED)
+        self._add("retention", self._retention.run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("posting", self._webhook.run, POST_SECONDS, EPOCH)
         # A look for a new replay while one runs ends at once; the scheduler would warn of each that it leaves out.
         self._add("replays", self._replays.run, REPLAY_SECONDS, EPOCH, max_instances=2)
         self._add(EXTERNAL_LOG, self.export, settings.export_seconds, EPOCH + SETTLED)
 
-    def _add(self, name: str, job: Callable[[], None], seconds: int, since: datetime, **options: Any) -> None:
+    def _add(self, name: str, job: Callable[[], object], seconds: int, since: datetime, **options: Any) -> None:
         trigger = IntervalTrigger(seconds=seconds, start_date=since, timezone=UTC)
         self._scheduler.add_job(job, id=name, trigger=trigger, **options)
 
@@ -73,6 +81,8 @@ class Schedule:
         self._webhook.stop()
         self._export.stop()
         self._replays.stop()
+        self._retention.stop()
+        self._day_export.stop()
         self._scheduler.shutdown()
         self._webhook.close()
 

@@ -17,7 +17,9 @@ from monitor.metrics.class_metrics import class_metrics
 from monitor.metrics.judgement_metrics import judgement_metrics
 from monitor.metrics.metric_families import by_problem, counter, gauge
 from monitor.metrics.review_metrics import review_metrics
+from monitor.metrics.storage_metrics import storage_metrics
 from monitor.metrics.window_metrics import alert_metrics, window_metrics
+from monitor.storage import Storage
 
 MODEL = ("problem", "model_name", "model_version", "role")
 UNSETTLED = ("received", "delivered", "waiting")
@@ -30,14 +32,17 @@ class StoreCollector(Collector):
         StoreError: from `collect`, if the store does not answer.
     """
 
-    def __init__(self, store: Store, references: References, *, trusted_only: bool = False) -> None:
+    def __init__(
+        self, store: Store, references: References, *, trusted_only: bool = False, storage: Storage | None = None
+    ) -> None:
         """Collect from `store`, and compare its newest windows with `references`.
 
-        With `trusted_only`, only ground truths that came with the key count where versions are compared.
+        With `trusted_only`, only ground truths that came with the key count where versions are compared. `storage` has
+        the figures of the disk.
         """
         self._store = store
         self._references = references
-        self._trusted_only = trusted_only
+        self._trusted_only, self._storage = trusted_only, storage
 
     def describe(self) -> Iterable[Metric]:
         """Return no descriptions, so that registering does not read the store."""
@@ -53,6 +58,8 @@ class StoreCollector(Collector):
         yield from self._suggestions({problem for problem, _ in models})
         yield from review_metrics(self._store, [problem for problem, _ in models])
         yield from self._champions(models)
+        if self._storage:
+            yield from storage_metrics(self._storage.figures())
         yield from judgement_metrics(self._store, self._references, models, trusted_only=self._trusted_only)
 
     def _live(self, models: Sequence[tuple[str, str]]) -> Iterator[Metric]:

@@ -10,12 +10,13 @@ from prometheus_client import Metric
 from common.store import Store
 from monitor.follow_registry import References
 from monitor.metrics.metric_families import by_problem, counter, gauge
-from monitor.statistics.breaches import ALL_KINDS, REVIEW_KINDS, RUN_FAILED, mean_tolerance
+from monitor.statistics.breaches import ALL_KINDS, DISK_KINDS, REVIEW_KINDS, RUN_FAILED, mean_tolerance
 from monitor.statistics.drift import Verdict
 from monitor.statistics.reference import NumberReference
 from monitor.statistics.window import Evaluation
 
 KINDS = (*sorted(ALL_KINDS | REVIEW_KINDS), RUN_FAILED)
+OF_NO_PROBLEM = dict.fromkeys([("", RUN_FAILED), *(("", kind) for kind in sorted(DISK_KINDS))], 0)
 VERDICTS: Mapping[Verdict | None, float] = {"drift": 1.0, "no drift": 0.0}
 
 # The help text and the value of each gauge, by its name.
@@ -95,7 +96,7 @@ def alert_metrics(store: Store, problems: Iterable[str]) -> Iterator[Metric]:
         (((each.problem, each.kind, each.subject), 1.0) for each in store.alerts.open()),
     )
     # Zeros are exported, too: a series that begins with its first alert shows no increase.
-    episodes = {("", RUN_FAILED): 0, **dict.fromkeys(product(problems, KINDS), 0), **store.alerts.counts()}
+    episodes = {**OF_NO_PROBLEM, **dict.fromkeys(product(problems, KINDS), 0), **store.alerts.counts()}
     yield counter("monitor_alerts", "Alerts that have begun.", ("problem", "kind"), episodes.items())
     waiting = dict.fromkeys(problems, 0) | store.exports.waiting()
     yield by_problem("external_log_unexported_rows", "Logged rows that the external log does not have yet.", waiting)

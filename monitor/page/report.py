@@ -1,9 +1,10 @@
 """Pages without tabs: the words, and a report of one page for paper.
 
-The report is the overview's own panels, cut to a number of rows that fits on one sheet of A4.
+The report is the overview's own timeline and panels, cut to a number of rows that fits on one sheet of A4.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -15,11 +16,11 @@ from monitor.page.rendering import render
 
 MOST_ROWS = 3  # of a table on paper
 ON_SCREEN = ("where", "ended")  # columns that paper has no use for: a link, and the end of an open alert
-PANELS = ("status", "metrics", "counts", "alerts", "served", "champions")
+PANELS = ("status", "metrics", "counts", "alerts", "served")
 
 
-def paper_pages(overview: Callable[[Request, PageQuery], TabData]) -> APIRouter:
-    """Return the routes; `overview` reads the data of the overview for a query."""
+def paper_pages(overview: Callable[[Request, PageQuery], tuple[TabData, Mapping[str, Any]]]) -> APIRouter:
+    """Return the routes; `overview` reads the overview for a query: its data, and the variables of its timeline."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/words")
@@ -30,10 +31,10 @@ def paper_pages(overview: Callable[[Request, PageQuery], TabData]) -> APIRouter:
     @router.get("/report")
     def report(request: Request, asked: FromUrl) -> Response:
         """Return the overview of a time as one page to print."""
-        data = overview(request, asked)
+        data, timeline = overview(request, asked)
         panels = {panel.id: cut(panel) for panel in data.panels}
-        context = {"data": data, "panels": [panels[name] for name in PANELS if name in panels], "asked": asked}
-        return render(request, "report.html", context)
+        shown = [panels[name] for name in PANELS if name in panels]
+        return render(request, "report.html", {**timeline, "data": data, "panels": shown, "asked": asked})
 
     return router
 

@@ -135,8 +135,11 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
     return page
 
 
-def _overview(request: Request, tab: Tab, asked: PageQuery) -> TabData:
-    return _data(request, tab, asked, known_problems(request.app.state.backends))
+def _overview(request: Request, tab: Tab, asked: PageQuery) -> tuple[TabData, Mapping[str, Any]]:
+    backends: Backends = request.app.state.backends
+    selection = _asked_selection(request, asked, known_problems(backends))
+    data = tab_data(backends, tab, selection)
+    return data, strip(backends, data, selection, asked)
 
 
 def _data(request: Request, tab: Tab, asked: PageQuery, problems: Sequence[ProblemInfo]) -> TabData:

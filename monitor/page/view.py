@@ -15,6 +15,7 @@ from common.store.statistics import LabelSum, Span, VolumeSum
 from common.store.tables import Role
 from monitor.follow_registry import References
 from monitor.page.prediction_filter import PredictionFilter
+from monitor.storage import Storage
 
 Row = TypeVar("Row", bound=VolumeSum | LabelSum)
 
@@ -44,6 +45,7 @@ class Backends:
         trusted_only: whether the api has a key, so that only ground truths count that came with it.
         vetting: whether corrections are vetted before they are learnt.
         review_key: the name of the key that reviews need; None if they need none.
+        storage: the figures of the disk; None if the page shows none.
     """
 
     store: Store
@@ -54,6 +56,7 @@ class Backends:
     trusted_only: bool = False
     vetting: bool = True
     review_key: str | None = None
+    storage: Storage | None = None
 
 
 class Selection(BaseModel):

@@ -8,11 +8,13 @@ from monitor.statistics.digits import limit_text, number_text, percentage_text
 from monitor.statistics.performance import Measured
 from monitor.statistics.window import Evaluation, Subject
 
-# The kinds of alerts: about a window, about a job of the monitor, and about the queue of the review.
+# The kinds of alerts: about a window, about a job of the monitor, the queue of the review, and the disk.
 FEATURE_MEAN, OUTLIERS, DRIFT, ACCURACY, RECALL = "feature_mean", "outliers", "drift", "accuracy", "recall"
 ALL_KINDS = frozenset({FEATURE_MEAN, OUTLIERS, DRIFT, ACCURACY, RECALL})
 RUN_FAILED = "run_failed"
 REVIEWS_WAITING, MANY_QUARANTINED = "reviews_waiting", "many_quarantined"
+DISK_FULL, DISK_FILLING = "disk_full", "disk_filling"
+DISK_KINDS = frozenset({DISK_FULL, DISK_FILLING})
 REVIEW_KINDS = frozenset({REVIEWS_WAITING, MANY_QUARANTINED})
 MEAN_TOLERANCE = 0.05  # a share of the training mean
 OUTLIER_LIMIT = 0.2

@@ -1,5 +1,6 @@
 """Numbers in words, the same on the page, in alerts and in the log: at most three significant digits."""
 
+MEGA, GIGA = 1e6, 1e9
 MANY = 1000  # from here on no decimals are shown
 HUGE = 1e9  # from here on a number has an exponent
 SMALL, LARGE = 0.001, 0.999  # beyond these, a percentage with one decimal would be rounded to 0 or to 100
@@ -41,6 +42,11 @@ def limit_text(share: float) -> str:
 def percentage_text(share: float) -> str:
     """Return a share in percent, with the sign."""
     return f"{percent_text(share)} %"
+
+
+def size_text(number: float) -> str:
+    """Return a number of bytes in GB, or below one of them in MB."""
+    return f"{number_text(number / GIGA)} GB" if number >= GIGA else f"{number_text(number / MEGA)} MB"
 
 
 def _in_digits(value: float, digits: int) -> str:

@@ -70,13 +70,13 @@ def test_ninety_per_cent_and_more_pass_the_threshold(problem: Problem, mistakes:
     assert (checked.verdict, checked.aliases) == ("accepted", ("champion",))
 
 
-@pytest.mark.parametrize(("mistakes", "rows", "accuracy"), [(4, 30, "86.7%"), (11, 100, "89.0%"), (30, 30, "0.0%")])
+@pytest.mark.parametrize(("mistakes", "rows", "accuracy"), [(4, 30, "86.7 %"), (11, 100, "89.0 %"), (30, 30, "0.0 %")])
 def test_less_is_refused_and_the_reason_has_both_numbers(
     problem: Problem, mistakes: int, rows: int, accuracy: str
 ) -> None:
     checked = by_threshold(problem, {"continued": answered(mistakes, rows)})
     assert (checked.verdict, checked.aliases) == ("refused", ())
-    assert checked.because == f"accuracy on test.csv is {accuracy}, and at least 90% is needed"
+    assert checked.because == f"accuracy on test.csv is {accuracy}, and at least 90 % is needed"
 
 
 @pytest.mark.parametrize(("mistakes", "better"), [((1, 0), "refitted"), ((0, 1), "continued"), ((1, 1), "continued")])

@@ -266,14 +266,15 @@ def train_until(lab: Settings, change: int) -> None:
         finetune._train(one_way(get_problem("iris")), lab, store)
 
 
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.thorough)], ids=["every third", "every"])
 def test_a_training_killed_after_any_change_of_the_registry_or_the_store_is_finished_by_the_next(
-    lab: Settings, problem: Problem, store: Store
+    lab: Settings, problem: Problem, store: Store, step: int
 ) -> None:
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])
     before = 1
-    for change in range(1, 30):
-        waiting = let_wait(lab, problem, store, range(5 * change, 5 * change + 5))
+    for kill, change in enumerate(range(1, 30, step), 1):
+        waiting = let_wait(lab, problem, store, range(5 * kill, 5 * kill + 5))
         process = processes.Process(target=train_until, args=(lab, change))
         process.start()
         process.join(60)
@@ -289,11 +290,11 @@ def test_a_training_killed_after_any_change_of_the_registry_or_the_store_is_fini
         judgement = store.trials.judgement(problem.name, number)
         assert judgement
         assert {(each.trained_version, each.judgement_id) for each in known(store, waiting)} == {(number, judgement.id)}
-        assert store.trust.versions.count(problem.name, [number]) == {number: 5 * change}
+        assert store.trust.versions.count(problem.name, [number]) == {number: 5 * kill}
         newest = mlflow.MlflowClient(lab.mlflow_uri).search_model_versions(
             "name = 'IrisModel'", order_by=["version_number DESC"], max_results=1
         )
         assert int(newest[0].version) == number
     # Two versions, four aliases, and three changes of the store: fewer could not do it.
     assert change > 9
-    assert len(lengths(lab)) == 5 * change
+    assert len(lengths(lab)) == 5 * kill

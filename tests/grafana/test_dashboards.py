@@ -185,7 +185,16 @@ def test_addresses_differ_and_files_hold_no_changing_numbers() -> None:
 def test_every_dashboard_marks_the_same_events(dashboard: Json) -> None:
     found = {mark["name"]: mark for mark in dashboard["annotations"]["list"]}
     assert list(found) == [
-        *("version served", "promoted", "rolled back", "refused", "corrections quarantined", "drift", "alert")
+        *(
+            "version served",
+            "promoted",
+            "rolled back",
+            "refused",
+            "corrections taken",
+            "corrections quarantined",
+            "drift",
+            "alert",
+        )
     ]
     assert found["version served"]["titleFormat"] == "version {{model_version}} serves"
     # Grafana 12 reads the target, Grafana 11 the expression beside it.

@@ -13,6 +13,7 @@ from tests.prometheus.programs import run, said
 HOW, UP = 'champion_changes{model_name="IrisModel", how="%s"}', ('up{job="monitor"}', "1x40")
 LOGGED = ('logged_predictions_total{problem="iris", model_name="IrisModel"}', "5x40")
 VERDICTS = 'judgements_total{problem="iris", verdict="%s"}'
+SUGGESTIONS = 'suggestions{problem="iris", state="%s"}'
 QUEUE = 'review_queue_corrections{problem="iris"}'
 VERDICT = 'window_drift_verdict{problem="iris", subject="petal_width"}'
 ALERT = 'ALERTS{alertstate="firing", alertname="Drift", problem="iris"}'
@@ -24,6 +25,7 @@ HAPPENED = {
     "promoted for the first time": [UP, LOGGED, (HOW % "promoted", "_x20 1x20")],
     "rolled back": [UP, LOGGED, (HOW % "rolled_back", "_x20 1x20")],
     "refused": [(VERDICTS % "refused", "0x19 1x20")],
+    "corrections taken": [(SUGGESTIONS % "waiting", "2x19 3x20"), (SUGGESTIONS % "trained", "5x40")],
     "corrections quarantined": [(QUEUE, "0x19 3x20")],
     "drift": [(VERDICT, "0x19 1x3 0x16")],
     "alert": [(ALERT, "_x20 1x3 stale")],
@@ -32,6 +34,7 @@ NOTHING: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "promoted before the monitor began": ("promoted", [(UP[0], "_x20 1x20"), LOGGED, (HOW % "promoted", "_x20 1x20")]),
     "promoted in another way": ("promoted", [UP, LOGGED, (HOW % "registered", "_x20 1x20")]),
     "accepted": ("refused", [(VERDICTS % "accepted", "0x19 1x20")]),
+    "learnt": ("corrections taken", [(SUGGESTIONS % "waiting", "5x19 0x20"), (SUGGESTIONS % "trained", "0x19 5x20")]),
     "reviewed": ("corrections quarantined", [(QUEUE, "3x19 0x20")]),
     "no drift": ("drift", [(VERDICT, "0x40")]),
 }

@@ -303,7 +303,7 @@ def test_verdicts_and_indices_are_shown_where_there_is_enough_to_say(
 def test_alerts_are_shown_while_they_are_open_and_their_episodes_counted(store: Store, monitor: httpx.Client) -> None:
     store.predictions.write(newest(SHARE_ROWS, is_outlier=True))
     assert samples(monitor, "monitor_alerts_total", "problem", "kind") == {
-        ("", "run_failed"): 0,
+        **{("", kind): 0 for kind in ("disk_filling", "disk_full", "run_failed")},
         **{("iris", kind): 0 for kind in ("accuracy", "drift", "feature_mean", "outliers", "recall", "run_failed")},
         **{("iris", kind): 0 for kind in ("many_quarantined", "reviews_waiting")},
     }

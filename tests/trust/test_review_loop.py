@@ -92,6 +92,7 @@ def test_approved_corrections_are_learnt_once_and_a_rejected_one_never(
         ]  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("either_url", ["sqlite"], indirect=True)
 def test_corrections_that_are_approved_while_the_file_still_has_them_are_learnt_once(
     lab: Settings, problem: Problem, store: Store, start_api: StartApi

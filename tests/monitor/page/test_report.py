@@ -64,6 +64,7 @@ def visit(browser: Browser, client: httpx.Client) -> Iterator[Visit]:
 def test_the_report_prints_to_one_sheet_of_paper(visit: Visit) -> None:
     page = visit("/report?problem=iris", ready=".headline")
     expect(page.locator(".headline")).to_contain_text("80 alerts are open")
+    expect(page.get_by_role("img", name="predictions")).to_be_visible()
     sheets = re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))
     assert len(sheets) == 1
     assert [each["id"] for each in Axe().run(page).response["violations"]] == []

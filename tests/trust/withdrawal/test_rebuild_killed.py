@@ -39,14 +39,24 @@ def end_until(lab: Settings, change: int) -> None:
         end_withdrawals(one_way(get_problem("iris")), lab, opened, lambda _, function: function)
 
 
-@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True)
-def test_a_rebuild_killed_after_any_change_leads_to_one_version(lab: Settings, problem: Problem, store: Store) -> None:
+@pytest.mark.parametrize(
+    ("url", "step"),
+    [
+        pytest.param("sqlite", 4, id="sqlite, every fourth"),
+        pytest.param("sqlite", 1, id="sqlite, every", marks=pytest.mark.thorough),
+        pytest.param("postgresql", 1, id="postgresql, every", marks=pytest.mark.thorough),
+    ],
+    indirect=["url"],
+)
+def test_a_rebuild_killed_after_any_change_leads_to_one_version(
+    lab: Settings, problem: Problem, store: Store, step: int
+) -> None:
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])
     sent = learn(lab, one_way(problem), store, range(40))
     made = 2
-    for change in range(1, 40):
-        withdraw(store, sent[change])
+    for kill, change in enumerate(range(1, 40, step), 1):
+        withdraw(store, sent[kill])
         process = processes.Process(target=end_until, args=(lab, change))
         process.start()
         process.join(120)
@@ -57,13 +67,13 @@ def test_a_rebuild_killed_after_any_change_leads_to_one_version(lab: Settings, p
         made += 1
         assert registered(lab) == [*range(1, made + 1)], f"killed after change {change}"
         assert aliases(lab) == {ANCHOR: 1, CHAMPION: made, CHALLENGER: 1}
-        assert len(lengths(lab)) == 40 - change
+        assert len(lengths(lab)) == 40 - kill
         assert store.trust.withdrawals.open("iris") == []
-        [closed] = store.trust.withdrawals.newest("iris", 1, [sent[change].id])
+        [closed] = store.trust.withdrawals.newest("iris", 1, [sent[kill].id])
         assert closed.version == made
         assert closed.outcome
         assert closed.outcome.startswith(f"version {made} has learnt the other corrections, and serves (")
-        assert set(states(store, [*sent[:1], *sent[change + 1 :]])) == {("trained", 2)}
+        assert set(states(store, [*sent[:1], *sent[kill + 1 :]])) == {("trained", 2)}
         judgement = store.trials.judgement("iris", made)
         assert judgement
     # Two versions, aliases, and changes of the store: fewer could not do it.

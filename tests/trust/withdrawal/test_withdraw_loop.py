@@ -161,6 +161,7 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trust.http.withdrawal_runs.LOOK_SECONDS", 0.2)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("looks_often")
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_withdrawals_whose_flow_run_is_cancelled_or_deleted_get_another(

@@ -153,7 +153,7 @@ def test_a_verdict_is_shown_with_its_figures_in_points(store: Store, backends: B
     assert (row["outcome"], str(row["because"])[:10]) == ("promote: of 300 ground truths …", "against th")
 
 
-@pytest.mark.parametrize("details", [{}, {"because": "accuracy on test.csv is 96.7%"}])
+@pytest.mark.parametrize("details", [{}, {"because": "accuracy on test.csv is 96.7 %"}])
 def test_a_verdict_of_the_threshold_has_a_reason_alone(
     store: Store, backends: Backends, details: dict[str, str]
 ) -> None:

@@ -1,0 +1,72 @@
+"""A prediction log that writes one row of ten while the disk is nearly full, and counts all answers."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+from api.metrics.declared import Metrics
+from common.disk_space import Disk, disks, folders_of
+from common.settings import Settings
+from common.store import Store
+from common.store.predictions import LoggedPredictions, PredictionRow
+
+ONE_IN = 10
+LOOK_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class SampledLog(LoggedPredictions):
+    """The rows of the log, as `LoggedPredictions`, sampled by their ids.
+
+    A champion's and a challenger's answer have one id: both are written, or neither is. Rows that are left out count in
+    every roll-up, in `missing_rows` of the store, and in `prediction_log_left_out_total`. A ground truth of such a
+    prediction is refused as one of an unknown id.
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, metrics: Metrics, look: Callable[[], list[Disk]] | None = None
+    ) -> None:
+        """Write to `store`; `look` returns the disks, by default those of the store and of the lab's state."""
+        super().__init__(store.predictions._database)  # noqa: SLF001  # the same connections
+        self._log, self._retention = store.predictions, store.retention
+        self._limit = settings.disk_limit_percent
+        folders = folders_of(settings)
+        self._look = look or (lambda: disks(folders))
+        self._look_at, self._is_full = 0.0, False
+        self._left_out = metrics.counter(
+            "prediction_log_left_out",
+            "Answers that are counted, but not written to the log, for want of disk.",
+        )
+
+    def write(self, rows: Sequence[PredictionRow]) -> int:
+        """Write the rows, or one of ten, and count all of them; return how many are written."""
+        if not self._samples():
+            return self._log.write(rows)
+        kept = [row for row in rows if crc32(row["id"].encode()) % ONE_IN == 0]
+        left_out = [row for row in rows if crc32(row["id"].encode()) % ONE_IN]
+        self._retention.missing.prepare()
+        with self._database.writing(durable=False) as connection:
+            self._log.insert(connection, kept)
+            self._retention.count_only(connection, left_out)
+        self._left_out.inc(len(left_out))
+        return len(kept)
+
+    def _samples(self) -> bool:
+        if (now := time.monotonic()) >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            found = self._look()
+            full = [each for each in found if each.is_full(self._limit, was_full=self._is_full)]
+            if bool(full) != self._is_full:
+                self._is_full = bool(full)
+                self._say(full or found)
+        return self._is_full
+
+    def _say(self, found: Sequence[Disk]) -> None:
+        for each in found:
+            state = f"the disk of {each.folder} is {each.used:.0%} full, {each.free / 1e9:.1f} GB are free"
+            if self._is_full:
+                logger.error("%s: from now on the prediction log keeps one row of %d; all are counted", state, ONE_IN)
+            else:
+                logger.warning("%s: the prediction log keeps every row again", state)

@@ -1,0 +1,119 @@
+"""Days of the prediction log as Parquet files: FOLDER/PROBLEM/YYYY-MM-DD.parquet, one row for each answer.
+
+The folder is a path, or an address of an S3-compatible store as pyarrow reads it, such as `s3://bucket/folder` or
+`s3://bucket/folder?endpoint_override=host:9000`; the latter is untested against S3. A file appears when it is complete.
+Rows whose ground truth goes later have a second file of the day, YYYY-MM-DD.truths.parquet, which comes first.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from common.store.retention.day_rows import DayRow
+
+GROUP_ROWS = 20_000  # rows of one group in a file
+READ_ROWS = 5_000  # rows that a reader has in memory
+Part = Literal["all", "truths"]
+
+
+class ExportError(RuntimeError):
+    """A day cannot be written or read; the message says why."""
+
+
+def write_day(folder: str, problem: str, day: date, part: Part, chunks: Iterable[Sequence[DayRow]]) -> int:
+    """Write the rows of a day, in their order; return how many. A file that is there already is replaced as a whole.
+
+    Raises:
+        ExportError: pyarrow is not installed, or the folder cannot be written.
+    """
+    pa, parquet = _pyarrow()
+    schema = _schema(pa)
+    try:
+        files, path = _place(pa, folder, problem, day, part)
+        files.create_dir(os.path.dirname(path), recursive=True)  # noqa: PTH120  # it may be a key of S3
+        part_path, rows = f"{path}.part", 0
+        with files.open_output_stream(part_path) as stream, parquet.ParquetWriter(stream, schema) as writer:
+            for group in _groups(chunks):
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+                rows += len(group)
+        _to_disk(files, part_path)
+        files.move(part_path, path)
+    except (OSError, pa.ArrowException) as error:
+        raise ExportError(f"{folder} cannot be written: {error}") from error
+    return rows
+
+
+def read_days(folder: str, problem: str, since: datetime, until: datetime) -> Iterator[list[DayRow]]:
+    """Yield the exported rows from `since` to before `until`, day by day; days without a file are left out.
+
+    A row that is in both files of its day comes once, with its ground truth.
+
+    Raises:
+        ExportError: pyarrow is not installed, or a file cannot be read.
+    """
+    day = since.date()
+    while day <= until.date():
+        newer: set[tuple[str, str]] = set()
+        for part in ("truths", "all"):
+            for rows in _read(folder, problem, day, part):
+                span = [row for row in rows if since <= row["predicted_at"] < until]
+                yield [row for row in span if part == "truths" or (row["id"], row["role"]) not in newer]
+                newer |= {(row["id"], row["role"]) for row in span} if part == "truths" else set()
+        day += timedelta(days=1)
+
+
+def _read(folder: str, problem: str, day: date, part: Part) -> Iterator[list[DayRow]]:
+    pa, parquet = _pyarrow()
+    try:
+        files, path = _place(pa, folder, problem, day, part)
+        if files.get_file_info(path).type == pa.fs.FileType.NotFound:
+            return
+        with files.open_input_file(path) as stream:
+            for batch in parquet.ParquetFile(stream).iter_batches(READ_ROWS):
+                yield batch.to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise ExportError(f"the file of {day} in {folder} cannot be read: {error}") from error
+
+
+def _groups(chunks: Iterable[Sequence[DayRow]]) -> Iterator[list[Mapping[str, Any]]]:
+    group: list[Mapping[str, Any]] = []
+    for chunk in chunks:
+        group += chunk
+        if len(group) >= GROUP_ROWS:
+            yield group
+            group = []
+    yield group
+
+
+def _place(pa: Any, folder: str, problem: str, day: date, part: Part) -> tuple[Any, str]:
+    """Return the file system of a folder, and the path of a day's file in it."""
+    address = folder if "://" in folder else Path(folder).resolve().as_uri()
+    files, base = pa.fs.FileSystem.from_uri(address)
+    return files, f"{base}/{problem}/{day.isoformat()}{'' if part == 'all' else f'.{part}'}.parquet"
+
+
+def _to_disk(files: Any, path: str) -> None:
+    """Wait until a local file is on the disk: its rows are deleted from the store afterwards."""
+    if files.type_name == "local":
+        with Path(path).open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+def _schema(pa: Any) -> Any:
+    moment = pa.timestamp("us", tz="UTC")
+    text = dict.fromkeys(("id", "role", "problem", "model_name"), pa.string())
+    numbers = {"confidence": pa.float64(), "is_outlier": pa.bool_(), "outlier_score": pa.float64()}
+    truth = {"ground_truth": pa.string(), "ground_truth_at": moment, "trusted": pa.bool_()}
+    json = {"features": pa.string(), "class_name": pa.string(), "probabilities": pa.string()}
+    return pa.schema({**text, "model_version": pa.int32(), "predicted_at": moment, **json, **numbers, **truth})
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow.fs
+        from pyarrow import parquet
+    except ImportError:
+        raise ExportError("pyarrow is not installed here; it comes with MLflow's full package") from None
+    return pyarrow, parquet

@@ -1,0 +1,55 @@
+"""The panel about the disk and the prediction log on it, at the end of the overview."""
+
+from collections.abc import Iterator
+
+from monitor.page.panels import Panel, PanelText, columns
+from monitor.page.view import View
+from monitor.statistics.digits import count_text, number_text, percentage_text, size_text
+from monitor.storage import Storage, StorageFigures
+
+STORAGE = PanelText(
+    "storage",
+    "The disk and the prediction log",
+    "The monitor knows no disk. Start it with the lab: `make up`",
+    "Of all problems together, now. Counts on these pages count every answer, also those whose rows are gone.",
+)
+
+
+def storage_panel(view: View) -> Panel:
+    """Return the panel."""
+    head = columns("text", name="Part", value="State", text="Remark")
+    if (storage := view.backends.storage) is None:
+        return STORAGE.panel(head, [])
+    found = storage.figures()
+    panel = STORAGE.panel(head, list(_rows(storage, found, view.selection.problem)))
+    if full := storage.full(found):
+        panel.warning = (
+            f"The disk of {full[0].folder} is nearly full: the prediction log keeps one row of ten until space is free."
+        )
+    return panel
+
+
+def _rows(storage: Storage, found: StorageFigures, problem: str) -> Iterator[list[str]]:
+    for each in found.disks:
+        yield [f"Disk of {each.folder.name}/", f"{percentage_text(each.used)} full", f"{size_text(each.free)} free"]
+    yield ["Days until it is full", *_days(storage, found)]
+    log = found.log
+    a_row = f"{number_text(log.row_bytes)} bytes a row" if log.row_bytes else "no row yet"
+    free = f"; {size_text(log.free)} of the file wait for the next rows" if log.free else ""
+    yield ["Prediction log", f"{count_text(log.rows)} rows, {size_text(log.used)}", a_row + free]
+    if oldest := found.oldest.get(problem):
+        kept = f"RETAIN_PREDICTIONS is {storage.retained}" if storage.retained else "rows stay for ever"
+        yield [f"Oldest row of {problem}", f"{oldest:%Y-%m-%d %H:%M} UTC", kept]
+    if deleted := found.missing.get((problem, "deleted")):
+        yield [f"Deleted rows of {problem}", count_text(deleted), "older than they may be; their answers are counted"]
+    if left_out := found.missing.get((problem, "left_out")):
+        why = "the disk was nearly full, and the log kept one row of ten; their answers are counted"
+        yield [f"Rows of {problem} that were not written", count_text(left_out), why]
+
+
+def _days(storage: Storage, found: StorageFigures) -> tuple[str, str]:
+    if found.days_left is not None:
+        return number_text(found.days_left), f"if each day brings {count_text(found.rows_a_day)} rows as yesterday"
+    if not found.rows_a_day:
+        return "not enough data", "yesterday brought no rows"
+    return "not known", "RETAIN_PREDICTIONS bounds the log" if storage.retained else "the store is on another machine"

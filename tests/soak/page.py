@@ -1,0 +1,65 @@
+"""The page docs/reliability.md, made of the results of the last soak."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+PAGE = Path("docs", "reliability.md")
+RESULTS = Path("tests", "soak", "results.json")
+PROMISES = {
+    "api": "all that it has acknowledged is kept; the log may lose its last moment",
+    "worker": "each correction gets its row once; the run goes on after the start",
+    "prefect": "corrections wait, and are delivered when it is back",
+    "mlflow": "the api goes on with the version that it serves",
+    "monitor": "nothing else notices",
+    "postgresql": "predictions go on, and wait for it; messages are kept in the spool, or refused with a 503",
+}
+TEMPLATE = Path(__file__).with_name("page.md")
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """Return the page of a soak's results."""
+    checked = result["checked"]
+    refused = sum(checked["refused"].values())
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(checked["refused"].items()))
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        **{name: result[name] for name in ("clients", "date", "kills", "seed", "machine")},
+        **{name: f"{checked[name]:,}" for name in checked if isinstance(checked[name], int) and name != "requests"},
+        minutes=result["seconds"] / 60,
+        others=sum(each["fault"] != "kill" for each in result["faults"]),
+        excused=f"{checked['predictions_lost_before_a_kill']:,}",
+        counts="A recount of the rows gives other numbers than the roll-ups."
+        if checked["counts_wrong"]
+        else "A recount of all rows gives the numbers of the roll-ups.",
+        faults=_faults(result),
+        growth=_growth(result),
+        requests=f"{checked['requests']:,}",
+        refused=f"{refused:,} got no answer or an error ({kinds})" if refused else "all were answered",
+    )
+
+
+def _faults(result: Mapping[str, Any]) -> str:
+    by_kind: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for each in result["faults"]:
+        by_kind[each["part"], each["fault"]].append(each["recovery"])
+    return "".join(
+        f"| {part} | {fault} | {PROMISES[part]} | {len(found)} | {median(found):.1f} s, {max(found):.1f} s |\n"
+        for (part, fault), found in sorted(by_kind.items())
+    )
+
+
+def _growth(result: Mapping[str, Any]) -> str:
+    lines = []
+    for part, growth in sorted(result["growth"].items()):
+        cells = [_interval(growth[name]) for name in ("memory_mb", "files", "threads")]
+        count = next((found[3] for found in growth.values() if found), 0)
+        lines.append(f"| {part} | {' | '.join(cells)} | {count} |\n")
+    return "".join(lines)
+
+
+def _interval(slope: Any) -> str:
+    if slope is None:
+        return "not enough data"
+    return f"{slope[0]:+.3g} ({slope[1]:+.3g} to {slope[2]:+.3g})"

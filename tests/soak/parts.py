@@ -1,0 +1,164 @@
+"""The parts of a lab as processes that can be killed, stopped for a moment, and started again, as a supervisor does."""
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import sqlalchemy as sa
+from honcho.environ import parse_procfile
+from sqlalchemy.exc import SQLAlchemyError
+
+from common.settings import PROJECT, Settings
+from scripts.parts import answers, process, stop, wait_for
+from scripts.stack import health_checks, log_path, process_environment
+from tests.postgres import Postgres
+
+if TYPE_CHECKING:
+    import subprocess
+
+RECOVERY_SECONDS = 120.0
+FULL = 100  # bytes that a file may have while the disk is "full"
+
+
+class Part:
+    """A process of the Procfile, with its children."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        """Know how to start it."""
+        self.name, self._settings = name, settings
+        self._stack = ExitStack()
+        self._started: subprocess.Popen[bytes] | None = None
+        self._log_before = 0
+
+    def start(self) -> None:
+        """Start it, and do not wait."""
+        command = parse_procfile((PROJECT / "Procfile").read_text(encoding="utf-8")).processes[self.name]
+        log, environment = log_path(self._settings, self.name), process_environment(self._settings)
+        self._log_before = log.stat().st_size if log.exists() else 0
+        self._started = self._stack.enter_context(process(["sh", "-c", f"exec {command}"], log, environment))
+
+    def kill(self) -> None:
+        """Kill it with all its children, and start it again."""
+        if self._started is not None:
+            stop(self._started, signal.SIGKILL)
+        self._stack.close()
+        self.start()
+
+    def is_well(self) -> bool:
+        """Return whether it answers."""
+        if self._started is not None and self._started.poll() is not None:  # the part ended by itself
+            self._stack.close()
+            self.start()
+        if self.name == "worker":  # its deployment is in Prefect also while it is away
+            return b"serving finetune/" in log_path(self._settings, self.name).read_bytes()[self._log_before :]
+        return answers(health_checks(self._settings)[self.name])
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the process and its children."""
+        with suppress(psutil.NoSuchProcess):
+            if self._started is not None:
+                main = psutil.Process(self._started.pid)
+                return [main, *main.children(recursive=True)]
+        return []
+
+    def close(self) -> None:
+        """Stop it."""
+        self._stack.close()
+
+
+class PostgresPart(Part):
+    """The PostgreSQL server of the store."""
+
+    def __init__(self, server: Postgres, folder: Path, url: str) -> None:
+        """Use a server that runs already, with its data in `folder`."""
+        self.name, self._server, self._folder = "postgresql", server, folder
+        self._engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": 2})
+
+    def start(self) -> None:
+        """Start it; it needs a moment until the processes of the killed one have gone."""
+        with suppress(Exception):
+            self._server._server.start()
+
+    def kill(self) -> None:
+        """Kill all its processes, and start it again."""
+        for each in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        self.start()
+
+    def is_well(self) -> bool:
+        """Return whether it answers."""
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        except SQLAlchemyError:
+            if not self.processes():
+                self.start()
+            return False
+        return True
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the server and its children."""
+        with suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            main = psutil.Process(int((self._folder / "postmaster.pid").read_text().splitlines()[0]))
+            return [main, *main.children(recursive=True)]
+        return []
+
+    def close(self) -> None:
+        """Leave it to its owner."""
+        self._engine.dispose()
+
+
+def kill(part: Part) -> None:
+    """Kill a part."""
+    part.kill()
+
+
+def stall(part: Part, seconds: float = 3.0) -> None:
+    """Let a part do nothing for some seconds."""
+    found = part.processes()
+    for each in found:
+        with suppress(psutil.NoSuchProcess):
+            each.suspend()
+    time.sleep(seconds)
+    for each in found:
+        with suppress(psutil.NoSuchProcess):
+            each.resume()
+
+
+def fill_disk(part: Part, seconds: float = 3.0) -> None:
+    """Let no file of a part grow for some seconds."""
+    with _file_limit(part, FULL):
+        time.sleep(seconds)
+
+
+@contextmanager
+def _file_limit(part: Part, limit: int) -> Iterator[None]:
+    before = resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE)
+    _limit(part, (limit, before[1]))
+    try:
+        yield
+    finally:
+        _limit(part, before)
+
+
+def _limit(part: Part, limits: tuple[int, int]) -> None:
+    for each in part.processes():
+        with suppress(ProcessLookupError, PermissionError):
+            resource.prlimit(each.pid, resource.RLIMIT_FSIZE, limits)
+
+
+FAULTS: dict[str, Callable[[Part], None]] = {"kill": kill, "full disk": fill_disk, "stall": stall}
+
+
+def recover(part: Part) -> float:
+    """Wait until a part answers; return the seconds."""
+    begun = time.monotonic()
+    wait_for(part.name, part.is_well, within=RECOVERY_SECONDS, every=0.1)
+    return time.monotonic() - begun

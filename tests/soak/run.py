@@ -1,0 +1,174 @@
+"""Run the soak: `make soak`, or `python -m tests.soak.run`. SOAK_SECONDS, SOAK_KILLS and SOAK_SEED change it.
+
+The last third of the time has no faults, so that growth can be seen.
+"""
+
+import json
+import os
+import platform
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from common.files import write_atomic
+from common.problem import get_problem
+from common.settings import PROJECT, Settings
+from common.signing.keys import made_key
+from common.store import Store
+from common.table import table_bytes
+from preprocess import preprocess
+from scripts.parts import free_port, wait_for
+from tests.postgres import postgres_server
+from tests.soak.checks import check
+from tests.soak.load import Client
+from tests.soak.page import PAGE, RESULTS, markdown
+from tests.soak.parts import FAULTS, Part, PostgresPart, recover
+from tests.soak.samples import Sampler, slope
+from training.search import train
+
+CLIENTS = 3
+PARTS = ("api", "worker", "prefect", "mlflow", "monitor", "postgresql")
+NOT_ON = {("worker", "full disk"), ("monitor", "full disk")}  # both keep nothing on a disk but their logs
+CALM = 1 / 3  # of the time
+MEASURES = ("memory_mb", "files", "threads")
+
+
+def main() -> int:
+    """Run it, and write the results and the page; return 1 if anything was lost, doubled or wrong."""
+    seconds = float(os.environ.get("SOAK_SECONDS", "3600"))
+    kills, seed = int(os.environ.get("SOAK_KILLS", "200")), int(os.environ.get("SOAK_SEED", "1"))
+    result = soak(seconds, kills, seed, lambda line: print(line, flush=True))
+    write_atomic(PROJECT / RESULTS, f"{json.dumps(result, indent=1)}\n".encode())
+    write_atomic(PROJECT / PAGE, markdown(result).encode())
+    print(json.dumps(result["checked"], indent=1))
+    return int(not is_well(result))
+
+
+def is_well(result: dict[str, Any]) -> bool:
+    """Return whether nothing was lost, doubled or counted wrongly."""
+    wrong = ("predictions_lost", "predictions_doubled", "truths_lost", "corrections_lost", "corrections_doubled")
+    return not any(result["checked"][name] for name in (*wrong, "counts_wrong"))
+
+
+def plan(seconds: float, kills: int, seed: int) -> list[tuple[float, str, str]]:
+    """Return the moment, the part and the kind of each fault; the parts take turns in a random order."""
+    chosen = random.Random(seed)  # noqa: S311  # no secret
+    what = [(PARTS[number % len(PARTS)], "kill") for number in range(kills)]
+    others = [(part, fault) for part in PARTS for fault in FAULTS if fault != "kill" and (part, fault) not in NOT_ON]
+    what += chosen.sample(others, min(len(others), max(kills // 3, 1)))
+    chosen.shuffle(what)
+    moments = sorted(chosen.uniform(0, seconds * (1 - CALM)) for _ in what)
+    return [(at, *each) for at, each in zip(moments, what, strict=True)]
+
+
+@contextmanager
+def whole_lab() -> Iterator[tuple[Settings, dict[str, Part]]]:
+    """Run a lab with version 1, its store in PostgreSQL; yield its settings and its parts."""
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-"))).resolve()
+        server = stack.enter_context(postgres_server())
+        url = stack.enter_context(server.database())
+        names = ("mlflow_port", "prefect_port", "api_port", "monitor_port")
+        ports: dict[str, Any] = {name: free_port() for name in names}
+        lab = Settings(lab_home=home, database_url=url, suggest_rate="100000/minute", **ports)
+        problem = get_problem("iris")
+        write_atomic(lab.data_dir / "data.csv", table_bytes(problem.load(None), problem.target.classes))
+        preprocess(problem, lab.data_dir)
+        made_key(lab)
+        data = Path(str(server._server.pgdata))
+        parts: dict[str, Part] = {name: Part(name, lab) for name in PARTS if name != "postgresql"}
+        parts["postgresql"] = PostgresPart(server, data, url)
+        for name in ("mlflow", "prefect", "worker", "api", "monitor"):
+            parts[name].start()
+            stack.callback(parts[name].close)
+            recover(parts[name])
+        train(replace(problem, candidates=lambda: problem.candidates()[-1:]), lab)
+        wait_for("a version", lambda: httpx.get(f"http://127.0.0.1:{lab.api_port}/readyz").is_success)
+        yield lab, parts
+
+
+def soak(seconds: float, kills: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Return the results of a soak."""
+    over = threading.Event()
+    faults: list[dict[str, Any]] = []
+    with whole_lab() as (lab, parts):
+        tell(f"the lab runs; {seconds:.0f} s with {kills} kills, seed {seed}")
+        api, monitor = (f"http://127.0.0.1:{port}" for port in (lab.api_port, lab.monitor_port))
+        clients = [Client(api, monitor, seed * 100 + number, over) for number in range(CLIENTS)]
+        sampler = Sampler(parts, over)
+        begun = time.time()
+        for thread in (*clients, sampler):
+            thread.start()
+        try:
+            for at, name, fault in plan(seconds, kills, seed):
+                time.sleep(max(0.0, begun + at - time.time()))
+                faults.append(_fault(parts[name], fault))
+                tell(f"{time.time() - begun:6.0f} s  {name}: {fault}, well after {faults[-1]['recovery']:.1f} s")
+            time.sleep(max(0.0, begun + seconds - time.time()))
+        finally:
+            over.set()
+            for thread in (*clients, sampler):
+                thread.join()
+        _settle(lab, parts)
+        lasted = time.time() - begun
+        for name in ("api", "worker", "monitor"):
+            parts[name].close()
+        store = Store(lab.database_url)
+        try:
+            killed = [(each["at"], each["over"]) for each in faults if each["part"] in {"api", "postgresql"}]
+            checked = check(store, lab, [each.seen for each in clients], killed)
+        finally:
+            store.close()
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "seconds": round(lasted), "kills": kills, "seed": seed, "clients": CLIENTS,
+        "machine": f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
+        "checked": checked,
+        "faults": [{name: each[name] for name in ("part", "fault", "recovery")} for each in faults],
+        "growth": {name: {each: slope(found, each) for each in MEASURES} for name, found in sampler.samples.items()},
+    }  # fmt: skip
+
+
+def _fault(part: Part, fault: str) -> dict[str, Any]:
+    at = time.time()
+    FAULTS[fault](part)
+    over, recovery = time.time(), recover(part)
+    return {"part": part.name, "fault": fault, "at": at, "over": over, "recovery": round(recovery, 2)}
+
+
+def _settle(lab: Settings, parts: dict[str, Part]) -> None:
+    """Wait until all parts answer, the log is written, the spool is empty, and no run writes corrections."""
+    for part in parts.values():
+        recover(part)
+
+    def at_rest() -> bool:
+        text = httpx.get(f"http://127.0.0.1:{lab.api_port}/metrics", timeout=10.0).text
+        lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return float(lines["prediction_log_waiting_rows"]) == float(lines["store_away"]) == 0
+
+    wait_for("the log and the spool", at_rest, within=120, every=0.5)
+
+    def all_written() -> bool:
+        store = Store(lab.database_url)
+        try:
+            return not store.suggestions.without_row(lab.problem, 1) and not store.suggestions.unfinished_rows(
+                lab.problem
+            )
+        finally:
+            store.close()
+
+    wait_for("the corrections' rows", all_written, within=300, every=2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

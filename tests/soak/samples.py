@@ -1,0 +1,97 @@
+"""Memory, open files and threads of each part over time, and how fast they grow."""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+from scipy import stats
+
+from tests.soak.parts import Part
+
+SAMPLE_SECONDS = 2.0
+WARM_UP_SECONDS = 30.0  # of each life: imports, pools and caches fill
+LEVEL = 0.95
+LEAST = 10  # samples for a slope
+
+
+class Sample(NamedTuple):
+    """A part at one moment. `life` changes when the part is started again."""
+
+    at: float
+    life: int
+    memory_mb: float
+    files: float
+    threads: float
+
+
+class Slope(NamedTuple):
+    """The growth in an hour, with the ends of its 95 % interval, from `samples` samples."""
+
+    per_hour: float
+    low: float
+    high: float
+    samples: int
+
+
+def slope(samples: Sequence[Sample], measure: str) -> Slope | None:
+    """Return the common slope of all lives of a part, each with a level of its own; None if there is too little.
+
+    This is the within estimator of a panel with fixed effects: least squares on the distances from the means of each
+    life (J. Wooldridge, Introductory Econometrics, chapter 14). The interval is that of Student's t; samples that
+    follow each other are alike, so it is too narrow rather than too wide.
+    """
+    lives: dict[int, list[Sample]] = {}
+    for each in samples:
+        lives.setdefault(each.life, []).append(each)
+    late = [[one for one in life if one.at - life[0].at >= WARM_UP_SECONDS] for life in lives.values()]
+    kept = [life for life in late if len(life) > 1]
+    n = sum(map(len, kept))
+    free = n - len(kept) - 1
+    if n < LEAST or free < 1:
+        return None
+    x = np.concatenate([_centred([one.at for one in life]) for life in kept]) / 3600
+    y = np.concatenate([_centred([getattr(one, measure) for one in life]) for life in kept])
+    spread = float(x @ x)
+    found = float(x @ y) / spread
+    error = float(np.sqrt(np.sum((y - found * x) ** 2) / free / spread))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, free)) * error
+    return Slope(found, found - half, found + half, n)
+
+
+def _centred(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    found = np.asarray(values, dtype=np.float64)
+    return np.asarray(found - found.mean())
+
+
+class Sampler(threading.Thread):
+    """Takes samples of all parts until `over`."""
+
+    def __init__(self, parts: Mapping[str, Part], over: threading.Event) -> None:
+        """Watch `parts`."""
+        super().__init__(name="samples")
+        self._parts, self._over = parts, over
+        self.samples: dict[str, list[Sample]] = {name: [] for name in parts}
+
+    def run(self) -> None:
+        """Take samples."""
+        while not self._over.wait(SAMPLE_SECONDS):
+            for name, part in self._parts.items():
+                if found := sample(part):
+                    self.samples[name].append(found)
+
+
+def sample(part: Part) -> Sample | None:
+    """Return a sample of a part with its children; None if it does not run, or changes meanwhile."""
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        found = part.processes()
+        if found:
+            memory = sum(each.memory_info().rss for each in found) / 1e6
+            files = sum(each.num_fds() for each in found)
+            threads = sum(each.num_threads() for each in found)
+            return Sample(time.time(), found[0].pid, memory, files, threads)
+    return None
