@@ -7,7 +7,11 @@ from common.store import Store, StoreError
 
 if __name__ == "__main__":
     try:
-        Store(load_settings().database_url).close()
+        store = Store(load_settings().database_url)
+        # Some rooms make their tables when they first need them, which the services may not do here.
+        store.audit.newest()
+        store.retention.missing.prepare()
+        store.close()
     except (SettingsError, StoreError) as error:
         sys.exit(f"migrate: {error}")
     print("the store's tables are up to date")

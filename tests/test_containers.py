@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
@@ -401,3 +402,19 @@ def test_only_files_that_images_copy_reach_the_builder() -> None:
     }
     assert {path for path in kept if not (PROJECT / path).exists()} == set()
     assert {source for source in copied if not any(Path(source).is_relative_to(each) for each in kept)} == set()
+
+
+def test_the_migration_makes_every_table_of_the_store_because_no_service_may(postgres_url: str) -> None:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "DATABASE_URL": postgres_url}
+    command = ["python", "containers/migrate.py"]
+    made = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert made.stdout == "the store's tables are up to date\n", made.stderr
+    engine = sa.create_engine(postgres_url)
+    found = set(sa.inspect(engine).get_table_names())
+    engine.dispose()
+    # The tables that any module of the store describes, also those that are no part of the schema.
+    sources = "".join(path.read_text(encoding="utf-8") for path in (PROJECT / "common" / "store").rglob("*.py"))
+    assert len(found) > 20
+    described = set(re.findall(r'sa\.Table\(\s*"(\w+)"', sources))
+    assert {"audit_log", "missing_rows", "predictions"} <= described
+    assert described <= found
