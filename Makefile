@@ -1,6 +1,6 @@
 # The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install data train demo up watch report check-lab dashboards backup restore soak api test lint format bench bench-quick containers lock clean
+.PHONY: help install data train demo up watch report check-lab dashboards backup restore soak api test lint format bench bench-quick containers sbom faults lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -79,6 +79,12 @@ bench-quick: $(INSTALLED) ## compare the api with an empty endpoint, before and 
 
 containers: $(INSTALLED) ## build the images, start the stack, and test the loop on it
 	@bash containers/check.sh
+
+sbom: $(INSTALLED) ## write the parts list (SBOM) of each image, with hashes and licences, into .lab/sbom/
+	@python -m scripts.sbom
+
+faults: $(INSTALLED) ## ask OSV about known faults of the pinned packages; without a way there it says so
+	@python -m scripts.known_faults
 
 lock: ## resolve the dependencies again and export the pinned requirements (needs Poetry and its export plugin)
 	poetry lock

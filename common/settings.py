@@ -49,14 +49,15 @@ class SettingsError(ValueError):
     """A setting has a wrong value, or `.env` has an unknown key."""
 
 
-class MlflowLogin(BaseSettings):
-    """The log-in for MLflow, in MLflow's own variables, which its package also reads from the environment."""
+class LogIns(BaseSettings):
+    """The log-ins for MLflow and Prefect, in the variables that their own packages also read."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
 
     mlflow_tracking_username: str | None = Field(None, description="user name for MLflow")
     mlflow_tracking_password: SecretStr | None = Field(None, description="password of MLFLOW_TRACKING_USERNAME")
     mlflow_tracking_token: SecretStr | None = Field(None, description="bearer token, without a password")
+    prefect_api_auth_string: SecretStr | None = Field(None, description="user:password for Prefect")
 
     def mlflow_headers(self) -> dict[str, str]:
         """Return the headers that log in as MLflow's package does: by password, else by token; nothing without both."""
@@ -66,17 +67,21 @@ class MlflowLogin(BaseSettings):
         token = _text(self.mlflow_tracking_token)
         return {"Authorization": f"Bearer {token}"} if token else {}
 
+    @property
+    def prefect_log_in(self) -> tuple[str, str] | None:
+        """User and password for Prefect; None without a log-in."""
+        user, _, password = (_text(self.prefect_api_auth_string) or "").partition(":")
+        return (user, password) if user else None
 
-class LoopSettings(MlflowLogin):
+
+class LoopSettings(LogIns):
     """The settings of the loop, and the paths that follow from them."""
 
     model_config = SettingsConfigDict(
         env_file=PROJECT / ".env", env_ignore_empty=True, extra="forbid", frozen=True, populate_by_name=True
     )
 
-    problem: Annotated[str, AfterValidator(_file_of_problem)] = Field(
-        "iris", description="the file of problems/ to work on"
-    )
+    problem: Annotated[str, AfterValidator(_file_of_problem)] = Field("iris", description="the file of problems/")
     mlflow_port: Port = Field(5000, description="port of the MLflow server that `make up` starts")
     prefect_port: Port = Field(4200, description="port of the Prefect server that `make up` starts")
     api_port: Port = Field(8000, description="port of the api that `make up` and `make api` start")
@@ -104,18 +109,19 @@ class LoopSettings(MlflowLogin):
     promotion: Literal["optimistic", "cautious", "manual"] = Field(
         "optimistic", description="which new versions serve at once; docs/judgement.md explains the three values"
     )
-    forwarded_allow_ips: Annotated[str, AfterValidator(_addresses)] = Field(
-        "", description="addresses of the proxies whose X-Forwarded-For counts"
-    )
+    forwarded_allow_ips: Annotated[str, AfterValidator(_addresses)] = Field("", description="proxies that are believed")
     model_file_mb: int = Field(256, ge=1, le=2048, description="largest model file that a service downloads")
-    model_check_seconds: float = Field(
-        20.0, ge=1, le=600, description="time limit for the download of a version, and for its check"
-    )
+    model_check_seconds: float = Field(20.0, ge=1, le=600, description="time limit of a download, and of a check")
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that give a child process the same settings."""
         values = {name.upper(): _text(getattr(self, name)) for name in type(self).model_fields}
         return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether the lab has a key, so that only ground truths count that came with one."""
+        return self.api_key is not None
 
     @property
     def data_dir(self) -> Path:
@@ -167,7 +173,7 @@ class Settings(
 def load_settings(**values: Any) -> Settings:
     """Read the settings; `values` that are not None come before the environment.
 
-    The function copies a log-in for MLflow from `.env` to the environment, where MLflow's package looks for it.
+    The function copies log-ins from `.env` to the environment, where the packages of MLflow and Prefect look for them.
 
     Raises:
         SettingsError: one line names each wrong key.
@@ -181,7 +187,7 @@ def load_settings(**values: Any) -> Settings:
             f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}" for each in wrong
         )
         raise SettingsError(f"bad settings: {found} (see docs/settings.md)") from None
-    log_in = {name.upper() for name in MlflowLogin.model_fields}
+    log_in = {name.upper() for name in LogIns.model_fields}
     os.environ.update({name: value for name, value in settings.environment().items() if name in log_in})
     return settings
 

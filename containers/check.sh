@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if docker info >/dev/null 2>&1; then
-    POSTGRES_PASSWORD=unused GRAFANA_ADMIN_PASSWORD=unused docker compose --profile '*' build --quiet
+    docker compose --profile '*' build --quiet
     LAB_COMPOSE="docker compose" LAB_ENGINE=docker exec pytest tests/containers "$@"
 elif [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ]; then
     exec bash containers/without-docker/check.sh "$@"

@@ -1,9 +1,9 @@
 """Exit 0 if the worker has asked Prefect for work within the last minute: the health check of the worker's image."""  # noqa: INP001  # a program
 
-import json
 import sys
 from datetime import UTC, datetime
-from urllib.request import urlopen
+
+import httpx
 
 from common.settings import Settings, load_settings
 
@@ -13,9 +13,8 @@ PATIENCE_SECONDS = 60.0
 def silent_for(settings: Settings) -> float:
     """Return the seconds since a worker last asked Prefect for runs of the deployment."""
     address = f"{settings.prefect_api_url}/deployments/name/finetune/{settings.deployment}"
-    with urlopen(address, timeout=5) as answer:  # noqa: S310  # the settings allow http alone
-        polled = json.load(answer)["last_polled"]
-    return (datetime.now(UTC) - datetime.fromisoformat(polled)).total_seconds()
+    answer = httpx.get(address, auth=settings.prefect_log_in, timeout=5.0).raise_for_status()
+    return (datetime.now(UTC) - datetime.fromisoformat(answer.json()["last_polled"])).total_seconds()
 
 
 if __name__ == "__main__":

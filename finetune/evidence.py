@@ -88,7 +88,7 @@ def set_exam(problem: Problem, settings: Settings, store: Store, serving: Versio
     anchor = publish.anchor(problem, serving)
     test = read_table(settings.data_dir / "test.csv", problem, indices=True)
     name, since = problem.onnx_name, publish.registered_at(anchor)
-    truths = store.evidence.live_truths(problem.name, name, since, TRUTHS, trusted_only=settings.api_key is not None)
+    truths = store.evidence.live_truths(problem.name, name, since, TRUTHS, trusted_only=settings.has_keys)
     live = [*truths, *store.evidence.unlabelled(problem.name, name, UNLABELLED)]
     rows, labels = as_rows(problem, [each.features for each in live]), [each.truth for each in live]
     judged = store.judgements.newest(problem.name, JUDGED)

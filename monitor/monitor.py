@@ -67,7 +67,7 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     await stack.enter_async_context(registry)
     references = References(state.store, registry, _configured(settings))
     state.problem = settings.problem
-    trusted_only = settings.api_key is not None
+    trusted_only = settings.has_keys
     feedback = FeedbackApi(settings.api_url.rstrip("/"), settings.problem)
     pages = settings.mlflow_page, settings.prefect_page
     storage = Storage(settings, state.store)

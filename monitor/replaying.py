@@ -53,7 +53,7 @@ def _result(settings: Settings, store: Store, asked: ReplayRequest) -> PageRepla
     if not names:
         raise ReplayError(f"the log has no row of {asked.problem}")
     replay = Replay(load_version(settings, asked.problem, names[-1], asked.version))
-    changed = _run(replay, store.trust.replays, asked, trusted_only=settings.api_key is not None)
+    changed = _run(replay, store.trust.replays, asked, trusted_only=settings.has_keys)
     kept = [(each.logged.id, each.class_name, each.confidence) for each in changed]
     return PageReplay(figures=summary_of(replay), columns=list(replay.version.columns), changed=kept)
 

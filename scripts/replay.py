@@ -57,7 +57,7 @@ def run(
         bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         progress = stack.enter_context(bar)
         task = progress.add_task("rows", total=None if exported else store.trust.replays.count(span))
-        trusted_only = settings.api_key is not None
+        trusted_only = settings.has_keys
         chunks = store.trust.replays.chunks(span, trusted_only=trusted_only)
         if exported:
             chunks = exported_chunks(exported, span, trusted_only=trusted_only)

@@ -24,8 +24,8 @@ from scripts.stack import answers, log_end, log_path, process_environment
 PROGRAM = "prometheus"
 INSTALL = "install Prometheus (Debian, Ubuntu: `apt-get install prometheus`; macOS: `brew install prometheus`)"
 READY_WITHIN = 60.0
-# Keys by which a job finds its targets in containers; here the targets are given.
-DISCOVERY = ("static_configs", "dns_sd_configs", "relabel_configs")
+# Keys by which a job finds its targets in containers, and logs in; here the targets are given, and have no log-in.
+IN_CONTAINERS = ("static_configs", "dns_sd_configs", "relabel_configs", "basic_auth")
 
 Config = dict[str, Any]
 
@@ -82,7 +82,7 @@ def prometheus(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _with_target(job: Config, settings: Settings) -> Config:
-    kept = {name: value for name, value in job.items() if name not in DISCOVERY}
+    kept = {name: value for name, value in job.items() if name not in IN_CONTAINERS}
     # The api's own series do not name their problem; in containers, relabelling adds this label.
     name = job["job_name"]
     labels = {"problem": settings.problem} if name == "api" else {}

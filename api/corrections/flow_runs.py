@@ -23,9 +23,9 @@ class FlowRuns:
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
         """Use the deployment, and the Prefect, of the settings."""
-        url, seconds = settings.prefect_api_url, httpx.Timeout(10.0, connect=2.0)
+        url, log_in, seconds = settings.prefect_api_url, settings.prefect_log_in, httpx.Timeout(10.0, connect=2.0)
         # Without https, the client need not load certificates, which take 1 MB of memory.
-        self.prefect = httpx.AsyncClient(base_url=url, timeout=seconds, verify=url.startswith("https:"))
+        self.prefect = httpx.AsyncClient(base_url=url, auth=log_in, timeout=seconds, verify=url.startswith("https:"))
         self._problem = problem
         self._deployment = f"/deployments/name/finetune/{settings.deployment}"
 

@@ -9,7 +9,7 @@ from api.metrics.declared import Metrics
 from common.disk_space import Disk, disks, folders_of
 from common.settings import Settings
 from common.store import Store
-from common.store.predictions import LoggedPredictions, PredictionRow
+from common.store.predictions import PredictionRow
 
 ONE_IN = 10
 LOOK_SECONDS = 5.0
@@ -17,8 +17,8 @@ LOOK_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
-class SampledLog(LoggedPredictions):
-    """The rows of the log, as `LoggedPredictions`, sampled by their ids.
+class SampledLog:
+    """Writes rows as `LoggedPredictions` does, sampled by their ids.
 
     A champion's and a challenger's answer have one id: both are written, or neither is. Rows that are left out count in
     every roll-up, in `missing_rows` of the store, and in `prediction_log_left_out_total`. A ground truth of such a
@@ -29,8 +29,8 @@ class SampledLog(LoggedPredictions):
         self, store: Store, settings: Settings, metrics: Metrics, look: Callable[[], list[Disk]] | None = None
     ) -> None:
         """Write to `store`; `look` returns the disks, by default those of the store and of the lab's state."""
-        super().__init__(store.predictions._database)  # noqa: SLF001  # the same connections
-        self._log, self._retention = store.predictions, store.retention
+        # Nothing is read from the store here: a damaged one, which keeps rows in a spool, is opened later.
+        self._store = store
         self._limit = settings.disk_limit_percent
         folders = folders_of(settings)
         self._look = look or (lambda: disks(folders))
@@ -43,13 +43,10 @@ class SampledLog(LoggedPredictions):
     def write(self, rows: Sequence[PredictionRow]) -> int:
         """Write the rows, or one of ten, and count all of them; return how many are written."""
         if not self._samples():
-            return self._log.write(rows)
+            return self._store.predictions.write(rows)
         kept = [row for row in rows if crc32(row["id"].encode()) % ONE_IN == 0]
         left_out = [row for row in rows if crc32(row["id"].encode()) % ONE_IN]
-        self._retention.missing.prepare()
-        with self._database.writing(durable=False) as connection:
-            self._log.insert(connection, kept)
-            self._retention.count_only(connection, left_out)
+        self._store.retention.write_some(self._store.predictions, kept, left_out)
         self._left_out.inc(len(left_out))
         return len(kept)
 

@@ -121,7 +121,7 @@ class LiveJudge(RegistryFollower):
 
     def _decide(self, store: Store, duel: Duel, new: Version) -> Decision | None:
         """Decide by the verdict, if the ground truths of the wanted predictions settle it, else by betting."""
-        trusted_only = self._settings.api_key is not None
+        trusted_only = self._settings.has_keys
         judgement = store.trials.judgement(self._problem.name, new.number)
         # Also after it was decided: the process that decided may have ended before it moved the aliases.
         if judgement and judgement.details.get("wanted"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from common.lean_httpx import httpx
-from common.settings import MlflowLogin
+from common.settings import LogIns
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -80,7 +80,7 @@ class Registry:
         # Without https, the client need not load certificates, which take 4 MB of memory.
         self._http = httpx.AsyncClient(
             base_url=uri,
-            headers=MlflowLogin().mlflow_headers(),
+            headers=LogIns().mlflow_headers(),
             timeout=httpx.Timeout(10.0, connect=5.0),
             verify=uri.startswith("https:"),
         )
@@ -176,7 +176,7 @@ def check_mlflow(uri: str) -> None:
     try:
         # MLflow answers /health even if it refuses other requests under this host name.
         asked = f"{uri}{API}/experiments/get"
-        answer = httpx.get(asked, params={"experiment_id": "0"}, headers=MlflowLogin().mlflow_headers(), timeout=2.0)
+        answer = httpx.get(asked, params={"experiment_id": "0"}, headers=LogIns().mlflow_headers(), timeout=2.0)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             raise RegistryUnavailableError(f"MLflow at {uri} needs a log-in: {LOG_IN}")
         if answer.is_success and "experiment" in _object(answer):

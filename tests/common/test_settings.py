@@ -1,5 +1,6 @@
 """Settings: their defaults, the environment and `.env`, and the values that are refused."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 from mlflow.utils.credentials import get_default_host_creds
 from pydantic import ValidationError
 
+from common.keys.keys_file import keys_path
 from common.room_settings.containers import COMPOSE_KEYS
-from common.settings import PROJECT, MlflowLogin, Settings, SettingsError, load_settings
+from common.settings import PROJECT, LogIns, Settings, SettingsError, load_settings
 from tests.common.refusals import refused
 
 
@@ -202,17 +204,17 @@ def test_only_the_wrong_setting_is_named_and_none_that_follows_from_it(
 def test_a_log_in_of_the_file_is_mlflows_too_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, env_file: Path, lines: str, header: str | None
 ) -> None:
-    for name in MlflowLogin.model_fields:
+    for name in LogIns.model_fields:
         # So that these variables are taken away again.
         monkeypatch.setenv(name.upper(), "")
     env_file.write_text(lines, encoding="utf-8")
     settings = load_settings(_env_file=env_file)
-    assert MlflowLogin().mlflow_headers() == ({"Authorization": header} if header else {})
+    assert LogIns().mlflow_headers() == ({"Authorization": header} if header else {})
     assert "abc" not in repr(settings)
     creds = get_default_host_creds("http://127.0.0.1:1")  # type: ignore[no-untyped-call]
     given = dict(line.split("=", 1) for line in lines.splitlines())
     assert [creds.username, creds.password, creds.token or None] == [
-        given.get(name.upper()) for name in MlflowLogin.model_fields
+        given.get(name.upper()) for name in LogIns.model_fields if name.startswith("mlflow")
     ]
 
 
@@ -234,3 +236,35 @@ def test_every_line_of_the_examples_for_compose_is_understood_and_no_other_is_pa
     assert {key.upper() for key in COMPOSE_KEYS} == keys - {name.upper() for name in Settings.model_fields}
     env_file.write_text("".join(f"{key}=\n" for key in sorted(keys)) + "GRAFANA_PORT=3001\nAPI_PORT=8001\n")
     assert load_settings(_env_file=env_file).api_port == 8001
+
+
+@pytest.mark.parametrize(
+    ("line", "log_in"),
+    [
+        ("PREFECT_API_AUTH_STRING=lab:p:w\n", ("lab", "p:w")),
+        ("PREFECT_API_AUTH_STRING=lab\n", ("lab", "")),
+        ("", None),
+    ],
+)
+def test_a_log_in_for_prefect_is_its_packages_too_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, env_file: Path, line: str, log_in: tuple[str, str] | None
+) -> None:
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "")
+    env_file.write_text(line, encoding="utf-8")
+    settings = load_settings(_env_file=env_file)
+    assert settings.prefect_log_in == log_in
+    assert os.environ["PREFECT_API_AUTH_STRING"] == line.strip().partition("=")[2]
+    assert "p:w" not in repr(settings)
+
+
+@pytest.mark.parametrize("given", ["API_KEY", "KEYS_FILE", "keys.json"])
+def test_a_lab_has_keys_with_one_of_the_settings_or_with_a_file_of_named_keys(tmp_path: Path, given: str) -> None:
+    without = Settings(_env_file=None, lab_home=tmp_path)
+    assert not without.has_keys
+    if given == "keys.json":
+        path = keys_path(without)
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+        assert without.has_keys
+    else:
+        assert without.model_copy(update={given.lower(): "x" * 20}).has_keys

@@ -18,7 +18,13 @@ from scripts.parts import free_port, wait_for
 # All characters with a special meaning in an address, a shell or a file of variables.
 PASSWORD = "p@ss: /w%40rd?#'\"&=+"  # noqa: S105  # for a stack that ends with the tests
 KEY = "the key of the api"
-PORTS = ("API_PUBLISHED_PORT", "MLFLOW_PORT", "PREFECT_PORT", "MONITOR_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT")
+NAME = "lab.example.org"
+PORTS = (
+    "API_PUBLISHED_PORT", "MLFLOW_PORT", "PREFECT_PORT", "MONITOR_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT",
+    "TLS_PORT", "TLS_MONITOR_PORT", "TLS_HTTP_PORT", "GRAFANA_PORT",
+)  # fmt: skip
+ROLES = ("superuser", "owner", "api", "worker", "monitor", "mlflow", "prefect")
+USERS = ("admin", "api", "monitor", "training")
 OWN = ("mlflow", "finetune", "api", "monitor")
 
 
@@ -36,6 +42,10 @@ class Stack:
     def inside(self, service: str, *command: str, may_fail: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a command in the container of a service."""
         return self.compose("exec", "-T", service, *command, may_fail=may_fail)
+
+    def with_secrets(self, service: str, *command: str, may_fail: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a command in the container of a service, with the service's secrets in its environment."""
+        return self.inside(service, "sh", "/app/with_secrets.sh", *command, may_fail=may_fail)
 
     def containers(self, *services: str) -> list[dict[str, Any]]:
         """Return docker compose's descriptions of the containers."""
@@ -109,22 +119,29 @@ def run(
     return ended
 
 
-def new_environment(data: Path) -> dict[str, str]:
+def make_secrets(folder: Path, **given: str) -> None:
+    """Make a folder of secrets, of which some are given, by the script for people."""
+    folder.mkdir()
+    for name, secret in given.items():
+        (folder / name).write_text(secret)
+        (folder / name).chmod(0o444)
+    run(["sh", "containers/make_secrets.sh"], {**os.environ, "LAB_SECRETS": str(folder), "TLS_NAMES": NAME})
+
+
+def new_environment(data: Path, secrets: Path) -> dict[str, str]:
     """Return the environment variables of a stack that shares nothing with another stack."""
     owner = data.stat()
     return {
         **os.environ,
         "COMPOSE_PROJECT_NAME": "closed-loop-lab-check",
-        "POSTGRES_PASSWORD": PASSWORD,
-        "GRAFANA_ADMIN_PASSWORD": PASSWORD,
-        "API_KEY": KEY,
-        "SIGNING_KEY": "the key of the versions",
+        "LAB_SECRETS": str(secrets),
+        "ALLOWED_HOSTS": NAME,
         "LAB_DATA": str(data),
         "LAB_UID": str(owner.st_uid),
         "LAB_GID": str(owner.st_gid),
         "FRONT_SUBNET": "10.213.98.0/24",
+        "BACK_SUBNET": "10.213.95.0/24",
         "EVALUATE_SECONDS": "2",
-        "GRAFANA_PORT": str(free_port()),
         **{variable: str(free_port()) for variable in PORTS},
     }
 
@@ -137,7 +154,10 @@ def running_stack(data: Path) -> Iterator[Stack]:
     """
     if os.getuid() == 0:
         os.chown(data, 1000, 1000)
-    stack = Stack(new_environment(data), data)
+    secrets = data.parent / f"{data.name}-secrets"
+    hard = {f"postgres_{role}": PASSWORD for role in ROLES} | {f"mlflow_{user}": PASSWORD for user in USERS}
+    make_secrets(secrets, api_key=KEY, signing_key="the key of the versions", prefect_password=PASSWORD, **hard)
+    stack = Stack(new_environment(data, secrets), data)
     try:
         stack.start()
         yield stack

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from scripts.parts import wait_for
-from tests.containers.stack import KEY, Stack
+from tests.containers.stack import KEY, PASSWORD, Stack
 
 SETOSA = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 PATIENCE = 120.0
@@ -129,11 +129,14 @@ def test_the_monitor_evaluates_the_predictions_and_shows_them(stack: Stack, lear
 
 
 def test_the_monitor_writes_to_the_external_log_in_mlflow(stack: Stack, learnt: dict[str, Any]) -> None:
-    stack.inside("monitor", "python", "-m", "monitor.external_log")
-    mlflow = f"{stack.address('MLFLOW_PORT')}/api/2.0/mlflow"
-    named = httpx.get(f"{mlflow}/experiments/get-by-name", params={"experiment_name": "IrisMonitoring"})
-    experiment = named.raise_for_status().json()["experiment"]["experiment_id"]
-    runs = httpx.post(f"{mlflow}/runs/search", json={"experiment_ids": [experiment]}).raise_for_status().json()["runs"]
+    stack.with_secrets("monitor", "python", "-m", "monitor.external_log")
+    with httpx.Client(
+        base_url=f"{stack.address('MLFLOW_PORT')}/api/2.0/mlflow", auth=("api", PASSWORD), timeout=20.0
+    ) as mlflow:
+        named = mlflow.get("/experiments/get-by-name", params={"experiment_name": "IrisMonitoring"})
+        experiment = named.raise_for_status().json()["experiment"]["experiment_id"]
+        found = mlflow.post("/runs/search", json={"experiment_ids": [experiment]})
+    runs = found.raise_for_status().json()["runs"]
     assert {metric["key"] for run in runs for metric in run["data"]["metrics"]} >= {
         "champion_predictions",
         "champion_accuracy",

@@ -61,9 +61,9 @@ def test_prometheus_reaches_every_target_and_finds_no_fault_in_a_rule(stack: Sta
     assert len(prometheus(stack, "alertmanagers")["activeAlertmanagers"]) == 1
 
 
-@pytest.mark.parametrize("service", OWN)
+@pytest.mark.parametrize("service", sorted(LONG_RUNNING))
 def test_a_container_runs_without_privileges_on_a_root_that_it_cannot_write(stack: Stack, service: str) -> None:
-    assert int(stack.inside(service, "id", "-u").stdout) >= 1000
+    assert int(stack.inside(service, "id", "-u").stdout) > 0
     refused = stack.inside(service, "touch", "/usr/new", may_fail=True)
     assert "Read-only file system" in refused.stderr
     status = stack.inside(service, "cat", "/proc/self/status").stdout

@@ -87,8 +87,10 @@ def test_every_pod_is_one_that_the_namespace_lets_in(objects: list[Manifest]) ->
 
 def test_every_container_that_stays_has_probes_and_each_has_limits(objects: list[Manifest]) -> None:
     staying = {each["metadata"]["name"] for each in of_kind(objects, "Deployment", "StatefulSet")}
-    for name, container in containers(objects):
+    for name, template in templates(objects).items():
+        [container] = template["spec"]["containers"]
         assert name not in staying or {"readinessProbe", "livenessProbe"} <= set(container), name
+    for name, container in containers(objects):
         for which in ("requests", "limits"):
             assert set(container["resources"][which]) == {"cpu", "memory"}, name
 
@@ -225,7 +227,7 @@ def test_images_and_settings_are_those_of_docker_compose(overlay: list[Manifest]
     [settings] = [each["data"] for each in of_kind(overlay, "ConfigMap") if each["metadata"]["name"].startswith("lab-")]
     environment = composed["api"]["environment"]
     differing = {name for name, value in settings.items() if environment.get(name) != value}
-    assert differing <= {"ALLOW_UNSIGNED", "ALLOWED_HOSTS", "FORWARDED_ALLOW_IPS", "KEYS_FILE"}
+    assert differing <= {"ALLOW_UNSIGNED", "ALLOWED_HOSTS", "FORWARDED_ALLOW_IPS"}
     assert set(settings) <= set(environment)
 
 
@@ -253,12 +255,18 @@ def secrets(objects: list[Manifest]) -> set[tuple[str, str]]:
         if "valueFrom" in each
     }
     volumes = [each for template in templates(objects).values() for each in template["spec"].get("volumes", [])]
-    return read | {(each["secret"]["secretName"], "") for each in volumes if "secret" in each}
+    whole = {(each["secret"]["secretName"], "") for each in volumes if "items" not in each.get("secret", {"items": []})}
+    mounted = [each["secret"] for each in volumes if "items" in each.get("secret", {})]
+    return read | whole | {(each["secretName"], item["key"]) for each in mounted for item in each["items"]}
 
 
 def test_no_secret_is_in_the_manifests_and_the_page_says_how_to_make_each(overlay: list[Manifest]) -> None:
     assert of_kind(overlay, "Secret") == []
     page = (PROJECT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    script = (PROJECT / "containers" / "make_secrets.sh").read_text(encoding="utf-8")
+    in_files = set(re.findall(r"^(?:keep|take_over) (\w+)", script, re.MULTILINE))
+    for kind, names in re.findall(r"^for (role|user) in ([\w ]+);", script, re.MULTILINE):
+        in_files |= {f"{'postgres' if kind == 'role' else 'mlflow'}_{name}" for name in names.split()}
     for name, key in secrets(overlay):
-        [made] = re.findall(rf"create secret (?:generic|tls) {name} ((?:.|\\\n)+?)\n(?=kubectl|```)", page)
-        assert key in made
+        [made] = re.findall(rf"create secret generic {name} (.+)\n", page)
+        assert key in made or key in in_files

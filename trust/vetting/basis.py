@@ -51,7 +51,7 @@ class Basis:
 
     @cached_property
     def _live(self) -> Table:
-        name, model, trusted = self._problem.name, self._problem.onnx_name, self._settings.api_key is not None
+        name, model, trusted = self._problem.name, self._problem.onnx_name, self._settings.has_keys
         found = self._store.evidence.live_truths(name, model, EVER, TRUTHS, trusted_only=trusted)
         # The problem may have had other features or classes.
         known = [each for each in found if self.has_columns(each.features)]

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from common.store.database import Database, StorePart
-from common.store.predictions import PredictionRow, count_new
+from common.store.predictions import LoggedPredictions, PredictionRow, count_new
 from common.store.retention.day_rows import DayRows
 from common.store.retention.log_size import LogSizes
 from common.store.retention.missing_rows import MissingCounts, close_books, note_missing
@@ -106,6 +106,15 @@ class Retention(StorePart):
             books = [row for row in gone if row.export_id is None]
             close_books(connection, Counter((row.problem, row.model_name, row.predicted_at.date()) for row in books))
         return gone
+
+    def write_some(
+        self, log: LoggedPredictions, kept: Sequence[PredictionRow], left_out: Sequence[PredictionRow]
+    ) -> None:
+        """Write some rows to the log and count the others only, all or none."""
+        self.missing.prepare()
+        with self._database.writing(durable=False) as connection:
+            log.insert(connection, kept)
+            self.count_only(connection, left_out)
 
     def count_only(self, connection: sa.Connection, rows: Sequence[PredictionRow]) -> None:
         """Count answers in the roll-ups, in a transaction, without writing their rows; `missing` must be prepared."""
