@@ -25,6 +25,9 @@ ROOM = 10**9
 
 def registry(lab: Settings) -> dict[str, Any]:
     """Return all versions with their tags, the aliases, and the bytes of each version's file."""
+    # Downloads by `models:/` ask the registry that is set, which would be that of the training.
+    mlflow.set_tracking_uri(lab.mlflow_uri)
+    mlflow.set_registry_uri(lab.mlflow_uri)
     client = mlflow.MlflowClient(lab.mlflow_uri)
     found = {}
     for model in client.search_registered_models():
