@@ -1,5 +1,6 @@
 """The disk and the prediction log on it: how full, how large, since when, and for how many days it lasts."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,8 +26,8 @@ class StorageFigures:
         oldest: the time of each problem's oldest row; a problem without rows is missing.
         missing: rows that the roll-ups count and that the log does not have, by problem and reason.
         rows_a_day: rows that were written yesterday (UTC).
-        days_left: days until the log fills its disk at that rate; None if nobody knows, or if retention keeps it from
-            doing so.
+        days_left: days until the log fills its disk at that rate, infinity without rows; None if nobody knows, or if
+            retention keeps it from doing so.
     """
 
     disks: Sequence[Disk] = ()
@@ -86,8 +87,10 @@ class Storage:
 
     def _days_left(self, found: Sequence[Disk], log: LogSize, rows_a_day: int, oldest: datetime | None) -> float | None:
         # Only a SQLite store's disk is known, the last one; that of the state does not grow with the predictions.
-        if len(self._folders) < 2 or not found or not rows_a_day or not log.row_bytes:  # noqa: PLR2004
+        if len(self._folders) < 2 or not found or not log.row_bytes:  # noqa: PLR2004
             return None
+        if not rows_a_day:
+            return math.inf
         days = (found[-1].free + log.free) / (rows_a_day * log.row_bytes)
         if (most := bytes_of(self.retained)) and most - log.used < found[-1].free:
             return None

@@ -204,7 +204,7 @@ def test_a_model_below_the_threshold_is_refused_and_the_champion_stays(
         (run,) = wait_until_over(lab)
         assert served_version(api) == 1
     assert status["state"] == "refused"
-    assert "90%" in status["detail"]
+    assert "90 %" in status["detail"]
     assert status["detail"] in run["state"]["message"]
     assert versions(lab) == versions(lab, "IrisDev") == [1]
     assert mlflow.MlflowClient(lab.mlflow_uri).get_model_version_by_alias("IrisModel", "champion").version in {1, "1"}

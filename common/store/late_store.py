@@ -6,6 +6,7 @@ wrong address, a missing driver or a schema that is too new are mistakes, and en
 """
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -114,8 +115,12 @@ class _LatePart:
 
 
 def is_away(error: StoreError) -> bool:
-    """Return whether a store failed because of its database, and not because of a mistake in the settings."""
-    return isinstance(error.__cause__, DBAPIError)
+    """Return whether a store failed because of its database, and not because of a mistake in the settings.
+
+    A SQLite file that cannot even be opened, such as a folder, is such a mistake.
+    """
+    found = error.__cause__
+    return isinstance(found, DBAPIError) and getattr(found.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_CANTOPEN
 
 
 def reopen(url: str, patience: float | None = None) -> Store:

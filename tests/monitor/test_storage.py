@@ -13,7 +13,7 @@ from common.store import Store
 from common.store.retention.retention import BEGIN
 from monitor.jobs.disk_alerts import DiskAlerts
 from monitor.metrics.storage_metrics import storage_metrics
-from monitor.page.tabs.storage import storage_panel
+from monitor.page.tabs.storage import storage_panels
 from monitor.page.view import Backends, Selection, View
 from monitor.storage import Storage
 from tests.common.store.rows import NOON, prediction
@@ -41,7 +41,7 @@ def storage(store: Store, disk: Disk = ROOMY, **changes: str) -> Storage:
 
 def panel(store: Store, found: Storage) -> dict[str, tuple[str, str]]:
     backends = Backends(store, knowing(store, None), "", "", storage=found)
-    shown = storage_panel(View(backends, Selection(problem="iris", since=NOON.date(), until=NOON.date())))
+    [shown] = storage_panels(View(backends, Selection(problem="iris", since=NOON.date(), until=NOON.date())))
     return {str(name): (str(value), str(text)) for name, value, text in shown.rows} | {"warning": (shown.warning, "")}
 
 

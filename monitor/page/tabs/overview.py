@@ -21,7 +21,7 @@ from monitor.page.situation import (
 )
 from monitor.page.tabs import cells
 from monitor.page.tabs.alert_list import alert_list
-from monitor.page.tabs.storage import storage_panel
+from monitor.page.tabs.storage import storage_panels
 from monitor.page.tabs.verdicts import wanted
 from monitor.page.view import ROLE_NAMES, View, of_champion
 from monitor.statistics.enough import LABELS
@@ -68,7 +68,7 @@ def build(view: View) -> list[Panel]:
         alert_list(view, found.alerts),
         _served(view),
         _champions(view),
-        storage_panel(view),
+        *storage_panels(view),
     ]
 
 

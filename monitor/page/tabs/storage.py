@@ -10,23 +10,23 @@ from monitor.storage import Storage, StorageFigures
 STORAGE = PanelText(
     "storage",
     "The disk and the prediction log",
-    "The monitor knows no disk. Start it with the lab: `make up`",
+    "There is no disk to show.",
     "Of all problems together, now. Counts on these pages count every answer, also those whose rows are gone.",
 )
 
 
-def storage_panel(view: View) -> Panel:
-    """Return the panel."""
-    head = columns("text", name="Part", value="State", text="Remark")
+def storage_panels(view: View) -> list[Panel]:
+    """Return the panel; none if the page has no figures of the disk."""
     if (storage := view.backends.storage) is None:
-        return STORAGE.panel(head, [])
+        return []
     found = storage.figures()
+    head = columns("text", name="Part", value="State", text="Remark")
     panel = STORAGE.panel(head, list(_rows(storage, found, view.selection.problem)))
     if full := storage.full(found):
         panel.warning = (
             f"The disk of {full[0].folder} is nearly full: the prediction log keeps one row of ten until space is free."
         )
-    return panel
+    return [panel]
 
 
 def _rows(storage: Storage, found: StorageFigures, problem: str) -> Iterator[list[str]]:
@@ -48,8 +48,8 @@ def _rows(storage: Storage, found: StorageFigures, problem: str) -> Iterator[lis
 
 
 def _days(storage: Storage, found: StorageFigures) -> tuple[str, str]:
-    if found.days_left is not None:
-        return number_text(found.days_left), f"if each day brings {count_text(found.rows_a_day)} rows as yesterday"
     if not found.rows_a_day:
         return "not enough data", "yesterday brought no rows"
+    if found.days_left is not None:
+        return number_text(found.days_left), f"if each day brings {count_text(found.rows_a_day)} rows as yesterday"
     return "not known", "RETAIN_PREDICTIONS bounds the log" if storage.retained else "the store is on another machine"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from common.settings import PROJECT, Settings
 from scripts.parts import free_port, wait_for
@@ -23,7 +24,6 @@ from tests.api.routes.test_bad_requests import check_problem
 from tests.api.routes.test_suggest import GOOD, kept
 from tests.api.workers.fleet import COUNT, Fleet, alive, fleet
 from tests.conftest import KEPT, served_version
-from tests.postgres import Postgres
 
 
 @contextmanager
@@ -138,12 +138,24 @@ def test_a_setting_that_is_wrong_is_named_in_one_line(offline: Settings) -> None
     assert ended.stderr.count("\n") == 1
 
 
-def test_the_others_go_on_while_a_worker_cannot_start_again(
-    with_copy: Settings, postgres: Postgres, postgres_url: str
-) -> None:
+@contextmanager
+def newer_schema(url: str) -> Iterator[None]:
+    """Let a store seem to be of a later version of the lab, which this one refuses to open."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    change = sa.text(
+        "UPDATE alembic_version SET version_num = :number RETURNING (SELECT version_num FROM alembic_version)"
+    )
+    with engine.begin() as connection:
+        before = connection.execute(change, {"number": "9999"}).scalar_one()
+    yield
+    with engine.begin() as connection:
+        connection.execute(change, {"number": before})
+
+
+def test_the_others_go_on_while_a_worker_cannot_start_again(with_copy: Settings, postgres_url: str) -> None:
     settings = with_copy.model_copy(update={"database_url": postgres_url})
     with fleet(settings) as started, started.clients() as (_, client):
-        with postgres.stopped():
+        with newer_schema(postgres_url):
             started.workers()[0].kill()
             log = log_path(settings, "api")
             wait_for("its successor's end", lambda: "ended with code 3" in log.read_text())
