@@ -259,6 +259,7 @@ def test_a_deployment_that_was_deleted_is_registered_again_and_corrections_are_l
     assert run["deployment_id"] != deployment["id"]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("looks_often")
 def test_corrections_are_learnt_when_prefects_database_was_replaced_under_their_run(
     settings: Settings, trained: Version, start_api: StartApi, tmp_path_factory: pytest.TempPathFactory
@@ -432,6 +433,7 @@ def test_a_run_whose_process_is_killed_is_tried_again_by_the_same_worker(lab: Se
     assert sorted(rows(lab)) == [row(number) for number in range(5)]
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_cancelled_in_prefect_ends_and_the_worker_goes_on(lab: Settings) -> None:
     with servers.worker(lab) as worker:
         # The run gets no further than the lock of the file.

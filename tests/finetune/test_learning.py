@@ -266,7 +266,7 @@ def train_until(lab: Settings, change: int) -> None:
         finetune._train(one_way(get_problem("iris")), lab, store)
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.thorough)], ids=["every third", "every"])
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.thorough)], ids=["every fifth", "every"])
 def test_a_training_killed_after_any_change_of_the_registry_or_the_store_is_finished_by_the_next(
     lab: Settings, problem: Problem, store: Store, step: int
 ) -> None:

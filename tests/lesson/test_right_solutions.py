@@ -54,7 +54,7 @@ def lost(marks: MarkSheet) -> dict[str, str]:
             pytest.param((name, ALL), id=name, marks=pytest.mark.thorough)
             for name in ("gradient", "neighbours", "instrumented")
         ),
-        pytest.param(("by_hand", ALL[:-1]), id="by_hand"),
+        pytest.param(("by_hand", ALL[:-1]), id="by_hand", marks=pytest.mark.thorough),
         # Ten flow runs, one for each correction.
         pytest.param(("by_hand", ALL[-1:]), id="by_hand, corrections", marks=pytest.mark.thorough),
     ],

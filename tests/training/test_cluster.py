@@ -106,6 +106,7 @@ def done(client: Client) -> tuple[int, dict[str, int]]:
     return fits, tasks
 
 
+@pytest.mark.thorough
 def test_the_command_fits_on_the_workers_and_registers_the_same(settings: Settings, dask_address: str) -> None:
     file = settings.lab_home / "models" / "iris" / "model.onnx"
     here = start(settings)

@@ -56,9 +56,8 @@ def review(api: httpx.Client, ids: list[str], decision: str) -> None:
     api.post("/corrections/review", json={"ids": ids, "decision": decision}).raise_for_status()
 
 
-@pytest.mark.parametrize(
-    "either_url", [pytest.param("sqlite", marks=pytest.mark.thorough), "postgresql"], indirect=True
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("either_url", ["sqlite", "postgresql"], indirect=True)
 def test_approved_corrections_are_learnt_once_and_a_rejected_one_never(
     lab: Settings, store: Store, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

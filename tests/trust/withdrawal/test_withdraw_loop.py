@@ -138,6 +138,7 @@ def check_erased(lab: Settings, api: httpx.Client, prediction: str, of_person: s
     assert run["parameters"]["sepal_length"] != correction(9)["sepal_length"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_corrections_taken_back_before_and_after_they_were_written_are_never_learnt(
     lab: Settings, start_api: StartApi
