@@ -25,5 +25,7 @@ for ((round = 0; ; round++)); do
     sleep 1
     ((round % 10)) && which=(--filter health=starting) || which=()
     for container in $(podman ps --quiet "${which[@]}"); do podman healthcheck run "$container" || true; done
+    # A container that has ended counts as ended after its clean-up, which does not always come by itself.
+    for container in $(podman ps --all --quiet --filter status=exited); do podman container cleanup "$container" || true; done
 done >/dev/null 2>&1 &
 "$@"
