@@ -174,16 +174,15 @@ def as_json(value: Any) -> str:
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     # By default sqlite3 begins deferred transactions, and two that read before they write fail as locked.
     connection.isolation_level = None
-    # Deleted and replaced bytes are overwritten with zeros, so that erased data do not stay in the file.
-    connection.executescript(f"PRAGMA busy_timeout=0; PRAGMA cache_size=-{CACHE_KB}; PRAGMA secure_delete=ON")
+    # Deleted and replaced bytes are overwritten with zeros, so that erased data do not stay in the file. A new file can
+    # give single pages back to the disk; an old one stays as it is until a VACUUM.
+    pragmas = f"PRAGMA cache_size=-{CACHE_KB}; PRAGMA secure_delete=ON; PRAGMA auto_vacuum=INCREMENTAL"
     # If several processes switch a new file to WAL at once, SQLite refuses all but one of them immediately, whatever
     # the timeout.
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1e3
     while True:
         try:
-            # A new file can give single pages back to the disk; an old one stays as it is until a VACUUM.
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            connection.execute("PRAGMA journal_mode=WAL")
+            connection.executescript(f"PRAGMA busy_timeout=0; {pragmas}; PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
