@@ -11,7 +11,7 @@ DAY_SECONDS = 86_400
 
 
 def storage_metrics(found: StorageFigures) -> Iterator[Metric]:
-    """Return the metrics; the time that is left is absent if nobody knows them, or if retention keeps space free."""
+    """Return the metrics; the time that is left is absent if nobody knows it, or if retention keeps space free."""
     folders = [((str(each.folder),), each) for each in found.disks]
     used = "Share of a disk that is used, by the lab's folder on it."
     yield gauge("disk_used_ratio", used, ("folder",), ((labels, each.used) for labels, each in folders))
