@@ -10,7 +10,7 @@ COMPOSE_KEYS = frozenset({
     "front_subnet", "grafana_port", "lab_cpus", "lab_data", "lab_gid", "lab_secrets", "lab_uid", "publish_address",
     "tls_address", "tls_http_port", "tls_monitor_port", "tls_names", "tls_port", "training_memory",
 })  # fmt: skip
-# Those of an older version; containers/make_secrets.sh takes their values over.
+# Variables of an older version; containers/make_secrets.sh takes their values over.
 OLD_KEYS = frozenset({"grafana_admin_password", "postgres_password"})
 
 
