@@ -13,6 +13,10 @@ mount --bind "$state/resolv.conf" "$(realpath /etc/resolv.conf)"
 # An empty run folder, as after a start of the machine, tells podman that all containers of an earlier run have ended.
 mkdir -p "$state/run"
 mount -t tmpfs tmpfs "$state/run"
+# Podman's name server leaves its process id in the machine's run folder. After a run that was cut off, that id would belong
+# to another process of this run, and podman would send SIGHUP to it.
+mkdir -p /run/containers
+mount -t tmpfs tmpfs /run/containers
 podman rm --all --force --time 0 >/dev/null
 podman volume prune --force >/dev/null
 podman network prune --force >/dev/null
