@@ -15,6 +15,7 @@ from common.store.statistics import Span
 from monitor.follow_registry import References
 from monitor.jobs.job_alerts import JobAlerts, log_changes
 from monitor.statistics.breaches import ALL_KINDS, breaches, looked_for
+from monitor.statistics.digits import number_text
 from monitor.statistics.enough import LABELS
 from monitor.statistics.performance import Measured, measured
 from monitor.statistics.reference import Results
@@ -169,7 +170,7 @@ class Evaluator:
 
 def summary(evaluation: Evaluation) -> str:
     """Return the main numbers of a window in one line."""
-    means = [f"{name} {subject.mean:.4g}" for name, subject in evaluation.features.items() if subject.mean is not None]
+    means = [f"{name} {number_text(each.mean)}" for name, each in evaluation.features.items() if each.mean is not None]
     classes = [f"{name} {share:.1%}" for name, share in evaluation.class_shares.items()]
     outliers, confidence = evaluation.outlier_ratio, evaluation.confidence_mean
     parts = [

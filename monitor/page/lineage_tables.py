@@ -7,6 +7,7 @@ from monitor.page.lineage_picture import Kind, link
 from monitor.page.panels import Panel, PanelTable, PanelText
 from monitor.page.tabs.cells import CLASS
 from monitor.page.view import ROLE_NAMES
+from monitor.statistics.digits import number_text
 from trust.lineage.documents import AnswersGiven, CorrectionLineage, PredictionLineage, TracedPage, VersionLineage
 
 Facts = list[tuple[str, str]]  # a name and its value: a text, or "text|url"
@@ -100,7 +101,7 @@ def facts_of_correction(found: CorrectionLineage) -> Facts:
         for each in found.history
     ]
     if vetting := found.vetting:
-        number = "" if vetting.number is None else f", {vetting.number:.4g}"
+        number = "" if vetting.number is None else f", {number_text(vetting.number)}"
         facts.append(("Vetting", f"{vetting.outcome} by the rule {vetting.rule}{number}"))
         if vetting.reviewer:
             facts.append(("Review", _because(f"with the {vetting.reviewer}", vetting.note)))

@@ -1,5 +1,8 @@
 """Numbers in words, the same on the page, in alerts and in the log: at most three significant digits."""
 
+from collections.abc import Iterable
+from itertools import pairwise
+
 MEGA, GIGA = 1e6, 1e9
 MANY = 1000  # from here on no decimals are shown
 HUGE = 1e9  # from here on a number has an exponent
@@ -10,6 +13,17 @@ MEASURED_DIGITS = 10  # of a value that a client sent, such as a moment written 
 def number_text(value: float) -> str:
     """Return a number with at most three significant digits."""
     return _in_digits(value, 3)
+
+
+def edge_texts(values: Iterable[float]) -> list[str]:
+    """Return sorted values with the fewest significant digits, at least three, that tell neighbours apart."""
+    found = list(values)
+    texts: list[str] = []
+    for digits in range(3, MEASURED_DIGITS + 1):
+        texts = [_in_digits(value, digits) for value in found]
+        if all(low != high for low, high in pairwise(texts)):
+            break
+    return texts
 
 
 def measured_text(value: float) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from common.store.monitoring.window_rows import WindowRow
 from monitor.statistics.columns import Columns, Observed
+from monitor.statistics.digits import edge_texts
 from monitor.statistics.drift import RELATIVE_TOLERANCE, Drift, Verdict, category_drift, number_drift, verdicts
 from monitor.statistics.enough import DRIFT_ROWS, MEAN_ROWS, SHARE_ROWS
 from monitor.statistics.performance import Measured
@@ -215,7 +216,7 @@ def _names(counts: Counter[str], reference: Mapping[str, float] | None) -> Distr
 def _bins(values: Floats, reference: NumberReference) -> Distribution:
     # A bin ends with its edge and includes it, as in the reference.
     counts = np.bincount(np.searchsorted(reference.edges, values), minlength=len(reference.shares))
-    edges = [f"{edge:.4g}" for edge in reference.edges]
+    edges = edge_texts(reference.edges)
     between = [f"{low} to {high}" for low, high in pairwise(edges)]
     labels = [f"up to {edges[0]}", *between, f"above {edges[-1]}"] if edges else ["all"]
     return Distribution(labels=labels, window=_shares(counts.tolist()), reference=_rounded(reference.shares.tolist()))
