@@ -39,6 +39,7 @@ from training.search import train
 
 # Files that take minutes are begun first, or one process would be left with them while the others have nothing to do.
 LONG = (
+    "test_kube.py",
     "test_loop.py",
     "test_right_solutions.py",
     "test_learning_faults.py",

@@ -24,7 +24,7 @@ runroot = "$state/run"
 X1
 cat >"$state/containers.conf" <<X1
 [containers]
-cgroups = "disabled"
+cgroups = "enabled"
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [engine]
 cgroup_manager = "cgroupfs"

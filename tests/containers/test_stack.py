@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from typing import Any
 
 import httpx
@@ -69,6 +70,19 @@ def test_a_container_runs_without_privileges_on_a_root_that_it_cannot_write(stac
     status = stack.inside(service, "cat", "/proc/self/status").stdout
     assert re.findall(r"CapEff:\s*(\w+)", status) == ["0" * 16]
     assert re.findall(r"NoNewPrivs:\s*(\w+)", status) == ["1"]
+
+
+def test_a_program_that_takes_more_memory_than_its_container_may_is_killed_and_the_page_goes_on(stack: Stack) -> None:
+    killed = stack.inside("monitor", "python", "-c", "b'x' * 3 * 2**30", may_fail=True)
+    assert killed.returncode == 128 + signal.SIGKILL
+    assert httpx.get(f"{stack.address('MONITOR_PORT')}/livez").is_success
+
+
+def test_a_container_starts_no_more_processes_than_it_may(stack: Stack) -> None:
+    script = "for each in $(seq 300); do sleep 2 & done; wait"
+    refused = stack.inside("monitor", "sh", "-c", script, may_fail=True)
+    assert "Cannot fork" in refused.stderr
+    assert httpx.get(f"{stack.address('MONITOR_PORT')}/livez").is_success
 
 
 def test_the_image_of_the_api_is_small() -> None:
