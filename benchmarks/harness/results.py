@@ -12,7 +12,7 @@ from common.settings import PROJECT
 
 RESULTS = Path("benchmarks", "results.json")
 PAGE = Path("docs", "benchmarks.md")
-# These take half an hour each, and run only when somebody names them.
+# These take minutes and 8 GB of disk each, and run only when somebody names them.
 ON_REQUEST = ("ten_million_sqlite", "ten_million_postgresql")
 HEADER = ("claim", "measured", "ratio", "to", "extrapolated", "required", "met", "details")
 INTRODUCTION = """# Benchmarks

@@ -21,7 +21,8 @@ podman rm --all --force --time 0 >/dev/null
 podman volume prune --force >/dev/null
 podman network prune --force >/dev/null
 
-podman system service --time 0 "unix://$state/run/podman.sock" >"$state/service.log" 2>&1 &
+# The service leaves a file `oom` in its folder when a container had too little memory.
+(cd "$state/run" && exec podman system service --time 0 "unix://$state/run/podman.sock") >"$state/service.log" 2>&1 &
 export DOCKER_HOST=unix://$state/run/podman.sock
 for _ in $(seq 100); do [ -S "$state/run/podman.sock" ] && break; sleep 0.1; done
 # Podman leaves the health checks to systemd, so this loop runs them: every second until the first success, then every ten.
