@@ -115,5 +115,5 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow.fs
         from pyarrow import parquet
     except ImportError:
-        raise ExportError("pyarrow is not installed here; it comes with MLflow's full package") from None
+        raise ExportError("pyarrow is missing: `make install` brings it, and the image of the monitor has it") from None
     return pyarrow, parquet

@@ -1,6 +1,7 @@
 """The loop in containers over HTTP, and the state that survives a restart of each container."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -9,6 +10,16 @@ import pytest
 from scripts.parts import wait_for
 from tests.containers.loop import PATIENCE, SETOSA, ask, correct, predict, served, state
 from tests.containers.stack import KEY, PASSWORD, Stack
+
+# The program counts the rows of yesterday and today in the files.
+EXPORTED = """
+from datetime import UTC, datetime, timedelta
+
+from common.exported_days import read_days
+
+now = datetime.now(UTC)
+print(sum(len(rows) for rows in read_days("/lab/exported", "iris", now - timedelta(days=1), now)))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +118,15 @@ def test_the_monitor_writes_to_the_external_log_in_mlflow(stack: Stack, learnt: 
         "champion_predictions",
         "champion_accuracy",
     }
+    assert learnt["labels"] == 1
+
+
+def test_the_monitor_writes_days_of_the_log_into_a_volume(stack: Stack, learnt: dict[str, Any]) -> None:
+    command = ("env", "EXPORT_PREDICTIONS=/lab/exported", "python", "-m", "monitor.exporting_days")
+    tomorrow = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    said = stack.with_secrets("monitor", *command, "iris", tomorrow.isoformat(), "all").stdout
+    assert "are written to /lab/exported" in said
+    assert int(stack.inside("monitor", "python", "-c", EXPORTED).stdout) > 200
     assert learnt["labels"] == 1
 
 
