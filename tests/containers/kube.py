@@ -19,7 +19,7 @@ import httpx
 import yaml
 
 from scripts.parts import wait_for
-from tests.containers.stack import engine, make_secrets
+from tests.containers.stack import ROLES, ended_well, engine, make_secrets
 from tests.deploy.rendering import Manifest, rendered
 
 OVERLAY = "overlays/small"
@@ -55,13 +55,7 @@ class Cluster:
     def once(self, name: str) -> None:
         """Start a pod that ends by itself; fail if its exit code is not 0."""
         self.start(name)
-        container = f"{name}-{name}"
-
-        def state() -> list[str]:
-            return engine("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container).split()
-
-        wait_for(f"the end of {name}", lambda: state()[0] in {"exited", "stopped"}, PATIENCE, 0.5)
-        assert state()[1] == "0", logs(name)
+        ended_well(f"{name}-{name}")
 
     def address(self, name: str) -> str:
         """Return the address of a pod's first port; podman publishes the ports of all containers."""
@@ -82,8 +76,7 @@ def running_cluster(folder: Path, password: str) -> Iterator[Cluster]:
     """
     cluster = small_overlay()
     secrets = folder / "secrets"
-    roles = ("superuser", "owner", "api", "worker", "monitor", "mlflow", "prefect")
-    make_secrets(secrets, prefect_password=password, **{f"postgres_{role}": password for role in roles})
+    make_secrets(secrets, prefect_password=password, **{f"postgres_{role}": password for role in ROLES})
     engine("network", "create", NETWORK)
     try:
         _keep_secrets(folder, {each.name: each.read_text() for each in secrets.iterdir()})

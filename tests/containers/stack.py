@@ -71,14 +71,7 @@ class Stack:
         """Run a service that ends by itself; return its output, or fail if its exit code is not 0."""
         # The service runs detached, because podman's service takes a whole core while a client waits for a container.
         name = self.compose("run", "--no-deps", "--no-TTY", "--detach", service, *arguments).stdout.strip()
-
-        def state() -> list[str]:
-            return engine("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", name).split()
-
-        # Podman calls a container stopped that has ended and that it has not cleaned up after.
-        wait_for(f"the end of {service}", lambda: state()[0] in {"exited", "stopped"}, within=240, every=0.5)
-        said = engine("logs", name)
-        assert state()[1] == "0", said
+        said = ended_well(name)
         engine("rm", name)
         return said
 
@@ -105,6 +98,19 @@ def image(service: str) -> str:
 def engine(*arguments: str) -> str:
     """Run a command of docker, or of podman in its place; return its output."""
     return run([os.environ["LAB_ENGINE"], *arguments], os.environ).stdout
+
+
+def ended_well(container: str) -> str:
+    """Wait until a container has ended; return its output, or fail if its exit code is not 0."""
+
+    def state() -> list[str]:
+        return engine("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container).split()
+
+    # Podman calls a container stopped that has ended and that it has not cleaned up after.
+    wait_for(f"the end of {container}", lambda: state()[0] in {"exited", "stopped"}, within=240, every=0.5)
+    said = engine("logs", container)
+    assert state()[1] == "0", said
+    return said
 
 
 def run(
