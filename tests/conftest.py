@@ -165,6 +165,16 @@ def served_version(client: httpx.Client) -> int | None:
     return response.json()["model_version"] if response.is_success else None
 
 
+SERVING = "an application under test"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def applications_end_with_the_file_that_started_them() -> Iterator[None]:
+    """Check it: the log of an application that lives longer would appear among the records of other tests."""
+    yield
+    assert SERVING not in {thread.name for thread in threading.enumerate()}
+
+
 @contextmanager
 def served(app: FastAPI) -> Iterator[httpx.Client]:
     """Serve an application in this process, on a real socket; yield a client of it."""
@@ -172,7 +182,7 @@ def served(app: FastAPI) -> Iterator[httpx.Client]:
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", http=FastPathProtocol)
     )
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, name=SERVING)
     thread.start()
     try:
         wait_for("the application", lambda: server.started)
@@ -230,9 +240,9 @@ def with_copy(offline: Settings, bundle: bytes) -> Settings:
     return offline
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lone_api(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path, bundle: bytes) -> Iterator[httpx.Client]:
-    """A client of an api without servers, for all the tests that only ask what it answers."""
+    """A client of an api without servers, for the tests of a file that only ask what it answers."""
     settings = offline_settings(tmp_path_factory.mktemp("lone"), prepared_data)
     keep_copy(settings, bundle)
     with running_api(settings) as client:
