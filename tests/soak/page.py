@@ -33,6 +33,7 @@ def markdown(result: Mapping[str, Any]) -> str:
         counts="A recount of the rows gives other numbers than the roll-ups."
         if checked["counts_wrong"]
         else "A recount of all rows gives the numbers of the roll-ups.",
+        not_run=", ".join([*(f"{fault} (without {it})" for fault, it in result["not_run"].items()), "a loss of power"]),
         faults=_faults(result),
         growth=_growth(result),
         requests=f"{checked['requests']:,}",

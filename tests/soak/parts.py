@@ -1,11 +1,8 @@
 """The parts of a lab as processes that can be killed, stopped for a moment, and started again, as a supervisor does."""
 
-import os
-import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +15,12 @@ from common.settings import PROJECT, Settings
 from scripts.parts import answers, process, stop, wait_for
 from scripts.stack import health_checks, log_path, process_environment
 from tests.postgres import Postgres
+from tests.soak.clock import OwnClock
 
 if TYPE_CHECKING:
     import subprocess
 
 RECOVERY_SECONDS = 120.0
-FULL = 100  # bytes that a file may have while the disk is "full"
 
 
 class Part:
@@ -35,11 +32,13 @@ class Part:
         self._stack = ExitStack()
         self._started: subprocess.Popen[bytes] | None = None
         self._log_before = 0
+        self.clock = OwnClock(settings.state_dir / "clocks" / name)
 
     def start(self) -> None:
         """Start it, and do not wait."""
         command = parse_procfile((PROJECT / "Procfile").read_text(encoding="utf-8")).processes[self.name]
-        log, environment = log_path(self._settings, self.name), process_environment(self._settings)
+        log = log_path(self._settings, self.name)
+        environment = process_environment(self._settings) | self.clock.environment()
         self._log_before = log.stat().st_size if log.exists() else 0
         self._started = self._stack.enter_context(process(["sh", "-c", f"exec {command}"], log, environment))
 
@@ -113,48 +112,6 @@ class PostgresPart(Part):
     def close(self) -> None:
         """Leave it to its owner."""
         self._engine.dispose()
-
-
-def kill(part: Part) -> None:
-    """Kill a part."""
-    part.kill()
-
-
-def stall(part: Part, seconds: float = 3.0) -> None:
-    """Let a part do nothing for some seconds."""
-    found = part.processes()
-    for each in found:
-        with suppress(psutil.NoSuchProcess):
-            each.suspend()
-    time.sleep(seconds)
-    for each in found:
-        with suppress(psutil.NoSuchProcess):
-            each.resume()
-
-
-def fill_disk(part: Part, seconds: float = 3.0) -> None:
-    """Let no file of a part grow for some seconds."""
-    with _file_limit(part, FULL):
-        time.sleep(seconds)
-
-
-@contextmanager
-def _file_limit(part: Part, limit: int) -> Iterator[None]:
-    before = resource.prlimit(os.getpid(), resource.RLIMIT_FSIZE)
-    _limit(part, (limit, before[1]))
-    try:
-        yield
-    finally:
-        _limit(part, before)
-
-
-def _limit(part: Part, limits: tuple[int, int]) -> None:
-    for each in part.processes():
-        with suppress(ProcessLookupError, PermissionError):
-            resource.prlimit(each.pid, resource.RLIMIT_FSIZE, limits)
-
-
-FAULTS: dict[str, Callable[[Part], None]] = {"kill": kill, "full disk": fill_disk, "stall": stall}
 
 
 def recover(part: Part) -> float:

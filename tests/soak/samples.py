@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy import stats
 from tests.soak.parts import Part
 
 SAMPLE_SECONDS = 2.0
-WARM_UP_SECONDS = 30.0  # of each life: imports, pools and caches fill
+WARM_UP_SECONDS = 300.0  # of each life: imports, pools, connections and caches fill
 LEVEL = 0.95
 LEAST = 10  # samples for a slope
 
@@ -88,13 +89,20 @@ class Sampler(threading.Thread):
 def sample(part: Part) -> Sample | None:
     """Return a sample of a part with its children; None if it does not run, or changes meanwhile.
 
-    Memory is the proportional set size: what several processes share counts once.
+    Memory is the proportional set size: what several processes share counts once. The shared buffers of PostgreSQL do
+    not count, because they fill up to a limit.
     """
-    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied, OSError):
         found = part.processes()
         if found:
-            memory = sum(each.memory_full_info().pss for each in found) / 1e6
+            memory = sum(_memory_mb(each.pid) for each in found)
             files = sum(each.num_fds() for each in found)
             threads = sum(each.num_threads() for each in found)
             return Sample(time.time(), found[0].pid, memory, files, threads)
     return None
+
+
+def _memory_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    kilobytes = {name: int(rest.split()[0]) for name, rest in (line.split(":", 1) for line in lines[1:])}
+    return (kilobytes["Pss"] - kilobytes["Pss_Shmem"]) * 1024 / 1e6

@@ -1,22 +1,30 @@
 """The soak's parts: its plan, its slopes, its page; and a short run of the whole."""
 
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from common.settings import PROJECT
+from tests.soak.clock import OwnClock
+from tests.soak.faults import FAULTS, MISSING, SLOW, slow_disk
 from tests.soak.page import PAGE, RESULTS, markdown
-from tests.soak.run import PARTS, is_well, plan, soak
+from tests.soak.parts import Part
+from tests.soak.run import NOT_ON, PARTS, is_well, plan, soak
 from tests.soak.samples import Sample, slope
 
 
 def samples(per_hour: float, *levels: float, noise: float = 0.0) -> list[Sample]:
     """Return samples of lives that begin at these levels and all grow alike."""
     return [
-        Sample(1000 * life + 2 * tick, life, level + per_hour * 2 * tick / 3600 + noise * (-1) ** tick, 10, 5)
+        Sample(9000 * life + 2 * tick, life, level + per_hour * 2 * tick / 3600 + noise * (-1) ** tick, 10, 5)
         for life, level in enumerate(levels)
-        for tick in range(60)
+        for tick in range(200)
     ]
 
 
@@ -30,9 +38,9 @@ def test_lives_at_different_levels_have_one_slope() -> None:
     assert (flat.per_hour, flat.low, flat.high) == (0, 0, 0)
 
 
-def test_the_first_half_minute_of_a_life_does_not_count() -> None:
-    assert slope(samples(36.0, 100)[:15], "memory_mb") is None
-    warm = [each._replace(memory_mb=100 + max(0, 30 - 2 * tick)) for tick, each in enumerate(samples(0, 100))]
+def test_the_first_five_minutes_of_a_life_do_not_count() -> None:
+    assert slope(samples(36.0, 100)[:150], "memory_mb") is None
+    warm = [each._replace(memory_mb=100 + max(0, 300 - 2 * tick)) for tick, each in enumerate(samples(0, 100))]
     assert slope(warm, "memory_mb") == slope(samples(0, 100), "memory_mb")
 
 
@@ -43,7 +51,65 @@ def test_a_plan_follows_from_its_seed_and_ends_before_the_calm() -> None:
     kills = [part for _, part, fault in made if fault == "kill"]
     assert len(kills) == 200
     assert {kills.count(part) // 33 for part in PARTS} == {1}
-    assert {fault for *_, fault in made} == {"kill", "full disk", "stall"}
+    others = [(part, fault) for _, part, fault in made if fault != "kill"]
+    assert {fault for _, fault in others} == FAULTS.keys() - MISSING.keys() - {"kill"}
+    assert {others.count(each) for each in others} == {3}
+    assert not NOT_ON & set(others)
+
+
+@pytest.fixture
+def programs() -> None:
+    """The programs of all faults; without them the test fails in CI and is skipped elsewhere."""
+    if MISSING:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {', '.join(set(MISSING.values()))}")
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_part_sees_its_own_clock_set_forward_and_back_and_right_again(tmp_path: Path) -> None:
+    clock = OwnClock(tmp_path / "clock")
+    look = [sys.executable, "-c", "import time; print(time.time())"]
+
+    def ahead() -> float:
+        output = subprocess.run(look, env=os.environ | clock.environment(), capture_output=True, check=True).stdout
+        return float(output) - time.time()
+
+    for seconds in (0, 300, -300, 0):
+        clock.set(seconds)
+        assert ahead() == pytest.approx(seconds, abs=20)
+
+
+WRITER = """
+import os, sys, time
+with open(sys.argv[1], "ab") as file:
+    while True:
+        begun = time.monotonic()
+        file.write(b"x")
+        file.flush()
+        os.fsync(file.fileno())
+        print(time.monotonic() - begun, flush=True)
+"""
+
+
+class Writer(Part):
+    """A process that waits for the disk again and again, and says how long."""
+
+    def __init__(self, started: "subprocess.Popen[bytes]") -> None:
+        self._started = started
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_slow_disk_makes_each_wait_for_it_longer_until_the_fault_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "file")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout
+        try:
+            next(started.stdout)
+            slow_disk(Writer(started), 1.5)  # type: ignore[arg-type]
+            after = [float(next(started.stdout)) for _ in range(200)]
+        finally:
+            started.kill()
+    assert sum(seconds > SLOW / 1e6 for seconds in after) >= 3
+    assert sum(seconds < SLOW / 2e6 for seconds in after[-20:]) >= 15
 
 
 def test_the_page_is_made_of_the_last_results_and_nothing_was_lost() -> None:
