@@ -1,13 +1,13 @@
 """Days of the prediction log as Parquet files: FOLDER/PROBLEM/YYYY-MM-DD.parquet, one row for each answer.
 
 The folder is a path, or an address of an S3-compatible store as pyarrow reads it, such as `s3://bucket/folder` or
-`s3://bucket/folder?endpoint_override=host:9000`; the latter is untested against S3. A file appears when it is complete.
-Rows whose ground truth goes later have a second file of the day, YYYY-MM-DD.truths.parquet, which comes first.
+`s3://bucket/folder?endpoint_override=host:9000`. A file appears when it is complete. Rows whose ground truth goes later
+have a second file of the day, YYYY-MM-DD.truths.parquet, which comes first.
 """
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,10 +51,11 @@ def read_days(folder: str, problem: str, since: datetime, until: datetime) -> It
     A row that is in both files of its day comes once, with its ground truth.
 
     Raises:
-        ExportError: pyarrow is not installed, or a file cannot be read.
+        ExportError: pyarrow is not installed, the folder has no days of the problem, or a file cannot be read.
     """
+    _check_folder(folder, problem)
     day = since.date()
-    while day <= until.date():
+    while datetime(day.year, day.month, day.day, tzinfo=UTC) < until:
         newer: set[tuple[str, str]] = set()
         for part in ("truths", "all"):
             for rows in _read(folder, problem, day, part):
@@ -62,6 +63,16 @@ def read_days(folder: str, problem: str, since: datetime, until: datetime) -> It
                 yield [row for row in span if part == "truths" or (row["id"], row["role"]) not in newer]
                 newer |= {(row["id"], row["role"]) for row in span} if part == "truths" else set()
         day += timedelta(days=1)
+
+
+def _check_folder(folder: str, problem: str) -> None:
+    pa, _ = _pyarrow()
+    try:
+        files, path = _place(pa, folder, problem, date.min, "all")
+        if files.get_file_info(os.path.dirname(path)).type != pa.fs.FileType.Directory:  # noqa: PTH120  # see above
+            raise ExportError(f"{folder} has no days of {problem}: EXPORT_PREDICTIONS has the folder's name")
+    except (OSError, pa.ArrowException) as error:
+        raise ExportError(f"{folder} cannot be read: {error}") from error
 
 
 def _read(folder: str, problem: str, day: date, part: Part) -> Iterator[list[DayRow]]:

@@ -7,7 +7,6 @@ import argparse
 import signal
 import sys
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +23,7 @@ from trust.replay.changed_csv import ChangedAnswersCsv, csv_file
 from trust.replay.exported import exported_chunks
 from trust.replay.figures import summary_of
 from trust.replay.replay import Replay, ReplayError
+from trust.replay.span_arguments import add_span, check_span
 from trust.replay.summary import ReplaySummary
 from trust.replay.version import load_version
 
@@ -43,8 +43,7 @@ def run(
         ExportError: a file of the exported days cannot be read.
         OSError: the file cannot be written.
     """
-    if span.since >= span.until:
-        raise ReplayError(f"the time is empty: {span.since:%Y-%m-%d %H:%M} is not before {span.until:%Y-%m-%d %H:%M}")
+    check_span(span)
     name = get_problem(span.problem).onnx_name
     with ExitStack() as stack:
         replay = Replay(load_version(settings, span.problem, name, version))
@@ -92,37 +91,9 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m scripts.replay", description=(__doc__ or "").splitlines()[0])
-    moment = "a day (YYYY-MM-DD), or a moment such as 2026-11-27T09:30, in UTC unless it says otherwise"
-    parser.add_argument("--since", type=_moment, required=True, help=moment)
-    parser.add_argument("--until", type=_until, required=True, help="the same; a day is included, a moment is not")
-    parser.add_argument("--version", type=_version, required=True, metavar="N", help="a registered version")
-    parser.add_argument("--problem", help="a file of problems/; default: PROBLEM")
+    add_span(parser)
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the changed answers to this file")
-    exported = "read the days that retention has exported to this folder, instead of the log"
-    parser.add_argument("--exported", default="", metavar="FOLDER", help=exported)
     return parser.parse_args()
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a day (YYYY-MM-DD) nor a moment") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _until(text: str) -> datetime:
-    found = _moment(text)
-    try:
-        return found + timedelta(days=1) if len(text) <= len("YYYY-MM-DD") else found
-    except OverflowError:
-        raise argparse.ArgumentTypeError(f"{text!r} is too late") from None
-
-
-def _version(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 2**31:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of a version, such as 3")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,19 @@ def mlflow_server(folder: Path, port: int | None = None) -> Iterator[str]:
 
 
 @contextmanager
+def s3_server(folder: Path, *buckets: str) -> Iterator[str]:
+    """Run a server that speaks the protocol of S3 (moto, in memory), with some buckets; yield its address."""
+    port = free_port()
+    command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]
+    address = f"http://127.0.0.1:{port}"
+    with process(command, folder / "s3.log", os.environ):
+        wait_for("the S3 server", lambda: httpx.get(address).is_success)
+        for name in buckets:
+            httpx.put(f"{address}/{name}").raise_for_status()
+        yield address
+
+
+@contextmanager
 def prefect_server(folder: Path, port: int | None = None) -> Iterator[str]:
     """Run a Prefect server; yield the address of its API."""
     port = port or free_port()

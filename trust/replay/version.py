@@ -24,12 +24,7 @@ def load_version(settings: Settings, problem: str, model_name: str, number: int)
             is of another problem.
         RegistryUnavailableError: MLflow cannot be reached.
     """
-    try:
-        content = asyncio.run(_download(settings, model_name, number))
-    except RegistryError as error:
-        raise ReplayError(f"version {number} cannot be fetched: {error.args[0]}") from error
-    except ModelError as error:  # nobody should load it
-        raise ReplayError(f"version {number} cannot be loaded: {error}") from error
+    content = fetch_version(settings, model_name, number)
     try:
         known = get_problem(problem)
     except ProblemError:  # the monitor also runs without the problem's file: then the bundle must name its features
@@ -40,6 +35,21 @@ def load_version(settings: Settings, problem: str, model_name: str, number: int)
     except ModelError as error:
         raise ReplayError(f"version {number} cannot be loaded: {error}") from error
     return replayed_version(number, model, problem, known.features if known else ())
+
+
+def fetch_version(settings: Settings, model_name: str, number: int) -> bytes:
+    """Return the file of a registered version, whose signature is right; the arguments are those of `load_version`.
+
+    Raises:
+        ReplayError: the registry has no such version, MLflow answers with an error, or nobody should load the file.
+        RegistryUnavailableError: MLflow cannot be reached.
+    """
+    try:
+        return asyncio.run(_download(settings, model_name, number))
+    except RegistryError as error:
+        raise ReplayError(f"version {number} cannot be fetched: {error.args[0]}") from error
+    except ModelError as error:
+        raise ReplayError(f"version {number} cannot be loaded: {error}") from error
 
 
 async def _download(settings: Settings, model_name: str, number: int) -> bytes:
