@@ -6,15 +6,17 @@ have a second file of the day, YYYY-MM-DD.truths.parquet, which comes first.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 from common.store.retention.day_rows import DayRow
 
 GROUP_ROWS = 20_000  # rows of one group in a file
 READ_ROWS = 5_000  # rows that a reader has in memory
+UUID_VERSION = 7
 Part = Literal["all", "truths"]
 
 
@@ -65,6 +67,39 @@ def read_days(folder: str, problem: str, since: datetime, until: datetime) -> It
         day += timedelta(days=1)
 
 
+def erase_rows(folder: str, problem: str, prediction_ids: Collection[str]) -> int:
+    """Erase predictions from the files of their days; return how many rows are gone. A file is replaced as a whole.
+
+    An id has the moment of its prediction; the file of the day before or after may have the row if that was midnight.
+
+    Raises:
+        ExportError: an id is no prediction's, the folder has no days of the problem, or a file cannot be written.
+    """
+    _check_folder(folder, problem)
+    near = {_day(each) + timedelta(days=days) for each in prediction_ids for days in (-1, 0, 1)}
+    parts: tuple[Part, ...] = ("all", "truths")
+    return sum(_erase(folder, problem, day, part, prediction_ids) for day in sorted(near) for part in parts)
+
+
+def _erase(folder: str, problem: str, day: date, part: Part, prediction_ids: Collection[str]) -> int:
+    found = sum(row["id"] in prediction_ids for rows in _read(folder, problem, day, part, ["id"]) for row in rows)
+    if found:
+        kept = ([row for row in rows if row["id"] not in prediction_ids] for rows in _read(folder, problem, day, part))
+        write_day(folder, problem, day, part, kept)
+    return found
+
+
+def _day(prediction_id: str) -> date:
+    # A UUID of version 7 begins with the milliseconds since 1970. Source: RFC 9562, section 5.7.
+    try:
+        found = UUID(prediction_id)
+        if found.version == UUID_VERSION:
+            return datetime.fromtimestamp((found.int >> 80) / 1e3, UTC).date()
+    except (ValueError, OverflowError):
+        pass
+    raise ExportError(f"{prediction_id!r} is not the id of a prediction")
+
+
 def _check_folder(folder: str, problem: str) -> None:
     pa, _ = _pyarrow()
     try:
@@ -75,14 +110,16 @@ def _check_folder(folder: str, problem: str) -> None:
         raise ExportError(f"{folder} cannot be read: {error}") from error
 
 
-def _read(folder: str, problem: str, day: date, part: Part) -> Iterator[list[DayRow]]:
+def _read(
+    folder: str, problem: str, day: date, part: Part, columns: Sequence[str] | None = None
+) -> Iterator[list[DayRow]]:
     pa, parquet = _pyarrow()
     try:
         files, path = _place(pa, folder, problem, day, part)
         if files.get_file_info(path).type == pa.fs.FileType.NotFound:
             return
         with files.open_input_file(path) as stream:
-            for batch in parquet.ParquetFile(stream).iter_batches(READ_ROWS):
+            for batch in parquet.ParquetFile(stream).iter_batches(READ_ROWS, columns=columns):
                 yield batch.to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise ExportError(f"the file of {day} in {folder} cannot be read: {error}") from error

@@ -7,14 +7,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# Print the value of a variable in .env, without quotes around it.
-from_env() {
-    [ -f .env ] || return 0
-    sed -n "s/^$1=//p" .env | tail -n 1 | sed "s/^\"\(.*\)\"\$/\1/; s/^'\(.*\)'\$/\1/"
-}
-
-folder=${LAB_SECRETS:-$(from_env LAB_SECRETS)}
-folder=${folder:-containers/secrets}
+. containers/folders.sh
+folder=$secrets
 mkdir -p "$folder"
 chmod 700 "$folder"
 

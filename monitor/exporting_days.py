@@ -37,16 +37,29 @@ def main() -> None:
     """Write the days that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m monitor.exporting_days", description=__doc__)
     parser.add_argument("problem")
-    parser.add_argument("before", type=datetime.fromisoformat, help="a moment in UTC: days that end before it go")
+    parser.add_argument(
+        "before", type=_moment, help="a moment, in UTC unless it says otherwise: days that end before it go"
+    )
     parser.add_argument("part", choices=("all", "truths"), help="all rows, or those with a ground truth")
     asked = parser.parse_args()
     try:
         settings = load_settings()
         with closing(Store(settings.database_url)) as store:
             done = export_days(store, settings.export_predictions, asked.problem, asked.before, asked.part)
-        print(f"{done} days are written to {settings.export_predictions}")
+        print(f"days written to {settings.export_predictions}: {done}")
     except (ExportError, StoreError, SettingsError) as error:
         sys.exit(f"export: {error}")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no moment such as 2026-11-27T00:00") from None
+    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    if found > datetime.now(UTC) + timedelta(days=1):
+        raise argparse.ArgumentTypeError(f"{text!r} is more than a day ahead: days that have not come have no rows")
+    return found
 
 
 if __name__ == "__main__":

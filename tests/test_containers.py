@@ -239,7 +239,8 @@ def test_the_script_makes_all_secrets_once_for_their_owner_alone(tmp_path: Path,
 
 def test_the_script_takes_over_what_an_older_version_had_in_its_file(tmp_path: Path) -> None:
     (tmp_path / "containers").mkdir()
-    (tmp_path / MAKE_SECRETS).write_text((PROJECT / MAKE_SECRETS).read_text(encoding="utf-8"))
+    for script in (MAKE_SECRETS, "containers/folders.sh"):
+        (tmp_path / script).write_text((PROJECT / script).read_text(encoding="utf-8"))
     (tmp_path / ".env").write_text('POSTGRES_PASSWORD=p w\'d\nAPI_KEY="a key"\nSIGNING_KEY=\n')
     environment = {"PATH": os.environ["PATH"]}
     command = ["sh", str(tmp_path / MAKE_SECRETS)]

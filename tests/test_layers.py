@@ -70,6 +70,7 @@ TOWER = (
     "monitor.external_log",
     "monitor.replaying",
     "monitor.exporting_days",
+    "monitor.erase_exported",
     "monitor.past_drift",
     "monitor.log_in",
     "monitor.page",

@@ -13,6 +13,7 @@ from common.settings import Settings
 from common.store import Store
 from common.store.retention.day_rows import DayRow
 from common.store.trust.replays import ReplaySpan
+from monitor import exporting_days
 from monitor.exporting_days import export_days
 from monitor.jobs import retention
 from monitor.jobs.day_export import JOB, DayExport
@@ -119,3 +120,30 @@ def test_rows_stay_while_the_export_fails_and_an_alert_says_so(kept: Store, tmp_
     [alert] = kept.alerts.open("")
     assert (alert.kind, alert.subject) == ("run_failed", JOB)
     assert "could not be exported, and stay: the folder is gone" in alert.message
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [("yesterday", "'yesterday' is no moment"), ("9999-01-01", "'9999-01-01' is more than a day ahead")],
+)
+def test_a_wrong_moment_is_an_error_and_writes_no_file(
+    kept: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], before: str, words: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["exporting_days", "iris", before, "all"])
+    with pytest.raises(SystemExit) as ended:
+        exporting_days.main()
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+    assert kept.retention.days.exported("iris", "all") == set()
+
+
+def test_a_moment_without_a_time_zone_is_in_utc(
+    kept: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    url = kept._database._engine.url.render_as_string(hide_password=False)
+    monkeypatch.setattr(
+        exporting_days, "load_settings", lambda: Settings(database_url=url, export_predictions=str(tmp_path))
+    )
+    monkeypatch.setattr("sys.argv", ["exporting_days", "iris", f"{TODAY}T00:00", "all"])
+    exporting_days.main()
+    assert capsys.readouterr().out == f"days written to {tmp_path}: 1\n"

@@ -125,7 +125,7 @@ def test_the_monitor_writes_days_of_the_log_into_a_volume(stack: Stack, learnt: 
     command = ("env", "EXPORT_PREDICTIONS=/lab/exported", "python", "-m", "monitor.exporting_days")
     tomorrow = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     said = stack.with_secrets("monitor", *command, "iris", tomorrow.isoformat(), "all").stdout
-    assert "are written to /lab/exported" in said
+    assert "days written to /lab/exported: " in said
     assert int(stack.inside("monitor", "python", "-c", EXPORTED).stdout) > 200
     assert learnt["labels"] == 1
 

@@ -1,0 +1,13 @@
+# For the scripts of this folder: where the data and the secrets are, from the environment or from .env as compose reads it.
+# shellcheck shell=sh disable=SC2034
+compose=${LAB_COMPOSE:-docker compose}
+databases="lab mlflow prefect"
+# Print the value of a variable in .env, without quotes around it.
+from_env() {
+    [ -f .env ] || return 0
+    sed -n "s/^$1=//p" .env | tail -n 1 | sed "s/^\"\(.*\)\"\$/\1/; s/^'\(.*\)'\$/\1/"
+}
+data=${LAB_DATA:-$(from_env LAB_DATA)}
+data=${data:-data}
+secrets=${LAB_SECRETS:-$(from_env LAB_SECRETS)}
+secrets=${secrets:-containers/secrets}

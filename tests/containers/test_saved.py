@@ -1,0 +1,136 @@
+"""A lab in containers is saved while it answers, and comes back as another lab with every answer and count."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from scripts.parts import free_port, wait_for
+from tests.containers.loop import PATIENCE, correct, predict, state
+from tests.containers.stack import PORTS, Stack, run
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A backup, and what the lab said before it."""
+
+    file: Path
+    said: str
+    suggestions: list[str]
+    prediction: str
+    before: dict[str, Any]
+
+
+def memory(api: httpx.Client, prediction_id: str, suggestions: list[str]) -> dict[str, Any]:
+    """Return the counts of the lab, a prediction, corrections, and what made the version that answers."""
+    return {
+        "models": api.get("/models").raise_for_status().json()["versions"],
+        "prediction": api.get(f"/predictions/{prediction_id}").raise_for_status().json(),
+        "states": [state(api, each) for each in suggestions],
+        # Aliases may move between the question and the backup, as evidence comes in.
+        "lineage": [
+            (each["model_version"], each["registry"]["run_id"])
+            for each in api.get(f"/lineage/{prediction_id}").raise_for_status().json()["versions"]
+        ],
+        "answer": {**predict(api), "prediction_id": ""},
+    }
+
+
+@pytest.fixture(scope="module")
+def saved(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    """Save a lab that has learnt corrections."""
+    file = tmp_path_factory.mktemp("saved") / "lab.tar"
+    with stack.client() as api:
+        if not api.get("/predict/test").is_success:
+            stack.once("train")
+            wait_for("the first version", lambda: api.get("/predict/test").is_success, PATIENCE)
+        prediction = predict(api)["prediction_id"]
+        api.post("/feedback", json={"prediction_id": prediction, "class_name": "Iris-setosa"}).raise_for_status()
+        suggestions = correct(api, range(20, 25))
+        before = memory(api, prediction, suggestions)
+        said = run(["sh", "containers/backup.sh", str(file)], stack.environment).stdout
+        assert api.get("/predict/test").is_success
+    return Saved(file, said, suggestions, prediction, before)
+
+
+@pytest.fixture(scope="module")
+def restored(stack: Stack, saved: Saved, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Another lab, made of the backup alone."""
+    folder = tmp_path_factory.mktemp("restored")
+    (folder / "data").mkdir()
+    if os.getuid() == 0:
+        os.chown(folder / "data", 1000, 1000)
+    own = {
+        "COMPOSE_PROJECT_NAME": "closed-loop-lab-restored",
+        "LAB_SECRETS": str(folder / "secrets"),
+        "LAB_DATA": str(folder / "data"),
+        "FRONT_SUBNET": "10.213.94.0/24",
+        "BACK_SUBNET": "10.213.93.0/24",
+        **{variable: str(free_port()) for variable in PORTS},
+    }
+    other = Stack({**stack.environment, **own}, folder / "data")
+    try:
+        run(["sh", "containers/restore.sh", str(saved.file)], other.environment)
+        other.start()
+        yield other
+    except BaseException as error:
+        error.add_note(other.compose("logs", "--no-color", "--tail", "25", may_fail=True).stdout)
+        raise
+    finally:
+        other.compose("--profile", "*", "down", "--volumes", "--timeout", "3", may_fail=True)
+
+
+def test_a_backup_lets_the_workers_go_on_and_only_its_owner_reads_it(stack: Stack, saved: Saved) -> None:
+    assert saved.file.stat().st_mode & 0o077 == 0
+    assert [each.name for each in saved.file.parent.iterdir()] == [saved.file.name]
+    stack.wait_until_healthy("finetune")
+    assert "saved the lab into" in saved.said
+
+
+def test_a_backup_that_fails_leaves_no_file_and_lets_the_workers_go_on(
+    stack: Stack, saved: Saved, tmp_path: Path
+) -> None:
+    wrong = {**stack.environment, "LAB_DATA": str(tmp_path / "nowhere")}
+    ended = run(["sh", "containers/backup.sh", str(tmp_path / "lab.tar")], wrong, may_fail=True)
+    assert ended.returncode
+    assert "nowhere" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+    stack.wait_until_healthy("finetune")
+    assert saved.file.exists()
+
+
+def test_a_restored_lab_has_every_answer_and_count_and_learns_again(saved: Saved, restored: Stack) -> None:
+    with restored.client() as api:
+        wait_for("the version", lambda: api.get("/predict/test").is_success, PATIENCE)
+        # The answer that was asked for before the backup was written into the log after the counts were read.
+        found = memory(api, saved.prediction, saved.suggestions)
+        for name in ("prediction", "states", "lineage", "answer"):
+            assert found[name] == saved.before[name]
+        assert counts(found) == counts(saved.before)
+        [before] = {each["model_version"] for each in saved.before["states"]}
+        states = [state(api, each) for each in correct(api, range(30, 35))]
+    assert all(each["model_version"] > before for each in states)
+
+
+def counts(of: dict[str, Any]) -> list[tuple[int, int]]:
+    return [(each["model_version"], each["labels"]) for each in of["models"]]
+
+
+def test_a_lab_that_is_not_empty_is_not_touched(stack: Stack, restored: Stack, saved: Saved) -> None:
+    for there in (stack, restored):
+        ended = run(["sh", "containers/restore.sh", str(saved.file)], there.environment, may_fail=True)
+        assert ended.returncode == 1
+        assert "restore: this lab has containers" in ended.stderr
+
+
+def test_a_damaged_backup_is_refused(stack: Stack, saved: Saved, tmp_path: Path) -> None:
+    content = bytearray(saved.file.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "lab.tar").write_bytes(content)
+    ended = run(["sh", "containers/restore.sh", str(tmp_path / "lab.tar")], stack.environment, may_fail=True)
+    assert ended.returncode == 1
+    assert "is damaged; nothing has changed" in ended.stderr
