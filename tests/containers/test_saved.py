@@ -75,7 +75,7 @@ def restored(stack: Stack, saved: Saved, tmp_path_factory: pytest.TempPathFactor
     other = Stack({**stack.environment, **own}, folder / "data")
     try:
         run(["sh", "containers/restore.sh", str(saved.file)], other.environment)
-        other.start()
+        other.start("proxy", "finetune")
         yield other
     except BaseException as error:
         error.add_note(other.compose("logs", "--no-color", "--tail", "25", may_fail=True).stdout)
