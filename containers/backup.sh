@@ -14,15 +14,15 @@ stopped=
 finish() {
     rm -rf "$work" "$work.part"
     # shellcheck disable=SC2086 # names of services
-    [ -z "$stopped" ] || $compose start $stopped
+    [ -z "$stopped" ] || $compose --profile "*" start $stopped
 }
 trap finish EXIT
 trap 'exit 1' INT TERM HUP
 
 # Without the workers no version and no row of finetune.csv appears meanwhile; corrections wait for them in the store.
-stopped=$($compose ps --services --status running | grep '^finetune' || true)
+stopped=$($compose --profile "*" ps --services --status running | grep '^finetune' || true)
 # shellcheck disable=SC2086 # names of services
-[ -z "$stopped" ] || $compose stop $stopped
+[ -z "$stopped" ] || $compose --profile "*" stop $stopped
 
 for database in $databases; do
     echo "saving the database $database"
@@ -43,7 +43,7 @@ tar -C "$data" -cf "$work/data.tar" .
 tar -C "$secrets" -cf "$work/secrets.tar" .
 if [ -f .env ]; then cp .env "$work/env"; fi
 (git rev-parse HEAD 2>/dev/null || echo unknown) >"$work/commit"
-(cd "$work" && sha256sum -- * >SHA256SUMS)
+(cd "$work" && $hashes -- * >SHA256SUMS)
 tar -C "$work" -cf "$work.part" .
 mv "$work.part" "$file"
 echo "saved the lab into $file ($(du -h "$file" | cut -f 1)): copy it to another machine"

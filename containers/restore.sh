@@ -11,13 +11,13 @@ fail() {
     exit 1
 }
 
-work=$(mktemp -d)
+work=$(mktemp -d "$(dirname "$file")/.restore.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 tar -C "$work" -xf "$file" || fail "$file is no backup"
-(cd "$work" && sha256sum --quiet --check SHA256SUMS) || fail "$file is damaged; nothing has changed"
-if [ -f "$work/env" ] && [ ! -e .env ]; then cp "$work/env" .env; fi
+if [ -f "$work/env" ] && [ ! -e .env ]; then env_file=$work/env; fi
 . containers/folders.sh
+(cd "$work" && $hashes --quiet --check SHA256SUMS) || fail "$file is damaged; nothing has changed"
 
 # usage: same_or_new FOLDER TAR
 same_or_new() {
@@ -28,6 +28,7 @@ same_or_new "$secrets" "$work/secrets.tar" || fail "$secrets has other secrets: 
 for each in "$data"/*/finetune.csv; do
     if [ -e "$each" ]; then fail "$data has corrections: move them away, or set LAB_DATA"; fi
 done
+[ "$env_file" = .env ] || cp "$env_file" .env
 mkdir -p "$secrets" "$data"
 tar -C "$secrets" -xpf "$work/secrets.tar"
 
