@@ -110,9 +110,10 @@ def test_the_api_counts_a_client_by_the_address_that_the_proxy_has_seen(stack: S
         outside = [api.post("/suggest", json={}, headers=lie).status_code for lie in lies]
     inside = json.loads(stack.inside("monitor", "python", "-c", LIES).stdout)
     # All forged addresses count as one client, and the clients outside and inside have separate limits.
-    assert set(outside) == {422, 429}
-    assert set(inside) == {422, 429}
-    assert inside[0] == 422
+    taken = outside[0]
+    assert taken in {422, 503}  # without a model, no correction can be read
+    assert set(outside) == set(inside) == {taken, 429}
+    assert inside[0] == taken
 
 
 def test_replicas_share_one_port_and_one_may_end_without_a_failed_request(stack: Stack) -> None:
