@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from api.inference.prediction_log import MAX_PAUSE_SECONDS
 from common.settings import Settings
 from common.store import Store
 from common.store.tables import ROLES, confusion_counts, paired_counts, prediction_counts
@@ -16,18 +17,50 @@ from tests.soak.load import Acknowledgements
 # not on the disk yet, for which the log does not wait (three times wal_writer_delay, 0.2 s). The rest is for a busy
 # machine.
 BEFORE_KILL = 2.0
+Span = tuple[float, float]
 
 
-def check(
-    store: Store, lab: Settings, seen: Sequence[Acknowledgements], kills: Sequence[tuple[float, float]]
-) -> dict[str, Any]:
+class Harm(NamedTuple):
+    """A fault: when it began and ended, and when the part answered again."""
+
+    part: str
+    fault: str
+    at: float
+    over: float
+    well: float
+
+
+def before_kills(harms: Sequence[Harm]) -> list[Span]:
+    """Return the spans of time whose predictions a kill of the api or of PostgreSQL may take from the log."""
+    killed = [each for each in harms if each.fault == "kill" and each.part in {"api", "postgresql"}]
+    return [(each.at - BEFORE_KILL, each.over) for each in killed]
+
+
+def while_waiting(harms: Sequence[Harm]) -> list[Span]:
+    """Return the spans of time whose predictions waited for PostgreSQL in an api that was killed then.
+
+    The log tries again after `MAX_PAUSE_SECONDS` at most, so it may still wait so long after PostgreSQL is well.
+    """
+    spans = []
+    away = sorted((each for each in harms if each.part == "postgresql"), key=lambda each: each.at, reverse=True)
+    for kill in (each for each in harms if (each.part, each.fault) == ("api", "kill")):
+        since = kill.at
+        for each in away:
+            if each.at < since <= each.well + MAX_PAUSE_SECONDS + BEFORE_KILL:
+                since = each.at
+        if since < kill.at:
+            spans.append((since - BEFORE_KILL, kill.over))
+    return spans
+
+
+def check(store: Store, lab: Settings, seen: Sequence[Acknowledgements], harms: Sequence[Harm]) -> dict[str, Any]:
     """Return figures of what was acknowledged, and of what is lost or doubled.
 
     Args:
         store: of the lab, whose services have stopped.
         lab: for its finetune.csv.
         seen: the acknowledgements of each client.
-        kills: when harm was done to the api or to the database: beginning and end.
+        harms: the faults of all parts.
     """
     there = Counter((row["id"], row["role"]) for row in logged(store))
     ids = {prediction_id for prediction_id, _ in there}
@@ -36,13 +69,15 @@ def check(
     answered = {name: at for each in seen for name, at in each.predictions.items()}
     corrections = [name for each in seen for name in each.corrections]
     missing = [at for name, at in answered.items() if name not in ids]
-    excused = [at for at in missing if any(begin - BEFORE_KILL < at < end for begin, end in kills)]
+    last_moment = [at for at in missing if _within(at, before_kills(harms))]
+    waiting = [at for at in missing if not _within(at, before_kills(harms)) and _within(at, while_waiting(harms))]
     rows = lab.corrections.read_text(encoding="utf-8").splitlines() if lab.corrections.exists() else []
     kept = store.suggestions.rows_to_keep(lab.problem)
     return {
         "predictions": len(answered),
-        "predictions_lost": len(missing) - len(excused),
-        "predictions_lost_before_a_kill": len(excused),
+        "predictions_lost": len(missing) - len(last_moment) - len(waiting),
+        "predictions_lost_before_a_kill": len(last_moment),
+        "predictions_lost_while_waiting": len(waiting),
         "predictions_doubled": sum(count > 1 for count in there.values()),
         "truths": len(given),
         "truths_lost": sum(truths.get(name) != truth for name, truth in given.items()),
@@ -54,6 +89,10 @@ def check(
         "requests": sum(each.requests for each in seen),
         "refused": dict(sum((each.refused for each in seen), Counter[str]())),
     }
+
+
+def _within(at: float, spans: Sequence[Span]) -> bool:
+    return any(begin < at < end for begin, end in spans)
 
 
 def wrong_counts(store: Store) -> list[str]:

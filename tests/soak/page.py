@@ -9,7 +9,7 @@ from typing import Any
 PAGE = Path("docs", "reliability.md")
 RESULTS = Path("tests", "soak", "results.json")
 PROMISES = {
-    "api": "all that it has acknowledged is kept; the log may lose its last moment",
+    "api": "all that it has acknowledged is kept; the log may lose its last moment, and rows that wait",
     "worker": "each correction gets its row once; the run goes on after the start",
     "prefect": "corrections wait, and are delivered when it is back",
     "mlflow": "the api goes on with the version that it serves",
@@ -30,6 +30,7 @@ def markdown(result: Mapping[str, Any]) -> str:
         minutes=result["seconds"] / 60,
         others=sum(each["fault"] != "kill" for each in result["faults"]),
         excused=f"{checked['predictions_lost_before_a_kill']:,}",
+        waiting=f"{checked['predictions_lost_while_waiting']:,}",
         counts="A recount of the rows gives other numbers than the roll-ups."
         if checked["counts_wrong"]
         else "A recount of all rows gives the numbers of the roll-ups.",
@@ -55,8 +56,8 @@ def _growth(result: Mapping[str, Any]) -> str:
     lines = []
     for part, growth in sorted(result["growth"].items()):
         cells = [_interval(growth[name]) for name in ("memory_mb", "files", "threads")]
-        count = next((found[3] for found in growth.values() if found), 0)
-        lines.append(f"| {part} | {' | '.join(cells)} | {count} |\n")
+        count = next((growth[name][3] for name in ("memory_mb", "files", "threads") if growth[name]), 0)
+        lines.append(f"| {part} | {growth['last_mb']:.0f} | {' | '.join(cells)} | {count} |\n")
     return "".join(lines)
 
 

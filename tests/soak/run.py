@@ -29,12 +29,12 @@ from common.table import table_bytes
 from preprocess import preprocess
 from scripts.parts import free_port, wait_for
 from tests.postgres import postgres_server
-from tests.soak.checks import check
+from tests.soak.checks import Harm, check
 from tests.soak.faults import FAULTS, MISSING
 from tests.soak.load import Client
 from tests.soak.page import PAGE, RESULTS, markdown
 from tests.soak.parts import Part, PostgresPart, recover
-from tests.soak.samples import Sampler, slope
+from tests.soak.samples import Sampler, last_memory, slope
 from training.search import train
 
 CLIENTS = 3
@@ -107,7 +107,7 @@ def whole_lab() -> Iterator[tuple[Settings, dict[str, Part]]]:
 def soak(seconds: float, kills: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """Return the results of a soak."""
     over = threading.Event()
-    faults: list[dict[str, Any]] = []
+    faults: list[Harm] = []
     for fault, program in MISSING.items():
         tell(f"without {program}, no part gets a {fault}: on Debian, `apt-get install strace faketime` brings both")
     with whole_lab() as (lab, parts):
@@ -122,7 +122,8 @@ def soak(seconds: float, kills: int, seed: int, tell: Callable[[str], None]) -> 
             for at, name, fault in plan(seconds, kills, seed):
                 time.sleep(max(0.0, begun + at - time.time()))
                 faults.append(_fault(parts[name], fault))
-                tell(f"{time.time() - begun:6.0f} s  {name}: {fault}, well after {faults[-1]['recovery']:.1f} s")
+                seconds_after = faults[-1].well - faults[-1].over
+                tell(f"{time.time() - begun:6.0f} s  {name}: {fault}, well after {seconds_after:.1f} s")
             time.sleep(max(0.0, begun + seconds - time.time()))
         finally:
             over.set()
@@ -134,8 +135,7 @@ def soak(seconds: float, kills: int, seed: int, tell: Callable[[str], None]) -> 
             parts[name].close()
         store = Store(lab.database_url)
         try:
-            killed = [(each["at"], each["over"]) for each in faults if each["part"] in {"api", "postgresql"}]
-            checked = check(store, lab, [each.seen for each in clients], killed)
+            checked = check(store, lab, [each.seen for each in clients], faults)
         finally:
             store.close()
     return {
@@ -144,16 +144,24 @@ def soak(seconds: float, kills: int, seed: int, tell: Callable[[str], None]) -> 
         "machine": f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
         "not_run": MISSING,
         "checked": checked,
-        "faults": [{name: each[name] for name in ("part", "fault", "recovery")} for each in faults],
-        "growth": {name: {each: slope(found, each) for each in MEASURES} for name, found in sampler.samples.items()},
+        "faults": [
+            {"at": round(each.at - begun, 1), "part": each.part, "fault": each.fault,
+             "recovery": round(each.well - each.over, 2)}
+            for each in faults
+        ],
+        "growth": {
+            name: {"last_mb": last_memory(found), **{each: slope(found, each) for each in MEASURES}}
+            for name, found in sampler.samples.items()
+        },
     }  # fmt: skip
 
 
-def _fault(part: Part, fault: str) -> dict[str, Any]:
+def _fault(part: Part, fault: str) -> Harm:
     at = time.time()
     FAULTS[fault](part)
-    over, recovery = time.time(), recover(part)
-    return {"part": part.name, "fault": fault, "at": at, "over": over, "recovery": round(recovery, 2)}
+    over = time.time()
+    recover(part)
+    return Harm(part.name, fault, at, over, time.time())
 
 
 def _settle(lab: Settings, parts: dict[str, Part]) -> None:

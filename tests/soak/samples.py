@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +63,11 @@ def slope(samples: Sequence[Sample], measure: str) -> Slope | None:
     error = float(np.sqrt(np.sum((y - found * x) ** 2) / free / spread))
     half = float(stats.t.ppf((1 + LEVEL) / 2, free)) * error
     return Slope(found, found - half, found + half, n)
+
+
+def last_memory(samples: Sequence[Sample]) -> float:
+    """Return the median of the memory in the last minute, in MB."""
+    return round(median(each.memory_mb for each in samples if each.at > samples[-1].at - 60), 1)
 
 
 def _centred(values: Sequence[float]) -> npt.NDArray[np.float64]:

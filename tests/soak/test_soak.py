@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from common.settings import PROJECT
+from tests.soak.checks import Harm, before_kills, while_waiting
 from tests.soak.clock import OwnClock
 from tests.soak.faults import FAULTS, MISSING, SLOW, slow_disk
 from tests.soak.page import PAGE, RESULTS, markdown
 from tests.soak.parts import Part
 from tests.soak.run import NOT_ON, PARTS, is_well, plan, soak
-from tests.soak.samples import Sample, slope
+from tests.soak.samples import Sample, last_memory, slope
 
 
 def samples(per_hour: float, *levels: float, noise: float = 0.0) -> list[Sample]:
@@ -44,6 +45,11 @@ def test_the_first_five_minutes_of_a_life_do_not_count() -> None:
     assert slope(warm, "memory_mb") == slope(samples(0, 100), "memory_mb")
 
 
+def test_the_memory_at_the_end_is_that_of_the_last_minute() -> None:
+    rising = [Sample(2 * tick, 1, tick, 10, 5) for tick in range(100)]
+    assert last_memory(rising) == 84.5
+
+
 def test_a_plan_follows_from_its_seed_and_ends_before_the_calm() -> None:
     made = plan(3600, 200, 1)
     assert made == plan(3600, 200, 1) != plan(3600, 200, 2)
@@ -55,6 +61,21 @@ def test_a_plan_follows_from_its_seed_and_ends_before_the_calm() -> None:
     assert {fault for _, fault in others} == FAULTS.keys() - MISSING.keys() - {"kill"}
     assert {others.count(each) for each in others} == {3}
     assert not NOT_ON & set(others)
+
+
+def test_only_kills_take_predictions_and_only_those_of_the_last_moment_or_that_waited() -> None:
+    harms = [
+        Harm("postgresql", "kill", 100, 101, 103),
+        Harm("api", "kill", 105, 105.5, 107),  # the log waited still
+        Harm("api", "stall", 200, 203, 203),
+        Harm("postgresql", "stall", 300, 303, 303),
+        Harm("postgresql", "slow disk", 306, 311, 311),
+        Harm("api", "kill", 313, 314, 315),  # for both
+        Harm("postgresql", "kill", 400, 401, 403),
+        Harm("api", "kill", 420, 421, 422),
+    ]
+    assert before_kills(harms) == [(98, 101), (103, 105.5), (311, 314), (398, 401), (418, 421)]
+    assert while_waiting(harms) == [(98, 105.5), (298, 314)]
 
 
 @pytest.fixture
