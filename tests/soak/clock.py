@@ -33,6 +33,6 @@ class OwnClock:
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # it would let Python's threads wait for each other much too long
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # with it, threads of Python wait for each other too long
             "NO_FAKE_STAT": "1",
         }

@@ -40,7 +40,7 @@ from training.search import train
 CLIENTS = 3
 PARTS = ("api", "worker", "prefect", "mlflow", "monitor", "postgresql")
 NOT_ON = {
-    *((part, fault) for part in ("worker", "monitor") for fault in ("full disk", "slow disk")),  # they keep only logs
+    *((part, fault) for part in ("worker", "monitor") for fault in ("full disk", "slow disk")),  # both keep only logs
     *(("postgresql", fault) for fault in ("clock forward", "clock back")),  # asked nowhere for the time
 }
 ONE_OF = 60  # kills, for each time that a part has each of the other faults
