@@ -23,6 +23,7 @@ from common.settings import Settings, SettingsError, load_settings
 from common.store import Store, StoreError
 from common.store.monitoring.window_rows import WindowRow
 from common.store.trust.replays import ReplaySpan
+from monitor.jobs.evaluation import MOST_ROWS
 from monitor.page.tabs.drift_findings import findings, headline
 from monitor.statistics.reference import Reference, read_reference
 from monitor.statistics.window import Evaluation, evaluate
@@ -30,7 +31,6 @@ from trust.replay.replay import ReplayError
 from trust.replay.span_arguments import add_span, check_span
 from trust.replay.version import fetch_version
 
-MOST_ROWS = 100_000  # of a day, as of a window of the monitor
 DAY = timedelta(days=1)
 
 

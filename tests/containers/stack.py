@@ -154,19 +154,26 @@ def new_environment(data: Path, secrets: Path) -> dict[str, str]:
 
 @contextmanager
 def running_stack(data: Path) -> Iterator[Stack]:
-    """Start the stack with its data in a folder; yield it when all services are healthy, and stop it at the end.
-
-    An error in the meantime gets the containers' last lines of output as a note.
-    """
+    """Start the stack with its data in a folder; yield it when all services are healthy, and stop it at the end."""
     if os.getuid() == 0:
         os.chown(data, 1000, 1000)
     secrets = data.parent / f"{data.name}-secrets"
     hard = {f"postgres_{role}": PASSWORD for role in ROLES} | {f"mlflow_{user}": PASSWORD for user in USERS}
     make_secrets(secrets, api_key=KEY, signing_key="the key of the versions", prefect_password=PASSWORD, **hard)
     stack = Stack(new_environment(data, secrets), data)
-    try:
+    with removed_at_the_end(stack):
         stack.start()
         yield stack
+
+
+@contextmanager
+def removed_at_the_end(stack: Stack) -> Iterator[None]:
+    """Stop a stack at the end, and remove its volumes.
+
+    An error in the meantime gets the containers' last lines of output as a note.
+    """
+    try:
+        yield
     except BaseException as error:
         error.add_note(stack.compose("logs", "--no-color", "--tail", "25", may_fail=True).stdout)
         raise

@@ -11,7 +11,7 @@ import pytest
 
 from scripts.parts import free_port, wait_for
 from tests.containers.loop import PATIENCE, correct, predict, state
-from tests.containers.stack import PORTS, Stack, run
+from tests.containers.stack import PORTS, Stack, removed_at_the_end, run
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,10 @@ def restored(stack: Stack, saved: Saved, tmp_path_factory: pytest.TempPathFactor
         **{variable: str(free_port()) for variable in PORTS},
     }
     other = Stack({**stack.environment, **own}, folder / "data")
-    try:
+    with removed_at_the_end(other):
         run(["sh", "containers/restore.sh", str(saved.file)], other.environment)
         other.start("proxy", "finetune")
         yield other
-    except BaseException as error:
-        error.add_note(other.compose("logs", "--no-color", "--tail", "25", may_fail=True).stdout)
-        raise
-    finally:
-        other.compose("--profile", "*", "down", "--volumes", "--timeout", "3", may_fail=True)
 
 
 def test_a_backup_lets_the_workers_go_on_and_only_its_owner_reads_it(stack: Stack, saved: Saved) -> None:
