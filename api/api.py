@@ -8,7 +8,7 @@ import gc
 import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from typing import Any
 
@@ -57,6 +57,7 @@ from api.routes.service import service_router
 from api.routes.suggest import suggest_router
 from api.spool.routes import spool_router  # room: spool
 from api.spool.spool_metrics import SpoolMetrics  # room: spool
+from api.spool.spooled_log import spool_log  # room: spool
 from api.spool.spooling_store import opener  # room: spool
 from api.swagger.describe import describe  # room: swagger
 from api.unseen_categories import UnseenCategories  # room: unseen_categories
@@ -168,12 +169,12 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> dic
     state.access = NamedAccess(settings)  # room: named_keys
     add_review_key(state.access, settings)  # room: trust
     state.aliases = Aliases(problem, registry, state.store)  # room: promotion
-    state.large = OffloadLarge()
-    stack.callback(state.large.close)
+    state.large = stack.enter_context(closing(OffloadLarge()))
     state.log = PredictionLog(problem, store.predictions, metrics)
     state.log.predictions = SampledLog(store, settings, metrics)  # room: log_sampling
     state.predictor = Predictor(state.log, metrics)
     threads: list[Any] = [state.log]
+    threads.insert(0, spool_log(state, settings))  # room: spool
     state.champion = ChampionFollower(problem, registry, metrics, state.store)
     state.outbox = Outbox(problem, settings, state.store)
     services: list[Any] = [state.champion, state.outbox]

@@ -29,11 +29,16 @@ class PredictionLog:
     """
 
     def __init__(self, problem: Problem, predictions: LoggedPredictions, metrics: Metrics) -> None:
-        """Write `problem`'s predictions. A room may replace `predictions`."""
+        """Write `problem`'s predictions.
+
+        A room may replace `predictions` and `flush`: it waits until the predictions of this moment are written, and
+        returns whether they are, in so many seconds.
+        """
         self._problem = problem
         self.predictions = predictions
         self._metrics = metrics
         self._queue = RowQueue("write predictions", self._write_or_drop, MAX_WAITING_ROWS, ROWS_PER_TRANSACTION)
+        self.flush = self._queue.flush
         self._stop_trying_at = math.inf
         self._gave_up: StoreError | None = None
         metrics.log_waiting.set_function(lambda: len(self._queue))
@@ -52,10 +57,6 @@ class PredictionLog:
         """Take predictions to write, or drop and count them if there is no room."""
         if not self._queue.put(batch):
             self._metrics.log_dropped.inc(len(batch))
-
-    def flush(self, within: float) -> bool:
-        """Wait until the predictions of this moment are written; return whether they are, in so many seconds."""
-        return self._queue.flush(within)
 
     def _write_or_drop(self, batches: Sequence[PredictionBatch]) -> None:
         try:

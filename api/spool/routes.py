@@ -17,8 +17,8 @@ def spool_router(_: Problem) -> APIRouter:
     async def ready(request: Request, served: ServedModel) -> dict[str, Any]:
         """Answer 200 when predictions can be had, and say whether the store is away."""
         served.model.check_golden()
-        late = getattr(request.app.state, "late_store", None)
-        away = late.away if isinstance(late, SpoolingStore) else None
+        late, log = request.app.state.late_store, request.app.state.spooled_log
+        away = (late.away if isinstance(late, SpoolingStore) else None) or log.away
         return {"health": "ok"} | ({"store": "away", "detail": away} if away else {})
 
     return router

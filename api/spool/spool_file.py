@@ -157,6 +157,11 @@ class Spool:
         """Return these files and the own one, which may have been made since they were listed."""
         return files if self._own is None or self._own in files else [*files, self._own]
 
+    @property
+    def own(self) -> SpoolFile | None:
+        """The file of this process, if it has told anything."""
+        return self._own
+
     def is_own(self, file: SpoolFile) -> bool:
         """Return whether this process appends to a file."""
         return file is self._own

@@ -14,14 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from fastapi import FastAPI
 
 from api.spool.spool_file import SUFFIX, Document, Spool, SpoolFile
 from api.spool.spool_metrics import SpoolMetrics
+from api.spool.spool_reader import PREDICTIONS, SpoolReader, row_document
 from common.settings import Settings
 from common.store import Store, StoreError
 from common.store.database import BadRowError
@@ -30,8 +30,7 @@ from common.store.late_store import LateStore, is_away, reopen
 from common.store.predictions import PredictionRow
 from common.store.suggestions import SENT, Suggestion
 
-PREDICTIONS, TRUTH, CORRECTION = "predictions", "truth", "correction"
-ROWS_AT_ONCE = 2_000
+TRUTH, CORRECTION = "truth", "correction"
 YOUNG_SECONDS = 10.0  # so long the prediction of a ground truth may be on its way to the log
 HOPELESS = (ContradictionError, UnknownPredictionError, BadRowError)
 
@@ -46,7 +45,7 @@ class SpoolingStore(LateStore):
         super().__init__(open_again, error)
         self._spool, self._metrics = spool, metrics
         self._lock = threading.Lock()
-        self._read: dict[str, int] = {}  # the byte up to which the predictions of a file are in the store
+        self._reader = SpoolReader(spool, metrics)
         metrics.shows(away=True, size=spool.size())
 
     @property
@@ -114,34 +113,9 @@ class SpoolingStore(LateStore):
         The predictions come first: a ground truth needs its prediction, which may be in another file.
         """
         for file in files:
-            self._bring_in_predictions(store, file)
+            self._reader.bring_in_predictions(store.predictions, file)
         waiting = [file for file in files if not self._bring_in_told(store, file, others_live=others_live)]
         return not waiting
-
-    def _bring_in_predictions(self, store: Store, file: SpoolFile) -> None:
-        rows: list[PredictionRow] = []
-        place = self._read.get(file.path.name, 0)
-        for after, document in file.documents(place):
-            place = after
-            if document["kind"] == PREDICTIONS:
-                rows.append(_row(document["row"]))
-            if len(rows) >= ROWS_AT_ONCE:
-                self._write(store, rows)
-                rows = []
-        if rows:
-            self._write(store, rows)
-        self._read[file.path.name] = place
-
-    def _write(self, store: Store, rows: Sequence[PredictionRow]) -> None:
-        try:
-            store.predictions.write(rows)
-        except BadRowError:
-            for row in rows:  # without the one that no database takes
-                try:
-                    store.predictions.write([row])
-                except BadRowError as error:
-                    self._refuse({"kind": PREDICTIONS, "row": _document(row)}, error)
-        self._metrics.brought_in.labels(PREDICTIONS).inc(len(rows))
 
     def _bring_in_told(self, store: Store, file: SpoolFile, *, others_live: bool) -> bool:
         for after, document in file.documents(file.done):
@@ -153,7 +127,7 @@ class SpoolingStore(LateStore):
                 young = time.time() - document["at"] < YOUNG_SECONDS
                 if isinstance(error, UnknownPredictionError) and (young or others_live):
                     return False
-                self._refuse(document, error)
+                self._reader.refuse(document, error)
             else:
                 self._metrics.brought_in.labels(document["kind"]).inc()
             file.done = after
@@ -170,20 +144,6 @@ class SpoolingStore(LateStore):
                 if store.suggestions.get(correction.id) is None:
                     raise
 
-    def _refuse(self, document: Document, error: Exception) -> None:
-        self._spool.refuse(document, str(error))
-        self._metrics.refused.labels(document["kind"]).inc()
-        logger.error("the store does not take a %s of the spool; refused.log has it: %s", document["kind"], error)
-
-
-def _document(row: PredictionRow) -> Document:
-    return {**row, "predicted_at": row["predicted_at"].isoformat()}
-
-
-def _row(kept: Document) -> PredictionRow:
-    row: Any = {**kept, "predicted_at": datetime.fromisoformat(kept["predicted_at"])}
-    return cast("PredictionRow", row)
-
 
 class _SpooledPredictions:
     """The log of a store that may not be open: it takes predictions."""
@@ -194,7 +154,7 @@ class _SpooledPredictions:
     def write(self, rows: Sequence[PredictionRow]) -> int:
         if self._store.found is not None:  # the log may be written before the spool is in the store
             return self._store.found.predictions.write(rows)
-        if not self._store.keep(PREDICTIONS, *({"row": _document(row)} for row in rows)):
+        if not self._store.keep(PREDICTIONS, *map(row_document, rows)):
             return int(self._part.write(rows))
         return len(rows)
 

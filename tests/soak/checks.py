@@ -6,16 +6,15 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from api.inference.prediction_log import MAX_PAUSE_SECONDS
 from common.settings import Settings
 from common.store import Store
 from common.store.tables import ROLES, confusion_counts, paired_counts, prediction_counts
 from tests.api.inference.test_prediction_log import logged, told
 from tests.soak.load import Acknowledgements
 
-# A killed api loses the rows that still wait (a quarter of a second); a killed PostgreSQL those whose transaction was
-# not on the disk yet, for which the log does not wait (three times wal_writer_delay, 0.2 s). The rest is for a busy
-# machine.
+# A killed api loses the rows that still wait (a quarter of a second; those that PostgreSQL does not take are in the
+# spool). A killed PostgreSQL loses those whose transaction was not on the disk yet, for which the log does not wait
+# (three times wal_writer_delay, 0.2 s). The rest is for a busy machine.
 BEFORE_KILL = 2.0
 Span = tuple[float, float]
 
@@ -36,23 +35,6 @@ def before_kills(harms: Sequence[Harm]) -> list[Span]:
     return [(each.at - BEFORE_KILL, each.over) for each in killed]
 
 
-def while_waiting(harms: Sequence[Harm]) -> list[Span]:
-    """Return the spans of time whose predictions waited for PostgreSQL in an api that was killed then.
-
-    The log tries again after `MAX_PAUSE_SECONDS` at most, so it may still wait so long after PostgreSQL is well.
-    """
-    spans = []
-    away = sorted((each for each in harms if each.part == "postgresql"), key=lambda each: each.at, reverse=True)
-    for kill in (each for each in harms if (each.part, each.fault) == ("api", "kill")):
-        since = kill.at
-        for each in away:
-            if each.at < since <= each.well + MAX_PAUSE_SECONDS + BEFORE_KILL:
-                since = each.at
-        if since < kill.at:
-            spans.append((since - BEFORE_KILL, kill.over))
-    return spans
-
-
 def check(store: Store, lab: Settings, seen: Sequence[Acknowledgements], harms: Sequence[Harm]) -> dict[str, Any]:
     """Return figures of what was acknowledged, and of what is lost or doubled.
 
@@ -70,14 +52,12 @@ def check(store: Store, lab: Settings, seen: Sequence[Acknowledgements], harms: 
     corrections = [name for each in seen for name in each.corrections]
     missing = [at for name, at in answered.items() if name not in ids]
     last_moment = [at for at in missing if _within(at, before_kills(harms))]
-    waiting = [at for at in missing if not _within(at, before_kills(harms)) and _within(at, while_waiting(harms))]
     rows = lab.corrections.read_text(encoding="utf-8").splitlines() if lab.corrections.exists() else []
     kept = store.suggestions.rows_to_keep(lab.problem)
     return {
         "predictions": len(answered),
-        "predictions_lost": len(missing) - len(last_moment) - len(waiting),
+        "predictions_lost": len(missing) - len(last_moment),
         "predictions_lost_before_a_kill": len(last_moment),
-        "predictions_lost_while_waiting": len(waiting),
         "predictions_doubled": sum(count > 1 for count in there.values()),
         "truths": len(given),
         "truths_lost": sum(truths.get(name) != truth for name, truth in given.items()),

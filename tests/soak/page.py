@@ -9,12 +9,12 @@ from typing import Any
 PAGE = Path("docs", "reliability.md")
 RESULTS = Path("tests", "soak", "results.json")
 PROMISES = {
-    "api": "all that it has acknowledged is kept; the log may lose its last moment, and rows that wait",
+    "api": "all that it has acknowledged is kept; the log may lose its last moment",
     "worker": "each correction gets its row once; the run goes on after the start",
     "prefect": "corrections wait, and are delivered when it is back",
     "mlflow": "the api goes on with the version that it serves",
     "monitor": "nothing else notices",
-    "postgresql": "predictions go on, and wait for it; messages are kept in the spool, or refused with a 503",
+    "postgresql": "predictions go on, and their log is in the spool; other messages are refused with a 503",
 }
 TEMPLATE = Path(__file__).with_name("page.md")
 
@@ -30,7 +30,6 @@ def markdown(result: Mapping[str, Any]) -> str:
         minutes=result["seconds"] / 60,
         others=sum(each["fault"] != "kill" for each in result["faults"]),
         excused=f"{checked['predictions_lost_before_a_kill']:,}",
-        waiting=f"{checked['predictions_lost_while_waiting']:,}",
         counts="A recount of the rows gives other numbers than the roll-ups."
         if checked["counts_wrong"]
         else "A recount of all rows gives the numbers of the roll-ups.",

@@ -18,7 +18,8 @@ from tests.soak.parts import Part
 SAMPLE_SECONDS = 2.0
 WARM_UP_SECONDS = 300.0  # of each life: imports, pools, connections and caches fill
 LEVEL = 0.95
-LEAST = 10  # samples for a slope
+BLOCK_SECONDS = 60.0  # samples that follow each other are alike, so their means count
+LEAST = 10  # blocks for a slope
 
 
 class Sample(NamedTuple):
@@ -32,32 +33,30 @@ class Sample(NamedTuple):
 
 
 class Slope(NamedTuple):
-    """The growth in an hour, with the ends of its 95 % interval, from `samples` samples."""
+    """The growth in an hour, with the ends of its 95 % interval, from so many minutes."""
 
     per_hour: float
     low: float
     high: float
-    samples: int
+    minutes: int
 
 
 def slope(samples: Sequence[Sample], measure: str) -> Slope | None:
     """Return the common slope of all lives of a part, each with a level of its own; None if there is too little.
 
     This is the within estimator of a panel with fixed effects: least squares on the distances from the means of each
-    life (J. Wooldridge, Introductory Econometrics, chapter 14). The interval is that of Student's t; samples that
-    follow each other are alike, so it is too narrow rather than too wide.
+    life (J. Wooldridge, Introductory Econometrics, chapter 14). Each minute counts as one sample, its mean. The
+    interval is that of Student's t; where minutes that follow each other are alike, it is too narrow.
     """
     lives: dict[int, list[Sample]] = {}
     for each in samples:
         lives.setdefault(each.life, []).append(each)
-    late = [[one for one in life if one.at - life[0].at >= WARM_UP_SECONDS] for life in lives.values()]
-    kept = [life for life in late if len(life) > 1]
+    kept = [blocks for life in lives.values() if len(blocks := _blocks(life, measure)) > 1]
     n = sum(map(len, kept))
     free = n - len(kept) - 1
     if n < LEAST or free < 1:
         return None
-    x = np.concatenate([_centred([one.at for one in life]) for life in kept]) / 3600
-    y = np.concatenate([_centred([getattr(one, measure) for one in life]) for life in kept])
+    x, y = np.concatenate([blocks - blocks.mean(axis=0) for blocks in kept]).T
     spread = float(x @ x)
     found = float(x @ y) / spread
     error = float(np.sqrt(np.sum((y - found * x) ** 2) / free / spread))
@@ -65,14 +64,18 @@ def slope(samples: Sequence[Sample], measure: str) -> Slope | None:
     return Slope(found, found - half, found + half, n)
 
 
+def _blocks(life: Sequence[Sample], measure: str) -> npt.NDArray[np.float64]:
+    """Return the mean hour and the mean measure of each minute of a life after its warm-up, shape (minutes, 2)."""
+    blocks: dict[int, list[tuple[float, float]]] = {}
+    for one in life:
+        if (age := one.at - life[0].at) >= WARM_UP_SECONDS:
+            blocks.setdefault(int(age // BLOCK_SECONDS), []).append((one.at / 3600, getattr(one, measure)))
+    return np.array([np.mean(block, axis=0) for block in blocks.values()])
+
+
 def last_memory(samples: Sequence[Sample]) -> float:
     """Return the median of the memory in the last minute, in MB."""
     return round(median(each.memory_mb for each in samples if each.at > samples[-1].at - 60), 1)
-
-
-def _centred(values: Sequence[float]) -> npt.NDArray[np.float64]:
-    found = np.asarray(values, dtype=np.float64)
-    return np.asarray(found - found.mean())
 
 
 class Sampler(threading.Thread):

@@ -75,6 +75,12 @@ def write_lock(settings: Settings) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def no_spool(with_copy: Settings) -> None:
+    """Let rows that cannot be written wait in the queue, since the spool cannot be written either."""
+    (with_copy.state_dir / "spool").write_text("in the place of the folder")
+
+
 def by_hand(*limits: float, unfit_above: float = 100.0) -> bytes:
     """Return a model that somebody has written: no probabilities, no outlier scores, no golden rows.
 
@@ -190,6 +196,7 @@ def test_samples_and_refused_requests_leave_no_row(api: httpx.Client, on_either:
     assert [row["id"] for row in rows] == [answer["prediction_id"]]
 
 
+@pytest.mark.usefixtures("no_spool")
 def test_a_full_queue_drops_and_counts_and_answers_go_on(with_copy: Settings) -> None:
     rows = [SETOSA_ROW] * BATCH
     with running_api(with_copy) as api, store_of(with_copy) as store:
@@ -216,6 +223,7 @@ def test_a_process_that_ends_writes_the_rows_that_wait(on_either: Settings) -> N
         assert [row["id"] for row in logged(store)] == [answer["prediction_id"] for answer in sent]
 
 
+@pytest.mark.usefixtures("no_spool")
 def test_a_stop_does_not_wait_for_ever_for_a_store_that_is_away(
     with_copy: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +240,7 @@ def test_a_stop_does_not_wait_for_ever_for_a_store_that_is_away(
         assert log_size(store) == 0
 
 
+@pytest.mark.usefixtures("no_spool")
 def test_rows_that_are_answered_while_the_table_is_away_are_written_when_it_is_back(on_either: Settings) -> None:
     with running_api(on_either) as api, store_of(on_either) as store:
         with store._database.writing() as connection:
@@ -246,6 +255,7 @@ def test_rows_that_are_answered_while_the_table_is_away_are_written_when_it_is_b
         assert counted(api, "prediction_log_rows_total") == len(sent)
 
 
+@pytest.mark.usefixtures("no_spool")
 def test_rows_that_are_answered_while_postgresql_is_away_are_written_when_it_is_back(
     with_copy: Settings, postgres: Postgres, postgres_url: str
 ) -> None:
