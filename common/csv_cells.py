@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 # A formula begins with =, +, - or @. Excel takes the wide and small forms of these signs for the signs, and ignores
-# blanks before them; Python's \s has not all characters that show nothing.
-_BLANK = r"[\s\x00-\x1f\x7f\u00ad\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]"
+# blanks before them; Python's \s has not all characters that show nothing. Nor does a quotation mark show, where a
+# program takes it for the beginning of a cell.
+_BLANK = r"[\s\"\x00-\x1f\x7f\u00ad\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]"
 _SIGN = r"[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
 # Where lists are separated by semicolons, a spreadsheet cuts a text with `;` in two, and so do some imports at a tab, a
 # bar or the end of a line.

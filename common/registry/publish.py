@@ -28,7 +28,7 @@ from common.registry.client import ANCHOR, CHAMPION, Registry, Version
 from common.settings import PROJECT, Settings
 from common.signing.check import check_of  # room: signing
 from common.signing.publishing import NotedFlavour, SignedRegistration  # room: signing
-from common.signing.trusted_types import trusted  # room: signing
+from common.signing.trusted_types import check_memory, trusted  # room: signing
 
 
 def use_mlflow(uri: str, experiment: str) -> str:
@@ -71,6 +71,7 @@ def load_sklearn(problem: Problem, settings: Settings, version: Version) -> Clas
     types = skops.io.get_untrusted_types(data=content)
     types = trusted(problem.name, types)  # room: signing
     model: Classifier = skops.io.loads(content, trusted=types)
+    check_memory(version, model)  # room: signing
     return model
 
 

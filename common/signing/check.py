@@ -35,7 +35,7 @@ def check(settings: Settings, version: VersionInRegistry, file: str, content: by
             that would read other files of this machine.
     """
     named = f"{version.name} version {version.number}"
-    signature = _read(version.tags.get(TAG, ""))
+    signature = VersionSignature.read(version.tags.get(TAG, ""))
     key = signing_key(settings)
     if signature is None or key is None or signature.key_id != id_of(key):
         if not allows_unsigned(settings):
@@ -49,13 +49,6 @@ def check(settings: Settings, version: VersionInRegistry, file: str, content: by
         raise NotTrustedError(f"{named} is not used: somebody has changed {file} since it was signed")
     if file == BUNDLE:
         _check_alone(named, content)
-
-
-def _read(tag: str) -> VersionSignature | None:
-    try:
-        return VersionSignature.read(tag)
-    except ValueError:
-        return None
 
 
 def _missing(settings: Settings, signature: VersionSignature | None, key: bytes | None) -> str:

@@ -3,13 +3,16 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 TAG = "signature"  # of a version, in the registry
 FORM = "hmac-sha256"
-PARTS = 6  # of the tag
+OF_TAG = re.compile(
+    rf"{FORM} ([0-9a-f]{{8}}) ([0-9a-f]{{64}}) ([0-9a-f]{{64}}|-) ((?:[0-9a-f]{{2}})+) ([0-9a-f]{{64}})"
+)
 
 
 class VersionInRegistry(Protocol):
@@ -44,11 +47,17 @@ class VersionSignature:
     @classmethod
     def read(cls, tag: str) -> Self | None:
         """Return the signature in a tag; None if it has another form."""
-        parts = tag.split(" ")
-        if len(parts) != PARTS or parts[0] != FORM:
+        parts = OF_TAG.fullmatch(tag)
+        if parts is None:
             return None
-        names = json.loads(bytes.fromhex(parts[4]))
-        return cls(parts[1], parts[2], parts[3].strip("-"), tuple(names), parts[5])
+        key_id, file_hash, twin_hash, in_hex, code = parts.groups()
+        try:
+            names = json.loads(bytes.fromhex(in_hex))
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return None
+        return cls(key_id, file_hash, twin_hash.strip("-"), tuple(names), code)
 
     def tag(self) -> str:
         """Return the signature as the value of a tag."""

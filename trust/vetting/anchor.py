@@ -42,7 +42,7 @@ def load_champion(problem: Problem, settings: Settings) -> Loaded | None:
 
 
 async def _load(problem: Problem, settings: Settings, find: Find) -> Loaded | None:
-    async with Registry(settings.mlflow_uri, settings.model_file_mb) as registry:
+    async with Registry(settings.mlflow_uri, settings.model_file_mb, settings.model_check_seconds) as registry:
         registry.check = check_of(settings)  # room: signing
         version = await find(registry)
         if version is None:

@@ -8,7 +8,8 @@ import pickle
 import stat
 import threading
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,9 @@ import numpy as np
 import pytest
 import skops.io
 from mlflow.entities.model_registry import ModelVersion
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from common.problem import Problem
 from common.registry import publish
@@ -145,6 +149,29 @@ def test_a_version_without_signature_is_refused_with_what_to_do(lab: Settings, s
     assert downloaded(with_(lab, allow_unsigned=True), unsigned)
 
 
+NOT_NAMES = {"a list in a list": "[[1]]", "a number": "1", "deep": "[" * 100_000, "no JSON": "x"}
+
+
+@pytest.mark.parametrize("names", [*NOT_NAMES.values()], ids=[*NOT_NAMES])
+def test_a_signature_whose_names_are_none_counts_as_missing(lab: Settings, signed: Version, names: str) -> None:
+    parts = signed.tags[TAG].split(" ")
+    parts[4] = names.encode().hex()
+    damaged = replace(signed, tags={**signed.tags, TAG: " ".join(parts)})
+    with pytest.raises(NotTrustedError, match="no signature"):
+        check(lab, damaged, "model.onnx", b"")
+
+
+@pytest.mark.parametrize("part", [1, 2, 3, 5])
+def test_a_signature_with_other_signs_than_hexadecimal_digits_counts_as_missing(
+    lab: Settings, signed: Version, part: int
+) -> None:
+    parts = signed.tags[TAG].split(" ")
+    parts[part] = "\u00e9" * len(parts[part])
+    damaged = replace(signed, tags={**signed.tags, TAG: " ".join(parts)})
+    with pytest.raises(NotTrustedError, match="no signature"):
+        check(lab, damaged, "model.onnx", b"")
+
+
 def test_a_signature_is_of_one_number(lab: Settings, signed: Version) -> None:
     again = copied(lab, signed, **signed.tags)
     with pytest.raises(NotTrustedError, match="copied the signature of another version"):
@@ -232,9 +259,64 @@ def test_a_skops_file_does_not_say_what_is_trusted(lab: Settings, problem: Probl
 def test_the_lists_of_types_have_what_the_problems_need_and_no_function() -> None:
     assert trusted("iris", ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"])
     assert trusted("travel_insurance", ["lightgbm.basic.Booster", "common.bundle.column_steps.Grouped"])
-    for name in ("os.system", "builtins.exec", "sklearn.utils._testing.raises", "sklearn.X.f", "xsklearn.A", "sklearn"):
-        with pytest.raises(NotTrustedError, match="TRUSTED_TYPES"):
-            trusted("iris", ["lightgbm.basic.Booster", name])
+
+
+NO_CLASSES_OF_SKLEARN = (
+    "os.system",
+    "builtins.exec",
+    "sklearn",
+    "sklearn.X.f",
+    "sklearn.no_module.Estimator",
+    "xsklearn.A",
+    "sklearn.utils._testing.raises",
+    "sklearn.utils._testing.TempMemmap",
+    # Names of other packages, which modules of scikit-learn import.
+    "sklearn.datasets._base.NamedTemporaryFile",
+    "sklearn.base.ThreadPoolExecutor",
+    "sklearn.callback._transport.Connection",
+    "sklearn.neural_network._multilayer_perceptron.BaseEstimator",
+    "sklearn.pipeline.clone",
+)
+
+
+@pytest.mark.parametrize("name", NO_CLASSES_OF_SKLEARN)
+def test_a_type_that_scikit_learn_does_not_define_where_the_file_says_is_not_trusted(name: str) -> None:
+    with pytest.raises(NotTrustedError, match="TRUSTED_TYPES"):
+        trusted("iris", ["lightgbm.basic.Booster", name])
+
+
+def test_a_skops_file_gets_no_function_of_another_package_through_scikit_learn(
+    lab: Settings, problem: Problem, tmp_path: Path
+) -> None:
+    mark = tmp_path / "was-called"
+    honest = skops.io.dumps(FunctionTransformer(func=partial(os.mkdir, mark)))
+    # `partial` and its function become what a module of scikit-learn imports under a name that looks like a class.
+    attack = rewritten(honest, {"posix": "sklearn.datasets._base", "mkdir": "NamedTemporaryFile"})
+    assert "sklearn.datasets._base.NamedTemporaryFile" in skops.io.get_untrusted_types(data=attack)
+    version = by_hand(lab, "IrisDev", model_skops=attack)
+    with pytest.raises(NotTrustedError, match=r"nobody trusts: .*sklearn\.datasets\._base\.NamedTemporaryFile"):
+        publish.load_sklearn(problem, with_(lab, allow_unsigned=True), version)
+    assert not mark.exists()
+
+
+def rewritten(skops_file: bytes, words: Mapping[str, str]) -> bytes:
+    """Return a skops file with other words in the description of its objects."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(skops_file)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "schema.json":
+                for before, after in words.items():
+                    content = content.replace(f'"{before}"'.encode(), f'"{after}"'.encode())
+            new.writestr(name, content)
+    return made.getvalue()
+
+
+def test_a_model_with_a_memory_on_the_disk_is_not_loaded(lab: Settings, problem: Problem, tmp_path: Path) -> None:
+    inner = Pipeline([("model", DummyClassifier())], memory=str(tmp_path))
+    version = by_hand(lab, "IrisDev", model_skops=skops.io.dumps(Pipeline([("inner", inner)])))
+    with pytest.raises(NotTrustedError, match="its inner__memory is a folder of pickles"):
+        publish.load_sklearn(problem, with_(lab, allow_unsigned=True), version)
 
 
 def test_a_problem_may_trust_further_types(monkeypatch: pytest.MonkeyPatch) -> None:
