@@ -9,6 +9,7 @@ from pathlib import Path
 from common.files import write_atomic
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+PRELOADED = Path(__file__).with_name("preloaded")
 
 
 class OwnClock:
@@ -35,4 +36,5 @@ class OwnClock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # with it, threads of Python wait for each other too long
             "NO_FAKE_STAT": "1",
+            "PYTHONPATH": str(PRELOADED),
         }
