@@ -1,4 +1,4 @@
-"""Which wrong keys the audit log tells of: without a limit, a stranger could keep the store busy."""
+"""A limit on the wrong keys that the audit log tells of, or a stranger could keep the store busy."""
 
 from collections import deque
 
