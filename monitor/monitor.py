@@ -71,7 +71,6 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
     feedback = FeedbackApi(settings.api_url.rstrip("/"), settings.problem)
     pages = settings.mlflow_page, settings.prefect_page
     storage = Storage(settings, state.store)
-    keys = {"REVIEW_KEY": settings.review_key, "API_KEY": settings.api_key}
     state.backends = Backends(
         state.store,
         references,
@@ -79,8 +78,6 @@ async def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Non
         feedback,
         trusted_only,
         vetting=settings.vetting == "on",
-        # With named keys, a form is sent on with the key of the person who has logged in.
-        review_key=None if state.keyring.has_file else next((name for name, key in keys.items() if key), None),
         storage=storage,
     )
     state.collectors = CollectorRegistry()

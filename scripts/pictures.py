@@ -7,7 +7,7 @@ the whole of it for docs/monitor-questions.png.
 import argparse
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -18,7 +18,8 @@ from typing import Literal
 from PIL import Image
 from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
 
-from common.settings import PROJECT
+from common.settings import PROJECT, SettingsError, load_settings
+from scripts.monitor_key import monitor_header
 
 Scheme = Literal["light", "dark"]
 
@@ -63,10 +64,12 @@ def variants(name: str) -> list[Picture]:
     return [Picture(name, *size, scheme) for size, scheme in product(SIZES, SCHEMES)]
 
 
-def take_pictures(browser: Browser, address: str, folder: Path, name: str) -> list[Path]:
+def take_pictures(
+    browser: Browser, address: str, folder: Path, name: str, headers: Mapping[str, str] | None = None
+) -> list[Path]:
     """Write all variants of a picture of a page, all of the same moment; return their files."""
     files = []
-    with still(browser, address) as page:
+    with still(browser, address, headers) as page:
         for picture in variants(name):
             page.set_viewport_size({"width": picture.width, "height": picture.height})
             page.emulate_media(color_scheme=picture.scheme)
@@ -75,9 +78,9 @@ def take_pictures(browser: Browser, address: str, folder: Path, name: str) -> li
     return files
 
 
-def take_overview(browser: Browser, address: str, folder: Path) -> None:
+def take_overview(browser: Browser, address: str, folder: Path, headers: Mapping[str, str] | None = None) -> None:
     """Write wide, light pictures of the overview: of the timeline, and of the whole page."""
-    with still(browser, address) as page:
+    with still(browser, address, headers) as page:
         width, height = SIZES[0]
         page.set_viewport_size({"width": width, "height": height})
         (folder / "demo.png").write_bytes(screenshot(page, page.locator(TIMELINE)))
@@ -85,9 +88,9 @@ def take_overview(browser: Browser, address: str, folder: Path) -> None:
 
 
 @contextmanager
-def still(browser: Browser, address: str) -> Iterator[Page]:
-    """Yield a page that is drawn and does not change."""
-    with browser.new_page(reduced_motion="reduce") as page:
+def still(browser: Browser, address: str, headers: Mapping[str, str] | None = None) -> Iterator[Page]:
+    """Yield a page that is drawn and does not change; `headers` have the key of a lab that has keys."""
+    with browser.new_page(reduced_motion="reduce", extra_http_headers=dict(headers or {})) as page:
         page.add_init_script(NO_REFRESH)
         page.goto(address)
         page.wait_for_selector("html[data-ready=true]")
@@ -115,8 +118,8 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         with chromium() as browser:
-            take_overview(browser, arguments.address, PROJECT / "docs")
-    except Error as error:
+            take_overview(browser, arguments.address, PROJECT / "docs", monitor_header(load_settings()))
+    except (Error, SettingsError) as error:
         sys.exit(f"pictures: {error}")
 
 

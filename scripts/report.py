@@ -3,24 +3,29 @@
 import argparse
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 
 from common.files import write_atomic
 from common.settings import Settings, SettingsError, load_settings
+from scripts.monitor_key import monitor_header
 
 SECONDS = 20.0
 STYLE = re.compile(r'<link rel="stylesheet" href="(/static/[a-z.]+)">')
 ICON = re.compile(r'\s*<link rel="icon"[^>]*>')
 NAME = "report.html"
+NO_KEY = 401  # the status of an answer
 
 
 class ReportError(RuntimeError):
     """The monitor gives no report."""
 
 
-def fetch_report(monitor: str, problem: str, since: str = "", until: str = "") -> str:
+def fetch_report(
+    monitor: str, problem: str, since: str = "", until: str = "", headers: Mapping[str, str] | None = None
+) -> str:
     """Return the report of a problem as HTML, with its style in it.
 
     Args:
@@ -28,16 +33,18 @@ def fetch_report(monitor: str, problem: str, since: str = "", until: str = "") -
         problem: the problem's name.
         since: the first day or moment; "" for the monitor's default.
         until: the last one; "" for now.
+        headers: the key of a lab that has keys.
 
     Raises:
         ReportError: no monitor answers there, or it refuses the query; the message says which.
     """
     query = {"problem": problem, **({"since": since} if since else {}), **({"until": until} if until else {})}
     try:
-        with httpx.Client(base_url=monitor, timeout=SECONDS) as client:
+        with httpx.Client(base_url=monitor, timeout=SECONDS, headers=headers) as client:
             page = client.get("/report", params=query)
             if not page.is_success:
-                raise ReportError(f"the monitor at {monitor} answers {page.status_code}: {_reason(page)}")
+                way = ": set API_KEY to a key of the lab" if page.status_code == NO_KEY else ""
+                raise ReportError(f"the monitor at {monitor} answers {page.status_code}: {_reason(page)}{way}")
             text = ICON.sub("", page.text)
             return STYLE.sub(lambda link: f"<style>{client.get(link[1]).raise_for_status().text}</style>", text)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -51,7 +58,8 @@ def write_report(settings: Settings, since: str = "", until: str = "") -> Path:
         ReportError: as `fetch_report`.
     """
     file = settings.state_dir / NAME
-    write_atomic(file, fetch_report(settings.monitor_page, settings.problem, since, until).encode())
+    report = fetch_report(settings.monitor_page, settings.problem, since, until, monitor_header(settings))
+    write_atomic(file, report.encode())
     return file
 
 

@@ -27,6 +27,7 @@ from scripts import apis
 from scripts.ports import HOST, PortInUseError, check_free, listed_problems
 
 READY_WITHIN = 180.0
+KEYS = ("API_KEY", "REVIEW_KEY", "KEYS_FILE")
 TAIL = 15
 OF_ONE_PROBLEM = ("worker", "api")  # all problems share the other processes of the Procfile
 
@@ -51,11 +52,11 @@ def process_environment(settings: Settings) -> dict[str, str]:
     """Return the environment of the stack's processes: their addresses, and options for quiet, small servers."""
     environment = {
         **os.environ,
+        # Settings without a key must win over a key in the shell.
+        **dict.fromkeys(KEYS, ""),
         **settings.environment(),
         # MLflow's job runners take four times as much memory as the rest of its server.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        # Settings without a key must win over a key in the shell.
-        "API_KEY": settings.api_key.get_secret_value() if settings.api_key else "",
         "STATE_DIR": str(settings.state_dir),
         "PREFECT_HOME": str(settings.state_dir / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

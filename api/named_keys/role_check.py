@@ -2,14 +2,18 @@
 
 import logging
 import re
+import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.errors import error_response
 from api.named_keys.named_access import access_of
 from common.keys.holders import KeyHolder, KeyRole
+from common.keys.wrong_keys import WrongKeys
 from common.store import StoreError
+from common.store.audit import NOBODY
 
+WRONG_KEY = 401  # the status of an answer
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # Predictions need no key, so that any key may come with them.
 PREDICTIONS = re.compile(r"/predict|/v2(/.*)?|(/.*)?/api/v[0-9.]+/predictions")
@@ -28,17 +32,20 @@ def needed_role(method: str, path: str) -> KeyRole:
 
 
 class RoleCheck:
-    """ASGI middleware: 403 for a named key whose role is too low. Changes with a key are noted in the audit log."""
+    """ASGI middleware: 403 for a named key whose role is too low.
+
+    Changes with a key are noted in the audit log, and some of the requests that a wrong key has not opened.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Stand before `app`."""
         self.app = app
+        self._wrong = WrongKeys()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
         given = _key(scope) if scope["type"] == "http" else ""
-        holder = access_of(scope).keyring.holder(given) if given else None
-        if holder is None:
+        if not given:
             await self.app(scope, receive, send)
             return
         method, path = scope["method"], scope["path"]
@@ -49,6 +56,12 @@ class RoleCheck:
             status = message.get("status", status)
             await send(message)
 
+        holder = access_of(scope).keyring.holder(given)
+        if holder is None:
+            await self.app(scope, receive, noted)
+            if status == WRONG_KEY and self._wrong.worth_noting(_client(scope), time.monotonic()):
+                await _note(scope, None, f"{method} {path}", f"{WRONG_KEY}, wrong key")
+            return
         is_named = holder.name not in access_of(scope).keys
         allowed = not is_named or holder.may(role)
         detail = f"the role of this key is {holder.role}, and this needs {role}"
@@ -61,12 +74,17 @@ class RoleCheck:
 
 
 def _key(scope: Scope) -> str:
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-api-key"), "")
+    values = (value for name, value in scope["headers"] if name == b"x-api-key")
+    return next(values, b"").decode(errors="surrogateescape")
 
 
-async def _note(scope: Scope, holder: KeyHolder, action: str, result: str) -> None:
-    client = scope["client"][0] if scope.get("client") else ""
+def _client(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
+
+
+async def _note(scope: Scope, holder: KeyHolder | None, action: str, result: str) -> None:
+    client, (name, role) = _client(scope), (holder.name, holder.role) if holder else (NOBODY, "")
     try:
-        await scope["app"].state.store.write(lambda of: of.audit.note(holder.name, holder.role, client, action, result))
+        await scope["app"].state.store.write(lambda of: of.audit.note(name, role, client, action, result))
     except StoreError as error:
-        logger.error("the audit log misses %s by %s (%s): %s", action, holder.name, result, error)
+        logger.error("the audit log misses %s by %s (%s): %s", action, name, result, error)

@@ -27,6 +27,11 @@ class Keyring:
         self._keys = dict(zip(OF_SETTINGS, keys, strict=True))
 
     @property
+    def has_keys(self) -> bool:
+        """Whether the lab has any key, of the settings or named, or a file that is broken."""
+        return bool(self._of_settings) or self.has_file
+
+    @property
     def has_file(self) -> bool:
         """Whether the lab has named keys, or a file that is broken."""
         return self._file.holders() is not None

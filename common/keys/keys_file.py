@@ -23,7 +23,7 @@ from common.keys.holders import OF_SETTINGS, KeyHolder, KeyRole
 from common.settings import Settings
 
 NAME = r"^[a-z][a-z0-9_-]{0,31}$"
-RESERVED = {*OF_SETTINGS, "lab"}
+RESERVED = {*OF_SETTINGS, "lab", "nobody"}
 MOST_BYTES = 2**20
 BEGINNING = "lab_"  # of each key, so that a search for lost secrets finds it
 

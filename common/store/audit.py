@@ -1,4 +1,6 @@
-"""The audit log: who did what, the newest 10 000 entries.
+"""The audit log: who did what, the newest 10 000 entries, and the newest 1 000 of strangers, who have no key.
+
+Strangers have a limit of their own, or whoever sends wrong keys could push out what others did.
 
 Its table is no part of the schema: no other table needs it, and it is made when the first entry is written.
 """
@@ -11,8 +13,9 @@ import sqlalchemy as sa
 from common.store.database import StorePart, records
 from common.store.tables import UtcDateTime
 
-MOST = 10_000
-MOST_SHOWN = 200
+NOBODY = "nobody"
+MOST, MOST_OF_STRANGERS = 10_000, 1_000
+MOST_SHOWN, MOST_SHOWN_OF_STRANGERS = 200, 50
 LONGEST = 200  # characters of a text in an entry
 
 _metadata = sa.MetaData()
@@ -27,6 +30,7 @@ audit_log = sa.Table(
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("result", sa.Text, nullable=False),
 )
+_of_strangers = audit_log.c.role == ""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class AuditEntry:
 
     Attributes:
         at: when.
-        actor: the name of a key, or "nobody" for an attempt without one.
+        actor: the name of a key, or `NOBODY` for an attempt without one.
         role: the role of that key; "" without one.
         client: the address of the client.
         action: the method and the path of the request.
@@ -56,19 +60,22 @@ class AuditLog(StorePart):
     _is_there = False  # whether this process knows that the table exists
 
     def note(self, actor: str, role: str, client: str, action: str, result: str) -> None:
-        """Add an entry, and forget the oldest one above `MOST`."""
+        """Add an entry, and forget the oldest one of holders above `MOST`, of strangers above `MOST_OF_STRANGERS`."""
         texts = {"actor": actor, "role": role, "client": client, "action": action, "result": result}
         entry = {name: text.replace("\0", "")[:LONGEST] for name, text in texts.items()}
         self._make_table()
         with self._database.writing() as connection:
-            added = connection.execute(sa.insert(audit_log).values(at=datetime.now(UTC), **entry))
-            [newest] = added.inserted_primary_key or (0,)
-            connection.execute(sa.delete(audit_log).where(audit_log.c.id <= newest - MOST))
+            connection.execute(sa.insert(audit_log).values(at=datetime.now(UTC), **entry))
+            alike, most = (~_of_strangers, MOST) if role else (_of_strangers, MOST_OF_STRANGERS)
+            oldest = _newest_ids(alike, 1).offset(most).scalar_subquery()
+            connection.execute(sa.delete(audit_log).where(alike, audit_log.c.id <= oldest))
 
     def newest(self) -> list[AuditEntry]:
-        """Return the newest `MOST_SHOWN` entries, newest first."""
+        """Return the newest entries, newest first: `MOST_SHOWN`, and `MOST_SHOWN_OF_STRANGERS` of strangers."""
         self._make_table()
-        query = sa.select(audit_log).order_by(audit_log.c.id.desc()).limit(MOST_SHOWN)
+        shown = ((~_of_strangers, MOST_SHOWN), (_of_strangers, MOST_SHOWN_OF_STRANGERS))
+        chosen = sa.or_(*(audit_log.c.id.in_(_newest_ids(alike, most)) for alike, most in shown))
+        query = sa.select(audit_log).where(chosen).order_by(audit_log.c.id.desc())
         return records(AuditEntry, self._database.read(query))
 
     def _make_table(self) -> None:
@@ -76,3 +83,7 @@ class AuditLog(StorePart):
             with self._database.writing() as connection:
                 _metadata.create_all(connection)
             self._is_there = True
+
+
+def _newest_ids(alike: sa.ColumnElement[bool], most: int) -> sa.Select[tuple[int]]:
+    return sa.select(audit_log.c.id).where(alike).order_by(audit_log.c.id.desc()).limit(most)

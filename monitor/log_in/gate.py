@@ -1,14 +1,17 @@
-"""The gate before each page of the monitor: it lets nobody without a key pass, if the lab has named keys."""
+"""The gate before each page of the monitor: it lets nobody without a key pass, if the lab has any."""
 
+import time
 from urllib.parse import quote
 
-from starlette.requests import cookie_parser
+from starlette.requests import HTTPConnection, cookie_parser
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.error_document import error_document
 from common.keys.holders import KeyHolder, KeyRole
 from common.keys.keyring import keyring_of
+from common.keys.wrong_keys import WrongKeys
+from monitor.log_in.noting import client_of, note
 
 COOKIE = "lab_session"
 LOG_IN = "/log-in"
@@ -25,6 +28,7 @@ class Gate:
     def __init__(self, app: ASGIApp) -> None:
         """Stand before `app`."""
         self.app = app
+        self._wrong = WrongKeys()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
@@ -33,12 +37,17 @@ class Gate:
             return
         keyring = keyring_of(scope["app"])
         path = scope["path"]
-        if not keyring.has_file or path in OPEN or path.startswith("/static/"):
+        if not keyring.has_keys or path in OPEN or path.startswith("/static/"):
             await self.app(scope, receive, send)
             return
-        given = _given(scope)
+        key = _header(scope, b"x-api-key")
+        given = key.decode(errors="surrogateescape") or _session(scope)
         holder = keyring.holder(given) if given else None
         if holder is None:
+            request = HTTPConnection(scope)
+            # A session that is over is no attempt.
+            if key and self._wrong.worth_noting(client_of(request), time.monotonic()):
+                await note(request, None, f"{scope['method']} {path}", "401, wrong key")
             await _refused(scope)(scope, receive, send)
         elif not holder.may(needed := NEEDED.get(path, "read")):
             detail = f"the role of {holder.name} is {holder.role}, and this needs {needed}"
@@ -54,12 +63,13 @@ def holder_of_request(scope: Scope) -> KeyHolder | None:
     return found
 
 
-def _given(scope: Scope) -> str:
-    """Return the key in the header X-API-Key, or the session in the cookie."""
-    headers: dict[bytes, str] = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    if key := headers.get(b"x-api-key"):
-        return key
-    return cookie_parser(headers.get(b"cookie", "")).get(COOKIE, "")
+def _header(scope: Scope, name: bytes) -> bytes:
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    return headers.get(name, b"")
+
+
+def _session(scope: Scope) -> str:
+    return cookie_parser(_header(scope, b"cookie").decode("latin-1")).get(COOKIE, "")
 
 
 def _refused(scope: Scope) -> ASGIApp:

@@ -1,24 +1,19 @@
 """The pages of the log-in, and the audit log."""
 
-import asyncio
-import logging
 import time
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from common.keys.holders import KeyHolder
 from common.keys.keyring import keyring_of
 from common.keys.sessions import LIFETIME, new_session
-from common.store import Store, StoreError
 from monitor.log_in.failures import SECONDS, Failures
 from monitor.log_in.gate import COOKIE, LOG_IN, holder_of_request
+from monitor.log_in.noting import client_of, note
 from monitor.page.forms import PageForm
 from monitor.page.rendering import render
 
 HOME = "/"
-
-logger = logging.getLogger(__name__)
 
 
 def log_in_router() -> APIRouter:
@@ -34,12 +29,12 @@ def log_in_router() -> APIRouter:
     @router.post(LOG_IN)
     async def log_in(request: Request, to: str = HOME) -> Response:
         """Give a person with a key a session, and go on to the page that was asked for."""
-        given, client = await PageForm.read(request), _client(request)
+        given, client = await PageForm.read(request), client_of(request)
         if failures.too_many(client):
             headers = {"Retry-After": f"{SECONDS:.0f}"}
             return _form(request, to, "there were too many wrong keys: try again in a minute", 429, headers)
         holder = keyring_of(request.app).holder(given.value("key"))
-        await asyncio.to_thread(_note, request, holder, "log-in", "done" if holder else "wrong key")
+        await note(request, holder, "log-in", "done" if holder else "wrong key")
         if holder is None:
             failures.add(client)
             return _form(request, to, "nobody has this key", 401)
@@ -58,6 +53,7 @@ def log_in_router() -> APIRouter:
     async def log_out(request: Request) -> Response:
         """Forget the session in this browser."""
         await PageForm.read(request)
+        await note(request, holder_of_request(request.scope), "log-out", "done")
         answer = RedirectResponse(LOG_IN, 303)
         answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return answer
@@ -66,9 +62,8 @@ def log_in_router() -> APIRouter:
     def audit(request: Request) -> Response:
         """Show the newest entries of the audit log to operators."""
         if holder_of_request(request.scope) is None:
-            raise HTTPException(404, "this lab has no named keys, so nobody has a name: there is no audit log")
-        store: Store = request.app.state.store
-        return render(request, "audit.html", {"entries": store.audit.newest()})
+            raise HTTPException(404, "this lab has no keys, so nobody has a name: there is no audit log")
+        return render(request, "audit.html", {"entries": request.app.state.store.audit.newest()})
 
     return router
 
@@ -76,7 +71,7 @@ def log_in_router() -> APIRouter:
 def _form(
     request: Request, to: str, wrong: str = "", status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    is_open = not keyring_of(request.app).has_file
+    is_open = not keyring_of(request.app).has_keys
     return render(request, "log_in.html", {"to": _here(to), "wrong": wrong, "is_open": is_open}, status, headers)
 
 
@@ -84,16 +79,3 @@ def _here(to: str) -> str:
     """Return the address of a page of this monitor; the home page in place of any other address."""
     is_here = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable() and "\\" not in to
     return to if is_here else HOME
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-def _note(request: Request, holder: KeyHolder | None, action: str, result: str) -> None:
-    store: Store = request.app.state.store
-    name, role = (holder.name, holder.role) if holder else ("nobody", "")
-    try:
-        store.audit.note(name, role, _client(request), action, result)
-    except StoreError as error:
-        logger.error("the audit log misses a %s of %s (%s): %s", action, name, result, error)

@@ -32,8 +32,7 @@ async def withdraw(request: Request, asked: FromUrl) -> Response:
     plan = await send_withdrawal(request, _feedback_api(request))
     if plan is None:
         return _corrections(asked, place)
-    key = request.app.state.backends.review_key
-    return render(request, "withdraw.html", {"plan": plan, "asked": asked, "place": place, "key": key})
+    return render(request, "withdraw.html", {"plan": plan, "asked": asked, "place": place})
 
 
 def _corrections(asked: PageQuery, place: str = "") -> Response:

@@ -1,4 +1,4 @@
-"""The forms of the page: the monitor sends each on to the api, with the key that a person has typed."""
+"""The forms of the page: the monitor sends each on to the api, with the key of the person who has logged in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ MOST_BYTES = 16_384  # of a form, such as one with 200 ids
 SECONDS = 20.0
 DECISIONS = ("approve", "reject")
 REVIEWED = ("decided", "decided before")  # results of a review with which its sender can be content
+OTHER_KEY = 401  # the status of the api for a key that does not open what is asked for
 MOST_NAMED = 3  # corrections that a review did not decide
 
 
@@ -110,9 +111,9 @@ async def send_withdrawal(request: Request, api: FeedbackApi) -> WithdrawalWords
 class PageForm:
     """A form that the page itself has sent."""
 
-    def __init__(self, values: dict[str, list[str]]) -> None:
-        """Take its values by name."""
-        self._values = values
+    def __init__(self, values: dict[str, list[str]], key: str) -> None:
+        """Take its values by name, and its sender's key for the api; "" in a lab without keys."""
+        self._values, self._key = values, key
 
     @classmethod
     async def read(cls, request: Request) -> "PageForm":
@@ -128,9 +129,7 @@ class PageForm:
             content += chunk
             if len(content) > MOST_BYTES:
                 raise HTTPException(413, f"the form is longer than {MOST_BYTES} bytes")
-        # A person who has logged in need not type a key again.
-        own = {"key": [key]} if (key := request.scope.get("key_for_api")) else {}
-        return cls(own | parse_qs(content.decode(errors="replace")))
+        return cls(parse_qs(content.decode(errors="replace")), request.scope.get("key_for_api", ""))
 
     def value(self, name: str) -> str:
         """Return the last value of a name, without spaces around it; "" if there is none."""
@@ -141,13 +140,13 @@ class PageForm:
         return self._values.get(name, [])
 
     async def send_on(self, api: FeedbackApi, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Post a body to the api, with the form's key, and return its answer.
+        """Post a body to the api, with the sender's key, and return its answer.
 
         Raises:
             HTTPException: with the reason in words. The status is 502 if the api does not work, and else that of the
                 api's answer.
         """
-        headers = {b"X-API-Key": key.encode()} if (key := self.value("key")) else {}
+        headers = {b"X-API-Key": self._key.encode()} if self._key else {}
         try:
             async with httpx.AsyncClient(timeout=SECONDS) as client:
                 answer = await client.post(f"{api.url}{path}", json=body, headers=headers)
@@ -156,7 +155,8 @@ class PageForm:
             raise HTTPException(502, f"the api at {api.url} (API_URL) does not answer") from None
         if not answer.is_success:
             status = answer.status_code if answer.is_client_error else 502
-            raise HTTPException(status, f"the api answers {answer.status_code}: {_reason(answer)}")
+            way = ": log out, and log in with another key" if status == OTHER_KEY else ""
+            raise HTTPException(status, f"the api answers {answer.status_code}: {_reason(answer)}{way}")
         return _document(answer)
 
 

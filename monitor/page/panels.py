@@ -105,7 +105,6 @@ class Cards(BaseModel):
         rules: how many corrections each rule has put into the queue.
         rule: the only rule whose corrections are shown; "" for all.
         takes_reviews: whether the page sends reviews on to the api.
-        key: the name of the key that the api asks for; None if it asks for none.
     """
 
     cards: list[Card]
@@ -115,7 +114,6 @@ class Cards(BaseModel):
     page: int
     pages: int
     takes_reviews: bool
-    key: str | None
 
 
 class Panel(BaseModel):

@@ -9,12 +9,10 @@ class Choices(BaseModel):
     Attributes:
         classes: the classes to choose from.
         rows: the prediction id of each row.
-        needs_key: whether the api asks for its key.
     """
 
     classes: list[str]
     rows: list[str]
-    needs_key: bool
 
 
 class Folded(BaseModel):

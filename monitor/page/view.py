@@ -44,7 +44,6 @@ class Backends:
         feedback: where ground truths go; None if the page takes none.
         trusted_only: whether the api has a key, so that only ground truths count that came with it.
         vetting: whether corrections are vetted before they are learnt.
-        review_key: the name of the key that reviews need; None if they need none.
         storage: the figures of the disk; None if the page shows none.
     """
 
@@ -55,7 +54,6 @@ class Backends:
     feedback: FeedbackApi | None = None
     trusted_only: bool = False
     vetting: bool = True
-    review_key: str | None = None
     storage: Storage | None = None
 
 

@@ -10,10 +10,8 @@ class Withdrawable(BaseModel):
         correction: the one that the panel is about; "" if it is taken back already, or if the rows can be selected.
         source: the client who sent it, and all of whose corrections the form can take back; "" if that is unknown.
         rows: the correction of each row of a table that can be selected; "" for one that is taken back already.
-        key: the name of the key that the api asks for; None if it asks for none.
     """
 
     correction: str = ""
     source: str = ""
     rows: list[str] = []
-    key: str | None

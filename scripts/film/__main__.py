@@ -15,6 +15,7 @@ from scripts.demo_copy import DEMO, copy_project, of_copy, running_stack
 from scripts.demo_steps import DemoError
 from scripts.film.play import Facts, play
 from scripts.film.story import FOLDER, SCENES, page
+from scripts.monitor_key import monitor_header
 from scripts.pictures import chromium, take_pictures
 from scripts.ports import PortInUseError, check_free
 from scripts.stack import on_own_servers
@@ -35,7 +36,7 @@ def film(folder: Path) -> Facts:
 
         def shoot(name: str) -> None:
             print(f"▶ {name}", flush=True)
-            take_pictures(browser, pages[name], folder, name)
+            take_pictures(browser, pages[name], folder, name, monitor_header(settings))
 
         return play(get_problem(settings.problem), settings, stack, shoot)
 

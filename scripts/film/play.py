@@ -20,6 +20,7 @@ from scripts.demo_acts import ACCURACY, CHANGES, CONFIRMED, MISTAKES, OLD_ROWS
 from scripts.demo_clients import MANY, SOME, Clients
 from scripts.demo_copy import run
 from scripts.demo_steps import PATIENCE, DemoError, in_state, learn, served_version, trained, wait_for_alert
+from scripts.monitor_key import monitor_header
 from scripts.parts import wait_for
 from scripts.stack import wait_until_ready
 from scripts.traffic import api_address, key_header
@@ -67,7 +68,8 @@ class Film:
         """Wait until the monitor's page names these versions: it asks the registry every few seconds."""
 
         def shown() -> bool:
-            served = httpx.get(f"{self.settings.monitor_page}/api/overview").raise_for_status().json()["served"]
+            page = httpx.get(f"{self.settings.monitor_page}/api/overview", headers=monitor_header(self.settings))
+            served = page.raise_for_status().json()["served"]
             return (served["champion"], served["challenger"]) == (champion, challenger)
 
         wait_for(f"version {champion} on the page", shown, PATIENCE, every=0.5)

@@ -77,6 +77,16 @@ def another_problem_beside(lab: Settings, folder: Path) -> None:
     assert api_address(Settings(lab_home=folder, problem=other.problem)) == "http://127.0.0.1:8000"
 
 
+def test_settings_without_keys_win_over_keys_in_the_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    without = Settings(_env_file=None, lab_home=tmp_path)
+    for name in ("API_KEY", "REVIEW_KEY", "KEYS_FILE"):
+        monkeypatch.setenv(name, "of the shell")
+    for name, value in process_environment(without).items():
+        monkeypatch.setenv(name, value)
+    found = Settings(_env_file=None)
+    assert (found.api_key, found.review_key, found.keys_file) == (None, None, None)
+
+
 def test_problems_beside_each_other_have_ports_of_their_own_unless_one_is_set() -> None:
     def port(**values: Any) -> int:
         return beside(Settings(**values)).api_port

@@ -109,7 +109,7 @@ def _corrections(view: View, found: Sequence[Listed], waiting: int) -> Panel:
     panel.levels = [LEVELS.get(each.correction.state, "unknown") for each in found]
     ids = [each.correction.id if each.correction.state != "withdrawn" else "" for each in found]
     if view.takes_forms and any(ids):
-        panel.withdrawal = Withdrawable(rows=ids, key=view.backends.review_key)
+        panel.withdrawal = Withdrawable(rows=ids)
     return panel
 
 

@@ -32,5 +32,5 @@ def one_correction(view: View) -> list[Panel]:
     )
     correction, source = "" if found.state == "withdrawn" else found.id, found.source or ""
     if view.takes_forms and (correction or source):
-        panel.withdrawal = Withdrawable(correction=correction, source=source, key=view.backends.review_key)
+        panel.withdrawal = Withdrawable(correction=correction, source=source)
     return [panel]

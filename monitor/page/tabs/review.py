@@ -50,7 +50,6 @@ def review_queue(view: View) -> Panel:
             page=page,
             pages=pages,
             takes_reviews=view.takes_forms,
-            key=view.backends.review_key,
         )
     return panel
 

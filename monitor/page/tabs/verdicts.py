@@ -94,7 +94,6 @@ def label_queue(view: View) -> Panel:
         panel.choices = Choices(
             classes=list(dict.fromkeys([*view.classes, *answered])),
             rows=[label.prediction_id for label, _ in found],
-            needs_key=view.backends.trusted_only,
         )
     return panel
 

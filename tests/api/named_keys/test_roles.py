@@ -1,5 +1,6 @@
 """Named keys at the api: each role opens what is its own, and the audit log says who did what."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -96,6 +97,30 @@ def test_the_audit_log_says_who_did_what(api: httpx.Client, settings: Settings, 
         ("reader", "read", "127.0.0.1", "POST /models/9/promote", "403"),
         ("reviewer", "review", "127.0.0.1", "POST /corrections/review", "404"),
     ]
+
+
+def test_wrong_keys_are_noted_once_a_minute_and_push_nobody_out(settings: Settings, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/lab.db"
+    own = settings.model_copy(update={"lab_home": tmp_path, "database_url": url, "api_key": SecretStr("schlüssel")})
+    with closing(Store(url)) as store, running_api(own) as api:
+
+        def noted() -> list[tuple[str, str, str, str]]:
+            return [(each.actor, each.role, each.action, each.result) for each in store.audit.newest()]
+
+        promote = "POST /models/9/promote"
+        api.post("/models/9/promote", headers={b"X-API-Key": "schlüssel".encode()})
+        wait_for("the entry of the holder", lambda: [each[:3] for each in noted()] == [("key", "operate", promote)])
+        known = noted()
+        # No guess, and no key that was needed: neither is an attempt.
+        assert api.post("/models/9/promote").status_code == 401
+        assert api.get("/models", headers={"X-API-Key": "wrong"}).is_success
+        for key in (b"wrong", b"\xff", b"session.key.%d.\xff" % (time.time() + 60)):
+            for path in (f"/predictions/{UNKNOWN}", "/labels/wanted", "/corrections"):
+                assert api.get(path, headers={b"X-API-Key": key}).status_code == 401, (key, path)
+        first = ("nobody", "", f"GET /predictions/{UNKNOWN}", "401, wrong key")
+        wait_for("the entry of the stranger", lambda: noted() == [first, *known])
+        api.post("/models/9/promote", headers={b"X-API-Key": "schlüssel".encode()})
+        wait_for("the entry after it", lambda: noted() == [known[0], first, *known])
 
 
 def test_the_keys_of_the_settings_open_what_they_opened_beside_named_ones(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from common.keys.holders import ROLES
 from common.keys.keyring import Keyring
 from common.keys.keys_file import KeysFileError, add_key, change_keys, keys_path, read_keys, remove_key
 from common.keys.sessions import LIFETIME, holder_of, new_session
+from common.keys.wrong_keys import MOST, SECONDS, WrongKeys
 from common.settings import Settings
 
 NOW = 1_800_000_000.0
@@ -33,11 +35,13 @@ def with_keys(settings: Settings, api_key: str | None = None, review_key: str | 
     return settings.model_copy(update={name: SecretStr(key) if key else None for name, key in keys.items()})
 
 
-def test_a_lab_is_open_until_it_has_a_named_key(settings: Settings) -> None:
-    assert not Keyring(settings).has_file
-    assert not Keyring(with_keys(settings, "k")).has_file
+def test_a_lab_is_open_until_it_has_a_key_of_any_kind(settings: Settings) -> None:
+    assert not Keyring(settings).has_keys
+    for keys in (("k", None), (None, "r"), ("k", "r")):
+        found = Keyring(with_keys(settings, *keys))
+        assert (found.has_keys, found.has_file) == (True, False)
     add(settings)
-    assert Keyring(settings).has_file
+    assert (Keyring(settings).has_keys, Keyring(settings).has_file) == (True, True)
 
 
 def test_each_role_may_do_what_the_ones_before_it_may(settings: Settings) -> None:
@@ -114,7 +118,9 @@ def test_a_broken_file_opens_nothing_and_its_error_names_the_place(
         read_keys(path)
 
 
-@pytest.mark.parametrize("name", ["key", "review key", "lab", "", "Anna", "a.b", "1st", "a" * 33, "127.0.0.1"])
+@pytest.mark.parametrize(
+    "name", ["key", "review key", "lab", "nobody", "", "Anna", "a.b", "1st", "a" * 33, "127.0.0.1"]
+)
 def test_a_name_that_could_be_taken_for_another_sender_is_refused(settings: Settings, name: str) -> None:
     with pytest.raises(KeysFileError, match="cannot be a key's name"):
         add(settings, name)
@@ -153,3 +159,18 @@ def test_a_new_key_ends_the_sessions_of_the_old_one(settings: Settings) -> None:
     again = keyring.named(add(settings))
     assert again
     assert holder_of(session, {"anna": again}.get, NOW) is None
+
+
+def test_a_text_that_is_no_utf8_is_nobodys_session(settings: Settings) -> None:
+    keyring = Keyring(settings)
+    assert keyring.named(add(settings))
+    for text in (b"\xff", b"session.anna.%d.\xff" % (time.time() + LIFETIME / 2)):
+        assert keyring.holder(text.decode(errors="surrogateescape")) is None
+
+
+def test_a_wrong_key_is_told_once_a_minute_for_each_client_and_seldom_for_many() -> None:
+    wrong = WrongKeys()
+    assert [wrong.worth_noting("a", now) for now in (0.0, 1.0, SECONDS, SECONDS + 1)] == [True, False, True, False]
+    others = [wrong.worth_noting(f"{number}", SECONDS + 1) for number in range(MOST)]
+    assert others == [True] * (MOST - 1) + [False]
+    assert wrong.worth_noting("late", 2 * SECONDS)

@@ -16,6 +16,7 @@ from common.store import Store
 from monitor.log_in.failures import MOST
 from monitor.log_in.gate import COOKIE
 from monitor.monitor import create_app
+from scripts.parts import wait_for
 from scripts.pictures import chromium
 from tests.common.keys.test_keyring import add
 from tests.common.store.rows import prediction, suggestion
@@ -25,6 +26,7 @@ from tests.monitor.page.browser import visiting
 
 HTML = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
 OWN = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+SESSION = f"{COOKIE}=session.key.9999999999.x".encode()  # nobody's
 PAGES = ("/", "/tab/predictions", "/tab/corrections?problem=iris", "/lineage/a", "/audit", "/docs", "/nowhere")
 DATA = ("/api/problems", "/api/predictions", "/api/predictions/rows.csv", "/replays/a.csv", "/openapi.json")
 
@@ -151,6 +153,22 @@ def test_only_an_operator_sees_the_audit_log(browser: httpx.Client, keys: dict[s
     assert audited(settings)[0] == ("operateer", "log-in", "done")
 
 
+def test_a_log_out_and_a_wrong_key_in_a_header_are_in_the_audit_log(settings: Settings, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/lab.db"
+    own = settings.model_copy(update={"lab_home": tmp_path, "database_url": url, "api_key": SecretStr("k")})
+    with served(create_app(own)) as other, httpx.Client(base_url=other.base_url) as browser:
+        log_in(browser, "k")
+        browser.post("/log-out", headers=OWN)
+        assert browser.post("/log-out", headers=OWN).status_code == 401
+        # A session that is over is no attempt, and the second wrong key of a minute is not noted.
+        over, wrong = {b"Cookie": SESSION}, {b"X-API-Key": b"\xff"}
+        for path, headers in (("/", over), ("/tab/drift", wrong), ("/audit", wrong), ("/lineage/a", {})):
+            assert other.get(path, headers=headers).status_code == 401
+    assert audited(own) == [
+        ("nobody", "GET /tab/drift", "401, wrong key"), ("key", "log-out", "done"), ("key", "log-in", "done"),
+    ]  # fmt: skip
+
+
 def test_who_tries_many_wrong_keys_has_to_wait(settings: Settings, keys: dict[str, str]) -> None:
     with served(create_app(settings)) as other:
         statuses = [log_in(other, "wrong").status_code for _ in range(MOST)]
@@ -170,6 +188,60 @@ def test_the_keys_of_the_settings_log_in_too_and_the_cookie_is_for_tls_alone_beh
         for key, status in (("k", 403), ("r", 200), ("x", 200)):
             log_in(browser, key)
             assert browser.get("/audit", headers=HTML).status_code == status
+
+
+# The two keys of a lab's settings, and the role of each holder.
+LABS = [("k", None, {"k": "operate"}), (None, "r", {"r": "operate"}), ("k", "r", {"k": "review", "r": "operate"})]
+
+
+@pytest.mark.parametrize(("api_key", "review_key", "roles"), LABS, ids=["API_KEY", "REVIEW_KEY", "both"])
+def test_a_lab_with_keys_of_the_settings_alone_is_closed_and_they_open_it(
+    settings: Settings, tmp_path: Path, api_key: str | None, review_key: str | None, roles: dict[str, str]
+) -> None:
+    given = {"api_key": api_key, "review_key": review_key}
+    keys = {name: SecretStr(key) if key else None for name, key in given.items()}
+    own = settings.model_copy(update={"lab_home": tmp_path, **keys})
+    with served(create_app(own)) as other, httpx.Client(base_url=other.base_url, timeout=30.0) as browser:
+        for path in (*DATA, *PAGES):
+            assert other.get(path).status_code == 401, path
+            assert other.get(path, headers={"X-API-Key": "wrong"}).status_code == 401, path
+        for path in ("/livez", "/readyz", "/metrics"):
+            assert other.get(path).is_success, path
+        for path in ("/labels", "/review", "/withdraw", "/replays"):
+            assert other.post(path, data={"key": "k"}, headers=OWN).status_code == 401, path
+        for key, role in roles.items():
+            for path in DATA:
+                assert other.get(path, headers={"X-API-Key": key}).status_code in {200, 404}, path
+            assert log_in(browser, key).status_code == 303
+            page = browser.get("/tab/corrections", headers=HTML)
+            assert f"({role})" in page.text
+            assert 'type="password"' not in page.text
+            assert browser.get("/audit", headers=HTML).status_code == (200 if role == "operate" else 403)
+
+
+def test_a_form_of_a_lab_with_api_key_alone_is_sent_on_with_it_and_its_holder_reads_the_audit_log(
+    settings: Settings, tmp_path: Path
+) -> None:
+    own = settings.model_copy(
+        update={"lab_home": tmp_path, "database_url": f"sqlite:///{tmp_path}/lab.db", "api_key": SecretStr("schlüssel")}
+    )
+    with closing(Store(own.database_url)) as store:
+        store.suggestions.add(suggestion("a"))
+        vet(store, "a")
+    with ExitStack() as stack:
+        api = stack.enter_context(running_api(own))
+        here = own.model_copy(update={"api_url": str(api.base_url).rstrip("/")})
+        monitor = stack.enter_context(served(create_app(here)))
+        browser = stack.enter_context(httpx.Client(base_url=monitor.base_url, timeout=30.0))
+        assert log_in(browser, "schlüssel").status_code == 303
+        assert browser.post("/review?problem=iris", data={"one": "approve|a"}, headers=OWN).status_code == 303
+        # The api notes a change after its answer.
+        wait_for("the entry", lambda: "POST /corrections/review" in browser.get("/audit", headers=HTML).text)
+        browser.cookies.clear()
+        program = [(b"X-API-Key", "schlüssel".encode()), (b"Sec-Fetch-Site", b"same-origin")]
+        assert browser.post("/review?problem=iris", data={"one": "approve|a"}, headers=program).status_code == 303
+        reviews = [("key", "POST /corrections/review", "200")] * 2
+        wait_for("the entries", lambda: audited(own) == [*reviews, ("key", "log-in", "done")])
 
 
 def test_a_lab_without_keys_is_open_as_before_and_has_no_audit_log(settings: Settings, tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ Visit = Callable[..., Page]
 
 
 @contextmanager
-def visiting(browser: Browser, host: str) -> Iterator[Visit]:
-    """Open paths of `host`, each in a profile of its own whose clock the test moves.
+def visiting(browser: Browser, host: str, key: str = "") -> Iterator[Visit]:
+    """Open paths of `host`, each in a profile of its own whose clock the test moves; `key` logs in there first.
 
     Nothing may go wrong there unless it is said: no error on the console, and no request to anybody else.
     """
@@ -42,7 +42,7 @@ def visiting(browser: Browser, host: str) -> Iterator[Visit]:
         if not request.url.startswith(host):
             wrong.append(request.url)
 
-    def opened(path: str = "/", *, noisy: bool = False, ready: str = READY, **options: Any) -> Page:
+    def opened(path: str = "/", *, noisy: bool = False, ready: str = READY, key: str = key, **options: Any) -> Page:
         chosen = {"viewport": WIDE, "timezone_id": "UTC", **options}
         context = stack.enter_context(browser.new_context(base_url=host, **chosen))
         page = context.new_page()
@@ -52,6 +52,10 @@ def visiting(browser: Browser, host: str) -> Iterator[Visit]:
         if not noisy:
             page.on("console", lambda message: wrong.append(message.text))
         page.goto(path)
+        if key:
+            page.get_by_label("Key").fill(key)
+            page.get_by_role("button", name="Log in").click()
+            page.wait_for_url(f"**{path}")
         if options.get("java_script_enabled", True):
             expect(page.locator(ready)).to_be_attached(timeout=20_000)  # Swagger's page is slow on a busy machine
         return page

@@ -1,15 +1,21 @@
 """The forms of the queues send ground truths and reviews on to the api, and take none from other sites."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, Header, HTTPException
+from pydantic import SecretStr
 
+from common.keys.keyring import Keyring
+from common.settings import Settings
 from common.store import Store
+from monitor.log_in.gate import Gate
+from monitor.log_in.routes import log_in_router
 from monitor.page.forms import MOST_BYTES
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
@@ -19,9 +25,10 @@ from tests.monitor.references import backends_of
 
 HTML = {"Accept": "text/html"}
 OWN = {"Sec-Fetch-Site": "same-origin", **HTML}
-FORM = {"truth": "p|a|b", "key": " schlüssel "}
+KEY = "schlüssel"
+FORM = {"truth": "p|a|b"}
 
-REVIEW = {"decision": "approve", "correction": ["a", "b"], "note": " seen in the shop ", "key": "k"}
+REVIEW = {"decision": "approve", "correction": ["a", "b"], "note": " seen in the shop "}
 
 Api = tuple[list[tuple[dict[str, Any], str]], list[Any]]
 
@@ -33,9 +40,9 @@ def heard() -> Api:
 
 
 @pytest.fixture
-def page(store: Store, heard: Api) -> Iterator[httpx.Client]:
-    """A client of the page, whose api only listens."""
-    api, monitor = FastAPI(), FastAPI()
+def listening(heard: Api) -> Iterator[str]:
+    """The address of an api that only listens."""
+    api = FastAPI()
 
     @api.post("/feedback")
     def feedback(body: dict[str, str], x_api_key: Annotated[str, Header()] = "") -> dict[str, str]:
@@ -46,7 +53,7 @@ def page(store: Store, heard: Api) -> Iterator[httpx.Client]:
 
     @api.post("/corrections/review")
     def review(body: dict[str, Any], x_api_key: Annotated[str, Header()] = "") -> dict[str, Any]:
-        heard[0].append((body, x_api_key))
+        heard[0].append((body, x_api_key.encode("latin-1").decode()))
         return {"corrections": heard[1]}
 
     @api.post("/corrections/withdraw")
@@ -57,12 +64,31 @@ def page(store: Store, heard: Api) -> Iterator[httpx.Client]:
         numbers = {"corrections": there, "withdrawn_before": 1, "left": 2345 if "source" in body else 0}
         return {**numbers, "versions": versions, "plan": "version 3 learnt it"}
 
-    with ExitStack() as stack:
-        url = str(stack.enter_context(served(api)).base_url).rstrip("/")
-        monitor.state.backends = replace(backends_of(store), feedback=FeedbackApi(url, "iris"))
-        monitor.state.problem = "iris"
-        add_page(monitor, TABS)
-        yield stack.enter_context(served(monitor))
+    with served(api) as client:
+        yield str(client.base_url).rstrip("/")
+
+
+@pytest.fixture
+def page(store: Store, listening: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client that has logged in to the page of a lab with a key."""
+    with page_of(store, listening, tmp_path, KEY) as client:
+        yield client
+
+
+@contextmanager
+def page_of(store: Store, api: str, home: Path, key: str | None) -> Iterator[httpx.Client]:
+    """Yield a client of the page of a lab; with a key, the lab has it, and the client has logged in with it."""
+    monitor = FastAPI()
+    monitor.state.store, monitor.state.problem = store, "iris"
+    monitor.state.backends = replace(backends_of(store), feedback=FeedbackApi(api, "iris"))
+    monitor.state.keyring = Keyring(Settings(_env_file=None, lab_home=home, api_key=SecretStr(key) if key else None))
+    monitor.add_middleware(Gate)
+    add_page(monitor, TABS)
+    monitor.include_router(log_in_router())
+    with served(monitor) as client:
+        if key:
+            assert client.post("/log-in", data={"key": key}, headers=OWN).status_code == 303
+        yield client
 
 
 def send(page: httpx.Client, headers: Mapping[str, str] = OWN, **changed: str) -> httpx.Response:
@@ -75,8 +101,14 @@ def test_a_ground_truth_goes_to_the_api_with_the_key_and_the_tab_is_shown_again(
     assert (answer.status_code, answer.headers["location"]) == (303, "/tab/corrections?problem=iris&version=3")
 
 
-def test_without_a_key_none_is_sent(page: httpx.Client, heard: Api) -> None:
-    send(page, key="")
+def test_a_key_that_stands_in_the_form_counts_for_nothing(page: httpx.Client, heard: Api) -> None:
+    send(page, key="of somebody else")
+    assert [key for _, key in heard[0]] == [KEY]
+
+
+def test_in_a_lab_without_keys_none_is_sent(store: Store, listening: str, heard: Api, tmp_path: Path) -> None:
+    with page_of(store, listening, tmp_path, None) as page:
+        send(page, key="typed")
     assert [key for _, key in heard[0]] == [""]
 
 
@@ -123,7 +155,7 @@ def test_the_apis_errors_are_shown_in_words_with_a_way_back(
 
 
 @pytest.mark.parametrize(
-    ("changed", "status"), [({"truth": "p"}, 422), ({"truth": ""}, 422), ({"key": "k" * MOST_BYTES}, 413)], ids=str
+    ("changed", "status"), [({"truth": "p"}, 422), ({"truth": ""}, 422), ({"more": "k" * MOST_BYTES}, 413)], ids=str
 )
 def test_a_form_without_a_ground_truth_or_with_too_much_is_refused(
     page: httpx.Client, heard: Api, changed: dict[str, str], status: int
@@ -133,13 +165,9 @@ def test_a_form_without_a_ground_truth_or_with_too_much_is_refused(
 
 
 @pytest.mark.parametrize("key", ["secret", "two\nsecret"])
-def test_an_api_that_is_away_is_named_and_the_key_is_not(store: Store, key: str) -> None:
-    monitor = FastAPI()
-    monitor.state.backends = replace(backends_of(store), feedback=FeedbackApi("http://127.0.0.1:1", "iris"))
-    monitor.state.problem = "iris"
-    add_page(monitor, TABS)
-    with served(monitor) as page:
-        answer = send(page, key=key)
+def test_an_api_that_is_away_is_named_and_the_key_is_not(store: Store, tmp_path: Path, key: str) -> None:
+    with page_of(store, "http://127.0.0.1:1", tmp_path, key) as page:
+        answer = send(page)
     assert answer.status_code == 502
     assert "The api at http://127.0.0.1:1 (API_URL) does not answer." in answer.text
     assert "secret" not in answer.text
@@ -151,7 +179,7 @@ def review(page: httpx.Client, **changed: Any) -> httpx.Response:
 
 def test_a_review_goes_to_the_api_with_the_key_and_the_queue_is_shown_again(page: httpx.Client, heard: Api) -> None:
     answer = review(page)
-    assert heard[0] == [({"ids": ["a", "b"], "decision": "approve", "note": "seen in the shop"}, "k")]
+    assert heard[0] == [({"ids": ["a", "b"], "decision": "approve", "note": "seen in the shop"}, KEY)]
     back = "/tab/corrections?problem=iris&rule=outlier&page=2#quarantined"
     assert (answer.status_code, answer.headers["location"]) == (303, back)
 
@@ -194,7 +222,7 @@ def test_corrections_that_a_review_left_as_they_were_are_named_with_the_reasons(
     assert f"{left} x; and 2 more." in answer.text
 
 
-TAKE_BACK = {"correction": "a/b", "reason": "a <wrong> label", "key": "k"}
+TAKE_BACK = {"correction": "a/b", "reason": "a <wrong> label"}
 REASON = {"reason": "a <wrong> label"}
 CONFIRMED = {"confirmed": "yes"}
 

@@ -11,15 +11,19 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
 from playwright.sync_api import Browser, expect
+from pydantic import SecretStr
 
 from common.settings import Settings
 from common.store import Store
 from monitor.follow_registry import AliasedVersions, Unserved
+from monitor.monitor import create_app
 from monitor.page import aids
 from monitor.page.panels import Panel
 from monitor.page.routes import add_page
 from monitor.page.tabs import TABS
 from monitor.page.tabs.cells import METRIC_LABELS
+from scripts.monitor_key import monitor_header
+from scripts.pictures import take_overview
 from scripts.report import ReportError, fetch_report, write_report
 from tests.common.store.rows import MODEL, VERSICOLOR, prediction
 from tests.common.store.trust.queued import quarantine
@@ -83,6 +87,21 @@ def test_the_report_is_written_as_one_file_that_needs_no_server(
     page.goto(file.as_uri())
     assert page.locator(".headline").evaluate("(each) => getComputedStyle(each).fontWeight") == "600"
     page.close()
+
+
+@pytest.mark.parametrize("names", [("api_key",), ("review_key",), ("api_key", "review_key")], ids=" and ".join)
+def test_in_a_lab_with_keys_the_report_and_the_pictures_come_with_a_key(
+    offline: Settings, browser: Browser, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    own = offline.model_copy(update={name: SecretStr(name) for name in names})
+    with served(create_app(own)) as monitor:
+        here = own.model_copy(update={"monitor_page": str(monitor.base_url).rstrip("/")})
+        assert "<style>" in write_report(here).read_text(encoding="utf-8")
+        take_overview(browser, here.monitor_page, tmp_path, monitor_header(here))
+        assert (tmp_path / "demo.png").stat().st_size > 0
+        without = here.model_copy(update=dict.fromkeys(names))
+        with pytest.raises(ReportError, match=r"answers 401: .* set API_KEY"):
+            write_report(without)
 
 
 @pytest.mark.parametrize(

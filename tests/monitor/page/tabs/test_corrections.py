@@ -76,14 +76,14 @@ def test_corrections_can_be_selected_to_be_taken_back_at_the_api_of_their_proble
     sent: Store, backends: Backends, problem: str
 ) -> None:
     sent.trust.withdrawals.request("iris", ["learnt", "bad"], "request", "key", "a mistake")
-    there = replace(backends, feedback=FeedbackApi("http://api", problem), review_key="REVIEW_KEY")
+    there = replace(backends, feedback=FeedbackApi("http://api", problem))
     panel = by_id(corrections.build(View(there, today())))["corrections"]
     if problem == "other":
         assert panel.withdrawal is None
         return
     selectable = dict.fromkeys(table(panel, "id"), "") | {each: each for each in ("new", "stuck", "delivered")}
     selectable |= {each: each for each in ("waiting", "lie")}
-    assert panel.withdrawal == Withdrawable(rows=list(selectable.values()), key="REVIEW_KEY")
+    assert panel.withdrawal == Withdrawable(rows=list(selectable.values()))
 
 
 def test_a_correction_whose_flow_run_is_gone_is_marked(sent: Store, backends: Backends) -> None:
@@ -175,13 +175,13 @@ def test_wanted_ground_truths_can_be_sent_to_the_api_of_their_problem(
     store.predictions.write([prediction(name) for name in "abc"])
     store.feedback.give("b", SETOSA)
     store.judgements.add(open_judgement(2, "c", "b", "gone", "a"))
-    there = replace(known, feedback=FeedbackApi("http://api", problem), trusted_only=True)
+    there = replace(known, feedback=FeedbackApi("http://api", problem))
     panel = by_id(corrections.build(View(there, today())))["wanted"]
     found = cells(panel)
     assert [row["prediction"] for row in found] == [f"{name}|/tab/predictions?problem=iris&id={name}" for name in "ca"]
     assert found[0]["feature:petal_width"] == FEATURES["petal_width"]
     assert (found[0]["candidate"], found[0]["champion"]) == (SETOSA, VERSICOLOR)
-    expected = Choices(classes=list(CLASSES), rows=["c", "a"], needs_key=True) if asks else None
+    expected = Choices(classes=list(CLASSES), rows=["c", "a"]) if asks else None
     assert panel.choices == expected
     assert ("Click" in panel.note) == asks
 

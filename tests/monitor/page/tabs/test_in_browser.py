@@ -33,6 +33,7 @@ from monitor.page.view import FeedbackApi
 from monitor.statistics.performance import measured
 from monitor.statistics.reference import Reference, Results
 from monitor.statistics.window import evaluate
+from tests.common.keys.test_keyring import add
 from tests.common.store.rows import CLASSES, MODEL, NOON, SETOSA, VERSICOLOR, prediction, suggestion
 from tests.common.store.trust.queued import draw, quarantine
 from tests.conftest import StartApi, served
@@ -84,7 +85,7 @@ def client(store: Store, reference: Reference, log: Log) -> Iterator[httpx.Clien
     app = FastAPI(title="Monitor")
     backends = backends_of(store, reference, AliasedVersions(2, 3))
     feedback = FeedbackApi("http://127.0.0.1:1", "iris")
-    app.state.backends = replace(backends, feedback=feedback, trusted_only=True, review_key="REVIEW_KEY")
+    app.state.backends = replace(backends, feedback=feedback, trusted_only=True)
     app.state.backends.references._unserved["iris"] = [Unserved(4, "refused: the label of row 0 differs")]
     app.state.problem = "iris"
     add_page(app, TABS)
@@ -223,7 +224,7 @@ def asked(offline: Settings, browser: Browser, start_api: StartApi) -> Iterator[
         store.judgements.add(open_judgement(2, wanted, judged_at=now))
         with start_api(settings) as api:
             here = settings.model_copy(update={"api_url": str(api.base_url)})
-            with served(create_app(here)) as monitor, visiting(browser, str(monitor.base_url)) as visit:
+            with served(create_app(here)) as monitor, visiting(browser, str(monitor.base_url), KEY) as visit:
                 yield visit, store, wanted
 
 
@@ -235,7 +236,6 @@ def test_one_click_sends_the_ground_truth_that_settles_the_verdict(
     [judgement] = store.judgements.newest("iris", 1)
     assert settle(judgement.details, {}) is None
     page = visit("/tab/corrections", java_script_enabled=script)
-    page.get_by_label("Key of the api").fill(KEY)
     page.get_by_role("button", name=f"{SETOSA} is the ground truth of {wanted}").click()
     expect(page.locator("#wanted .empty")).to_contain_text("No verdict is open that a ground truth could settle, so")
     truths = store.trials.truths_of([wanted], trusted_only=True)
@@ -243,19 +243,14 @@ def test_one_click_sends_the_ground_truth_that_settles_the_verdict(
     assert settle(judgement.details, truths) == ACCEPTED
 
 
-def test_a_refused_ground_truth_is_explained_and_enter_sends_none(asked: tuple[Visit, Store, str]) -> None:
+def test_a_refused_ground_truth_is_explained(asked: tuple[Visit, Store, str], offline: Settings) -> None:
     visit, store, wanted = asked
-    page = visit("/tab/corrections", noisy=True)
-    field = page.get_by_label("Key of the api")
-    field.fill("wrong")
-    field.press("Enter")
-    page.clock.run_for(POLL)
-    expect(field).to_have_value("wrong")
+    page = visit("/tab/corrections", noisy=True, key=add(offline, "reader", "read"))
     with page.expect_response("**/labels*") as answer:
         page.get_by_role("button", name=f"{SETOSA} is").click()
-    assert answer.value.status == 401
+    assert answer.value.status == 403
     expect(page.get_by_role("heading", level=1)).to_have_text("The ground truth was not stored")
-    expect(page.locator("main")).to_contain_text("The api answers 401: this needs the key in the header X-API-Key.")
+    expect(page.locator("main")).to_contain_text("The api answers 403: the role of this key is read, and this needs")
     page.get_by_role("link", name="corrections").click()
     expect(page.locator("#wanted tbody tr")).to_have_count(1)
     assert store.trials.truths_of([wanted], trusted_only=False) == {}

@@ -22,8 +22,8 @@ def shown(backends: Backends, correction: str) -> Panel:
 
 @pytest.fixture
 def taking(backends: Backends) -> Backends:
-    """A page that sends withdrawals on, which need a key."""
-    return replace(backends, feedback=FeedbackApi("http://api", "iris"), review_key="API_KEY")
+    """A page that sends withdrawals on."""
+    return replace(backends, feedback=FeedbackApi("http://api", "iris"))
 
 
 def test_its_history_is_listed_oldest_first(store: Store, taking: Backends) -> None:
@@ -35,7 +35,7 @@ def test_its_history_is_listed_oldest_first(store: Store, taking: Backends) -> N
         ("trained", "lab", "version 3"),
     ]
     assert panel.note == f"Correction a says {SETOSA}. It is trained."
-    assert panel.withdrawal == Withdrawable(correction="a", source="key", key="API_KEY")
+    assert panel.withdrawal == Withdrawable(correction="a", source="key")
 
 
 def test_a_correction_that_is_taken_back_is_not_taken_back_again(store: Store, taking: Backends) -> None:
@@ -44,14 +44,14 @@ def test_a_correction_that_is_taken_back_is_not_taken_back_again(store: Store, t
         store.suggestions.change(connection, suggestions.c.id == "a", withdrawn_because="a wrong label")
     panel = shown(taking, "a")
     # The others of its client may still be taken back.
-    assert panel.withdrawal == Withdrawable(source="192.0.2.1", key="API_KEY")
+    assert panel.withdrawal == Withdrawable(source="192.0.2.1")
     assert panel.note[-16:] == "It is withdrawn."
     assert cells(panel)[-1]["reason"] == "a wrong label"
 
 
 def test_a_correction_of_an_unknown_client_that_is_taken_back_has_no_form(store: Store, taking: Backends) -> None:
     store.suggestions.add(suggestion("a"))
-    assert shown(taking, "a").withdrawal == Withdrawable(correction="a", key="API_KEY")
+    assert shown(taking, "a").withdrawal == Withdrawable(correction="a")
     store.trust.withdrawals.request("iris", ["a"], "request", "key", "a mistake")
     assert shown(taking, "a").withdrawal is None
 

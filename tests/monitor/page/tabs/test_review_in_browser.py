@@ -17,22 +17,22 @@ from tests.common.store.trust.queued import DETAILS, draw, quarantine
 from tests.conftest import StartApi, served
 from tests.monitor.page.browser import PHONE, POLL, WIDE, Visit, assert_usable, visiting
 
-KEY, TAB = "correct horse", "/tab/corrections"
+KEY, OTHER, TAB = "correct horse", "battery staple", "/tab/corrections"
 
 Asked = tuple[Visit, Store]
 
 
 @pytest.fixture
 def queue(offline: Settings, browser: Browser, start_api: StartApi) -> Iterator[Asked]:
-    """A monitor whose api has a key of the reviewer, and a store with three corrections in quarantine."""
-    settings = offline.model_copy(update={"review_key": SecretStr(KEY), "vetting": "on"})
+    """A monitor in which the reviewer has logged in, and a store with three corrections in quarantine."""
+    settings = offline.model_copy(update={"api_key": SecretStr(OTHER), "review_key": SecretStr(KEY), "vetting": "on"})
     with closing(Store(settings.database_url)) as store:
         draw(store)
         for name, place in (("a", [0.2, 0.1]), ("b", [0.2, 0.1]), ("far", [90.0, 0.0])):
             quarantine(store, name, "improbable", f"no known row near it is {SETOSA}", details={**DETAILS, "at": place})
         with start_api(settings) as api:
             here = settings.model_copy(update={"api_url": str(api.base_url)})
-            with served(create_app(here)) as monitor, visiting(browser, str(monitor.base_url)) as visit:
+            with served(create_app(here)) as monitor, visiting(browser, str(monitor.base_url), KEY) as visit:
                 yield visit, store
 
 
@@ -95,9 +95,7 @@ def test_the_nearest_rows_stand_beside_the_correction(queue: Asked) -> None:
 def test_a_reviewer_with_a_keyboard_alone_approves_one_and_rejects_others_with_a_note(queue: Asked) -> None:
     visit, store = queue
     page = visit(TAB)
-    form(page).get_by_label("Key of the reviewer (REVIEW_KEY)").focus()
-    page.keyboard.type(KEY)
-    page.keyboard.press("Tab")
+    form(page).get_by_label("Note").focus()
     page.keyboard.type("the label on the box")
     for name in ("Select all 3", "Approve selected", "Reject selected"):
         page.keyboard.press("Tab")
@@ -117,7 +115,6 @@ def test_a_reviewer_with_a_keyboard_alone_approves_one_and_rejects_others_with_a
     assert states(store) == {"a": "quarantined", "b": "quarantined", "far": "refused"}
     last = store.trust.events.of("far")[-1]
     assert (last.state, last.actor, last.reason) == ("rejected", "review key", "the label on the box")
-    form(page).get_by_label("Key of the reviewer").fill(KEY)
     button = page.get_by_role("button", name=f"Approve {SETOSA}, correction a")
     button.focus()
     with page.expect_navigation():
@@ -145,7 +142,6 @@ def test_a_reviewer_keeps_the_place_and_the_selection_while_the_queue_grows(queu
 def test_one_box_selects_all_and_the_last_review_empties_the_queue(queue: Asked) -> None:
     visit, store = queue
     page = visit(TAB)
-    form(page).get_by_label("Key of the reviewer").fill(KEY)
     form(page).get_by_label("Select all 3").check()
     page.get_by_role("button", name="Approve selected").click()
     expect(page.locator("#quarantined .empty")).to_contain_text("No correction is in quarantine.")
@@ -156,7 +152,6 @@ def test_without_scripts_a_review_works_too(queue: Asked) -> None:
     visit, store = queue
     page = visit(TAB, java_script_enabled=False)
     expect(form(page).get_by_label("Select all 3")).to_be_hidden()
-    form(page).get_by_label("Key of the reviewer").fill(KEY)
     page.get_by_label(f"Select {SETOSA}, correction a").check()
     page.get_by_label(f"Select {SETOSA}, correction b").check()
     page.get_by_role("button", name="Reject selected").click()
@@ -164,17 +159,14 @@ def test_without_scripts_a_review_works_too(queue: Asked) -> None:
     assert states(store) == {"a": "refused", "b": "refused", "far": "quarantined"}
 
 
-def test_a_wrong_key_and_a_review_that_came_too_late_are_explained(queue: Asked) -> None:
+def test_a_key_that_reviews_nothing_and_a_review_that_came_too_late_are_explained(queue: Asked) -> None:
     visit, store = queue
-    page = visit(TAB, noisy=True)
-    form(page).get_by_label("Key of the reviewer").fill("wrong")
+    page = visit(TAB, noisy=True, key=OTHER)
     page.get_by_role("button", name=f"Approve {SETOSA}, correction a").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Not every correction was reviewed")
-    expect(page.locator("main")).to_contain_text("this needs the review key in the header X-API-Key.")
-    page.get_by_role("link", name="corrections").click()
-    other = visit(TAB)
+    expect(page.locator("main")).to_contain_text("this needs the review key in the header X-API-Key: log out, and log")
+    page, other = visit(TAB, noisy=True), visit(TAB)
     for each, button in ((other, "Reject"), (page, "Approve")):
-        form(each).get_by_label("Key of the reviewer").fill(KEY)
         each.get_by_role("button", name=f"{button} {SETOSA}, correction a").click()
     expect(page.locator("main")).to_contain_text("review key rejected correction a")
     assert states(store)["a"] == "refused"

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from common.settings import Settings
 from common.store import Store
 from monitor.monitor import create_app
+from tests.common.keys.test_keyring import add
 from tests.common.store.rows import MODEL, prediction
 from tests.conftest import StartApi, served
 from tests.monitor.page.browser import PHONE, POLL, WIDE, Visit, assert_usable, visiting
@@ -37,14 +38,13 @@ def learnt(offline: Settings, browser: Browser, start_api: StartApi) -> Iterator
         store.suggestions.trained(list(NAMES), 3)
         with start_api(settings) as api:
             here = settings.model_copy(update={"api_url": str(api.base_url)})
-            with served(create_app(here)) as monitor, visiting(browser, str(monitor.base_url)) as visit:
+            with served(create_app(here)) as monitor, visiting(browser, str(monitor.base_url), KEY) as visit:
                 yield visit, store
 
 
-def ask(page: Page, key: str = KEY) -> None:
+def ask(page: Page) -> None:
     """Ask what it would do to take the correction back."""
     form = page.get_by_role("form", name=FORM)
-    form.get_by_label("Key of the reviewer").fill(key)
     form.get_by_label("Reason").fill("a wrong label")
     form.get_by_role("button", name="Take back").click()
 
@@ -55,7 +55,6 @@ def test_a_correction_is_taken_back_once_a_person_has_seen_what_that_does(learnt
     page.locator("#row-lie").get_by_role("link", name="history").click()
     expect(page.get_by_role("button", name="Take back all")).to_have_count(0)
     form = page.get_by_role("form", name=FORM)
-    form.get_by_label("Key of the reviewer (API_KEY)").fill(KEY)
     form.get_by_label("Reason").fill("a wrong label")
     page.keyboard.press("Enter")
     form.get_by_role("button", name="Take back").focus()
@@ -64,7 +63,6 @@ def test_a_correction_is_taken_back_once_a_person_has_seen_what_that_does(learnt
     expect(page.locator("main")).to_contain_text("version 3 learnt")
     expect(page.get_by_role("row").last).to_contain_text("version 32")
     assert store.suggestions.get("lie").state == "trained"  # type: ignore[union-attr]
-    page.get_by_label("Key of the reviewer (API_KEY)").fill(KEY)
     page.get_by_role("button", name="Take it back").click()
     expect(page.locator("#correction .note").first).to_contain_text("It is withdrawn.")
     expect(page.locator("#correction tbody tr").last).to_contain_text("withdrawn key a wrong label")
@@ -91,7 +89,6 @@ def test_selected_corrections_are_taken_back_together(learnt: Asked) -> None:
     page = visit("/tab/corrections")
     page.get_by_label("Reason").fill("wrong labels")
     form = page.get_by_role("form", name="Take selected corrections back")
-    form.get_by_label("Key of the reviewer (API_KEY)").fill(KEY)
     form.get_by_label("Select all 4").check()
     for name in ("lie", "second"):
         page.get_by_label(f"Select correction {name}").uncheck()
@@ -99,7 +96,6 @@ def test_selected_corrections_are_taken_back_together(learnt: Asked) -> None:
     form.get_by_role("button", name="Take selected back").click()
     expect(page.locator("main")).to_contain_text("Selected corrections: 2, because: wrong labels")
     expect(page.get_by_role("row").last).to_contain_text("version 32")
-    page.get_by_label("Key of the reviewer (API_KEY)").fill(KEY)
     page.get_by_role("button", name="Take them back").click()
     expect(page.get_by_label("Select all 2")).to_be_visible()
     expect(page.locator("#row-second")).to_contain_text("trained")
@@ -113,23 +109,20 @@ def test_all_corrections_of_a_client_are_taken_back_together(learnt: Asked) -> N
     visit, store = learnt
     page = visit("/tab/corrections?problem=iris&correction=second")
     form = page.get_by_role("form", name=FORM)
-    form.get_by_label("Key of the reviewer (API_KEY)").fill(KEY)
     form.get_by_label("Reason").fill("a broken sensor")
     form.get_by_role("button", name=f"Take back all of {CLIENT}").click()
     expect(page.locator("main")).to_contain_text(f"All corrections of {CLIENT}: 3, because: a broken sensor")
     assert state(store, "first") == "trained"
-    page.get_by_label("Key of the reviewer (API_KEY)").fill(KEY)
     page.get_by_role("button", name="Take them back").click()
     expect(page.locator("#correction .note").first).to_contain_text("It is withdrawn.")
     assert {name: state(store, name) for name in NAMES} == dict.fromkeys(NAMES, "withdrawn") | {"lie": "trained"}
 
 
-def test_a_withdrawal_with_a_wrong_key_is_explained(learnt: Asked) -> None:
-    visit, _ = learnt
-    page = visit(ONE, noisy=True)
-    ask(page, "wrong")
+def test_a_withdrawal_by_a_person_whose_role_is_too_low_is_explained(learnt: Asked, offline: Settings) -> None:
+    page = learnt[0](ONE, noisy=True, key=add(offline, "reader", "read"))
+    ask(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("No correction was taken back")
-    expect(page.locator("main")).to_contain_text("The api answers 401")
+    expect(page.locator("main")).to_contain_text("The api answers 403: the role of this key is read")
 
 
 @pytest.mark.parametrize(
