@@ -1,4 +1,4 @@
-"""What the prediction log cannot write is in the spool, from where it comes into the store once, even after a kill."""
+"""Rows that the prediction log cannot write are in the spool, and come into the store once, even after a kill."""
 
 import signal
 from collections import Counter
