@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from common.room_settings.retention import bytes_of
 from common.settings import Settings
 
 GB = 10**9
 # A disk with more free bytes than these is not nearly full, whatever its fill level: 90 % of a large disk is no need.
 SPARE_BYTES = 5 * GB
+SERVER = Path("postgresql")  # stands for the disk of a server, which has no folder here
 CALM = 0.02  # so far below the limit the fill level has to fall before the disk counts as no longer nearly full
 
 
@@ -46,10 +48,37 @@ class Disk:
 
 
 def folders_of(settings: Settings) -> list[Path]:
-    """Return the folders of the state and of a SQLite store; those of a PostgreSQL server are not known here."""
-    url = sa.make_url(settings.database_url)
-    is_file = url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
-    return [settings.state_dir, *([Path(str(url.database)).resolve().parent] if is_file else [])]
+    """Return the folders of the state and of the store, if this is a SQLite file, or `STORE_DISK` a folder here."""
+    url, there = sa.make_url(settings.database_url), Path(settings.store_disk)
+    if url.get_backend_name() == "sqlite":
+        is_file = url.database not in {None, "", ":memory:"}
+        return [settings.state_dir, *([Path(str(url.database)).resolve().parent] if is_file else [])]
+    # The nearest parent of a folder that is missing is on another disk: a volume that was not mounted.
+    return [settings.state_dir, *([there] if there.is_absolute() and there.is_dir() else [])]
+
+
+def size_of_server(settings: Settings) -> int | None:
+    """Return the bytes of a PostgreSQL server's disk that `STORE_DISK` names; None for a folder and for SQLite."""
+    is_server = sa.make_url(settings.database_url).get_backend_name() != "sqlite"
+    return bytes_of(settings.store_disk) if is_server else None
+
+
+def looking(settings: Settings, taken: Callable[[], int]) -> Callable[[], list[Disk]]:
+    """Return a function that finds the disks of the state and, at the end, of the store, if it is known.
+
+    Args:
+        settings: of the lab.
+        taken: returns the bytes that a PostgreSQL server takes; `STORE_DISK` may name the size of its disk.
+    """
+    folders, size = folders_of(settings), size_of_server(settings)
+
+    def look() -> list[Disk]:
+        if not size:
+            return disks(folders)
+        used = taken()
+        return [*disks(folders), Disk(SERVER, used / size, max(size - used, 0))]
+
+    return look
 
 
 def disks(folders: Sequence[Path], usage: Callable[[Path], Usage] | None = None) -> list[Disk]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from common.disk_space import Disk, disks, folders_of
+from common.disk_space import Disk, folders_of, looking, size_of_server
 from common.room_settings.retention import bytes_of, days_of
 from common.settings import Settings
 from common.store import Store
@@ -21,7 +21,7 @@ class StorageFigures:
     """The figures of a moment.
 
     Attributes:
-        disks: those of the lab's state and of a SQLite store.
+        disks: those of the lab's state and of the store; the store's is known for SQLite, and by `STORE_DISK`.
         log: the size of the log of all problems.
         oldest: the time of each problem's oldest row; a problem without rows is missing.
         missing: rows that the roll-ups count and that the log does not have, by problem and reason.
@@ -51,8 +51,8 @@ class Storage:
         """Read `store`; `look` returns the disks, by default those of the store and of the lab's state."""
         self.limit_percent, self.retained = settings.disk_limit_percent, settings.retain_predictions
         self._store, self._clock = store, clock
-        self._folders = folders_of(settings)
-        self._look = look or (lambda: disks(self._folders))
+        self._knows_store = len(folders_of(settings)) > 1 or size_of_server(settings) is not None
+        self._look = look or looking(settings, store.retention.sizes.on_server)
 
     def figures(self) -> StorageFigures:
         """Return the present figures.
@@ -86,8 +86,8 @@ class Storage:
         return [each for each in found.disks if each.is_full(self.limit_percent)]
 
     def _days_left(self, found: Sequence[Disk], log: LogSize, rows_a_day: int, oldest: datetime | None) -> float | None:
-        # Only a SQLite store's disk is known, the last one; that of the state does not grow with the predictions.
-        if len(self._folders) < 2 or not found or not log.row_bytes:  # noqa: PLR2004
+        # The store's disk is the last one; that of the state does not grow with the predictions.
+        if not self._knows_store or not found or not log.row_bytes:
             return None
         if not rows_a_day:
             return math.inf

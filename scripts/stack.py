@@ -1,8 +1,8 @@
 """The embedded stack: start the processes of the Procfile together, and stop them together.
 
-Each process writes to `.lab/logs/<name>.log`. When one process ends, the stack stops the others and prints its last
-lines. If a stack of the same lab runs already, only the worker and the api of the chosen problem start, and use the
-servers of the first stack.
+Each process writes to `.lab/logs/<name>.log`; `log_files.py` bounds these files. When one process ends, the stack stops
+the others and prints its last lines. If a stack of the same lab runs already, only the worker and the api of the chosen
+problem start, and use the servers of the first stack.
 """
 
 import os
@@ -24,11 +24,13 @@ from honcho.printer import Message
 
 from common.settings import PROJECT, Settings, SettingsError, load_settings
 from scripts import apis
+from scripts.log_files import LogFile
 from scripts.ports import HOST, PortInUseError, check_free, listed_problems
 
 READY_WITHIN = 180.0
 KEYS = ("API_KEY", "REVIEW_KEY", "KEYS_FILE")
 TAIL = 15
+OLD_RUNS = "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED"  # Prefect keeps finished flow runs for ever without it
 OF_ONE_PROBLEM = ("worker", "api")  # all problems share the other processes of the Procfile
 
 
@@ -61,6 +63,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_HOME": str(settings.state_dir / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_METRICS_ENABLED": "true",
+        OLD_RUNS: os.environ.get(OLD_RUNS, "events,flow_runs"),
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
     }
@@ -157,7 +160,7 @@ class LogFiles:
         self._started = started
         self._missing = len(names)
         log_path(settings, "").parent.mkdir(parents=True, exist_ok=True)
-        self._files = {name: log_path(settings, name).open("w", buffering=1, encoding="utf-8") for name in names}
+        self._files = {name: LogFile(log_path(settings, name)) for name in names}
 
     def write(self, message: Message) -> None:
         """Handle one line of a process, or of honcho itself."""

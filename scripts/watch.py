@@ -17,6 +17,7 @@ import yaml
 from common.files import write_atomic
 from common.settings import PROJECT, Settings, SettingsError, load_settings
 from scripts import apis
+from scripts.log_files import LOG_BYTES, begin_anew
 from scripts.parts import process, wait_for
 from scripts.ports import HOST, Listener, PortInUseError
 from scripts.stack import answers, log_end, log_path, process_environment
@@ -71,6 +72,7 @@ def prometheus(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={HOST}:{settings.prometheus_port}",
     ]
+    begin_anew(log_path(settings, PROGRAM), LOG_BYTES)
     with process(command, log_path(settings, PROGRAM), process_environment(settings)) as started:
 
         def ready() -> bool:

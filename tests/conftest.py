@@ -89,8 +89,14 @@ def problem() -> Problem:
 
 
 @pytest.fixture(scope="session")
-def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with servers.mlflow_server(tmp_path_factory.mktemp("mlflow")) as uri:
+def mlflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lab's folder of the MLflow server that all tests share."""
+    return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture(scope="session")
+def mlflow_uri(mlflow_folder: Path) -> Iterator[str]:
+    with servers.mlflow_server(mlflow_folder) as uri:
         yield uri
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from zlib import crc32
 
 from api.metrics.declared import Metrics
-from common.disk_space import Disk, disks, folders_of
+from common.disk_space import Disk, looking
 from common.settings import Settings
-from common.store import Store
+from common.store import Store, StoreError
 from common.store.predictions import PredictionRow
 
 ONE_IN = 10
@@ -32,8 +32,7 @@ class SampledLog:
         # Nothing is read from the store here: a damaged one, which keeps rows in a spool, is opened later.
         self._store = store
         self._limit = settings.disk_limit_percent
-        folders = folders_of(settings)
-        self._look = look or (lambda: disks(folders))
+        self._look = look or looking(settings, store.retention.sizes.on_server)
         self._look_at, self._is_full = 0.0, False
         self._left_out = metrics.counter(
             "prediction_log_left_out",
@@ -53,7 +52,11 @@ class SampledLog:
     def _samples(self) -> bool:
         if (now := time.monotonic()) >= self._look_at:
             self._look_at = now + LOOK_SECONDS
-            found = self._look()
+            try:
+                found = self._look()
+            except StoreError as error:  # the writing will say what is wrong, if it is wrong for the rows, too
+                logger.info("the size of the store is not known: %s", error)
+                return self._is_full
             full = [each for each in found if each.is_full(self._limit, was_full=self._is_full)]
             if bool(full) != self._is_full:
                 self._is_full = bool(full)

@@ -28,6 +28,12 @@ def _days_or_size(value: str) -> str:
     return value
 
 
+def _folder_or_size(value: str) -> str:
+    if value and bytes_of(value) is None and not value.startswith("/"):
+        raise ValueError(f"{value!r} is neither a folder, like /lab/.lab, nor a size, like 500MB, 20GB or 1TB")
+    return value
+
+
 def _days(value: str, info: ValidationInfo) -> str:
     if value and days_of(value) is None:
         raise ValueError(f"{value!r} is not a number of days, like 400d")
@@ -47,6 +53,9 @@ class RetentionSettings(BaseModel):
     )
     export_predictions: str = Field(
         "", description="a folder, or s3://BUCKET/FOLDER: each day goes there as Parquet before its rows are deleted"
+    )
+    store_disk: Annotated[str, AfterValidator(_folder_or_size)] = Field(
+        "", description="the disk of a store in PostgreSQL: a folder on it (/lab/.lab), or its size (100GB)"
     )
     disk_limit_percent: int = Field(
         90, ge=1, le=100, description="fill level of the disk from which the log keeps one row of ten; 100: never"

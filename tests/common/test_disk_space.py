@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.disk_space import GB, Disk, Usage, disks, folders_of
+from common.disk_space import GB, SERVER, Disk, Usage, disks, folders_of, looking
 from common.settings import Settings
 
 
@@ -30,6 +30,21 @@ def test_the_folders_are_those_of_the_state_and_of_a_sqlite_store(tmp_path: Path
     assert folders_of(home) == [tmp_path / ".lab", tmp_path / "store"]
     elsewhere = home.model_copy(update={"database_url": "postgresql+psycopg://db/lab"})
     assert folders_of(elsewhere) == [tmp_path / ".lab"]
+    mounted = elsewhere.model_copy(update={"store_disk": str(tmp_path)})
+    assert folders_of(mounted) == [tmp_path / ".lab", tmp_path]
+
+
+def test_a_disk_of_postgresql_that_is_not_mounted_is_not_taken_for_another(tmp_path: Path) -> None:
+    settings = Settings(database_url="postgresql+psycopg://db/lab", store_disk=f"{tmp_path}/not/there")
+    assert folders_of(settings) == [settings.state_dir]
+    sqlite = Settings(database_url=f"sqlite:///{tmp_path}/lab.db", store_disk="1GB")
+    assert SERVER not in {each.folder for each in looking(sqlite, lambda: GB)()}
+
+
+@pytest.mark.parametrize(("taken", "used", "free"), [(GB, 0.01, 99 * GB), (120 * GB, 1.2, 0)])
+def test_a_disk_of_postgresql_that_is_known_by_its_size_has_the_rest_free(taken: int, used: float, free: int) -> None:
+    settings = Settings(database_url="postgresql+psycopg://db/lab", store_disk="100GB")
+    assert looking(settings, lambda: taken)()[-1] == Disk(SERVER, used, free)
 
 
 @pytest.mark.parametrize(

@@ -33,3 +33,10 @@ def test_a_ground_truth_is_kept_for_days_and_not_for_fewer_than_its_prediction()
         load_settings(retain_ground_truths="20GB")
     with pytest.raises(SettingsError, match="RETAIN_GROUND_TRUTHS: must not be shorter than RETAIN_PREDICTIONS"):
         load_settings(retain_predictions="90d", retain_ground_truths="89d")
+
+
+def test_a_disk_of_the_store_is_a_folder_or_a_size() -> None:
+    assert load_settings(store_disk="/lab/.lab").store_disk == "/lab/.lab"
+    assert load_settings(store_disk="100GB").store_disk == "100GB"
+    with pytest.raises(SettingsError, match=r"STORE_DISK: .* neither a folder, like /lab/.lab, nor a size"):
+        load_settings(store_disk="100Gi")

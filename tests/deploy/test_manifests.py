@@ -10,6 +10,7 @@ import yaml
 
 from api.inference.prediction_log import DRAIN_SECONDS
 from api.serve import OPTIONS
+from common.room_settings.retention import bytes_of
 from common.settings import PROJECT
 from deploy.build import build
 from tests.deploy.rendering import Manifest, rendered, schemas
@@ -227,8 +228,20 @@ def test_images_and_settings_are_those_of_docker_compose(overlay: list[Manifest]
     [settings] = [each["data"] for each in of_kind(overlay, "ConfigMap") if each["metadata"]["name"].startswith("lab-")]
     environment = composed["api"]["environment"]
     differing = {name for name, value in settings.items() if environment.get(name) != value}
-    assert differing <= {"ALLOW_UNSIGNED", "ALLOWED_HOSTS", "FORWARDED_ALLOW_IPS"}
+    assert differing <= {"ALLOW_UNSIGNED", "ALLOWED_HOSTS", "FORWARDED_ALLOW_IPS", "STORE_DISK"}
     assert set(settings) <= set(environment)
+
+
+def test_the_size_of_postgresqls_disk_is_that_of_its_volume_rounded_down(overlay: list[Manifest]) -> None:
+    [settings] = [each["data"] for each in of_kind(overlay, "ConfigMap") if each["metadata"]["name"].startswith("lab-")]
+    claims = [
+        claim["spec"]["resources"]["requests"]["storage"]
+        for each in of_kind(overlay, "StatefulSet")
+        for claim in each["spec"].get("volumeClaimTemplates", [])
+    ]
+    [volume] = claims or [each["spec"]["storage"]["size"] for each in of_kind(overlay, "Cluster")]
+    size = int(volume[:-2]) * {"Gi": 2**30, "Ti": 2**40}[volume[-2:]]
+    assert 0.9 * size < (bytes_of(settings["STORE_DISK"]) or 0) <= size
 
 
 def test_an_api_that_ends_has_the_time_to_answer_and_to_write_its_log(overlay: list[Manifest]) -> None:

@@ -59,6 +59,16 @@ class LogSizes(StorePart):
         [mean] = self._database.read(sa.text(f"SELECT avg(pg_column_size(p)) AS bytes FROM ({newest}) AS n"))  # noqa: S608
         return LogSize(rows, round(rows * (float(mean["bytes"] or 0) + 4 + INDEX_BYTES)), 0, gives_back=False)
 
+    def on_server(self) -> int:
+        """Return the bytes of a PostgreSQL server: of all databases there, and at most of its log of changes.
+
+        Raises:
+            StoreError: the server does not answer.
+        """
+        # A role may ask for the size of its own database's tablespace; the log of changes (WAL) only says its limit.
+        [found] = self._database.read(sa.text(_ON_SERVER))
+        return int(found["bytes"])
+
     def give_back(self) -> int:
         """Give some free pages of a SQLite file back to the disk, in one short transaction; return how many.
 
@@ -83,4 +93,8 @@ class LogSizes(StorePart):
         return int(row[name])
 
 
+_ON_SERVER = """
+    SELECT pg_tablespace_size(dattablespace) + pg_size_bytes(current_setting('max_wal_size')) AS bytes
+    FROM pg_database WHERE datname = current_database()
+"""
 _PRAGMAS = ("page_count", "page_size", "freelist_count", "auto_vacuum")

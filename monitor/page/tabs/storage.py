@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from common.disk_space import SERVER
 from monitor.page.panels import Panel, PanelText, columns
 from monitor.page.view import View
 from monitor.statistics.digits import count_text, number_text, percentage_text, size_text
@@ -31,7 +32,8 @@ def storage_panels(view: View) -> list[Panel]:
 
 def _rows(storage: Storage, found: StorageFigures, problem: str) -> Iterator[list[str]]:
     for each in found.disks:
-        yield [f"Disk of {each.folder.name}/", f"{percentage_text(each.used)} full", f"{size_text(each.free)} free"]
+        name = "PostgreSQL" if each.folder == SERVER else f"{each.folder.name}/"
+        yield [f"Disk of {name}", f"{percentage_text(each.used)} full", f"{size_text(each.free)} free"]
     yield ["Days until it is full", *_days(storage, found)]
     log = found.log
     a_row = f"{number_text(log.row_bytes)} bytes a row" if log.row_bytes else "no row yet"
@@ -52,4 +54,5 @@ def _days(storage: Storage, found: StorageFigures) -> tuple[str, str]:
         return "not enough data", "yesterday brought no rows"
     if found.days_left is not None:
         return number_text(found.days_left), f"if each day brings {count_text(found.rows_a_day)} rows as yesterday"
-    return "not known", "RETAIN_PREDICTIONS bounds the log" if storage.retained else "the store is on another machine"
+    bounded, unset = "RETAIN_PREDICTIONS bounds the log", "STORE_DISK does not say how large PostgreSQL's disk is"
+    return "not known", bounded if storage.retained else unset

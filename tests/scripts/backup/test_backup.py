@@ -183,6 +183,22 @@ def test_a_clone_is_empty_and_gets_the_state(small: Settings, archive: Path, tmp
     assert files(clone / "data" / "iris").keys() == {"data.csv.dvc", *files(small.data_dir)} - {"finetune.lock"}
 
 
+def test_data_in_dvcs_cache_come_back_byte_by_byte(small: Settings, tmp_path: Path) -> None:
+    cached = {
+        "files/md5/9e/107d9d": bytes(range(256)) * 5000,
+        "files/md5/e4/d909c2.dir": b'[{"md5": "9e107d9d", "relpath": "data.csv"}]',
+        "runs/a/b": b"",
+    }
+    for name, content in cached.items():
+        path = small.lab_home / ".dvc" / "cache" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    save.save(small, tmp_path / "lab.zip", quiet)
+    back = empty_lab(small, tmp_path / "back")
+    restore.restore(back, tmp_path / "lab.zip", ROOM, quiet)
+    assert files(back.lab_home / ".dvc" / "cache") == cached
+
+
 def test_a_damaged_backup_changes_nothing(small: Settings, archive: Path, tmp_path: Path) -> None:
     whole = archive.read_bytes()
     archive.write_bytes(whole[:2000] + bytes(each ^ 0xFF for each in whole[2000:2010]) + whole[2010:])
