@@ -10,7 +10,7 @@ import yaml
 
 from api.inference.prediction_log import DRAIN_SECONDS
 from api.serve import OPTIONS
-from common.settings import PROJECT
+from common.settings import PROJECT, Settings
 from deploy.build import build
 from tests.deploy.rendering import Manifest, rendered, schemas
 from tests.test_containers import services
@@ -244,6 +244,17 @@ def test_a_version_that_needs_too_much_memory_fails_its_check_before_the_contain
     [container] = templates(overlay)["api"]["spec"]["containers"]
     [check] = [int(each["value"]) for each in container["env"] if each["name"] == "MODEL_MEMORY_MB"]
     assert check + API_MB <= megabytes(container["resources"]["limits"]["memory"])
+
+
+def test_an_api_whose_disk_goes_with_its_pod_acknowledges_nothing_that_only_this_disk_has(
+    overlay: list[Manifest],
+) -> None:
+    pod = templates(overlay)["api"]["spec"]
+    [container] = pod["containers"]
+    [mount] = [each["name"] for each in container["volumeMounts"] if each["mountPath"] == "/lab/.lab"]
+    assert [each["name"] for each in pod["volumes"] if "emptyDir" in each and each["name"] == mount] == [mount]
+    [spool] = [each["value"] for each in container["env"] if each["name"] == "SPOOL_MB"]
+    assert Settings(spool_mb=int(spool)).spool_mb == 0
 
 
 def secrets(objects: list[Manifest]) -> set[tuple[str, str]]:
