@@ -50,10 +50,12 @@ keep prefect_password "$(random)" random
 keep prefect_log_in "lab:$(cat "$folder/prefect_password")"
 take_over grafana_admin GRAFANA_ADMIN_PASSWORD "$(random)"
 take_over signing_key SIGNING_KEY "$(random)"
-# Empty: nobody needs a key, or gets alerts, until somebody writes a value into the file.
+# Empty: nobody needs a key, gets alerts, or exports days to a bucket, until somebody writes a value into the file.
 take_over api_key API_KEY ""
 take_over review_key REVIEW_KEY ""
 take_over alert_webhook_url ALERT_WEBHOOK_URL ""
+take_over aws_access_key_id AWS_ACCESS_KEY_ID ""
+take_over aws_secret_access_key AWS_SECRET_ACCESS_KEY ""
 
 # The certificate of the profile `tls`. Replace the file by one of your own: certificate, chain and key, one after the other.
 if [ ! -f "$folder/tls.pem" ]; then

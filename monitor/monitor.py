@@ -1,4 +1,4 @@
-"""The monitor's application: `create_app` wires it, and uvicorn serves `app`."""
+"""The monitor's application: `create_app` wires it, and `monitor/serve.py` serves `app`."""
 
 import asyncio
 import logging

@@ -27,9 +27,8 @@ from scripts import apis
 from scripts.log_files import LogFile
 from scripts.ports import HOST, PortInUseError, check_free, listed_problems
 
-READY_WITHIN = 180.0
+READY_WITHIN, TAIL = 180.0, 15  # seconds, and lines of a log
 KEYS = ("API_KEY", "REVIEW_KEY", "KEYS_FILE")
-TAIL = 15
 OLD_RUNS = "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED"  # Prefect keeps finished flow runs for ever without it
 OF_ONE_PROBLEM = ("worker", "api")  # all problems share the other processes of the Procfile
 

@@ -193,6 +193,9 @@ def test_each_service_gets_the_secrets_that_it_needs_and_no_other(stack: dict[st
     }
     assert {name for name in given if "mlflow_admin" in given[name]} == {"mlflow"}
     assert given["traffic"] == {"api_key"}
+    days = {"aws_access_key_id": "AWS_ACCESS_KEY_ID", "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY"}
+    assert {name for name in given if given[name] & set(days)} == {"monitor"}
+    assert days.items() <= {each["source"]: each["target"] for each in stack["services"]["monitor"]["secrets"]}.items()
     assert given["tls"] == {"tls.pem"}
     assert given["proxy"] == given["keys"] == set()
 
@@ -226,7 +229,9 @@ def test_the_script_makes_all_secrets_once_for_their_owner_alone(tmp_path: Path,
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o444}
     random = [value for value in made.values() if len(value) == 48]
     assert len(set(random)) == len(random) == 15
-    assert {name for name, value in made.items() if not value} == {"api_key", "review_key", "alert_webhook_url"}
+    assert {name for name, value in made.items() if not value} == {
+        "api_key", "review_key", "alert_webhook_url", "aws_access_key_id", "aws_secret_access_key",
+    }  # fmt: skip
     assert made["prefect_log_in"] == b"lab:" + made["prefect_password"]
     (folder / "grafana_admin").unlink()
     # As container engines do where a file is missing.

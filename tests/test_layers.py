@@ -66,6 +66,7 @@ TOWER = (
     "training.search",
     "training.picture",
     "training.fitting",
+    "monitor.serve",
     "monitor.monitor",
     "monitor.external_log",
     "monitor.replaying",

@@ -116,6 +116,11 @@ class Spool:
         self._folder, self._max = folder, max_bytes
         self._own: SpoolFile | None = None
 
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing may be kept; files of earlier processes are still brought in."""
+        return self._max == 0
+
     def size(self) -> int:
         """Return the bytes of all files."""
         return sum(path.stat().st_size for path in self._folder.glob("*") if path.suffix in {SUFFIX, ".log"})
@@ -126,6 +131,8 @@ class Spool:
         Raises:
             StoreError: there is no room for them.
         """
+        if self.is_off:
+            raise StoreError("the store is away, and this api has no spool: SPOOL_MB is 0")
         room = self._max * (FOR_LOG if for_log else 1)
         try:
             size = sum(len(json.dumps(each)) + 1 for each in documents)

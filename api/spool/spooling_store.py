@@ -53,6 +53,8 @@ class SpoolingStore(LateStore):
         """Why the store is not used, and where things are kept meanwhile; None while it is used."""
         if self._opened is not None:
             return None
+        if self._spool.is_off:
+            return f"{self.error}. Without a spool, ground truths and corrections are refused until it is back"
         return f"{self.error}. What the service is told is in its spool: {self._spool.size() / 1e6:.1f} MB"
 
     def __getattr__(self, name: str) -> Any:

@@ -2,7 +2,9 @@
 
 import json
 import re
+import socket
 import ssl
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -231,6 +233,36 @@ def test_api_and_monitor_answer_over_https_to_their_names_alone(stack: Stack, tl
         assert ask(tls, stack, port, "/livez", headers={"Host": "other.example"}).status_code == 421
     with pytest.raises(httpx.HTTPError):
         httpx.get(f"http://127.0.0.1:{stack.environment['TLS_PORT']}/livez")
+
+
+def test_browsers_that_came_by_tls_come_by_tls_alone_and_older_versions_are_refused(
+    stack: Stack, tls: httpx.Client
+) -> None:
+    for port in ("TLS_PORT", "TLS_MONITOR_PORT"):
+        assert ask(tls, stack, port, "/livez").headers["Strict-Transport-Security"] == "max-age=15552000"
+        local = ask(tls, stack, port, "/livez", headers={"Host": f"localhost:{stack.environment[port]}"})
+        assert "Strict-Transport-Security" not in local.headers
+        assert [agreed(stack, port, version) for version in ("TLSv1_2", "TLSv1_3")] == ["TLSv1.2", "TLSv1.3"]
+        assert agreed(stack, port, "TLSv1_1") == "TLSV1_ALERT_PROTOCOL_VERSION"
+
+
+def agreed(stack: Stack, port: str, newest: str) -> str | None:
+    """Return the version of TLS that a port agrees on with a client of this version or older, or why it refuses."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    # By itself the client's own library would refuse what is asked of the proxy here.
+    client.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        client.minimum_version, client.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion[newest]
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", int(stack.environment[port]))) as connection,
+            client.wrap_socket(connection, server_hostname=NAME) as channel,
+        ):
+            return channel.version()
+    except ssl.SSLError as refused:
+        return refused.reason
 
 
 def test_http_leads_to_https(stack: Stack, tls: httpx.Client) -> None:

@@ -11,7 +11,7 @@ import yaml
 from api.inference.prediction_log import DRAIN_SECONDS
 from api.serve import OPTIONS
 from common.room_settings.retention import bytes_of
-from common.settings import PROJECT
+from common.settings import PROJECT, Settings
 from deploy.build import build
 from tests.deploy.rendering import Manifest, rendered, schemas
 from tests.test_containers import services
@@ -219,7 +219,11 @@ def test_no_policy_allows_an_arrow_that_no_address_in_the_environment_needs(over
         known |= {(name, host, int(port)) for text in texts for host, port in re.findall(r"[/@](\w+):(\d+)", text)}
     allowed = {arrow for arrow in arrows(overlay, "Egress", "to") if arrow[0] in templates(overlay)}
     assert {arrow for arrow in allowed if arrow[1] != "outside"} - known == set()
-    assert {arrow for arrow in allowed if arrow[1] == "outside"} <= {("mlflow", "outside", 443)}
+    outside = {arrow for arrow in allowed if arrow[1] == "outside"}
+    # Each of them has the log-in of a bucket, which may be in a Secret that nobody has made.
+    assert outside in (set(), {("mlflow", "outside", 443), ("monitor", "outside", 443)})
+    reads = {name for name, each in containers(overlay) if any("AWS_" in one["name"] for one in each.get("env", ()))}
+    assert {name for name, *_ in outside} <= reads
 
 
 def test_images_and_settings_are_those_of_docker_compose(overlay: list[Manifest]) -> None:
@@ -257,6 +261,31 @@ def test_a_version_that_needs_too_much_memory_fails_its_check_before_the_contain
     [container] = templates(overlay)["api"]["spec"]["containers"]
     [check] = [int(each["value"]) for each in container["env"] if each["name"] == "MODEL_MEMORY_MB"]
     assert check + API_MB <= megabytes(container["resources"]["limits"]["memory"])
+
+
+def test_the_monitor_can_export_days_before_it_deletes_them(overlay: list[Manifest]) -> None:
+    [settings] = [each["data"] for each in of_kind(overlay, "ConfigMap") if each["metadata"]["name"].startswith("lab-")]
+    assert {"RETAIN_PREDICTIONS", "RETAIN_GROUND_TRUTHS", "EXPORT_PREDICTIONS"} <= set(settings)
+    Settings.model_validate({name.lower(): value for name, value in settings.items() if value})
+    pod = templates(overlay)["monitor"]["spec"]
+    [container] = pod["containers"]
+    given = {each["name"]: each.get("valueFrom", {}).get("secretKeyRef", {}) for each in container["env"]}
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert given[name] == {"name": "s3-days", "key": name, "optional": True}
+    [mount] = [each["name"] for each in container["volumeMounts"] if each["mountPath"] == "/lab/exported"]
+    # As in docker compose, a place that outlives the pod; and in the large overlay the way to a bucket.
+    assert {"name": mount, "persistentVolumeClaim": {"claimName": "exported"}} in pod["volumes"]
+
+
+def test_an_api_whose_disk_goes_with_its_pod_acknowledges_nothing_that_only_this_disk_has(
+    overlay: list[Manifest],
+) -> None:
+    pod = templates(overlay)["api"]["spec"]
+    [container] = pod["containers"]
+    [mount] = [each["name"] for each in container["volumeMounts"] if each["mountPath"] == "/lab/.lab"]
+    assert [each["name"] for each in pod["volumes"] if "emptyDir" in each and each["name"] == mount] == [mount]
+    [spool] = [each["value"] for each in container["env"] if each["name"] == "SPOOL_MB"]
+    assert Settings(spool_mb=int(spool)).spool_mb == 0
 
 
 def secrets(objects: list[Manifest]) -> set[tuple[str, str]]:
