@@ -62,10 +62,10 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_HOME": str(settings.state_dir / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_METRICS_ENABLED": "true",
-        OLD_RUNS: os.environ.get(OLD_RUNS, "events,flow_runs"),
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
     }
+    environment.setdefault(OLD_RUNS, "events,flow_runs")
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     return environment
 
