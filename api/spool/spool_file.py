@@ -123,7 +123,7 @@ class Spool:
 
     def size(self) -> int:
         """Return the bytes of all files."""
-        return sum(path.stat().st_size for path in self._folder.glob("*") if path.suffix in {SUFFIX, ".log"})
+        return sum(_bytes_of(path) for path in self._folder.glob("*") if path.suffix in {SUFFIX, ".log"})
 
     def append(self, *documents: Document, for_log: bool = False) -> None:
         """Keep documents; those that are not for the log are on the disk when this returns.
@@ -189,3 +189,10 @@ class Spool:
         if self._own is not None:
             self._own.remove()
             self._own = None
+
+
+def _bytes_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # brought in meanwhile, perhaps by another process
+        return 0

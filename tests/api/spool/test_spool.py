@@ -281,6 +281,15 @@ def test_a_truth_that_comes_while_the_spool_is_brought_in_is_not_lost(
         late.close()
 
 
+def test_a_file_that_is_brought_in_while_the_spool_is_measured_counts_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 10**6)
+    spool.append({"number": 1})
+    size = spool.size()
+    (tmp_path / "gone.jsonl").symlink_to(tmp_path / "nowhere")  # in the list of files, and not there
+    assert spool.size() == size > 0
+    spool.close()
+
+
 def test_an_append_that_fails_leaves_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = Spool(tmp_path / "spool", 10**6)
     spool.append({"number": 1})
