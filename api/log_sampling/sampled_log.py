@@ -39,13 +39,13 @@ class SampledLog:
             "Answers that are counted, but not written to the log, for want of disk.",
         )
 
-    def write(self, rows: Sequence[PredictionRow]) -> int:
+    def write(self, rows: Sequence[PredictionRow], *, durable: bool = False) -> int:
         """Write the rows, or one of ten, and count all of them; return how many are written."""
         if not self._samples():
-            return self._store.predictions.write(rows)
+            return self._store.predictions.write(rows, durable=durable)
         kept = [row for row in rows if crc32(row["id"].encode()) % ONE_IN == 0]
         left_out = [row for row in rows if crc32(row["id"].encode()) % ONE_IN]
-        self._store.retention.write_some(self._store.predictions, kept, left_out)
+        self._store.retention.write_some(self._store.predictions, kept, left_out, durable=durable)
         self._left_out.inc(len(left_out))
         return len(kept)
 

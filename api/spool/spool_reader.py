@@ -25,7 +25,9 @@ class SpoolReader:
         self._read: dict[str, int] = {}  # the byte up to which the predictions of a file are in the store
 
     def bring_in_predictions(self, log: LoggedPredictions, file: SpoolFile) -> int:
-        """Write the predictions of a file to the log; those that are there already do no harm.
+        """Write the predictions of a file to the log, durably, since the file is then removed.
+
+        Rows that are there already do no harm.
 
         Returns:
             How many the log has written.
@@ -58,11 +60,11 @@ class SpoolReader:
     def _write(self, log: LoggedPredictions, rows: Sequence[PredictionRow]) -> int:
         written = refused = 0
         try:
-            written = log.write(rows)
+            written = log.write(rows, durable=True)
         except BadRowError:
             for row in rows:  # without the one that no database takes
                 try:
-                    written += log.write([row])
+                    written += log.write([row], durable=True)
                 except BadRowError as error:
                     refused += 1
                     self.refuse({"kind": PREDICTIONS, **row_document(row)}, error)

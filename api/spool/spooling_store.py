@@ -153,11 +153,11 @@ class _SpooledPredictions:
     def __init__(self, store: SpoolingStore, part: Any) -> None:
         self._store, self._part = store, part
 
-    def write(self, rows: Sequence[PredictionRow]) -> int:
+    def write(self, rows: Sequence[PredictionRow], *, durable: bool = False) -> int:
         if self._store.found is not None:  # the log may be written before the spool is in the store
-            return self._store.found.predictions.write(rows)
+            return self._store.found.predictions.write(rows, durable=durable)
         if not self._store.keep(PREDICTIONS, *map(row_document, rows)):
-            return int(self._part.write(rows))
+            return int(self._part.write(rows, durable=durable))
         return len(rows)
 
     def __getattr__(self, name: str) -> Any:

@@ -70,12 +70,13 @@ class LoggedPredictions(StorePart):
         self.exported_at: sa.ColumnElement[Any] = sa.null()
         self.insert_new = insert_new
 
-    def write(self, rows: Sequence[PredictionRow]) -> int:
+    def write(self, rows: Sequence[PredictionRow], *, durable: bool = False) -> int:
         """Insert and count rows, all or none; rows that are there already stay as they are. Return how many are there.
 
-        The rows survive the end of the process. A loss of power may take the last of them.
+        The rows survive the end of the process. If they are not `durable`, a loss of power may take the last of them,
+        and so may a kill of PostgreSQL.
         """
-        with self._database.writing(durable=False) as connection:
+        with self._database.writing(durable=durable) as connection:
             self.insert(connection, rows)
         return len(rows)
 

@@ -108,11 +108,16 @@ class Retention(StorePart):
         return gone
 
     def write_some(
-        self, log: LoggedPredictions, kept: Sequence[PredictionRow], left_out: Sequence[PredictionRow]
+        self,
+        log: LoggedPredictions,
+        kept: Sequence[PredictionRow],
+        left_out: Sequence[PredictionRow],
+        *,
+        durable: bool = False,
     ) -> None:
-        """Write some rows to the log and count the others only, all or none."""
+        """Write some rows to the log and count the others only, all or none; `durable` is as in `log.write`."""
         self.missing.prepare()
-        with self._database.writing(durable=False) as connection:
+        with self._database.writing(durable=durable) as connection:
             log.insert(connection, kept)
             self.count_only(connection, left_out)
 

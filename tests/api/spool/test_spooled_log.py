@@ -3,6 +3,7 @@
 import signal
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import httpx
 import pytest
@@ -24,7 +25,8 @@ from tests.api.routes.test_bad_requests import check_problem
 from tests.api.spool.test_spool import is_open, of_kind
 from tests.common.store.rows import prediction
 from tests.conftest import running_api
-from tests.postgres import Postgres
+from tests.postgres import Postgres, postgres_server
+from tests.soak.parts import PostgresPart
 from tests.test_breaking import check_whole
 
 KEPT = "spool_kept_total"
@@ -94,6 +96,30 @@ def test_an_api_that_ends_while_its_table_is_away_leaves_its_rows_to_the_next_on
         assert [row["id"] for row in logged(store)] == [answer["prediction_id"]]
 
 
+def test_rows_that_came_from_the_spool_outlive_a_kill_of_postgresql(offline: Settings) -> None:
+    with postgres_server() as server, server.database() as url, store_of(with_url(offline, url)) as store:
+        # Without a durable transaction, nothing of it would be in the files for ten seconds.
+        server._run("ALTER SYSTEM SET wal_writer_delay TO '10s'", "SELECT pg_reload_conf()")
+        metrics = Metrics()
+        log = PredictionLog(get_problem("iris"), store.predictions, metrics)
+        spooled = SpooledLog(log, offline, metrics, SpoolMetrics(metrics))
+        rename(store, "predictions", "away")
+        assert spooled.write([prediction("p")]) == 0
+        rename(store, "away", "predictions")
+        spooled.start()
+        wait_for("the row", lambda: not spooled.away, every=0.005)
+        part = PostgresPart(server, Path(str(server._server.pgdata)), url)
+        part.kill()
+        wait_for("PostgreSQL", part.is_well, every=0.2)
+        part.close()
+        spooled.stop()
+        assert log_size(store) == 1
+
+
+def with_url(settings: Settings, url: str) -> Settings:
+    return settings.model_copy(update={"database_url": url})
+
+
 class FailingLog:
     """Takes rows while `error` is None, but never one of `bad`."""
 
@@ -101,13 +127,15 @@ class FailingLog:
         self.error: StoreError | None = None
         self.bad: set[str] = set()
         self.ids: list[str] = []
+        self.durable: list[bool] = []
 
-    def write(self, rows: Sequence[PredictionRow]) -> int:
+    def write(self, rows: Sequence[PredictionRow], *, durable: bool = False) -> int:
         if self.error:
             raise self.error
         if self.bad & {row["id"] for row in rows}:
             raise BadRowError("no database takes this row")
         self.ids += [row["id"] for row in rows]
+        self.durable.append(durable)
         return len(rows)
 
 
@@ -164,3 +192,5 @@ def test_a_flush_fails_while_rows_are_in_the_spool(spooled: SpooledLog, failing:
     assert spooled.flush(10.0)
     spooled.stop()
     assert failing.ids == ["p"]
+    assert spooled.write([prediction("next")]) == 1
+    assert failing.durable == [True, False]
