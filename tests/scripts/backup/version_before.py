@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 import subprocess
-import tarfile
+import zipfile
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -40,13 +40,15 @@ def code_before(folder: Path) -> Path:
         NoHistoryError: git does not have it.
     """
     try:
-        found = subprocess.run(["git", "archive", BEFORE, *PARTS], cwd=PROJECT, capture_output=True, check=False)
+        found = subprocess.run(
+            ["git", "archive", "--format=zip", BEFORE, *PARTS], cwd=PROJECT, capture_output=True, check=False
+        )
     except FileNotFoundError as error:
         raise NoHistoryError("git is not installed") from error
     if found.returncode:
         raise NoHistoryError(f"git does not have commit {BEFORE[:7]}: {found.stderr.decode().strip()}")
-    with tarfile.open(fileobj=io.BytesIO(found.stdout)) as files:
-        files.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(found.stdout)) as files:
+        files.extractall(folder)
     return folder
 
 
