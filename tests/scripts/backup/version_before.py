@@ -8,8 +8,8 @@ import json
 import os
 import sqlite3
 import subprocess
-import zipfile
 import tempfile
+import zipfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
