@@ -45,7 +45,7 @@ NOT_ON = {
 }
 ONE_OF = 60  # kills, for each time that a part has each of the other faults
 CALM = 1 / 2  # of the time
-# The monitor reads a window into memory. One of an hour would grow until the end of the soak, to 100 000 rows at most.
+# The monitor reads a window into memory. One of an hour would get more and more rows until the end of the soak.
 WINDOW_SECONDS = 300
 MEASURES = ("memory_mb", "files", "threads")
 
