@@ -54,4 +54,10 @@ def _advisory_locked(url: sa.URL, number: int) -> Iterator[bool]:
             locked = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({number})").scalar())
         except SQLAlchemyError as error:
             raise StoreError(f"the store cannot be locked: {str(error).splitlines()[0]}") from error
-        yield locked
+        try:
+            yield locked
+        finally:
+            # The server notices the end of a connection only a moment later; until then, nobody would get the lock.
+            with suppress(SQLAlchemyError):
+                if locked:
+                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({number})")

@@ -108,6 +108,16 @@ def profiled(lab: Settings, name: str, *path: str, since: date = DAY) -> Counter
     return counts
 
 
+def wait_until_free(url: str) -> None:
+    """Wait until nobody holds the place of the exporter: PostgreSQL has to notice that a killed holder has gone."""
+
+    def is_free() -> bool:
+        with process_lock(url, "exporting") as found:
+            return found
+
+    wait_for("the place", is_free)
+
+
 def command(lab: Settings, *words: str) -> Ended:
     return run_python("-m", *words, environment={**os.environ, **lab.environment()})
 
@@ -229,6 +239,7 @@ def test_a_killed_export_neither_loses_nor_doubles_a_row(
     write_some(lab, name)
     killed = command(lab, "tests.monitor.mlflow_export.dying_export", point, "5")
     assert (killed.stderr, killed.returncode) == ("", SIGKILLED)
+    wait_until_free(lab.database_url)
     done = export_all(lab, 5)
     assert done.startswith("exported 9 rows" if point == "after finish" else "exported 14 rows")
     assert profiled(lab, name) == {"champion": 7, "shadow": 7}
@@ -268,13 +279,7 @@ def test_the_lock_is_free_again_when_its_holder_was_killed(either_lab: Settings)
         with process_lock(either_lab.database_url, "exporting") as found:
             assert not found
         holder.kill()
-
-    def is_free() -> bool:
-        with process_lock(either_lab.database_url, "exporting") as found:
-            return found
-
-    # PostgreSQL has to notice that the connection is gone.
-    wait_for("the place", is_free)
+    wait_until_free(either_lab.database_url)
 
 
 def test_a_store_that_was_begun_anew_adds_to_the_day(lab: Settings, name: str) -> None:

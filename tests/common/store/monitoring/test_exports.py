@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from common.store import Store, StoreError
 from common.store.monitoring import exports as module
 from common.store.monitoring.exports import Export
-from common.store.process_lock import process_lock
+from common.store.process_lock import LOCK_NUMBERS, process_lock
 from common.store.tables import predictions
 from tests.common.store.rows import MODEL, NOON, SETOSA, prediction, shadow
 
@@ -169,8 +169,22 @@ def test_one_process_at_a_time_has_the_lock(url: str, store: Store) -> None:
     assert store
     with process_lock(url, "exporting") as first, process_lock(url, "exporting") as second:
         assert (first, second) == (True, False)
-    with process_lock(url, "exporting") as again:
-        assert again
+
+
+def test_a_lock_in_postgresql_is_free_before_its_connection_is_gone(postgres_url: str) -> None:
+    engine = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    held = sa.text(
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+        " WHERE datname = current_database() AND locktype = 'advisory' AND objid = :number"
+    ).bindparams(number=LOCK_NUMBERS["exporting"])
+    found = []
+    with engine.connect() as connection:
+        for _ in range(50):
+            with process_lock(postgres_url, "exporting"):
+                found.append(connection.scalar(held))
+            found.append(connection.scalar(held))
+    engine.dispose()
+    assert found == [1, 0] * 50
 
 
 def test_a_lock_that_cannot_be_asked_for_is_an_error_of_the_store(postgres_url: str, sqlite_url: str) -> None:
