@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make a replacement for the image python:3.12-slim: Debian's smallest system with this machine's Python 3.12 in /usr/local.
+# Make a replacement for the official image of Python: Debian's smallest system with this machine's Python 3.12 in /usr/local.
 # usage: base.sh OUT.tar
 set -euo pipefail
 out=$1

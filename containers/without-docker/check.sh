@@ -47,11 +47,11 @@ if ! podman image exists "localhost/$base"; then
         --change 'CMD ["python3"]' "$state/base.tar" "localhost/$base" >/dev/null
     rm "$state/base.tar"
 fi
-podman tag "localhost/$base" docker.io/library/python:3.12-slim
 
 echo "building images …"
 build() {
-    podman build --quiet --network host --pull=never --tag "docker.io/closed-loop-lab/$1" --file "$2" . >"$state/build-$1.log" 2>&1 ||
+    sed "s|^FROM python:[^ ]*|FROM localhost/$base|" "$2" |
+        podman build --quiet --network host --pull=never --tag "docker.io/closed-loop-lab/$1" --file - . >"$state/build-$1.log" 2>&1 ||
         { cat "$state/build-$1.log" >&2; return 1; }
 }
 # Two builds at a time: while one waits for the network or the disk, the other computes.

@@ -4,7 +4,6 @@ import logging
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -52,8 +51,7 @@ class Schedule:
         self._day_export = DayExport(settings, store, self._alerts)
         self._retention = RetentionJob(settings, store, self._day_export)
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(8)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            job_defaults={"coalesce": True, "misfire_grace_time": None},
             timezone=UTC,
         )
         # The log is complete up to a multiple of the interval `SETTLED` later.
@@ -65,12 +63,14 @@ class Schedule:
         self._add("retention", self._retention.run, settings.evaluate_seconds, EPOCH + SETTLED)
         self._add("posting", self._webhook.run, POST_SECONDS, EPOCH)
         # A look for a new replay while one runs ends at once; the scheduler would warn of each that it leaves out.
-        self._add("replays", self._replays.run, REPLAY_SECONDS, EPOCH, max_instances=2)
+        self._add("replays", self._replays.run, REPLAY_SECONDS, EPOCH, at_once=2)
         self._add(EXTERNAL_LOG, self.export, settings.export_seconds, EPOCH + SETTLED)
 
-    def _add(self, name: str, job: Callable[[], object], seconds: int, since: datetime, **options: Any) -> None:
+    def _add(self, name: str, job: Callable[[], object], seconds: int, since: datetime, at_once: int = 1) -> None:
         trigger = IntervalTrigger(seconds=seconds, start_date=since, timezone=UTC)
-        self._scheduler.add_job(job, id=name, trigger=trigger, **options)
+        # glibc keeps memory for each thread. A job that ran now on this thread and now on that would fill all of them.
+        self._scheduler.add_executor(ThreadPoolExecutor(at_once), name)
+        self._scheduler.add_job(job, id=name, trigger=trigger, executor=name, max_instances=at_once)
 
     def start(self) -> None:
         """Start the jobs: each runs at the next multiple of its interval. Say in a line what they watch."""

@@ -15,6 +15,7 @@ from common.settings import Settings
 from common.store import Store
 from common.store.trust.tables import correction_events
 from monitor.jobs import schedule
+from monitor.jobs.evaluation import Evaluator
 from monitor.jobs.schedule import EXTERNAL_LOG, Schedule
 from monitor.monitor import create_app
 from monitor.statistics.breaches import REVIEWS_WAITING, RUN_FAILED
@@ -99,6 +100,14 @@ def test_a_program_that_cannot_be_started_is_an_alert_too(lab: Settings, monkeyp
     with running(lab) as store:
         [alert] = wait_for("the alert", store.alerts.open, within=20)
     assert "/no/such/program" in alert.message
+
+
+def test_every_run_of_a_job_is_on_the_same_thread(offline: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    monkeypatch.setattr(Evaluator, "run", lambda _: threads.append(threading.get_ident()))
+    with running(offline.model_copy(update={"evaluate_seconds": 1, "window_seconds": 5, "export_seconds": 1})):
+        wait_for("five runs", lambda: len(threads) >= 5, within=20)
+    assert len(set(threads)) == 1
 
 
 def test_no_thread_and_no_process_is_left_of_a_service_that_ends(
