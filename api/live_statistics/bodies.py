@@ -61,7 +61,7 @@ class Reign(BaseModel):
 
 
 class Models(BaseModel):
-    """The served versions, the live statistics of all versions, and the champions so far (oldest first)."""
+    """The served versions, the live statistics of those and of the newest ones, and the champions (oldest first)."""
 
     model_name: str
     champion: int | None = Field(description="the version that answers")

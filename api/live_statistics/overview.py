@@ -12,17 +12,22 @@ METRICS = ("precision", "recall", "specificity", "f1")
 
 
 def overview(
-    problem: Problem, store: Store, champion: ServedVersion | None, challenger: ServedVersion | None
+    problem: Problem, store: Store, champion: ServedVersion | None, challenger: ServedVersion | None, most: int
 ) -> Models:
-    """Return the served versions, the live statistics of every version, and the comparison of the two that serve."""
+    """Return the served versions, the comparison of the two that serve, and the live statistics of versions.
+
+    These versions are the `most` that answered last, and the two that serve.
+    """
     name = problem.onnx_name
     first, second = (served.version.number if served else None for served in (champion, challenger))
+    serving = {number for number in (first, second) if number}
+    versions = serving.union(store.statistics.newest_versions(problem.name, name, most))
     classes = champion.model.classes if champion else problem.target.classes
     return Models(
         model_name=name,
         champion=first,
         challenger=second,
-        versions=[version_statistics(live, classes) for live in store.statistics.live(problem.name, name)],
+        versions=[version_statistics(live, classes) for live in store.statistics.live(problem.name, name, [*versions])],
         comparison=compare(store, problem, first, second) if first and second else None,
         history=[Reign(**vars(reign)) for reign in store.champions.history(name)],
     )

@@ -11,6 +11,9 @@ import sqlalchemy as sa
 from common.store.database import Database, Record, StorePart, records
 from common.store.tables import Role, confusion_counts, paired_counts, prediction_counts
 
+# A lab that fine-tunes for years has thousands of versions. Pages, metrics and answers show those that answered last.
+MOST_VERSIONS = 100
+
 
 @dataclass(frozen=True)
 class Span:
@@ -102,9 +105,19 @@ class Paired:
 class Statistics(StorePart):
     """Sums over the roll-ups."""
 
-    def live(self, problem: str, model_name: str) -> list[LiveCounts]:
-        """Return the counts of each version and role that has predictions, by version and role."""
-        span = Span(problem, model_name)
+    def newest_versions(self, problem: str, model_name: str, most: int = MOST_VERSIONS) -> list[int]:
+        """Return the versions that answered last, at most `most`, in the order of their numbers."""
+        c = prediction_counts.c
+        query = sa.select(c.model_version).where(*Span(problem, model_name).clauses(prediction_counts))
+        newest = query.group_by(c.model_version).order_by(sa.func.max(c.day).desc(), c.model_version.desc())
+        return sorted(row["model_version"] for row in self._database.read(newest.limit(most)))
+
+    def live(self, problem: str, model_name: str, versions: Sequence[int] = ()) -> list[LiveCounts]:
+        """Return the counts of each version and role that has predictions, by version and role.
+
+        Empty `versions` stand for all versions.
+        """
+        span = Span(problem, model_name, versions=versions)
         # Labels first: a row that has a label by then is certainly among the volumes, which are read afterwards.
         labels: defaultdict[tuple[int, Role], list[LabelSum]] = defaultdict(list)
         for each in self.label_sums(span):

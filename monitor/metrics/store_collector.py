@@ -66,7 +66,7 @@ class StoreCollector(Collector):
         found = [
             ((*model, str(live.model_version), live.role), live)
             for model in models
-            for live in self._store.statistics.live(*model)
+            for live in self._store.statistics.live(*model, self._store.statistics.newest_versions(*model))
         ]
         volumes = [((*model, name), volume) for model, live in found for name, volume in live.volumes.items()]
         for name, documentation, attribute in (

@@ -43,7 +43,7 @@ def known_problems(backends: Backends) -> list[ProblemInfo]:
     """Return the problems that have predictions, by name."""
     found: dict[str, list[ModelInfo]] = {}
     for (problem, model_name), (first, last) in sorted(backends.store.history.days().items()):
-        versions = sorted({live.model_version for live in backends.store.statistics.live(problem, model_name)})
+        versions = backends.store.statistics.newest_versions(problem, model_name)
         model = ModelInfo(name=model_name, versions=versions, first_day=first, last_day=last)
         found.setdefault(problem, []).append(model)
     return [ProblemInfo(name=name, models=models) for name, models in found.items()]

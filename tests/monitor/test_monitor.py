@@ -19,6 +19,7 @@ from common.registry.client import Version
 from common.settings import Settings
 from common.store import Store
 from common.store.predictions import PredictionRow
+from common.store.statistics import MOST_VERSIONS
 from common.store.suggestions import STATES
 from monitor.follow_registry import AliasedVersions
 from monitor.jobs.evaluation import Evaluator, Pace
@@ -77,6 +78,17 @@ def test_every_get_can_be_asked_for_its_head_alone(monitor: httpx.Client) -> Non
     for path in ("/", "/tab/drift", "/api/problems", "/livez", "/readyz", "/metrics", "/nowhere"):
         head, get = monitor.head(path), monitor.get(path)
         assert (head.status_code, head.content) == (get.status_code, b"")
+
+
+def test_of_many_versions_metrics_and_page_have_the_hundred_that_answered_last(
+    store: Store, monitor: httpx.Client
+) -> None:
+    numbers = range(1, MOST_VERSIONS + 2)
+    store.predictions.write([prediction(f"{version}", version=version) for version in numbers])
+    counted = samples(monitor, "logged_predictions_total", *MODEL_LABELS, "class_name")
+    assert {int(version) for _, _, version, *_ in counted} == {*numbers[1:]}
+    [problem] = monitor.get("/api/problems").json()
+    assert problem["models"][0]["versions"] == [*numbers[1:]]
 
 
 def test_predictions_and_outliers_are_counted_by_model_and_class(store: Store, monitor: httpx.Client) -> None:

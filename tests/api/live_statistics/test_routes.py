@@ -4,6 +4,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from statistics import NormalDist
 from typing import Any
 
@@ -14,12 +15,15 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, recall_score
 
 from common.settings import Settings
+from common.store import Store
+from common.store.statistics import MOST_VERSIONS
 from scripts.parts import wait_for
 from tests import servers
 from tests.api.challenger.test_shadow import CHALLENGER, keep_challenger, remembered, serving
 from tests.api.inference.test_prediction_log import CLASSES, SETOSA, SETOSA_ROW, ask, by_hand
-from tests.api.routes.test_bad_requests import check_problem
+from tests.api.routes.test_bad_requests import check_field, check_problem
 from tests.api.routes.test_feedback import tell
+from tests.common.store.rows import prediction
 from tests.conftest import IRIS, KEPT, register_onnx, running_api, set_alias
 
 METRICS = ("precision", "recall", "specificity", "f1")
@@ -119,6 +123,22 @@ def check_comparison(
         "both_wrong": right.count((False, False)),
         "p_value": pytest.approx(min(2 * tail, 1)),
     }
+
+
+def test_of_many_versions_the_overview_has_the_newest_and_those_that_serve(with_copy: Settings) -> None:
+    versions = range(KEPT, KEPT + MOST_VERSIONS + 2)
+    with closing(Store(with_copy.database_url)) as store:
+        store.predictions.write([prediction(f"{number}", version=number) for number in versions])
+
+    def shown(api: httpx.Client, **query: int) -> list[int]:
+        answer = api.get("/models", params=query).raise_for_status().json()
+        return [each["model_version"] for each in answer["versions"]]
+
+    with running_api(with_copy) as api:
+        assert shown(api) == [KEPT, *versions[2:]]
+        assert shown(api, limit=1) == [KEPT, versions[-1]]
+        assert shown(api, limit=1_000) == [*versions]
+        check_field(api.get("/models", params={"limit": 1_001}), "limit")
 
 
 def test_before_anything_is_asked_there_are_no_numbers(with_copy: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -140,6 +141,22 @@ def test_the_live_confusion_matrix_is_that_of_scikit_learn(play: Play, store: St
         expected = sklearn.metrics.confusion_matrix(truth, predicted, labels=play.classes) if truth else 0
         found = evaluate.matrix_of(each.labels, play.classes)
         np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape))
+
+
+def test_the_newest_versions_are_those_that_answered_last(store: Store) -> None:
+    # Version 1 serves again after version 3; its shadow has a version of its own.
+    days = {1: NOON, 2: NOON, 3: NOON + timedelta(days=1)}
+    store.predictions.write([prediction(f"{version}", version=version, at=at) for version, at in days.items()])
+    again = NOON + timedelta(days=2)
+    store.predictions.write([prediction("b", version=1, at=again), prediction("b", version=4, at=again, role="shadow")])
+    store.predictions.write([prediction("c", version=9, at=again, problem="breast_cancer")])
+    assert [store.statistics.newest_versions("iris", MODEL, most) for most in (1, 2, 3, 4, 5)] == [
+        [4], [1, 4], [1, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4],
+    ]  # fmt: skip
+    assert [(each.model_version, each.role) for each in store.statistics.live("iris", MODEL, [1, 4])] == [
+        (1, "champion"),
+        (4, "shadow"),
+    ]
 
 
 def test_nothing_is_known_of_a_model_that_has_not_answered(store: Store) -> None:
