@@ -16,6 +16,7 @@ from common.store import StoreError
 SUFFIX = ".jsonl"
 DONE = ".done"  # beside a file: how many of its truths and corrections are in the store
 REFUSED = "refused.log"  # has each document that the store did not take, with the reason
+READ_BYTES = 2**20
 FOR_LOG = 0.9  # of the size: the prediction log leaves room for ground truths and corrections
 Document = dict[str, Any]
 
@@ -30,7 +31,7 @@ class SpoolFile:
             BlockingIOError: another process has it.
         """
         self.path = path
-        self._file = path.open("ab")
+        self._file = path.open("a+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BaseException:
@@ -61,7 +62,7 @@ class SpoolFile:
             raise
 
     def _reopen(self) -> None:
-        file = self.path.open("ab")
+        file = self.path.open("a+b")
         old = os.dup(self._file.fileno())  # keeps the lock until the new descriptor has it
         try:
             self._file.close()
@@ -74,12 +75,13 @@ class SpoolFile:
 
     def documents(self, start: int = 0) -> Iterator[tuple[int, Document]]:
         """Yield the whole documents from the byte `start` on, each with the byte after it."""
-        with self.path.open("rb") as file:
-            file.seek(start)
-            for line in file:
-                if not line.endswith(b"\n"):  # a kill in the middle of a line, which was not acknowledged
-                    return
-                start += len(line)
+        rest = b""
+        # The path may be gone, because somebody has deleted the folder; what the open file has can still be read.
+        while found := os.pread(self._file.fileno(), READ_BYTES, start + len(rest)):
+            # A last line without an end was not acknowledged: a kill came in the middle of it.
+            *lines, rest = (rest + found).split(b"\n")
+            for line in lines:
+                start += len(line) + 1
                 yield start, json.loads(line)
 
     @property
@@ -92,6 +94,7 @@ class SpoolFile:
 
     @done.setter
     def done(self, place: int) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)  # somebody may have deleted it
         self.path.with_suffix(DONE).write_text(str(place))
 
     def close(self) -> None:
@@ -175,6 +178,7 @@ class Spool:
 
     def refuse(self, document: Document, reason: str) -> None:
         """Write down what the store does not take."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / REFUSED).open("a", encoding="utf-8") as file:
             file.write(json.dumps({**document, "refused_because": reason}) + "\n")
 

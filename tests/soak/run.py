@@ -1,6 +1,6 @@
 """Run the soak: `make soak`, or `python -m tests.soak.run`. SOAK_SECONDS, SOAK_KILLS and SOAK_SEED change it.
 
-The last half of the time has no faults, so that growth can be seen.
+After the faults, half of the time has none, so that growth can be seen.
 """
 
 import json
@@ -32,7 +32,7 @@ from tests.postgres import postgres_server
 from tests.soak.checks import Harm, check
 from tests.soak.faults import FAULTS, MISSING
 from tests.soak.load import Client
-from tests.soak.page import PAGE, RESULTS, markdown
+from tests.soak.page import LEAK, PAGE, RESULTS, markdown
 from tests.soak.parts import Part, PostgresPart, recover
 from tests.soak.samples import Sampler, last_memory, slope
 from training.search import train
@@ -44,27 +44,37 @@ NOT_ON = {
     *(("postgresql", fault) for fault in ("clock forward", "clock back")),  # asked nowhere for the time
 }
 ONE_OF = 60  # kills, for each time that a part has each of the other faults
-CALM = 1 / 2  # of the time
+CALM = 1 / 2  # of the time, after the last fault
 # The monitor reads a window into memory. One of an hour would get more and more rows until the end of the soak.
 WINDOW_SECONDS = 300
-MEASURES = ("memory_mb", "files", "threads")
 
 
 def main() -> int:
-    """Run it, and write the results and the page; return 1 if anything was lost, doubled or wrong."""
+    """Run it, and write the results and the page; return 1 if anything was lost, doubled or wrong, or grew."""
     seconds = float(os.environ.get("SOAK_SECONDS", "3600"))
     kills, seed = int(os.environ.get("SOAK_KILLS", "200")), int(os.environ.get("SOAK_SEED", "1"))
     result = soak(seconds, kills, seed, lambda line: print(line, flush=True))
     write_atomic(PROJECT / RESULTS, f"{json.dumps(result, indent=1)}\n".encode())
     write_atomic(PROJECT / PAGE, markdown(result).encode())
     print(json.dumps(result["checked"], indent=1))
-    return int(not is_well(result))
+    print("\n".join(leaks(result)) or "nothing grows beyond the limits")
+    return int(not is_well(result) or bool(leaks(result)))
 
 
 def is_well(result: dict[str, Any]) -> bool:
     """Return whether nothing was lost, doubled or counted wrongly."""
     wrong = ("predictions_lost", "predictions_doubled", "truths_lost", "corrections_lost", "corrections_doubled")
     return not any(result["checked"][name] for name in (*wrong, "counts_wrong"))
+
+
+def leaks(result: dict[str, Any]) -> list[str]:
+    """Return the parts whose growth is surely above its limit, each with the growth in an hour."""
+    return [
+        f"{part} grows: {measure} {found[0]:+.1f} an hour, {found[1]:+.1f} to {found[2]:+.1f}"
+        for part, growth in result["growth"].items()
+        for measure, limit in LEAK.items()
+        if (found := growth[measure]) and found[1] > limit
+    ]
 
 
 def plan(seconds: float, kills: int, seed: int) -> list[tuple[float, str, str]]:
@@ -115,14 +125,14 @@ def whole_lab() -> Iterator[tuple[Settings, dict[str, Part]]]:
 
 def soak(seconds: float, kills: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """Return the results of a soak."""
-    over = threading.Event()
+    calm, over = threading.Event(), threading.Event()
     faults: list[Harm] = []
     for fault, program in MISSING.items():
         tell(f"without {program}, no part gets a {fault}: on Debian, `apt-get install strace faketime` brings both")
     with whole_lab() as (lab, parts):
         tell(f"the lab runs; {seconds:.0f} s with {kills} kills, seed {seed}")
         api, monitor = (f"http://127.0.0.1:{port}" for port in (lab.api_port, lab.monitor_port))
-        clients = [Client(api, monitor, seed * 100 + number, over) for number in range(CLIENTS)]
+        clients = [Client(api, monitor, seed * 100 + number, calm, over) for number in range(CLIENTS)]
         sampler = Sampler(parts, over)
         begun = time.time()
         for thread in (*clients, sampler):
@@ -133,7 +143,9 @@ def soak(seconds: float, kills: int, seed: int, tell: Callable[[str], None]) -> 
                 faults.append(_fault(parts[name], fault))
                 seconds_after = faults[-1].well - faults[-1].over
                 tell(f"{time.time() - begun:6.0f} s  {name}: {fault}, well after {seconds_after:.1f} s")
-            time.sleep(max(0.0, begun + seconds - time.time()))
+            calm.set()
+            sampler.forget()
+            time.sleep(seconds * CALM)
         finally:
             over.set()
             for thread in (*clients, sampler):
@@ -159,7 +171,7 @@ def soak(seconds: float, kills: int, seed: int, tell: Callable[[str], None]) -> 
             for each in faults
         ],
         "growth": {
-            name: {"last_mb": last_memory(found), **{each: slope(found, each) for each in MEASURES}}
+            name: {"last_mb": last_memory(found), **{each: slope(found, each) for each in LEAK}}
             for name, found in sampler.samples.items()
         },
     }  # fmt: skip

@@ -87,6 +87,11 @@ class Sampler(threading.Thread):
         self._parts, self._over = parts, over
         self.samples: dict[str, list[Sample]] = {name: [] for name in parts}
 
+    def forget(self) -> None:
+        """Forget the samples so far."""
+        for found in self.samples.values():
+            found.clear()
+
     def run(self) -> None:
         """Take samples."""
         while not self._over.wait(SAMPLE_SECONDS):

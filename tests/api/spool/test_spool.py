@@ -1,5 +1,6 @@
 """A damaged store does not stop predictions, and nothing that was acknowledged meanwhile is lost or doubled."""
 
+import shutil
 import signal
 import sqlite3
 from collections import Counter
@@ -109,8 +110,9 @@ def test_an_api_with_a_damaged_store_answers_keeps_what_it_is_told_and_brings_it
         check_whole(store)
 
 
+@pytest.mark.parametrize("folder", ["stays", "is deleted"])
 def test_an_api_that_starts_while_postgresql_is_away_keeps_what_it_is_told(
-    with_copy: Settings, postgres: Postgres, postgres_url: str
+    with_copy: Settings, postgres: Postgres, postgres_url: str, folder: str
 ) -> None:
     lab = with_copy.model_copy(update={"database_url": postgres_url})
     Store(postgres_url).close()
@@ -118,6 +120,8 @@ def test_an_api_that_starts_while_postgresql_is_away_keeps_what_it_is_told(
         started = running_api(lab)
         api = started.__enter__()
         ids, correction = use(api)
+        if folder == "is deleted":
+            shutil.rmtree(lab.state_dir / "spool")
     try:
         wait_for("the store", lambda: is_open(api))
         assert api.get(f"/suggest/{correction}").json()["state"] == "received"

@@ -1,5 +1,6 @@
 """Rows that the prediction log cannot write are in the spool, and come into the store once, even after a kill."""
 
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Sequence
@@ -82,6 +83,23 @@ def test_rows_that_waited_for_postgresql_in_a_killed_api_are_brought_in_by_the_n
     with store_of(lab) as store:
         assert Counter(row["id"] for row in logged(store)) == Counter([known["prediction_id"], *sent])
         check_whole(store)
+
+
+def test_rows_of_a_spool_that_somebody_deletes_under_a_running_api_come_into_the_table(on_either: Settings) -> None:
+    folder = on_either.state_dir / "spool"
+    with running_api(on_either) as api, store_of(on_either) as store:
+        rename(store, "predictions", "away")
+        sent = [answer["prediction_id"] for answer in ask(api, SETOSA_ROW, SETOSA_ROW)]
+        wait_for("the spool", lambda: of_kind(api, KEPT, "predictions") == 2)
+        shutil.rmtree(folder)
+        rename(store, "away", "predictions")
+        wait_for("the rows", lambda: log_size(store) == 2)
+        assert [row["id"] for row in logged(store)] == sent
+        wait_for("the end of the spool", lambda: api.get("/readyz").json() == {"health": "ok"})
+        rename(store, "predictions", "away")
+        ask(api, SETOSA_ROW)
+        wait_for("the next spool", lambda: of_kind(api, KEPT, "predictions") == 3)
+        assert [path.suffix for path in folder.iterdir()] == [".jsonl"]
 
 
 def test_an_api_that_ends_while_its_table_is_away_leaves_its_rows_to_the_next_one(with_copy: Settings) -> None:
