@@ -47,7 +47,7 @@ def test_the_database_does_not_start_with_an_empty_secret_and_says_which(lesson:
     without = replace(lesson, environment={**lesson.environment, "LAB_SECRETS": str(tmp_path)})
     without.compose("up", "--detach", "--no-build", "postgres")
     wait_for("the reason", lambda: "superuser" in said(without, "postgres"), every=0.5)
-    # It restarts again and again; an engine that ends it in the moment between two starts reports an error.
+    # The container restarts again and again. Podman may fail to end it in the moment between two starts.
     away = ("rm", "--stop", "--force", "--volumes", "postgres")
     wait_for("the end", lambda: without.compose(*away, may_fail=True).returncode == 0, every=0.5)
 
