@@ -22,6 +22,8 @@ VERDICT = "verdict"
 API, FILE = "/api/2.0/mlflow", "/model-versions/get-artifact"
 NOT_MLFLOW = "another program than MLflow answers"
 LOG_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+# With log-ins, MLflow does not tell a model that is not there from one that a log-in may not read.
+HINTS = {401: f": {LOG_IN}", 403: ": nothing is registered under this name yet, or this log-in may not read it"}
 MAX_ANSWER = 16 * 2**20  # bytes of an answer that is not a file
 ANSWER_SECONDS = 20.0
 # The tag of a version that a service could not load; its value is the reason.
@@ -162,7 +164,7 @@ class Registry:
         whole = httpx.Response(response.status_code, content=bytes(read), request=response.request)
         if whole.is_success:
             return whole
-        hint = f": {LOG_IN}" if whole.status_code == httpx.codes.UNAUTHORIZED else ""
+        hint = HINTS.get(whole.status_code, "")
         raise RegistryError(f"MLflow at {self.uri} answered {whole.status_code} to {path}{hint}", _error_code(whole))
 
 

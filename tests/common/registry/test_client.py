@@ -165,6 +165,15 @@ def test_an_error_of_the_server_and_an_answer_of_another_program_are_errors_of_t
         serving(uri)
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(401, "set MLFLOW_TRACKING_USERNAME and "), (403, "nothing is registered under this name yet, or ")],
+)
+def test_a_refusal_says_what_may_be_missing(status: int, said: str) -> None:
+    with always(status, b"") as uri, pytest.raises(RegistryError, match=rf"answered {status} to .*/alias: {said}"):
+        serving(uri)
+
+
 def test_a_file_without_end_is_not_read_on() -> None:
     with dripping(bytes(2**16), 0) as uri, pytest.raises(RegistryError, match="is larger than 1 MB"):
         ask(uri, lambda registry: registry.download(LISTED))
