@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,6 +12,14 @@ import pytest
 from scripts.parts import wait_for
 from tests.containers.stack import KEY, OWN, PASSWORD, Stack, engine, image
 
+# Keeps a core busy for three seconds, and prints how much of it this program got.
+BUSY = """
+import time
+begun, before = time.monotonic(), time.process_time()
+while time.monotonic() < begun + 3:
+    pass
+print((time.process_time() - before) / (time.monotonic() - begun))
+"""
 MEGABYTE = 1_000_000
 LONG_RUNNING = {"postgres", "mlflow", "prefect", "finetune", "api", "proxy", "monitor", "prometheus", "alertmanager"}
 COUNT = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
@@ -83,6 +92,11 @@ def test_a_container_starts_no_more_processes_than_it_may(stack: Stack) -> None:
     refused = stack.inside("monitor", "sh", "-c", script, may_fail=True)
     assert "Cannot fork" in refused.stderr
     assert httpx.get(f"{stack.address('MONITOR_PORT')}/livez").is_success
+
+
+def test_a_program_gets_no_more_of_a_core_than_its_container_may_have(stack: Stack) -> None:
+    limited = replace(stack, environment={**stack.environment, "LAB_CPUS": "0.3"})
+    assert float(limited.once("train", "python", "-c", BUSY)) < 0.4
 
 
 def test_the_image_of_the_api_is_small() -> None:
