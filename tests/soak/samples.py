@@ -16,7 +16,7 @@ from scipy import stats
 from tests.soak.parts import Part
 
 SAMPLE_SECONDS = 2.0
-WARM_UP_SECONDS = 300.0  # of each life: imports, pools, connections and caches fill
+WARM_UP_SECONDS = 600.0  # of each life: imports, caches, connections, and the memory pools of all threads fill
 LEVEL = 0.95
 BLOCK_SECONDS = 60.0  # samples that follow each other are alike, so their means count
 LEAST = 10  # blocks for a slope

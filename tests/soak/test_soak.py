@@ -39,9 +39,9 @@ def test_lives_at_different_levels_have_one_slope() -> None:
     assert (flat.per_hour, flat.low, flat.high) == (0, 0, 0)
 
 
-def test_the_first_five_minutes_of_a_life_do_not_count() -> None:
-    assert slope(samples(36.0, 100)[:400], "memory_mb") is None
-    warm = [each._replace(memory_mb=100 + max(0, 300 - 2 * tick)) for tick, each in enumerate(samples(0, 100))]
+def test_the_first_ten_minutes_of_a_life_do_not_count() -> None:
+    assert slope(samples(36.0, 100)[:550], "memory_mb") is None
+    warm = [each._replace(memory_mb=100 + max(0, 600 - 2 * tick)) for tick, each in enumerate(samples(0, 100))]
     assert slope(warm, "memory_mb") == slope(samples(0, 100), "memory_mb")
 
 
