@@ -1,5 +1,6 @@
 """The JSON of the page: the problems that it knows, and a tab with its panels."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from pydantic import BaseModel
@@ -39,12 +40,17 @@ class TabData(BaseModel):
     panels: list[Panel]
 
 
-def known_problems(backends: Backends) -> list[ProblemInfo]:
-    """Return the problems that have predictions, by name."""
+def known_problems(backends: Backends, chosen: Sequence[int] = ()) -> list[ProblemInfo]:
+    """Return the problems that have predictions, by name, each with the versions that answered last.
+
+    Those of the `chosen` versions that have ever answered are there, too.
+    """
+    statistics = backends.store.statistics
     found: dict[str, list[ModelInfo]] = {}
     for (problem, model_name), (first, last) in sorted(backends.store.history.days().items()):
-        versions = backends.store.statistics.newest_versions(problem, model_name)
-        model = ModelInfo(name=model_name, versions=versions, first_day=first, last_day=last)
+        older = statistics.live(problem, model_name, chosen) if chosen else ()
+        versions = {*statistics.newest_versions(problem, model_name), *(each.model_version for each in older)}
+        model = ModelInfo(name=model_name, versions=sorted(versions), first_day=first, last_day=last)
         found.setdefault(problem, []).append(model)
     return [ProblemInfo(name=name, models=models) for name, models in found.items()]
 

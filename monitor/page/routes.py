@@ -55,12 +55,12 @@ def page_router(tabs: Sequence[Tab]) -> APIRouter:
     @router.get("/api/{tab}", tags=["page"], responses=ERRORS)
     def data(request: Request, tab: str, asked: FromUrl) -> TabData:
         """Return all panels of a tab."""
-        return _data(request, _found(by_name, tab), asked, known_problems(request.app.state.backends))
+        return _data(request, _found(by_name, tab), asked, known_problems(request.app.state.backends, asked.version))
 
     @router.get("/api/{tab}/{panel}.csv", tags=["page"], responses=ERRORS, response_class=Response)
     def table(request: Request, tab: str, panel: str, asked: FromUrl) -> Response:
         """Return the table of a panel as CSV."""
-        found = _data(request, _found(by_name, tab), asked, known_problems(request.app.state.backends))
+        found = _data(request, _found(by_name, tab), asked, known_problems(request.app.state.backends, asked.version))
         content = as_csv(_found({each.id: each for each in found.panels}, panel))
         return _csv(f"{found.problem}-{tab}-{panel}.csv", content)
 
@@ -93,7 +93,7 @@ def page_router(tabs: Sequence[Tab]) -> APIRouter:
 
 def _timeline(request: Request, asked: PageQuery) -> TimelineData:
     backends: Backends = request.app.state.backends
-    chosen = _asked_selection(request, asked, known_problems(backends))
+    chosen = _asked_selection(request, asked, known_problems(backends, asked.version))
     return timeline_of(View(backends, chosen)).data()
 
 
@@ -117,7 +117,7 @@ def _path(tab: Tab, tabs: Sequence[Tab]) -> str:
 def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
     def page(request: Request, asked: FromUrl) -> Response:
         backends: Backends = request.app.state.backends
-        problems = known_problems(backends)
+        problems = known_problems(backends, asked.version)
         selection = _asked_selection(request, asked, problems)
         data = tab_data(backends, tab, selection)
         context = {
@@ -127,7 +127,7 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
             "data": data,
             "asked": asked,
             "problems": sorted({data.problem, *(each.name for each in problems)}),
-            "versions": sorted({*_versions(problems).get(data.problem, ()), *data.versions}),
+            "versions": sorted({*_versions(problems).get(data.problem, ()), *data.versions}, reverse=True),
             **strip(backends, data, selection, asked),
         }
         return render(request, "tab.html", context)
@@ -137,7 +137,7 @@ def _page(tab: Tab, tabs: Sequence[Tab]) -> Callable[..., Response]:
 
 def _overview(request: Request, tab: Tab, asked: PageQuery) -> tuple[TabData, Mapping[str, Any]]:
     backends: Backends = request.app.state.backends
-    selection = _asked_selection(request, asked, known_problems(backends))
+    selection = _asked_selection(request, asked, known_problems(backends, asked.version))
     data = tab_data(backends, tab, selection)
     return data, strip(backends, data, selection, asked)
 

@@ -89,6 +89,11 @@ def test_of_many_versions_metrics_and_page_have_the_hundred_that_answered_last(
     assert {int(version) for _, _, version, *_ in counted} == {*numbers[1:]}
     [problem] = monitor.get("/api/problems").json()
     assert problem["models"][0]["versions"] == [*numbers[1:]]
+    # An older one can still be chosen, also when another problem has a version of that number.
+    store.predictions.write([prediction("b", problem="breast_cancer")])
+    chosen = "problem=iris&version=1&version=2"
+    assert monitor.get(f"/api/overview?{chosen}").json()["versions"] == [1, 2]
+    assert 'name="version" value="1" checked' in monitor.get(f"/?{chosen}").text
 
 
 def test_predictions_and_outliers_are_counted_by_model_and_class(store: Store, monitor: httpx.Client) -> None:
