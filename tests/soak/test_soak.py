@@ -151,6 +151,7 @@ def test_growth_is_a_leak_when_it_is_surely_above_its_limit() -> None:
     some = {
         "api": samples(36.0, 100, noise=0.1),
         "monitor": samples(9.0, 100),
+        "prefect": samples(36.0, 100),
         "worker": samples(12.0, 100, 200, noise=10.0),  # too noisy to be sure
     }
     grown = {part: {measure: slope(found, measure) for measure in LEAK} for part, found in some.items()}
