@@ -46,8 +46,6 @@ NOT_ON = {
 }
 ONE_OF = 60  # kills, for each time that a part has each of the other faults
 CALM = 1 / 2  # of the time, after the last fault
-# The monitor reads a window into memory. One of an hour would get more and more rows until the end of the soak.
-WINDOW_SECONDS = 300
 
 
 def main() -> int:
@@ -106,7 +104,6 @@ def whole_lab() -> Iterator[tuple[Settings, dict[str, Part]]]:
             database_url=url,
             suggest_rate="100000/minute",
             disk_limit_percent=100,
-            window_seconds=WINDOW_SECONDS,
             **ports,
         )
         problem = get_problem("iris")
