@@ -1,7 +1,7 @@
 """A measured server: it starts on one core, all its processes are measured, and all of them end with it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,14 +77,22 @@ def family(first: psutil.Process) -> list[psutil.Process]:
 
 
 def core_seconds(first: psutil.Process) -> float:
-    """Return the core seconds of a process and its descendants."""
-    times = [each.cpu_times() for each in family(first)]
-    return sum(each.user + each.system for each in times)
+    """Return the core seconds of a process and its descendants, those that have ended included."""
+    # The four times are user and system, of a process and of its children that have ended. A parent comes after its
+    # children, so that it has the time of one that has ended since.
+    return sum(_of_each(reversed(family(first)), lambda each: sum(each.cpu_times()[:4])))
 
 
 def resident(pid: int) -> float:
     """Return the resident memory of a process and its descendants, in MB."""
-    return sum(each.memory_info().rss for each in family(psutil.Process(pid))) / 1e6
+    return sum(_of_each(family(psutil.Process(pid)), lambda each: each.memory_info().rss)) / 1e6
+
+
+def _of_each(processes: Iterable[psutil.Process], read: Callable[[psutil.Process], float]) -> Iterator[float]:
+    """Yield what `read` returns for each process that still runs."""
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
+            yield read(each)
 
 
 @contextmanager

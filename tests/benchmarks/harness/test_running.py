@@ -1,5 +1,6 @@
 """A measured server runs on one core, all its processes are measured, and none is left at the end."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from benchmarks.harness.counting import accounted, counts, written
 from benchmarks.harness.http_load import put_load
-from benchmarks.harness.running import family, running
+from benchmarks.harness.running import core_seconds, family, resident, running
 from benchmarks.harness.serving import is_ready, serving, whole
 from common.problem import Problem
 from common.settings import Settings
@@ -42,6 +43,40 @@ def test_all_processes_of_a_server_are_on_one_core_and_end_with_it(tmp_path: Pat
         assert started.resident() > alone
         assert started.cold_start > 0
     assert not [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+# Starts a process that keeps a core busy for half a second, and waits for a line before and after.
+PARENT = """
+import subprocess, sys
+input()
+busy = "import time; begun = time.process_time()\\nwhile time.process_time() < begun + 0.5: pass"
+subprocess.run([sys.executable, "-c", busy], check=True)
+print(flush=True)
+input()
+"""
+
+
+def test_the_core_time_of_a_process_that_has_ended_meanwhile_counts() -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=pipe, stdout=pipe, text=True, bufsize=1) as started:
+        assert started.stdin
+        assert started.stdout
+        first = psutil.Process(started.pid)
+        before = core_seconds(first)
+        started.stdin.write("\n")
+        started.stdout.readline()
+        assert core_seconds(first) - before >= 0.5
+        started.stdin.write("\n")
+
+
+def test_a_process_that_ends_while_all_are_looked_at_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as started:
+        child = psutil.Process(started.pid)
+        here = psutil.Process()
+        monkeypatch.setattr("benchmarks.harness.running.family", lambda first: [first, child])
+        started.communicate(b"\n")
+    assert core_seconds(here) > 0
+    assert resident(here.pid) > 1
 
 
 def test_a_server_that_ends_early_is_an_error_with_its_output(tmp_path: Path) -> None:
