@@ -38,10 +38,23 @@ def markdown(result: Mapping[str, Any]) -> str:
         not_run=", ".join([*(f"{fault} (without {it})" for fault, it in result["not_run"].items()), "a loss of power"]),
         faults=_faults(result),
         **LEAK,
+        leaks=f"Above it in this run, which therefore ended as failed: {'; '.join(found)}."
+        if (found := leaks(result))
+        else "No part was above it in this run.",
         growth=_growth(result),
         requests=f"{checked['requests']:,}",
         refused=f"{refused:,} got no answer or an error ({kinds})" if refused else "all were answered",
     )
+
+
+def leaks(result: Mapping[str, Any]) -> list[str]:
+    """Return the parts whose growth is surely above its limit, each with the growth in an hour."""
+    return [
+        f"{part} grows: {measure} {found[0]:+.1f} an hour, {found[1]:+.1f} to {found[2]:+.1f}"
+        for part, growth in result["growth"].items()
+        for measure, limit in LEAK.items()
+        if (found := growth[measure]) and found[1] > limit
+    ]
 
 
 def _faults(result: Mapping[str, Any]) -> str:

@@ -32,13 +32,12 @@ from tests.postgres import postgres_server
 from tests.soak.checks import Harm, check
 from tests.soak.faults import FAULTS, MISSING
 from tests.soak.load import Client
-from tests.soak.page import LEAK, PAGE, RESULTS, markdown
+from tests.soak.page import LEAK, PAGE, RESULTS, leaks, markdown
 from tests.soak.parts import Part, PostgresPart, recover
 from tests.soak.samples import Sampler, last_memory, slope
 from training.search import train
 
 CLIENTS = 3
-OWN = {"api", "worker", "monitor"}  # the others are programs of other projects, whose growth is shown
 PARTS = ("api", "worker", "prefect", "mlflow", "monitor", "postgresql")
 NOT_ON = {
     *((part, fault) for part in ("worker", "monitor") for fault in ("full disk", "slow disk")),  # both keep only logs
@@ -64,17 +63,6 @@ def is_well(result: dict[str, Any]) -> bool:
     """Return whether nothing was lost, doubled or counted wrongly."""
     wrong = ("predictions_lost", "predictions_doubled", "truths_lost", "corrections_lost", "corrections_doubled")
     return not any(result["checked"][name] for name in (*wrong, "counts_wrong"))
-
-
-def leaks(result: dict[str, Any]) -> list[str]:
-    """Return the lab's own parts whose growth is surely above its limit, each with the growth in an hour."""
-    return [
-        f"{part} grows: {measure} {found[0]:+.1f} an hour, {found[1]:+.1f} to {found[2]:+.1f}"
-        for part, growth in result["growth"].items()
-        if part in OWN
-        for measure, limit in LEAK.items()
-        if (found := growth[measure]) and found[1] > limit
-    ]
 
 
 def plan(seconds: float, kills: int, seed: int) -> list[tuple[float, str, str]]:
