@@ -57,7 +57,7 @@ api: $(INSTALLED) ## start the api alone; it reloads when the code changes
 test: $(INSTALLED) ## run the tests against real servers
 	@pytest -m 'not thorough' --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-soak: $(INSTALLED) ## use a whole lab for an hour, do harm to it, count what is lost, write docs/reliability.md (SOAK_SECONDS, SOAK_KILLS)
+soak: $(INSTALLED) ## use a whole lab, do harm to it, count what is lost, write docs/reliability.md (100 minutes; SOAK_SECONDS, SOAK_KILLS)
 	@python -m tests.soak.run
 
 lint: $(INSTALLED) ## check style and types
@@ -71,7 +71,7 @@ format: $(INSTALLED) ## put the code into the project's style
 	@ruff format .
 	@ruff check --fix .
 
-bench: $(INSTALLED) ## measure every claim about speed and memory, write docs/benchmarks.md (45 minutes; needs wrk)
+bench: $(INSTALLED) ## measure every claim about speed and memory, write docs/benchmarks.md (two hours; needs wrk)
 	@python -m benchmarks.run
 
 bench-quick: $(INSTALLED) ## compare the api with an empty endpoint, before and after a change (a minute; needs wrk)

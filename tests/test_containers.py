@@ -33,7 +33,8 @@ DOCKERFILES = sorted(
     for folder in ("api", "finetune", "monitor", "containers")
     for path in (PROJECT / folder).rglob("Dockerfile")
 )
-IMAGE = re.compile(r"^(?:FROM |[ -]+image: )(\S+)", re.MULTILINE)
+IMAGE = re.compile(r"^(?:FROM |[ -]+image(?:Name)?: )(\S+)", re.MULTILINE)
+OPERATORS = "ghcr.io/cloudnative-pg/postgresql"  # Dependabot does not read `imageName`
 WITHOUT_DIGEST = {"prefecthq/prefect:3.8.8-python3.12-kubernetes"}
 Locked = dict[str, list[dict[str, Any]]]
 
@@ -395,16 +396,18 @@ def test_every_image_of_others_has_its_digest_and_the_same_one_everywhere() -> N
     files += [*(PROJECT / "containers").glob("*.yaml"), *(PROJECT / "deploy").rglob("*.yaml")]
     written = [each for file in files for each in IMAGE.findall(file.read_text(encoding="utf-8"))]
     of_others = {each for each in written if not each.startswith("closed-loop-lab/")} - WITHOUT_DIGEST
-    assert {each for each in of_others if not re.fullmatch(r"[a-z/]+:[a-z0-9.-]+@sha256:[0-9a-f]{64}", each)} == set()
-    names = {"python", "postgres", "haproxy", "prom/prometheus", "prom/alertmanager", "grafana/grafana"}
+    assert {each for each in of_others if not re.fullmatch(r"[a-z./-]+:[a-z0-9.-]+@sha256:[0-9a-f]{64}", each)} == set()
+    names = {"python", "postgres", "haproxy", "prom/prometheus", "prom/alertmanager", "grafana/grafana", OPERATORS}
     assert Counter(each.split(":")[0] for each in of_others) == dict.fromkeys(names, 1)
 
 
-def test_newer_digests_are_proposed_for_every_file_that_has_one() -> None:
+def test_newer_digests_are_proposed_for_every_file_with_one_that_dependabot_reads() -> None:
     listed = YAML(typ="safe").load((PROJECT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
     folders = {each["package-ecosystem"]: each.get("directories", [each.get("directory")]) for each in listed}
     manifests = [
-        path for path in (PROJECT / "deploy").rglob("*.yaml") if "@sha256:" in path.read_text(encoding="utf-8")
+        path
+        for path in (PROJECT / "deploy").rglob("*.yaml")
+        if re.search(r"image: .*@sha256:", path.read_text(encoding="utf-8"))
     ]
     files = [*(PROJECT / path for path in DOCKERFILES), *manifests]
     assert folders["docker"] == sorted({f"/{file.parent.relative_to(PROJECT)}" for file in files})
