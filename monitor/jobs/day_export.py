@@ -16,6 +16,8 @@ COMMAND = (sys.executable, "-m", "monitor.exporting_days")
 WITHIN = 3_600.0  # seconds
 JOB = "export of old predictions"
 DAY = timedelta(days=1)
+# Rows that waited in a spool reach the log late. Without this hour, a limit in bytes would let a day go at midnight.
+LATE = timedelta(hours=1)
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class DayExport:
         if not self._settings.export_predictions:
             return sweep
         part = "truths" if sweep.with_truth else "all"
-        midnight = _begin(sweep.before.astimezone(UTC).date())
+        midnight = _begin((sweep.before - LATE).astimezone(UTC).date())
         if not self._ends_exported(sweep, part, midnight):
             self._running = SubprocessJob(
                 (*self._command, sweep.problem, midnight.isoformat(), part), self._settings, WITHIN

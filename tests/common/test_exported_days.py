@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -110,6 +111,17 @@ def test_retention_deletes_only_days_that_are_exported(kept: Store, tmp_path: Pa
     assert RetentionJob(settings, kept, export, Clock(NOON + DAY)).run().deleted == 2
     assert [row["id"] for row in rows_of(tmp_path)] == ["a", "a", "b"]
     assert kept.predictions.get("new")
+
+
+def test_a_day_is_written_an_hour_after_its_end_with_the_rows_that_came_late(kept: Store, tmp_path: Path) -> None:
+    url = kept._database._engine.url.render_as_string(hide_password=False)
+    settings = Settings(database_url=url, export_predictions=str(tmp_path))
+    export = DayExport(settings, kept, JobAlerts(kept))
+    at_night = Sweep("iris", with_truth=False, before=MIDNIGHT + timedelta(minutes=59))
+    assert export(at_night).before == MIDNIGHT - DAY
+    kept.predictions.write([prediction("late", at=NOON - DAY)])
+    assert export(replace(at_night, before=MIDNIGHT + timedelta(hours=1))).before == MIDNIGHT
+    assert "late" in {row["id"] for row in rows_of(tmp_path)}
 
 
 def test_rows_stay_while_the_export_fails_and_an_alert_says_so(kept: Store, tmp_path: Path) -> None:
