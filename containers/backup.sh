@@ -24,10 +24,6 @@ stopped=$($compose --profile "*" ps --services --status running | grep '^finetun
 # shellcheck disable=SC2086 # names of services
 [ -z "$stopped" ] || $compose --profile "*" stop $stopped
 
-for database in $databases; do
-    echo "saving the database $database"
-    $compose exec -T postgres pg_dump --username=lab --format=custom "$database" >"$work/$database.dump"
-done
 # usage: save SERVICE NAME FOLDER [OPTION]; 1 is tar's code for a file that has changed or gone meanwhile
 save() {
     echo "saving $2"
@@ -35,9 +31,14 @@ save() {
     shift 3
     $compose exec -T "$service" tar -C "$folder" "$@" -cf - . >"$work/$name.tar" || [ $? = 1 ]
 }
+# The spool comes before the store: messages that go into the store meanwhile are then in both, and count once.
+save api served /lab/.lab --exclude=./keys
+for database in $databases; do
+    echo "saving the database $database"
+    $compose exec -T postgres pg_dump --username=lab --format=custom "$database" >"$work/$database.dump"
+done
 save mlflow artifacts /artifacts
 save monitor exported /lab/exported
-save api served /lab/.lab --exclude=./keys
 save api keys /lab/.lab/keys
 tar -C "$data" -cf "$work/data.tar" .
 tar -C "$secrets" -cf "$work/secrets.tar" .

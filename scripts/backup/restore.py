@@ -81,7 +81,18 @@ def restore(settings: Settings, path: Path, max_bytes: int, tell: Tell = print) 
             (home / UNFINISHED).touch()
             _bring_in(archive, Path(staging), home, url)
         (home / UNFINISHED).unlink()
+        _tell_of_days(settings, archive, tell)
         return archive.manifest
+
+
+def _tell_of_days(settings: Settings, archive: Archive, tell: Tell) -> None:
+    """Tell where the days are that retention has exported: the store that is back does not write them again."""
+    folder = archive.manifest.get("exported_to")
+    known = folder == places.exported_folder(settings) or not any(map(places.is_day, archive.files))
+    if isinstance(folder, str) and not known:
+        tell(f"  the exported days are in {settings.lab_home / folder}: name it in EXPORT_PREDICTIONS")
+    if missing := places.days_elsewhere(archive.manifest, archive.files):
+        tell(f"  {missing:,} exported days are not in the backup: their rows are only where the saved lab wrote them")
 
 
 def _bring_in(archive: Archive, staging: Path, home: Path, url: sa.URL) -> None:
@@ -118,7 +129,9 @@ def _check_fits(archive: Archive, url: sa.URL) -> None:
             f"the backup is of a newer lab: its store has schema {schema}, and this lab knows {SCHEMA}. Restore it "
             "with the version of the lab that has made it"
         )
-    if alien := next((name for name in archive.files if not name.startswith(places.ALLOWED)), None):
+    if alien := next(
+        (name for name in archive.files if not name.startswith(places.ALLOWED) and not places.is_day(name)), None
+    ):
         raise BackupError(f"the backup is refused: {alien!r} in it is at no place that a backup has")
     if (places.STORE_SQLITE if here == "sqlite" else places.STORE_DUMP) not in archive.files:
         raise BackupError("the backup has no store")
@@ -127,6 +140,9 @@ def _check_fits(archive: Archive, url: sa.URL) -> None:
 def _check_empty(home: Path, url: sa.URL, archive: Archive) -> None:
     was_killed = (home / UNFINISHED).exists()  # the folder was empty, and a restore did not come to its end
     found = [] if was_killed else [path for place in STATE for path in sorted((home / place).rglob("*"))]
+    if not was_killed:
+        folders = {Path(name).parents[1].as_posix() for name in archive.files if places.is_day(name)}
+        found += [home / name for folder in sorted(folders) for name in places.days_of(home, folder)]
     if state := next((path for path in found if path.is_file() and not path.name.endswith(NO_STATE)), None):
         raise BackupError(
             f"{home} is not empty: it has {state.relative_to(home)}. A backup comes back into an empty lab only: use a "

@@ -1,16 +1,17 @@
 """Back up the lab into one file, while it runs: `make backup`, or `python -m scripts.backup.save [FILE]`.
 
 The file holds the store, MLflow's registry with its artefacts, Prefect's database, data, corrections, DVC's cache, the
-served copies, and the keys. Keep it as you keep a key: people's data and the lab's keys are in it.
+served copies, the spool, exported days, and the keys. Keep it as a key: people's data and the lab's keys are in it.
 """
 
 import argparse
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -57,7 +58,7 @@ class _Saving:
         self._settings, self._home = settings, settings.lab_home
         self._archive, self._staging = archive, staging
         self._manifest, self._tell = manifest, tell
-        self._names: list[str] = []  # of the files in staging
+        self._names: dict[str, None] = {}  # of the files in staging, in their order
 
     def all(self) -> None:
         self._keys()
@@ -65,11 +66,16 @@ class _Saving:
         self._tell("  waiting for a moment between two fine-tunings …")
         with places.no_fine_tuning(self._settings):
             self._manifest["moment"] = datetime.now(UTC).isoformat()
+            self._spool(places.files_of(self._home, places.SPOOL))
             self._store()
+            later = places.files_of(self._home, places.SPOOL)
+            # A file of which more has come into the store than the copy of the store has would lose messages.
+            self._spool(each for each in later if not each.endswith(places.SPOOL_PLACE))
             self._folder("data and corrections", places.FILES_WITH_STORE)
             self._database("MLflow's database", places.MLFLOW)
         for folder in places.FILES_LATER:
             self._folder(f"files of {folder}", folder)
+        self._exported_days()
         self._database("Prefect's database", places.PREFECT)
         for name in self._names:
             self._timed(f"into the archive: {name}", partial(self._archive.add, name, self._staging / name))
@@ -81,6 +87,11 @@ class _Saving:
         if settings.signing_key is not None:
             self._tell("  SIGNING_KEY is a setting, and not in the backup: keep it, or no version can be loaded")
         self._tell("  the settings (.env) are not in the backup: keep them")
+
+    def _spool(self, names: Iterable[str]) -> None:
+        for name in names:
+            with suppress(FileNotFoundError):  # an api has brought it in meanwhile
+                shutil.copyfile(self._home / name, self._staged(name))
 
     def _store(self) -> None:
         url = sa.make_url(self._settings.database_url)
@@ -106,13 +117,27 @@ class _Saving:
             self._tell(f"  {what} is not in this lab's folder, and not in the backup: save it where it is")
 
     def _staged(self, name: str) -> Path:
-        self._names.append(name)
+        self._names[name] = None
         path = self._staging / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def _folder(self, what: str, folder: str) -> None:
-        names = list(places.files_of(self._home, folder))
+        self._files(what, list(places.files_of(self._home, folder)))
+
+    def _exported_days(self) -> None:
+        folder = places.exported_folder(self._settings)
+        if folder is not None:
+            self._manifest["exported_to"] = folder
+            days = places.days_of(self._home, folder)
+            self._files("exported days", [each for each in days if each not in self._archive.files])
+        if missing := places.days_elsewhere(self._manifest, self._archive.files):
+            self._tell(
+                f"  {missing:,} exported days are not in the backup, because EXPORT_PREDICTIONS names no folder of "
+                "this lab that has them: save them where they are"
+            )
+
+    def _files(self, what: str, names: Sequence[str]) -> None:
         if names:
             self._timed(
                 f"{what} ({len(names):,})", lambda: sum(self._archive.add(each, self._home / each) for each in names)
