@@ -1,7 +1,8 @@
 """The manifests of `deploy/`: what Kubernetes' schemas cannot know, checked on what kubectl renders."""
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from api.inference.prediction_log import DRAIN_SECONDS
 from api.serve import OPTIONS
 from common.room_settings.retention import bytes_of
 from common.settings import PROJECT, Settings
-from deploy.build import build
+from deploy.build import build, rules
 from tests.deploy.rendering import Manifest, rendered, schemas
 from tests.test_containers import services
 
@@ -22,6 +23,48 @@ ASKS_KUBERNETES = {"prefect-worker"}
 WITHOUT_SCHEMA = {"Cluster", "PrometheusRule", "ServiceMonitor"}
 RESTRICTED = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 NAME = "app.kubernetes.io/name"
+# The names of the objects by kind, one list for each folder and component. Loops below find nothing wrong with none.
+BASE = {
+    "Namespace": "closed-loop-lab",
+    "ConfigMap": "lab",
+    "Deployment": "api mlflow monitor prefect worker",
+    "CronJob": "train",
+    "Service": "api mlflow monitor prefect",
+    "HorizontalPodAutoscaler": "api",
+    "PodDisruptionBudget": "api",
+    "PersistentVolumeClaim": "artifacts data exported",
+    "NetworkPolicy": "api deny-all mlflow monitor names postgres prefect train worker",
+}
+POSTGRES = {"StatefulSet": "postgres", "Service": "postgres", "ConfigMap": "postgres-init"}
+PROMETHEUS_OPERATOR = {"ServiceMonitor": "api monitor prefect", "PrometheusRule": "closed-loop-lab"}
+LARGE = {
+    "Cluster": "lab",
+    "Service": "postgres",
+    "Ingress": "api",
+    "NetworkPolicy": "mlflow-s3 monitor-s3 postgres-cluster",
+}
+DASK = {
+    "Deployment": "dask-scheduler dask-worker",
+    "Service": "dask-scheduler",
+    "NetworkPolicy": "dask dask-scheduler train-on-dask",
+}
+WORK_POOL = {
+    "Deployment": "prefect-worker",
+    "ServiceAccount": "prefect-worker",
+    "Role": "prefect-worker",
+    "RoleBinding": "prefect-worker",
+    "NetworkPolicy": "prefect-from-worker prefect-worker",
+}
+# MLflow's artefacts are in a bucket there.
+LARGE_BASE = BASE | {"PersistentVolumeClaim": "data exported"}
+PARTS = {
+    "base": [BASE],
+    "overlays/small": [BASE, POSTGRES],
+    "overlays/large": [LARGE_BASE, PROMETHEUS_OPERATOR, LARGE],
+    "components/prometheus-operator": [PROMETHEUS_OPERATOR],
+    "dask": [DASK],
+    "work-pool": [WORK_POOL],
+}
 API_MB = 250  # memory of an api beside the check of a version: docs/benchmarks.md has 133 MB after 1 000 predictions
 
 
@@ -61,6 +104,23 @@ def matching(objects: list[Manifest], labels: dict[str, str]) -> set[str]:
 def megabytes(quantity: str) -> float:
     number, unit = re.fullmatch(r"(\d+)(Mi|Gi)", quantity).groups()  # type: ignore[union-attr]  # else the test fails
     return int(number) * (1024 if unit == "Gi" else 1)
+
+
+def names(*parts: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the names of all parts by kind."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for part in parts:
+        for kind, some in part.items():
+            found[kind] = sorted([*found[kind], *some.split()])
+    return found
+
+
+@pytest.mark.parametrize("folder", PARTS)
+def test_a_folder_has_all_of_its_objects_and_no_others(folder: str) -> None:
+    # kustomize ends the name of a ConfigMap with a hash of its content.
+    whole = [(each["kind"], each["metadata"]["name"]) for each in rendered(folder)]
+    plain = ({kind: re.sub(r"-[a-z0-9]{10}$", "", name) if kind == "ConfigMap" else name} for kind, name in whole)
+    assert names(*plain) == names(*PARTS[folder])
 
 
 def test_every_object_fits_the_schema_of_its_kind(objects: list[Manifest]) -> None:
@@ -132,6 +192,26 @@ def test_every_selector_finds_pods_and_every_port_of_a_service_is_one_of_theirs(
         assert "replicas" not in scaled["spec"]
 
 
+def replicas(folder: str) -> tuple[int, int, int]:
+    """Return the least and the largest number of apis, and how many of them may be stopped at a time."""
+    [scaler] = of_kind(rendered(folder), "HorizontalPodAutoscaler")
+    [budget] = of_kind(rendered(folder), "PodDisruptionBudget")
+    return scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"], budget["spec"]["maxUnavailable"]
+
+
+def test_an_api_stays_when_machines_are_emptied_and_the_large_overlay_has_more_of_them() -> None:
+    small, large = map(replicas, OVERLAYS)
+    for least, most, stopped in (small, large):
+        assert 0 < stopped < least < most
+    assert all(more > fewer for fewer, more in zip(small, large, strict=True))
+
+
+def test_the_operator_of_prometheus_gets_every_rule_of_the_lab() -> None:
+    [found] = of_kind(rendered("overlays/large"), "PrometheusRule")
+    assert found["spec"] == rules()["spec"]
+    assert {each["name"] for each in found["spec"]["groups"]} >= {"confusion", "service"}
+
+
 def test_every_monitor_of_prometheus_finds_a_service_and_names_the_job_of_the_rules() -> None:
     objects = rendered("overlays/large")
     jobs = {job["job_name"] for job in yaml.safe_load((PROJECT / "prometheus.yml").read_text())["scrape_configs"]}
@@ -199,8 +279,8 @@ def test_everything_else_is_denied_but_the_look_up_of_names(overlay: list[Manife
         e["metadata"]["name"]: e["spec"] for e in of_kind(overlay, "NetworkPolicy") if not e["spec"]["podSelector"]
     }
     assert for_all.pop("deny-all") == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    [names] = for_all.pop("names")["egress"]
-    assert {each["port"] for each in names["ports"]} == {53}
+    [look_up] = for_all.pop("names")["egress"]
+    assert {each["port"] for each in look_up["ports"]} == {53}
     assert for_all == {}
 
 

@@ -1,5 +1,6 @@
 """The sizes of docs/deploy.md follow from the figures of docs/benchmarks.md."""
 
+import ast
 import re
 
 import pytest
@@ -22,6 +23,10 @@ from deploy.sizing import (
 FIGURES = Figures(
     core=60e-6, core_in_batches=6e-6, core_of_database=30e-6, written=16_000, disk=500, log=700, network=1_000
 )
+STORE = PROJECT / "common" / "store"
+PARTS = ("api", "common", "containers", "finetune", "monitor", "problems", "scripts", "training", "trust")
+# A room may give the log, or a part that stands for it, another name; these are the names that they use.
+HANDING = re.compile(r"\b_?(?:predictions|log|part|known_rows|retention)\.write(?:_some)?\b")
 
 
 def test_the_table_on_the_page_is_the_one_that_the_benchmarks_give() -> None:
@@ -71,18 +76,37 @@ def test_a_page_without_marks_is_an_error_and_text_around_the_marks_stays() -> N
         with_table("no marks", "new")
 
 
-def test_one_module_writes_the_prediction_log() -> None:
-    calls = {
+def inserts(node: ast.AST) -> bool:
+    """Return whether a call hands rows, and not a correction, to `insert` of a part of the store."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="insert"), args=[ast.Name(id="connection"), _]):
+            return "suggestion" not in ast.unparse(node)
+    return False
+
+
+def test_the_store_has_three_ways_into_the_prediction_log() -> None:
+    ways = {
+        f"{path.stem}.{function.name}"
+        for path in STORE.rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef) and any(map(inserts, ast.walk(function)))
+    }
+    assert ways == {"predictions.write", "retention.write_some", "known_rows.write"}
+
+
+def test_the_page_names_every_module_that_hands_rows_to_the_prediction_log() -> None:
+    handing = {
         str(path.relative_to(PROJECT))
-        for part in ("api", "common", "finetune", "monitor", "trust")
+        for part in PARTS
         for path in (PROJECT / part).rglob("*.py")
-        if re.search(r"predictions\.write\(", path.read_text(encoding="utf-8"))
+        if STORE not in path.parents and HANDING.search(path.read_text(encoding="utf-8"))
     }
-    # docs/deploy.md says that a stream changes the first module. The others are rooms between it and the store: two
-    # write through the spool, the third one row of ten while the disk is nearly full.
-    assert calls == {
-        "api/inference/prediction_log.py",
-        "api/spool/spooled_log.py",
-        "api/spool/spooling_store.py",
-        "api/log_sampling/sampled_log.py",
-    }
+    page = PAGE.read_text(encoding="utf-8").partition("## Sizes on paper")[2]
+    assert {*re.findall(r"`(\w+/[\w/]+\.py)`", page)} == handing
+    assert "api/log_sampling/sampled_log.py" in handing
+
+
+def test_one_line_of_the_prediction_log_hands_on_all_answers() -> None:
+    [line] = re.findall(r"`(self\..+?)`", PAGE.read_text(encoding="utf-8"))
+    module = (PROJECT / "api" / "inference" / "prediction_log.py").read_text(encoding="utf-8")
+    assert module.count(line) == len(HANDING.findall(module)) == 1
