@@ -1,6 +1,6 @@
 # The commands of the lab. People, git hooks and CI call the same targets; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install data train demo up watch report check-lab dashboards backup restore soak api test lint format bench bench-quick containers sbom faults lock clean
+.PHONY: help install data train demo up watch report check-lab dashboards backup restore soak api test night lint format bench bench-quick containers sbom faults lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,10 @@ api: $(INSTALLED) ## start the api alone; it reloads when the code changes
 # Three test processes, each with servers of its own, because the tests spend much time waiting for servers.
 test: $(INSTALLED) ## run the tests against real servers
 	@pytest -m 'not thorough' --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+# Both parts run, also when the first one has failed.
+night: $(INSTALLED) ## run the tests that `make test` leaves out, then the soak (some hours)
+	@pytest -m thorough --numprocesses 2 --dist loadfile --no-loadscope-reorder; tests=$$?; python -m tests.soak.run && exit $$tests
 
 soak: $(INSTALLED) ## use a whole lab, do harm to it, count what is lost, write docs/reliability.md (100 minutes; SOAK_SECONDS, SOAK_KILLS)
 	@python -m tests.soak.run

@@ -47,6 +47,11 @@ class Stack:
         """Run a command in the container of a service, with the service's secrets in its environment."""
         return self.inside(service, "sh", "/app/with_secrets.sh", *command, may_fail=may_fail)
 
+    def ask_database(self, question: str, database: str = "lab") -> list[str]:
+        """Return the first column of an answer, as the superuser inside the container gets it."""
+        options = ("--username=lab", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
+        return self.inside("postgres", "psql", *options, "-c", question, database).stdout.splitlines()
+
     def containers(self, *services: str) -> list[dict[str, Any]]:
         """Return docker compose's descriptions of the containers."""
         listed = self.compose("ps", "--all", "--format", "json", *services).stdout
@@ -79,6 +84,11 @@ class Stack:
         """Start or stop replicas of a service until `replicas` run."""
         # podman reports too little about running containers: without --no-recreate docker compose would replace them.
         self.start("--no-recreate", "--scale", f"{service}={replicas}", service)
+
+    def restart(self, *services: str) -> None:
+        """Restart services, and return when they are healthy."""
+        self.compose("restart", "--timeout", "10", *services)
+        self.wait_until_healthy(*services)
 
     def wait_until_healthy(self, *services: str) -> None:
         """Return when these services, or all, are healthy."""

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ print((time.process_time() - before) / (time.monotonic() - begun))
 """
 MEGABYTE = 1_000_000
 LONG_RUNNING = {"postgres", "mlflow", "prefect", "finetune", "api", "proxy", "monitor", "prometheus", "alertmanager"}
+TMP = "/tmp"  # noqa: S108  # of a container
 COUNT = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
 MORE_THAN_ALLOWED = 130  # corrections a minute of one client
 # The program asks the api directly, and forges another client's address in each request.
@@ -81,6 +83,24 @@ def test_a_container_runs_without_privileges_on_a_root_that_it_cannot_write(stac
     assert re.findall(r"NoNewPrivs:\s*(\w+)", status) == ["1"]
 
 
+@pytest.mark.parametrize("service", sorted(LONG_RUNNING))
+def test_the_folder_tmp_is_in_memory(stack: Stack, service: str) -> None:
+    mounts = [line.split() for line in stack.inside(service, "cat", "/proc/mounts").stdout.splitlines()]
+    assert [kind for _, folder, kind, *_ in mounts if folder == TMP] == ["tmpfs"]
+
+
+def test_what_a_program_leaves_in_tmp_is_gone_after_a_restart(stack: Stack) -> None:
+    kept, away = "/lab/exported/kept", f"{TMP}/away"
+    stack.inside("monitor", "touch", kept, away)
+    assert stack.inside("monitor", "ls", kept, away).stdout.split() == [kept, away]
+    stack.restart("monitor")
+    found = stack.inside("monitor", "ls", kept, away, may_fail=True)
+    assert found.stdout.split() == [kept]
+    assert f"'{away}': No such file" in found.stderr
+    stack.inside("monitor", "rm", kept)
+    wait_for("the page", lambda: httpx.get(f"{stack.address('MONITOR_PORT')}/livez").is_success)
+
+
 def test_a_program_that_takes_more_memory_than_its_container_may_is_killed_and_the_page_goes_on(stack: Stack) -> None:
     killed = stack.inside("monitor", "python", "-c", "b'x' * 3 * 2**30", may_fail=True)
     assert killed.returncode == 128 + signal.SIGKILL
@@ -130,11 +150,15 @@ def test_the_api_counts_a_client_by_the_address_that_the_proxy_has_seen(stack: S
     assert inside[0] == taken
 
 
-def test_replicas_share_one_port_and_one_may_end_without_a_failed_request(stack: Stack) -> None:
+def test_replicas_share_one_port_and_the_others_answer_when_some_have_ended(stack: Stack) -> None:
+    def healthy(replicas: int) -> bool:
+        return [each for each in targets(stack) if each[0] == "api"] == [("api", "up")] * replicas
+
     stack.scale("api", 3)
     with stack.client() as api:
         wait_for("work for each of them", lambda: api.get("/label") and all(answered(stack, n) for n in (1, 2, 3)))
-        three = [("api", "up")] * 3
-        wait_for("three targets", lambda: [t for t in targets(stack) if t[0] == "api"] == three, within=30, every=0.5)
-        stack.scale("api", 1)
-        assert {api.get("/livez").status_code for _ in range(200)} == {200}
+        wait_for("three targets", lambda: healthy(3), within=30, every=0.5)
+        for left in (2, 1):
+            stack.scale("api", left)
+            assert {api.get("/livez").status_code for _ in range(200)} == {200}
+            wait_for(f"targets: {left}", partial(healthy, left), within=30, every=0.5)

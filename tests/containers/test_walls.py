@@ -147,12 +147,6 @@ def test_a_service_reads_and_writes_rows_of_its_own_database_and_changes_no_tabl
 OWNED = {"lab": "lab_owner", "mlflow": "mlflow", "prefect": "prefect"}
 
 
-def ask_database(stack: Stack, question: str, database: str = "lab") -> list[str]:
-    """Return the first column of an answer, as the superuser inside the container gets it."""
-    options = ("--username=lab", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
-    return stack.inside("postgres", "psql", *options, "-c", question, database).stdout.splitlines()
-
-
 def owners(stack: Stack) -> dict[str, list[str]]:
     asked = """
         SELECT pg_get_userbyid(relowner) FROM pg_class
@@ -161,20 +155,20 @@ def owners(stack: Stack) -> dict[str, list[str]]:
             WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd')
         UNION SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()
     """
-    return {name: ask_database(stack, asked, name) for name in OWNED}
+    return {name: stack.ask_database(asked, name) for name in OWNED}
 
 
 def test_the_tables_belong_to_a_role_that_only_the_migration_uses(stack: Stack) -> None:
     assert owners(stack) == {name: [owner] for name, owner in OWNED.items()}
-    users = set(ask_database(stack, "SELECT DISTINCT usename FROM pg_stat_activity WHERE client_addr IS NOT NULL"))
+    users = set(stack.ask_database("SELECT DISTINCT usename FROM pg_stat_activity WHERE client_addr IS NOT NULL"))
     assert users <= {"lab_api", "lab_monitor", "lab_worker", "mlflow", "prefect"}
     assert users >= {"mlflow", "prefect"}
 
 
 def test_the_roles_can_be_given_again_to_what_belongs_to_the_superuser_as_in_older_versions(stack: Stack) -> None:
-    ask_database(stack, "ALTER DATABASE lab OWNER TO lab; ALTER TABLE predictions OWNER TO lab")
-    ask_database(stack, "ALTER VIEW predictions_and_revisions OWNER TO lab")
-    ask_database(stack, "ALTER DATABASE mlflow OWNER TO lab; ALTER TABLE runs OWNER TO lab", "mlflow")
+    stack.ask_database("ALTER DATABASE lab OWNER TO lab; ALTER TABLE predictions OWNER TO lab")
+    stack.ask_database("ALTER VIEW predictions_and_revisions OWNER TO lab")
+    stack.ask_database("ALTER DATABASE mlflow OWNER TO lab; ALTER TABLE runs OWNER TO lab", "mlflow")
     stack.inside("postgres", "bash", "/docker-entrypoint-initdb.d/roles.sh")
     assert owners(stack) == {name: [owner] for name, owner in OWNED.items()}
     assert stack.inside("monitor", "python", "healthy.py", "http://127.0.0.1:5004/readyz").returncode == 0

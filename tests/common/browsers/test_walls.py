@@ -5,12 +5,15 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from common.settings import Settings
 from monitor.monitor import create_app as make_monitor
+from monitor.page.tabs import TABS
 from scripts.parts import wait_for
 from tests.conftest import keep_copy, offline_settings, running_api, served, served_version
 
+KEY = "a key of the lab"
 SETOSA = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 FOREIGN: list[dict[str, str]] = [
     {"Origin": "http://evil.example"},
@@ -39,6 +42,14 @@ def api(settings: Settings) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def monitor(settings: Settings) -> Iterator[httpx.Client]:
     with served(make_monitor(settings)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def monitor_with_key(settings: Settings) -> Iterator[httpx.Client]:
+    """A monitor of a lab that has a key, and so an audit log; the client sends the key, and opens pages."""
+    with served(make_monitor(settings.model_copy(update={"api_key": SecretStr(KEY)}))) as client:
+        client.headers.update({"X-API-Key": KEY, "Accept": "text/html"})
         yield client
 
 
@@ -131,9 +142,33 @@ def test_every_answer_is_of_the_type_it_says_and_is_shown_in_no_other_page(servi
         service.post("/predict", json={}),
     ]
     for answer in answers:
-        assert answer.headers["x-content-type-options"] == "nosniff", answer.url
-        assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
-        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], answer.url
+        is_walled(answer)
+
+
+PAGES = ("/", *(f"/tab/{tab.name}" for tab in TABS[1:]), "/log-in", "/audit", "/report", "/words")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_of_the_monitor_is_of_its_type_and_is_shown_in_no_other_page(
+    monitor_with_key: httpx.Client, path: str
+) -> None:
+    answer = monitor_with_key.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    is_walled(answer)
+
+
+def test_a_page_of_the_monitor_that_says_what_is_wrong_is_shown_in_no_other_page(
+    monitor_with_key: httpx.Client,
+) -> None:
+    for path, status in (("/nowhere", 404), ("/?since=yesterday", 422)):
+        answer = monitor_with_key.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        is_walled(answer)
+
+
+def is_walled(answer: httpx.Response) -> None:
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"], answer.url
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], answer.url
 
 
 def test_only_the_scripts_of_the_documentation_run_in_it(service: httpx.Client) -> None:
