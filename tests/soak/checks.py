@@ -2,14 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
+from common.problem import get_problem
 from common.settings import Settings
 from common.store import Store
+from common.store.suggestions import Suggestion
 from common.store.tables import ROLES, confusion_counts, paired_counts, prediction_counts
+from common.table import csv_line
 from tests.api.inference.test_prediction_log import logged, told
+from tests.soak.answers import Harm
 from tests.soak.load import Acknowledgements
 
 # A killed api loses the rows that still wait (a quarter of a second; those that PostgreSQL does not take are in the
@@ -17,16 +21,6 @@ from tests.soak.load import Acknowledgements
 # (three times wal_writer_delay, 0.2 s). The rest is for a busy machine.
 BEFORE_KILL = 2.0
 Span = tuple[float, float]
-
-
-class Harm(NamedTuple):
-    """A fault: when it began and ended, and when the part answered again."""
-
-    part: str
-    fault: str
-    at: float
-    over: float
-    well: float
 
 
 def before_kills(harms: Sequence[Harm]) -> list[Span]:
@@ -49,11 +43,12 @@ def check(store: Store, lab: Settings, seen: Sequence[Acknowledgements], harms: 
     truths = told(store)
     given = {name: truth for each in seen for name, truth in each.truths.items()}
     answered = {name: at for each in seen for name, at in each.predictions.items()}
-    corrections = [name for each in seen for name in each.corrections]
+    sent = {name: correction for each in seen for name, correction in each.corrections.items()}
     missing = [at for name, at in answered.items() if name not in ids]
     last_moment = [at for at in missing if _within(at, before_kills(harms))]
-    rows = lab.corrections.read_text(encoding="utf-8").splitlines() if lab.corrections.exists() else []
-    kept = store.suggestions.rows_to_keep(lab.problem)
+    text = lab.corrections.read_text(encoding="utf-8") if lab.corrections.exists() else ""
+    rows = Counter(text.splitlines(keepends=True))
+    wanted = Counter(_line(each) for each in store.suggestions.rows_to_keep(lab.problem))
     return {
         "predictions": len(answered),
         "predictions_lost": len(missing) - len(last_moment),
@@ -61,14 +56,29 @@ def check(store: Store, lab: Settings, seen: Sequence[Acknowledgements], harms: 
         "predictions_doubled": sum(count > 1 for count in there.values()),
         "truths": len(given),
         "truths_lost": sum(truths.get(name) != truth for name, truth in given.items()),
-        "corrections": len(corrections),
-        "corrections_lost": sum(store.suggestions.get(name) is None for name in corrections),
-        "corrections_in_the_file": len(kept),
-        "corrections_doubled": len(rows) - len(kept),
+        "corrections": len(sent),
+        "corrections_lost": sum(_sent(store.suggestions.get(name)) != each for name, each in sent.items()),
+        "corrections_in_the_file": (rows & wanted).total(),
+        "rows_lost": (wanted - rows).total(),
+        "corrections_doubled": (rows - wanted).total(),
         "counts_wrong": wrong_counts(store),
-        "requests": sum(each.requests for each in seen),
-        "refused": dict(sum((each.refused for each in seen), Counter[str]())),
+        "requests": sum(len(each.requests) for each in seen),
+        "refused": dict(Counter(one.outcome for each in seen for one in each.requests if not one.is_success)),
     }
+
+
+def _line(correction: Suggestion) -> str:
+    """Return the line of finetune.csv that a correction must have."""
+    problem = get_problem(correction.problem)
+    values = [correction.features[name] for name in problem.columns]
+    return csv_line(values, str(problem.target.classes.index(correction.class_name)))
+
+
+def _sent(kept: Suggestion | None) -> tuple[list[float | str], str] | None:
+    """Return a correction as its client remembers it."""
+    if kept is None:
+        return None
+    return [kept.features[name] for name in get_problem(kept.problem).columns], kept.class_name
 
 
 def _within(at: float, spans: Sequence[Span]) -> bool:

@@ -3,11 +3,12 @@
 import random
 import threading
 import time
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx
+
+from tests.soak.answers import LOOK, MESSAGE, NO_ANSWER, PREDICTION, Request
 
 ROWS = ((5.1, 3.5, 1.4, 0.2), (5.7, 2.8, 4.1, 1.3), (6.3, 3.3, 6.0, 2.5))
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
@@ -25,9 +26,8 @@ class Acknowledgements:
 
     predictions: dict[str, float] = field(default_factory=dict)
     truths: dict[str, str] = field(default_factory=dict)
-    corrections: dict[str, str] = field(default_factory=dict)  # the correction that an id names, as text
-    refused: Counter[str] = field(default_factory=Counter)  # by status, or by the kind of a lost connection
-    requests: int = 0
+    corrections: dict[str, tuple[list[float], str]] = field(default_factory=dict)  # the values and the class, by the id
+    requests: list[Request] = field(default_factory=list)
 
 
 class Client(threading.Thread):
@@ -55,9 +55,9 @@ class Client(threading.Thread):
                 if number % (EVERY["correction"] * (RARER if self._calm.is_set() else 1)) == 0:
                     self._correct()
                 if number % EVERY["statistics"] == 0:
-                    self._ask(self._api, "GET", "/models")
+                    self._ask(LOOK, self._api, "GET", "/models")
                 if number % EVERY["page"] == 0:
-                    self._ask(self._monitor, "GET", "/")
+                    self._ask(LOOK, self._monitor, "GET", "/")
 
     def _row(self) -> tuple[list[float], str]:
         place = self._random.randrange(len(ROWS))
@@ -65,7 +65,7 @@ class Client(threading.Thread):
 
     def _predict(self, known: list[tuple[str, str]]) -> None:
         row, name = self._row()
-        if found := self._ask(self._api, "POST", "/predict", {"data": [row]}):
+        if found := self._ask(PREDICTION, self._api, "POST", "/predict", {"data": [row]}):
             [answer] = found.json()["predictions"]
             self.seen.predictions[answer["prediction_id"]] = time.time()
             known.append((answer["prediction_id"], name))
@@ -73,22 +73,24 @@ class Client(threading.Thread):
 
     def _tell(self, prediction_id: str, name: str) -> None:
         body = {"prediction_id": prediction_id, "class_name": name}
-        if self._ask(self._api, "POST", "/feedback", body):
+        if self._ask(MESSAGE, self._api, "POST", "/feedback", body):
             self.seen.truths[prediction_id] = name
 
     def _correct(self) -> None:
         row, name = self._row()
         body = {**dict(zip(NAMES, row, strict=True)), "class_name": name}
-        if found := self._ask(self._api, "POST", "/suggest", body):
-            self.seen.corrections[found.json()["suggestion_id"]] = f"{row} {name}"
+        if found := self._ask(MESSAGE, self._api, "POST", "/suggest", body):
+            self.seen.corrections[found.json()["suggestion_id"]] = row, name
 
-    def _ask(self, client: httpx.Client, method: str, path: str, body: object = None) -> httpx.Response | None:
-        self.seen.requests += 1
-        with suppress(httpx.TransportError):
-            answer = client.request(method, path, json=body)
-            if answer.is_success:
-                return answer
-            self.seen.refused[str(answer.status_code)] += 1
+    def _ask(
+        self, kind: str, client: httpx.Client, method: str, path: str, body: object = None
+    ) -> httpx.Response | None:
+        at, outcome = time.time(), NO_ANSWER
+        try:
+            with suppress(httpx.TransportError):
+                answer = client.request(method, path, json=body)
+                outcome = str(answer.status_code)
+                return answer if answer.is_success else None
             return None
-        self.seen.refused["no answer"] += 1
-        return None
+        finally:
+            self.seen.requests.append(Request(at, time.time(), kind, outcome))

@@ -6,6 +6,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import psutil
 import sqlalchemy as sa
 from honcho.environ import parse_procfile
@@ -74,9 +75,9 @@ class Part:
 class PostgresPart(Part):
     """The PostgreSQL server of the store."""
 
-    def __init__(self, server: Postgres, folder: Path, url: str) -> None:
-        """Use a server that runs already, with its data in `folder`."""
-        self.name, self._server, self._folder = "postgresql", server, folder
+    def __init__(self, server: Postgres, folder: Path, url: str, api: str) -> None:
+        """Use a server that runs already, with its data in `folder`; `api` is the address of the lab's api."""
+        self.name, self._server, self._folder, self._api = "postgresql", server, folder, api
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": 2})
 
     def start(self) -> None:
@@ -92,7 +93,7 @@ class PostgresPart(Part):
         self.start()
 
     def is_well(self) -> bool:
-        """Return whether it answers."""
+        """Return whether it answers, and the api has reached it again."""
         try:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql("SELECT 1")
@@ -100,7 +101,7 @@ class PostgresPart(Part):
             if not self.processes():
                 self.start()
             return False
-        return True
+        return answered(f"{self._api}/predictions/unknown") == httpx.codes.NOT_FOUND
 
     def processes(self) -> list[psutil.Process]:
         """Return the server and its children."""
@@ -112,6 +113,13 @@ class PostgresPart(Part):
     def close(self) -> None:
         """Leave it to its owner."""
         self._engine.dispose()
+
+
+def answered(address: str) -> int | None:
+    """Return the status of an answer; None if there is none."""
+    with suppress(httpx.HTTPError):
+        return httpx.get(address, timeout=5.0).status_code
+    return None
 
 
 def recover(part: Part) -> float:

@@ -17,6 +17,8 @@ from tests.soak.parts import Part
 
 SAMPLE_SECONDS = 2.0
 WARM_UP_SECONDS = 600.0  # of each life: imports, caches, connections, and the memory pools of all threads fill
+OWN_WARM_UP = {"prefect": 1800.0}  # Prefect remembers each event for half an hour (SEEN_EXPIRATION)
+MEMORY = "the anonymous part of the proportional set size (Pss_Anon in Linux), which has no libraries"
 LEVEL = 0.95
 BLOCK_SECONDS = 60.0  # samples that follow each other are alike, so their means count
 LEAST = 10  # blocks for a slope
@@ -41,17 +43,23 @@ class Slope(NamedTuple):
     minutes: int
 
 
-def slope(samples: Sequence[Sample], measure: str) -> Slope | None:
+def slope(samples: Sequence[Sample], measure: str, warm_up: float = WARM_UP_SECONDS) -> Slope | None:
     """Return the common slope of all lives of a part, each with a level of its own; None if there is too little.
 
     This is the within estimator of a panel with fixed effects: least squares on the distances from the means of each
-    life (J. Wooldridge, Introductory Econometrics, chapter 14). Each minute counts as one sample, its mean. The
-    interval is that of Student's t; where minutes that follow each other are alike, it is too narrow.
+    life (J. Wooldridge, Introductory Econometrics, chapter 14). Each minute counts as one sample, its median, so that
+    a child process of a few seconds is no growth. The interval is that of Student's t; where minutes that follow each
+    other are alike, it is too narrow.
+
+    Args:
+        samples: in the order of time.
+        measure: the name of a field of `Sample`.
+        warm_up: the first seconds of each life, which do not count.
     """
     lives: dict[int, list[Sample]] = {}
     for each in samples:
         lives.setdefault(each.life, []).append(each)
-    kept = [blocks for life in lives.values() if len(blocks := _blocks(life, measure)) > 1]
+    kept = [blocks for life in lives.values() if len(blocks := _blocks(life, measure, warm_up)) > 1]
     n = sum(map(len, kept))
     free = n - len(kept) - 1
     if n < LEAST or free < 1:
@@ -64,18 +72,24 @@ def slope(samples: Sequence[Sample], measure: str) -> Slope | None:
     return Slope(found, found - half, found + half, n)
 
 
-def _blocks(life: Sequence[Sample], measure: str) -> npt.NDArray[np.float64]:
-    """Return the mean hour and the mean measure of each minute of a life after its warm-up, shape (minutes, 2)."""
+def _blocks(life: Sequence[Sample], measure: str, warm_up: float) -> npt.NDArray[np.float64]:
+    """Return the median hour and the median measure of each minute of a life after its warm-up, shape (minutes, 2)."""
     blocks: dict[int, list[tuple[float, float]]] = {}
     for one in life:
-        if (age := one.at - life[0].at) >= WARM_UP_SECONDS:
+        if (age := one.at - life[0].at) >= warm_up:
             blocks.setdefault(int(age // BLOCK_SECONDS), []).append((one.at / 3600, getattr(one, measure)))
-    return np.array([np.mean(block, axis=0) for block in blocks.values()])
+    return np.array([np.median(block, axis=0) for block in blocks.values()])
 
 
-def last_memory(samples: Sequence[Sample]) -> float:
-    """Return the median of the memory in the last minute, in MB."""
-    return round(median(each.memory_mb for each in samples if each.at > samples[-1].at - 60), 1)
+def memory(samples: Sequence[Sample], minutes: Sequence[int]) -> list[float | None]:
+    """Return the median of the memory in some of the minutes, 1 for the first one, and in the last 60 s, in MB.
+
+    None stands for a minute without a sample.
+    """
+    first, end = samples[0].at, samples[-1].at + SAMPLE_SECONDS
+    starts = [*(first + (minute - 1) * BLOCK_SECONDS for minute in minutes), end - BLOCK_SECONDS]
+    found = [[each.memory_mb for each in samples if 0 <= each.at - start < BLOCK_SECONDS] for start in starts]
+    return [round(median(block), 1) if block else None for block in found]
 
 
 class Sampler(threading.Thread):
@@ -103,8 +117,9 @@ class Sampler(threading.Thread):
 def sample(part: Part) -> Sample | None:
     """Return a sample of a part with its children; None if it does not run, or changes meanwhile.
 
-    Memory is the proportional set size: what several processes share counts once. The shared buffers of PostgreSQL do
-    not count, because they fill up to a limit.
+    Memory is the anonymous part of the proportional set size: what parent and children share counts once. Files in
+    memory, such as libraries, do not count, because each other program that ends makes a part's share of them larger.
+    Nor do the shared buffers of PostgreSQL, which fill up to a limit.
     """
     with suppress(psutil.NoSuchProcess, psutil.AccessDenied, OSError):
         found = part.processes()
@@ -117,6 +132,5 @@ def sample(part: Part) -> Sample | None:
 
 
 def _memory_mb(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    kilobytes = {name: int(rest.split()[0]) for name, rest in (line.split(":", 1) for line in lines[1:])}
-    return (kilobytes["Pss"] - kilobytes["Pss_Shmem"]) * 1024 / 1e6
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    return int(text.partition("Pss_Anon:")[2].split()[0]) * 1024 / 1e6
