@@ -5,6 +5,7 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import httpx
 import psutil
@@ -75,8 +76,8 @@ class Part:
 class PostgresPart(Part):
     """The PostgreSQL server of the store."""
 
-    def __init__(self, server: Postgres, folder: Path, url: str, api: str) -> None:
-        """Use a server that runs already, with its data in `folder`; `api` is the address of the lab's api."""
+    def __init__(self, server: Postgres, folder: Path, url: str, api: str | None = None) -> None:
+        """Use a server that runs already, with its data in `folder`; `api` is the address of an api that uses it."""
         self.name, self._server, self._folder, self._api = "postgresql", server, folder, api
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": 2})
 
@@ -93,7 +94,7 @@ class PostgresPart(Part):
         self.start()
 
     def is_well(self) -> bool:
-        """Return whether it answers, and the api has reached it again."""
+        """Return whether it answers, and the api, if there is one, has reached it again."""
         try:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql("SELECT 1")
@@ -101,7 +102,7 @@ class PostgresPart(Part):
             if not self.processes():
                 self.start()
             return False
-        return answered(f"{self._api}/predictions/unknown") == httpx.codes.NOT_FOUND
+        return self._api is None or answered(f"{self._api}/predictions/{UUID(int=0)}") == httpx.codes.NOT_FOUND
 
     def processes(self) -> list[psutil.Process]:
         """Return the server and its children."""
