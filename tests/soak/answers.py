@@ -60,7 +60,7 @@ def during(harms: Sequence[Harm], requests: Iterable[Request]) -> list[dict[str,
 
 
 def broken(faults: Iterable[dict[str, Any]]) -> list[str]:
-    """Return the faults that cost answers although others than theirs should not notice, in words."""
+    """Return in words which faults cost answers that they should not cost."""
     return [
         f"{each['part']}, {each['fault']}: {count} of the {kind} {WORDS[answer]}"
         for each in faults

@@ -38,8 +38,7 @@ def check(store: Store, lab: Settings, seen: Sequence[Acknowledgements], harms: 
         seen: the acknowledgements of each client.
         harms: the faults of all parts.
     """
-    there = Counter((row["id"], row["role"]) for row in logged(store))
-    ids = {prediction_id for prediction_id, _ in there}
+    ids = {row["id"] for row in logged(store)}
     truths = told(store)
     given = {name: truth for each in seen for name, truth in each.truths.items()}
     answered = {name: at for each in seen for name, at in each.predictions.items()}
@@ -53,7 +52,6 @@ def check(store: Store, lab: Settings, seen: Sequence[Acknowledgements], harms: 
         "predictions": len(answered),
         "predictions_lost": len(missing) - len(last_moment),
         "predictions_lost_before_a_kill": len(last_moment),
-        "predictions_doubled": sum(count > 1 for count in there.values()),
         "truths": len(given),
         "truths_lost": sum(truths.get(name) != truth for name, truth in given.items()),
         "corrections": len(sent),
