@@ -1,10 +1,13 @@
 """The connection to PostgreSQL, where an advisory lock lets one writer in at a time, as SQLite does by itself."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from common.store.database import BUSY_TIMEOUT_MS, as_json, create_sqlite
 
 CONNECT_TIMEOUT_SECONDS = 5
+IDLE_SECONDS = 300  # PostgreSQL closes a connection that nobody has used for so long
 # Any number, as long as all processes of the lab use the same.
 WRITER_LOCK = 0x6C6162
 
@@ -14,9 +17,18 @@ def connect(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         return create_sqlite(url)
     arguments = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
-    engine = sa.create_engine(url, json_serializer=as_json, pool_pre_ping=True, connect_args=arguments)
+    # The last connection that came back is the next to be used, so those of a busy moment become idle afterwards.
+    engine = sa.create_engine(
+        url, json_serializer=as_json, pool_pre_ping=True, pool_use_lifo=True, connect_args=arguments
+    )
+    sa.event.listen(engine, "connect", _connected)
     sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def _connected(connection: Any, _record: Any) -> None:
+    connection.execute(f"SET idle_session_timeout = '{IDLE_SECONDS}s'")
+    connection.commit()
 
 
 def _begin(connection: sa.Connection) -> None:
