@@ -22,6 +22,7 @@ from api.challenger.shadow import Shadow  # room: challenger
 from api.class_names import class_names  # room: class_names
 from api.corrections.prefect_outbox import Outbox
 from api.disk_copy import keep_copies  # room: disk_copy
+from api.draining.routes import draining_router  # room: draining
 from api.fastpath.routes import FAST_ROUTES  # room: fastpath
 from api.fastpath.wiring import fast_routes  # room: fastpath
 from api.guards.body_guard import BodyGuard  # room: guards
@@ -86,6 +87,7 @@ SWITCH_SECONDS = 0.0005
 # The router tries the routes one after the other, so that the most frequent ones come first.
 ROUTERS = [
     predict_router,
+    draining_router,  # room: draining
     oip_router,  # room: protocols
     feedback_router,
     suggest_router,

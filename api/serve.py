@@ -3,11 +3,13 @@
 import argparse
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial  # room: draining
 from typing import Any
 
 import uvicorn
 
+from api.draining.server import run as run_draining  # room: draining
 from common.settings import SettingsError, load_settings
 
 OPTIONS: dict[str, Any] = {
@@ -42,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return supervise(settings, given.host, port, options)  # room: workers
     # 0.1 s of the start: imports make no garbage. The application enables the collector when it has started.
     gc.disable()
-    uvicorn.run("api.api:app", host=given.host, port=port, **options)
+    run: Callable[..., None] = uvicorn.run
+    run = partial(run_draining, seconds=settings.drain_seconds)  # room: draining
+    run("api.api:app", host=given.host, port=port, **options)
     return 0
 
 

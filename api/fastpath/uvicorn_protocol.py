@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from api.draining.server import DRAINING
 from api.fastpath.routes import FAST_ROUTES, FastRoute, FastRoutes, PendingReply, Reply
 from api.guards.body_guard import MAX_BODY_BYTES
 from api.guards.request_ids import request_id
@@ -135,7 +136,7 @@ class FastPathProtocol(Connection):
         # Head and content stay apart, because joining them would copy the predictions of a batch.
         self.transport.writelines([b"".join(head), content])
         request.response_complete = True
-        if not request.keep_alive:
+        if not request.keep_alive or DRAINING in self.app_state:
             self.transport.close()
         self.on_response_complete()
 

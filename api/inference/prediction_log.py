@@ -16,7 +16,7 @@ from common.store.predictions import LoggedPredictions
 MAX_WAITING_ROWS = 20_000
 ROWS_PER_TRANSACTION = 2_000  # with the gathering and a running transaction, a row is in the store within 250 ms
 MAX_PAUSE_SECONDS = 5.0
-DRAIN_SECONDS = 5.0
+FLUSH_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class PredictionLog:
 
     def stop(self) -> None:
         """Write the rest, and stop; if the store is away, after a few seconds."""
-        self._stop_trying_at = time.monotonic() + DRAIN_SECONDS
+        self._stop_trying_at = time.monotonic() + FLUSH_SECONDS
         self._queue.stop()
 
     def add(self, batch: PredictionBatch) -> None:

@@ -77,7 +77,9 @@ class Supervisor:
     async def _run_worker(self, slot: int) -> int:
         """Return the exit code of a worker that has ended by itself; end it when this task is cancelled."""
         # A fresh interpreter: a forked one would have the locks of this process's threads, but not the threads.
-        worker = get_context("spawn").Process(target=work, args=(slot, self._listener, self._folder, self._options))
+        drain_seconds = self._settings.drain_seconds
+        arguments = (slot, self._listener, self._folder, self._options, drain_seconds)
+        worker = get_context("spawn").Process(target=work, args=arguments)
         worker.start()
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(worker.sentinel, ended.set)
@@ -86,9 +88,9 @@ class Supervisor:
         except asyncio.CancelledError:
             worker.terminate()
             try:
-                await asyncio.wait_for(ended.wait(), END_WITHIN)
+                await asyncio.wait_for(ended.wait(), END_WITHIN + drain_seconds)
             except TimeoutError:
-                logger.error("worker %d has not ended within %.0f s and is killed", slot, END_WITHIN)
+                logger.error("worker %d has not ended within %.0f s and is killed", slot, END_WITHIN + drain_seconds)
                 worker.kill()
             raise
         finally:

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvicorn
 
+from api.draining.server import DrainingServer
 from api.workers.limit import SOCKET, SharedLimit
 
 LOOK_SECONDS = 1.0
@@ -25,10 +26,11 @@ END_WITHIN = 30.0
 logger = logging.getLogger(__name__)
 
 
-def work(slot: int, listener: socket.socket, folder: Path, options: Mapping[str, Any]) -> None:
+def work(slot: int, listener: socket.socket, folder: Path, options: Mapping[str, Any], drain_seconds: float) -> None:
     """Serve requests of `listener` until SIGTERM, or until the supervisor is gone.
 
     `slot` numbers the workers of a service, `folder` is what they share, and `options` are uvicorn's.
+    After SIGTERM it goes on for `drain_seconds`.
     """
     # Ctrl-C reaches all processes. Until uvicorn handles it here, only the supervisor acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -41,7 +43,7 @@ def work(slot: int, listener: socket.socket, folder: Path, options: Mapping[str,
 
     metrics = SharedMetrics(folder, slot)
     app = create_app(rate_limit=SharedLimit(folder / SOCKET), metrics=metrics)
-    server = uvicorn.Server(uvicorn.Config(app, **options))
+    server = DrainingServer(uvicorn.Config(app, **options), drain_seconds)
     arguments = (server, metrics.publish, ready_path(folder, slot))
     threading.Thread(target=_watch, args=arguments, name="watch", daemon=True).start()
     server.run(sockets=[listener])
@@ -52,7 +54,7 @@ def ready_path(folder: Path, slot: int) -> Path:
     return folder / f"{slot}.ready"
 
 
-def _watch(server: uvicorn.Server, publish: Callable[[], None], ready: Path) -> None:
+def _watch(server: DrainingServer, publish: Callable[[], None], ready: Path) -> None:
     """Publish this worker's gauges while it serves; end it when its supervisor is gone."""
     supervisor = parent_process()
     while supervisor and supervisor.is_alive():
@@ -64,5 +66,5 @@ def _watch(server: uvicorn.Server, publish: Callable[[], None], ready: Path) -> 
     logger.error("the supervisor is gone, so this worker ends")
     shutil.rmtree(ready.parent, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(END_WITHIN)
+    time.sleep(END_WITHIN + server.seconds)
     os._exit(1)

@@ -18,3 +18,6 @@ class ConnectionSettings(BaseModel):
     header_seconds: Wait = Field(10, description="time limit for receiving the head of a request")
     body_seconds: Wait = Field(60, description="time limit for receiving a body, and for sending an answer")
     idle_seconds: Wait = Field(75, description="time that a connection may wait for its next request")
+    drain_seconds: float = Field(
+        0, ge=0, le=60, description="time after SIGTERM in which the api still answers, while its health checks fail"
+    )

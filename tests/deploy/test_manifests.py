@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from api.inference.prediction_log import DRAIN_SECONDS
+from api.inference.prediction_log import FLUSH_SECONDS
 from api.serve import OPTIONS
 from common.room_settings.retention import bytes_of
 from common.settings import PROJECT, Settings
@@ -331,8 +331,9 @@ def test_the_size_of_postgresqls_disk_is_that_of_its_volume_rounded_down(overlay
 def test_an_api_that_ends_has_the_time_to_answer_and_to_write_its_log(overlay: list[Manifest]) -> None:
     pod = templates(overlay)["api"]["spec"]
     [container] = pod["containers"]
-    waiting = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod["terminationGracePeriodSeconds"] > waiting + OPTIONS["timeout_graceful_shutdown"] + DRAIN_SECONDS
+    [draining] = [int(each["value"]) for each in container["env"] if each["name"] == "DRAIN_SECONDS"]
+    assert draining >= 5  # until no proxy sends it requests any more
+    assert pod["terminationGracePeriodSeconds"] > draining + OPTIONS["timeout_graceful_shutdown"] + FLUSH_SECONDS
 
 
 def test_a_version_that_needs_too_much_memory_fails_its_check_before_the_container_fails(
