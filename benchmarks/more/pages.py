@@ -136,8 +136,8 @@ def _searches(backends: Backends, selection: Selection) -> dict[str, Callable[[]
     [newest, *_] = backends.store.prediction_search.page(search, 1).rows
     wanted_ids = {
         "search by an id": newest.row["id"],
-        # The copies of a prediction (`log_copies.py`) share 32 characters of their ids, so that a shorter beginning would
-        # have ten times as many hits in a store of ten times as many rows.
+        # The copies of a prediction (`log_copies.py`) share 32 characters of their ids, so that a shorter beginning
+        # would have ten times as many hits in a store of ten times as many rows.
         "search by 33 characters": newest.row["id"][:33],
         "search without a hit": "x",
     }
