@@ -31,8 +31,9 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to end; uvicorn asks ten times a second."""
-        if not await super().on_tick(counter):
-            return False
+        ends = await super().on_tick(counter)
+        if not ends or not self.seconds:
+            return ends
         now = asyncio.get_running_loop().time()
         if self._until is None:
             self._until = now + self.seconds
